@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+/// @title What the keeper publishes, and the fences around it.
+interface IRiskParameters {
+    /// Fixed by governance per underlying.
+    struct UnderlyingConfig {
+        uint24 tailPpm; // c of the tail law w(s) = c·PSR/|s|
+        uint24 shortMinPpm; // charge per naked short option, of spot
+        uint24 kappaPpm; // MM = (kappa + flagFee)·(grid + short minimum)
+        uint24 flagFeePpm; // kappa + flagFee <= 1
+        uint24 staleAddOnPpm; // IM widening while the file is stale
+        uint24 imAddOnPpm; // IM widening always
+        uint32 volFloorPpm; // floor of the shocked-up vol
+        uint32 maxAgeS; // of a file before it is stale
+        uint32 noticeBlocks; // between a publication and a flag it causes
+        bool listed;
+    }
+
+    /// Fence of one published number.  Steps and budgets are the tighter of relative and absolute.
+    struct Fence {
+        uint40 min;
+        uint40 max;
+        uint24 stepRelPpm; // of the old value, per publication
+        uint40 stepAbs;
+        uint24 budgetRelPpm; // net displacement per rolling 24 h
+        uint40 budgetAbs;
+    }
+
+    /// Fences on volatilities and forwards.
+    struct VolFences {
+        uint32 sigmaMinPpm;
+        uint32 sigmaMaxPpm;
+        uint24 atmStepPpm; // |Δ ln σ_ATM| <= step · m(dte); start 200_000
+        uint24 atmBudgetPpm; // net per rolling 24 h; start 450_000
+        uint24 smileMinPpm; // σ_K / σ_ATM; start 700_000
+        uint24 smileMaxPpm; // start 2_000_000
+        uint40 phiMinPpb;
+        uint40 phiMaxPpb;
+        uint40 phiStepPpb;
+        uint40 phiBudgetPpb;
+        uint24 carryMaxPpm; // |φ − 1| <= carryMax · T_years + 1 %
+        uint40 dfMinPpb;
+        uint32 minDelayS; // between publications of one underlying
+    }
+
+    struct ExpiryPublication {
+        uint32 expiry;
+        uint40 phiPpb;
+        uint40 dfPpb;
+        uint32 sigmaAtmPpm;
+        uint32[] sigmaPpm; // one per listed strike, ascending
+    }
+
+    struct Publication {
+        uint64 id; // strictly increasing per underlying
+        uint64 validUntil; // unix seconds
+        bytes32 inputsHash; // of what the numbers were computed from
+        uint24 psrPpm;
+        uint24 vsrUpPpm;
+        uint24 vsrDownPpm;
+        ExpiryPublication[] expiries; // every listed, unexpired expiry, ascending
+    }
+
+    error OutOfRange(bytes32 what, uint256 value, uint256 min, uint256 max);
+    error StepTooLarge(bytes32 what, uint256 oldValue, uint256 newValue, uint256 limit);
+    error BudgetExceeded(bytes32 what, uint256 anchor, uint256 newValue, uint256 limit);
+    error TooEarly(uint256 nextAllowed, uint256 nowS);
+    error Expired(uint64 validUntil, uint256 nowS);
+    error IdNotIncreasing(uint64 given, uint64 last);
+    error SmileOutOfBand(uint32 expiry, uint64 strike, uint32 sigmaPpm, uint32 sigmaAtmPpm);
+    error CalendarArbitrage(uint32 expiryBefore, uint32 expiry);
+    error ButterflyArbitrage(uint32 expiry, uint64 strike);
+    error WrongExpiries(uint256 given, uint256 listed);
+    error WrongStrikes(uint32 expiry, uint256 given, uint256 listed);
+    error NotListed(uint16 underlying);
+    error BadConfig(bytes32 what);
+
+    event UnderlyingConfigured(uint16 indexed underlying, UnderlyingConfig config);
+    event FencesSet(uint16 indexed underlying, bytes32 indexed what);
+    event ExpiryListed(uint16 indexed underlying, uint32 indexed expiry, uint64[] strikes, uint32 sigmaAtmPpm, uint40 phiPpb, uint40 dfPpb);
+    event Published(uint16 indexed underlying, uint64 indexed id, uint40 indexed epoch, bytes32 inputsHash, uint24 psrPpm, uint24 vsrUpPpm, uint24 vsrDownPpm);
+    event ExpiryPublished(uint16 indexed underlying, uint32 indexed expiry, uint40 phiPpb, uint40 dfPpb, uint32 sigmaAtmPpm, uint32[] sigmaPpm);
+
+    /// One transaction: fences, rows into the idle bank, flip.
+    function publish(uint16 underlying, Publication calldata p) external;
+    /// Several transactions: open with the header, add expiries in order, flip.  Nothing is live until `flip`.
+    function stage(uint16 underlying, Publication calldata p) external;
+    function stageExpiries(uint16 underlying, ExpiryPublication[] calldata expiries) external;
+    function flip(uint16 underlying) external;
+
+    /// Governance or lister: a new expiry with its first σ_ATM and φ, which anchor the step fences.
+    function listExpiry(uint16 underlying, uint32 expiry, uint64[] calldata strikes, uint32 sigmaAtmPpm, uint40 phiPpb, uint40 dfPpb) external;
+    /// More strikes of a listed expiry.
+    function listStrikes(uint16 underlying, uint32 expiry, uint64[] calldata strikes) external;
+
+    function config(uint16 underlying) external view returns (UnderlyingConfig memory);
+    function listedExpiries(uint16 underlying) external view returns (uint32[] memory); // unexpired, ascending
+    function listedStrikes(uint16 underlying, uint32 expiry) external view returns (uint64[] memory);
+    function lastPublication(uint16 underlying) external view returns (uint64 id, uint64 time, uint64 blockNumber, bytes32 inputsHash);
+    /// Whether `block.number` lies inside the notice window of the last publication.
+    function inNotice(uint16 underlying) external view returns (bool);
+}

@@ -1,0 +1,106 @@
+"""What we ask of the chain and what became of it.
+
+    PLANNED → SIGNED → SENT → MINED → FINAL
+                         │       └─ REVERTED (mined, but the contract said no)
+                         └─ REPLACED, EXPIRED, DROPPED
+
+A reorg moves MINED back to SENT.  An intent is written to the store before anything is broadcast; every attempt's hash is
+kept, because a replaced attempt can still be the one that mines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from keeper.domain.block import BlockRef
+
+
+class TxState(StrEnum):
+    """Where an intent stands."""
+
+    PLANNED = "planned"
+    """Written down; nothing signed."""
+    SIGNED = "signed"
+    """Nonce assigned and signed bytes stored; perhaps broadcast, perhaps not (we may have died in between)."""
+    SENT = "sent"
+    """A node accepted at least one attempt."""
+    MINED = "mined"
+    """One attempt is in a block that is not final yet."""
+    FINAL = "final"
+    """One attempt is in a block that cannot be reorganised away; succeeded."""
+    REVERTED = "reverted"
+    """Final, but execution failed."""
+    REPLACED = "replaced"
+    """Its nonce was used by something else that is final (a cancellation or a foreign transaction)."""
+    EXPIRED = "expired"
+    """Its deadline passed before it was signed."""
+    DROPPED = "dropped"
+    """Simulation refused it before it was signed; nothing was sent."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the sender still has work to do."""
+        return self in (TxState.PLANNED, TxState.SIGNED, TxState.SENT, TxState.MINED)
+
+
+class SignerRole(StrEnum):
+    """Which key signs.  The publisher and the liquidator are never the same key."""
+
+    PUBLISHER = "publisher"
+    LIQUIDATOR = "liquidator"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TxIntent:
+    """One call we want executed exactly once."""
+
+    key: str
+    """Identity.  Two intents with one key are the same intent; the second submission finds the first."""
+    kind: str
+    """Action kind, e.g. `flag`, `bid`, `publish`."""
+    subject: str
+    """What it acts on (account, underlying, expiry).  One open intent per (kind, subject)."""
+    role: SignerRole
+    to: str
+    """Checksummed contract address."""
+    data: bytes
+    """Calldata."""
+    gas_limit: int
+    decided_at: BlockRef
+    """The block whose state led to the decision."""
+    deadline_s: int
+    """Unix seconds of block time after which it must not be signed any more."""
+    why: str
+    """One line for a person."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TxAttempt:
+    """One signed transaction for an intent; replacements share the nonce."""
+
+    tx_hash: str
+    raw: bytes
+    """Signed bytes, kept so that recovery re-broadcasts the very same transaction."""
+    max_fee_wei: int
+    priority_fee_wei: int
+    block_number: int
+    """Head when it was signed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TxRecord:
+    """An intent, all its attempts, and its state."""
+
+    intent: TxIntent
+    state: TxState
+    sender: str | None = None
+    """Address of the key that signed, once one was chosen."""
+    nonce: int | None = None
+    attempts: tuple[TxAttempt, ...] = ()
+    mined: BlockRef | None = None
+    mined_hash: str | None = None
+    """Hash of the attempt that mined."""
+    gas_used: int | None = None
+    reason: str = ""
+    """Why it ended where it did: decoded revert, refusal, expiry."""

@@ -1,0 +1,132 @@
+"""What the cycle needs from the world, promises in words.  Adapters live in chain, protocols and store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from keeper.domain.action import Action
+from keeper.domain.block import BlockRef
+from keeper.domain.cycle import CycleRecord
+from keeper.domain.snapshot import Snapshot
+from keeper.domain.tx import TxIntent, TxRecord
+
+
+class Clock(Protocol):
+    """Wall time, passed in so that tests and replays own it."""
+
+    def now_s(self) -> int:
+        """Unix seconds."""
+
+
+class Heads(Protocol):
+    """Where the chain's tip is."""
+
+    def head(self) -> BlockRef:
+        """The newest block.  Raises: `Retry` if no endpoint can be asked."""
+
+    def at(self, number: int) -> BlockRef:
+        """The canonical block at a height.  Raises: `Retry` if it does not exist (yet) or cannot be asked."""
+
+
+class SnapshotReader(Protocol):
+    """State of the protocol at one block."""
+
+    def read(self, block: BlockRef) -> Snapshot:
+        """Everything the middle needs, all of it at `block`.
+
+        An account or price that cannot be read is a value in the snapshot, never left out.
+        Raises: `Retry` if the node could not be asked or `block` is no longer canonical.
+        """
+
+    def reconcile(self, snapshot: Snapshot, *, sample: int) -> tuple[str, ...]:
+        """Compare `sample` accounts built from events with the contract's own views at the same block.
+
+        Returns: one line per difference; empty if they agree.  Differing accounts are re-read from the contract.
+        """
+
+
+class Encoder(Protocol):
+    """Turns a decision into calldata for one protocol."""
+
+    def encode(self, action: Action, *, block: BlockRef) -> TxIntent | None:
+        """The transaction that carries out `action`; None if the action is not a transaction (a notice)."""
+
+
+class TxSender(Protocol):
+    """The outbox."""
+
+    def submit(self, intent: TxIntent) -> TxRecord:
+        """Store, simulate, sign and broadcast `intent` once.
+
+        Safe to call again with the same intent: the second call finds the first by `intent.key`.
+        A refusal by the simulation ends as `DROPPED` with the decoded reason; it is returned, not raised.
+        Raises: `Retry` if the node could not be asked (the intent stays open); `Halt` if a spending cap is hit.
+        """
+
+    def settle(self, head: BlockRef) -> Sequence[TxRecord]:
+        """Follow every open record up to `head`; returns those whose state changed.
+
+        Also re-broadcasts what was signed but never seen, replaces what is stuck, and notices reorgs.
+        """
+
+    def recover(self, head: BlockRef) -> Sequence[TxRecord]:
+        """Adopt what an earlier process left open.  Start-up is recovery: call it once before the first cycle."""
+
+
+class Store(Protocol):
+    """Memory that survives the process."""
+
+    def put_intent(self, record: TxRecord) -> TxRecord:
+        """Write a new record, or return the stored one if `intent.key` is known.  Durable when it returns."""
+
+    def update_tx(self, record: TxRecord) -> None:
+        """Replace the record with the same `intent.key`.  Durable when it returns."""
+
+    def tx(self, key: str) -> TxRecord | None:
+        """The record of one intent."""
+
+    def open_txs(self) -> tuple[TxRecord, ...]:
+        """All records in an open state, oldest first."""
+
+    def txs(self, *, limit: int = 100) -> tuple[TxRecord, ...]:
+        """The newest records, newest first."""
+
+    def highest_nonce(self, sender: str) -> int | None:
+        """The largest nonce ever signed for `sender` by a record that may still land; None if none."""
+
+    def append_cycle(self, record: CycleRecord) -> None:
+        """Write one cycle.  Appending the same block hash again replaces it (a re-run after a crash)."""
+
+    def cycle(self, block_hash: str) -> CycleRecord | None:
+        """One cycle by its block."""
+
+    def cycles(self, *, limit: int = 100) -> tuple[CycleRecord, ...]:
+        """The newest cycles, newest first."""
+
+    def orphan_cycles(self, hashes: Iterable[str]) -> None:
+        """Mark cycles of blocks that a reorg removed."""
+
+    def append_snapshot(self, block_hash: str, payload: bytes) -> None:
+        """Keep a snapshot's canonical bytes, compressed, for replay."""
+
+    def snapshot(self, block_hash: str) -> bytes | None:
+        """The canonical bytes given to `append_snapshot`."""
+
+    def prune(self, *, keep_blocks: int) -> int:
+        """Drop snapshots older than the newest `keep_blocks`; cycles and transactions are never dropped."""
+
+    def save_sync(self, cursor: BlockRef, state: bytes) -> None:
+        """Persist the log index: the block it is complete to, and its canonical bytes.  Atomic: both or neither."""
+
+    def load_sync(self) -> tuple[BlockRef, bytes] | None:
+        """What `save_sync` stored last."""
+
+    def heartbeat(self, name: str, at_s: int, progress: int) -> None:
+        """Record that the loop `name` reached `progress` (a block number) at `at_s`."""
+
+    def heartbeats(self) -> dict[str, tuple[int, int]]:
+        """Last (at_s, progress) of each loop."""
+
+    def close(self) -> None:
+        """Release the database."""

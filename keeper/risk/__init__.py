@@ -1,0 +1,1 @@
+"""Pure risk mathematics: no clock, network, logger, environment or unseeded randomness."""
