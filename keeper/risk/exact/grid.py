@@ -6,17 +6,15 @@ test holds the two equal to the wei.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from keeper.domain.riskfile import File
 from keeper.risk.exact.riskfile import (
     INNER,
     PPM,
     WAD,
-    ExpiryParams,
-    Ranges,
-    StrikeArray,
     forward_rows,
     levels,
     live_call,
@@ -45,22 +43,6 @@ class Leg:
     is_call: bool
     size: int
     """Signed, wad contracts."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class File:
-    """The risk file of one underlying, as the contract stores it."""
-
-    ref_spot: int
-    """wad USD."""
-    ranges: Ranges
-    tail_ppm: int
-    """c of the tail law."""
-    short_min_ppm: int
-    """Charge per naked short option, ppm of spot."""
-    expiries: Mapping[int, ExpiryParams]
-    arrays: Mapping[tuple[int, int], StrikeArray]
-    """By (expiry, strike)."""
 
 
 @dataclass(frozen=True, kw_only=True)

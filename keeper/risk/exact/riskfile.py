@@ -6,9 +6,9 @@ unweighted value of one call under each row, in ppm of the reference spot.  Puts
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from keeper.domain.riskfile import ExpiryParams, Ranges, StrikeArray
 from keeper.risk.exact import black76, q64
 
 PPM: Final = 1_000_000
@@ -29,44 +29,6 @@ TAILS_PPM: Final = (-660_000, -330_000, 500_000, 1_000_000, 2_000_000, 3_000_000
 THIRDS: Final = (0, 1, -1, 2, -2, 3, -3)
 #: Volatility is never shocked below 5 % of itself.
 MAX_VOL_DOWN_PPM: Final = 950_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ranges:
-    """One full shock, per underlying."""
-
-    psr_ppm: int
-    """Price scan range, ppm of spot."""
-    vsr_up_ppm: int
-    """Relative rise of a 30-day volatility, ppm."""
-    vsr_down_ppm: int
-    """Relative fall of a 30-day volatility, ppm."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExpiryParams:
-    """What is published per expiry."""
-
-    expiry: int
-    """Unix seconds."""
-    phi_ppb: int
-    """Forward over spot, parts per billion."""
-    df_ppb: int
-    """Discount factor, parts per billion."""
-    sigma_atm_ppm: int
-    """At-the-money volatility, annualised, ppm."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StrikeArray:
-    """Risk array of one strike."""
-
-    strike: int
-    """Strike price, 1e-8 USD (the unit of the instrument id)."""
-    sigma_ppm: int
-    """Published volatility."""
-    values: tuple[int, ...]
-    """Unweighted call values, ppm of the reference spot, one per row, length 24."""
 
 
 def levels(psr_ppm: int) -> tuple[int, ...]:

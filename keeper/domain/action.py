@@ -1,0 +1,92 @@
+"""What the keeper decided to do.  Each carries the reason in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keeper.domain.market import UnderlyingTarget
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publish:
+    """Push new parameters of one underlying."""
+
+    underlying: int
+    id: int
+    """Publication id, one above the last."""
+    valid_until: int
+    """Unix seconds."""
+    inputs_hash: str
+    """0x sha-256 of the canonical inputs."""
+    params: UnderlyingTarget
+    """What is published: the target as far as the fences let it move now."""
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refresh:
+    """Recompute the file at live spot and time with the last published volatilities."""
+
+    underlying: int
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flag:
+    """Start the liquidation of an account."""
+
+    account: int
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unflag:
+    """End the liquidation of an account that recovered."""
+
+    account: int
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bid:
+    """Take a slice of an account in auction."""
+
+    account: int
+    bidder: int
+    fraction_wad: int
+    epochs: tuple[int, ...]
+    """Live file epoch per underlying the account holds, ascending by underlying."""
+    max_cost: int
+    """Most we pay; negative: least we must be paid.  wad USD."""
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettleExpiry:
+    """Fix the settlement price of an expiry."""
+
+    underlying: int
+    expiry: int
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Touch:
+    """Bring an account up to date: cash out settled options, pull socialised loss."""
+
+    account: int
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarginCall:
+    """Tell an account's owner.  Not a transaction."""
+
+    account: int
+    health_ppm: int
+    equity: int
+    mm: int
+    why: str
+
+
+Action = Publish | Refresh | Flag | Unflag | Bid | SettleExpiry | Touch | MarginCall

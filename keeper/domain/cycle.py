@@ -1,0 +1,45 @@
+"""One turn of the wheel, as it is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keeper.domain.action import Action
+from keeper.domain.block import BlockRef
+from keeper.domain.margin import MarginReport
+from keeper.domain.market import UnderlyingTarget
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handed:
+    """An action and what became of it when it was handed over."""
+
+    action: Action
+    intent_key: str
+    """Empty for a notice."""
+    state: str
+    """State of the transaction when the cycle ended, or `notice`, or `dry`."""
+    reason: str
+    """Why it was refused or dropped, if it was."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """The pure half of a cycle: replaying the block's snapshot gives these bytes again."""
+
+    block: BlockRef
+    targets: tuple[UnderlyingTarget, ...]
+    report: MarginReport
+    actions: tuple[Action, ...]
+    alerts: tuple[str, ...]
+    """What a person should know: unusable prices, unknown accounts, unread state."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleRecord:
+    """The decision and what was done about it."""
+
+    block: BlockRef
+    decision: Decision
+    handed: tuple[Handed, ...]
+    """In the order of `decision.actions`; shorter if the cycle was cut off."""

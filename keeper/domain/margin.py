@@ -1,0 +1,82 @@
+"""What every account must hold, and where it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Band(StrEnum):
+    """Where an account stands."""
+
+    HEALTHY = "healthy"
+    WARNING = "warning"
+    """1 <= health < 1 + buffer: margin call."""
+    LIQUIDATABLE = "liquidatable"
+    """0 <= equity < MM."""
+    INSOLVENT = "insolvent"
+    """Equity below zero, whatever MM is."""
+    UNKNOWN = "unknown"
+    """It cannot be priced: never safe, never liquidated."""
+
+
+#: Health when MM is zero and equity is not negative.
+INFINITE_HEALTH_PPM = 2**256 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnderlyingMargin:
+    """What one underlying adds to an account.  wad USD."""
+
+    underlying: int
+    option_mark: int
+    """Unexpired options at live marks, rounded down."""
+    expired_value: int
+    """Expired options at intrinsic, rounded down."""
+    perp_value: int
+    """size·spot − open notional − funding owed, rounded down."""
+    grid: int
+    short_minimum: int
+    worst_row: int
+    """255 if no row loses."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountMargin:
+    """An account that could be priced.  wad USD."""
+
+    account: int
+    equity: int
+    mm: int
+    im: int
+    health_ppm: int
+    """equity / MM; `INFINITE_HEALTH_PPM` when MM = 0 and equity >= 0; 0 when equity < 0."""
+    band: Band
+    cash: int
+    """Cash after interest."""
+    collateral_value: int
+    """After haircut and caps."""
+    pending_loss: int
+    """Socialised loss not yet pulled."""
+    underlyings: tuple[UnderlyingMargin, ...]
+    stale: bool
+    """Some file it depends on is stale."""
+    in_auction: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unpriced:
+    """An account that could not."""
+
+    account: int
+    reason: str
+    in_auction: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarginReport:
+    """All accounts at one block, in the snapshot's order."""
+
+    accounts: tuple[AccountMargin | Unpriced, ...]
+    previous: tuple[AccountMargin | Unpriced, ...]
+    """Accounts below MM again under the file before the live one, where a notice window asks for it."""

@@ -1,0 +1,66 @@
+"""What the model makes of a snapshot: prices, files with their rows, and the parameters we would like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keeper.domain.riskfile import ExpiryParams, File, Ranges
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpiryTarget:
+    """What we would publish for one expiry if nothing held us back."""
+
+    params: ExpiryParams
+    sigmas_ppm: tuple[int, ...]
+    """One per listed strike, ascending."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnderlyingTarget:
+    """What we would publish for one underlying if nothing held us back."""
+
+    underlying: int
+    ranges: Ranges
+    expiries: tuple[ExpiryTarget, ...]
+    realised_vol: float
+    """Annualised EWMA volatility behind it."""
+    reasons: tuple[str, ...]
+    """Which sample, which floor binds, one line each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnderlyingMarket:
+    """One underlying, ready to be summed."""
+
+    underlying: int
+    symbol: str
+    spot: int | None
+    """wad USD; None if unusable."""
+    why_unpriced: str
+    """Reason when `spot` is None."""
+    file: File | None
+    previous: File | None
+    """Set only inside the notice window."""
+    epoch: int
+    """Of the live file; 0 if there is none."""
+    stale: bool
+    target: UnderlyingTarget | None
+    """None when it could not be estimated; `why_untargeted` says why."""
+    why_untargeted: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarketModel:
+    """All underlyings at one block."""
+
+    now: int
+    """Block time."""
+    underlyings: tuple[UnderlyingMarket, ...]
+
+    def of(self, underlying: int) -> UnderlyingMarket:
+        """The market of one underlying.  Raises: `KeyError` if it is not listed."""
+        for u in self.underlyings:
+            if u.underlying == underlying:
+                return u
+        raise KeyError(underlying)

@@ -1,0 +1,277 @@
+"""The protocol's state at one block, in the protocol-independent shape that the pure middle reads.
+
+A capability that a protocol lacks (no options, no parameter push, no auction) is an empty tuple or None here, never an
+exception.  A price that cannot be used is an `Unusable` here, never a number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from keeper.domain.block import BlockRef
+from keeper.domain.riskfile import ExpiryParams, Ranges
+
+
+class Kind(StrEnum):
+    """What an instrument is."""
+
+    PERP = "perp"
+    CALL = "call"
+    PUT = "put"
+
+
+@dataclass(frozen=True, order=True)
+class Instrument:
+    """One tradable thing."""
+
+    underlying: int
+    """Underlying id."""
+    expiry: int
+    """Unix seconds; 0 for a perp."""
+    strike: int
+    """1e-8 USD; 0 for a perp."""
+    kind: Kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usable:
+    """A price that passed the oracle's checks."""
+
+    wad: int
+    """USD per whole unit, wad."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unusable:
+    """A price that did not, and why.  Whoever depends on it is unknown: never safe, never liquidated."""
+
+    reason: str
+
+
+Price = Usable | Unusable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """What an account holds of one instrument."""
+
+    instrument: Instrument
+    size: int
+    """Signed, wad contracts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerpState:
+    """Lazily accrued state of an account's perp."""
+
+    underlying: int
+    open_notional: int
+    """Σ size·price over the trades that made it, signed, wad USD."""
+    funding_entry: int
+    """Funding index when last touched, wad USD per contract."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountState:
+    """One account as the contract stores it, before anything lazy is applied."""
+
+    account: int
+    cash: int
+    """Signed, wad USD."""
+    interest_entry: int
+    """Borrow index (ray) when last touched."""
+    keep_entry: int
+    """Socialised-loss survival index (ray) when last touched."""
+    collateral: tuple[tuple[int, int], ...]
+    """(collateral id, token units), without the settlement token, ids ascending, no zeros."""
+    positions: tuple[Position, ...]
+    """Ascending by instrument, no zeros."""
+    perps: tuple[PerpState, ...]
+    in_auction: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollateralState:
+    """One collateral asset."""
+
+    collateral: int
+    symbol: str
+    decimals: int
+    price: Price
+    haircut_ppm: int
+    cap_per_account: int
+    """Token units that count."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrikeVol:
+    """Published volatility of one strike."""
+
+    strike: int
+    """1e-8 USD."""
+    sigma_ppm: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileState:
+    """One bank of the risk file, as inputs: its rows are recomputed by the exact twin, bit for bit."""
+
+    epoch: int
+    ref_spot: int
+    """wad USD."""
+    time: int
+    """Unix seconds at which the rows were computed."""
+    ranges: Ranges
+    expiries: tuple[ExpiryParams, ...]
+    strikes: tuple[tuple[int, tuple[StrikeVol, ...]], ...]
+    """(expiry, volatilities ascending by strike)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What governance fixed for one underlying.  Units as in the names."""
+
+    tail_ppm: int
+    short_min_ppm: int
+    kappa_ppm: int
+    flag_fee_ppm: int
+    stale_add_on_ppm: int
+    im_add_on_ppm: int
+    vol_floor_ppm: int
+    max_age_s: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """An expiry that can be traded."""
+
+    expiry: int
+    strikes: tuple[int, ...]
+    """1e-8 USD, ascending."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FenceValue:
+    """What the fences let one published number become right now."""
+
+    name: str
+    """`psr`, `vsr_up`, `vsr_down`, or `sigma:EXPIRY`, `phi:EXPIRY`."""
+    current: int
+    lowest: int
+    highest: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublicationState:
+    """The last publication, and what the next one may be."""
+
+    last_id: int
+    last_time: int
+    inputs_hash: str
+    next_allowed_s: int
+    """Unix seconds before which no publication passes."""
+    in_notice: bool
+    """Whether a flag must hold under the previous file too."""
+    reach: tuple[FenceValue, ...]
+    """The interval each number may move into now."""
+    smile_min_ppm: int
+    smile_max_ppm: int
+    carry_max_ppm: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """One oracle round."""
+
+    time: int
+    """Unix seconds at which the feed was updated."""
+    price: int
+    """wad USD."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnderlyingState:
+    """One underlying."""
+
+    underlying: int
+    symbol: str
+    spot: Price
+    history: tuple[Observation, ...]
+    """Oracle rounds, ascending, bounded by the reader: what the volatility was estimated from."""
+    rules: Rules
+    listings: tuple[Listing, ...]
+    """Unexpired and expired-but-unsettled expiries, ascending."""
+    settled: tuple[tuple[int, int], ...]
+    """(expiry, settlement price wad) of settled expiries that somebody still holds."""
+    live: FileState | None
+    previous: FileState | None
+    """The bank before the live one; read while `publication.in_notice`."""
+    publication: PublicationState | None
+    """None where parameters cannot be pushed."""
+    funding_index: int
+    """Accrued to this block, wad USD per contract."""
+    funding_rate_ppm_per_day: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuctionState:
+    """One running liquidation."""
+
+    account: int
+    start_time: int
+    flag_block: int
+    insolvent: bool
+    reserved: int
+    """Cash paid in by bidders of this auction, wad USD."""
+    paid_by_fund: int
+    """wad USD."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuctionRules:
+    """Shape of the Dutch auction.  Units as in the names."""
+
+    fast_s: int
+    slow_s: int
+    start_ppm: int
+    cutoff_ppm: int
+    insolvent_s: int
+    buffer_ppm: int
+    dust_usd: int
+    """wad USD; an account smaller than this is closed whole."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FundState:
+    """The insurance fund."""
+
+    account: int
+    balance: int
+    """wad USD."""
+    cap_per_auction: int
+    """wad USD."""
+    social_receivable: int
+    """Socialised loss not yet pulled from accounts, wad USD."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """Everything the middle needs, all of it at one block."""
+
+    protocol: str
+    block: BlockRef
+    underlyings: tuple[UnderlyingState, ...]
+    collaterals: tuple[CollateralState, ...]
+    accounts: tuple[AccountState, ...]
+    interest_index: int
+    """Borrow index accrued to this block, ray."""
+    keep_ray: int
+    """Socialised-loss survival index."""
+    auctions: tuple[AuctionState, ...]
+    auction_rules: AuctionRules | None
+    fund: FundState | None
+    own_account: int | None
+    """The liquidator's account, if the keeper has one."""
+    problems: tuple[str, ...]
+    """What could not be read, one line each; the cycle alerts on them."""
