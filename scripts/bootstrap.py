@@ -17,8 +17,9 @@ import time
 from pathlib import Path
 
 if sys.version_info < (3, 11):  # noqa: UP036 - this file is what tells an older interpreter so
-    sys.exit("margin-keeper needs Python 3.11 or newer, this is %d.%d. Try: make PYTHON=python3.12 setup"
-             % sys.version_info[:2])  # fmt: skip
+    sys.exit(
+        f"margin-keeper needs Python 3.11 or newer, this is {sys.version.split()[0]}. Try: make setup PYTHON=python3.12"
+    )
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -102,10 +103,10 @@ def make_venv() -> None:
 
 def ensure_pip() -> None:
     """Give a .venv that uv made the pip it lacks, when uv is not used this time."""
-    if uv() is None:
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        if subprocess.run([BIN / "python", "-m", "pip", "--version"], check=False, **quiet).returncode != 0:
-            run([str(BIN / "python"), "-m", "ensurepip"], "adding pip to .venv")
+    if uv() is not None:
+        return
+    if subprocess.run([BIN / "python", "-m", "pip", "--version"], capture_output=True, check=False).returncode != 0:
+        run([str(BIN / "python"), "-m", "ensurepip"], "adding pip to .venv")
 
 
 def install_package() -> None:

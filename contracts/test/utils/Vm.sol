@@ -52,8 +52,7 @@ interface Vm {
     function expectEmit() external;
     function expectEmit(address emitter) external;
     function expectEmit(bool checkTopic1, bool checkTopic2, bool checkTopic3, bool checkData) external;
-    function expectEmit(bool checkTopic1, bool checkTopic2, bool checkTopic3, bool checkData, address emitter)
-        external;
+    function expectEmit(bool checkTopic1, bool checkTopic2, bool checkTopic3, bool checkData, address emitter) external;
     function expectCall(address callee, bytes calldata data) external;
     function expectCall(address callee, bytes calldata data, uint64 count) external;
     function assume(bool condition) external pure;
@@ -76,13 +75,14 @@ interface Vm {
     function revertToStateAndDelete(uint256 snapshotId) external returns (bool success);
 
     // --- gas ------------------------------------------------------------------------------------------------------
-    /// @dev Makes every slot of `target`, and the account itself, cold again: what a first call in a transaction pays.
+    /// @dev Makes every storage slot of `target` cold again.  The account stays warm: a first call in a transaction pays
+    /// 2500 more than measured so.  `forge test --isolate` runs each call as its own transaction and counts everything.
     function cool(address target) external;
     function coolSlot(address target, bytes32 slot) external;
     function startSnapshotGas(string calldata name) external;
     function startSnapshotGas(string calldata group, string calldata name) external;
     function stopSnapshotGas() external returns (uint256 gasUsed);
-    /// @dev Gas of the last call made by the test, without the test's own cost; written to snapshots/ under `name`.
+    /// @dev Gas used inside the last call made by the test, without the cost of calling; written to snapshots/ under `name`.
     function snapshotGasLastCall(string calldata name) external returns (uint256 gasUsed);
     function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256 gasUsed);
     function snapshotValue(string calldata group, string calldata name, uint256 value) external;
