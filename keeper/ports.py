@@ -49,8 +49,12 @@ class SnapshotReader(Protocol):
 class Encoder(Protocol):
     """Turns a decision into calldata for one protocol."""
 
-    def encode(self, action: Action, *, block: BlockRef) -> TxIntent | None:
-        """The transaction that carries out `action`; None if the action is not a transaction (a notice)."""
+    def encode(self, action: Action, *, block: BlockRef) -> TxIntent:
+        """The transaction that carries out `action`.
+
+        Raises: `Refused` if it cannot be built (an expiry whose settlement round does not exist yet); `LawBroken` for
+        a notice, which is not a transaction.
+        """
 
 
 class TxSender(Protocol):

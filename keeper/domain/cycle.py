@@ -7,7 +7,22 @@ from dataclasses import dataclass
 from keeper.domain.action import Action
 from keeper.domain.block import BlockRef
 from keeper.domain.margin import MarginReport
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.market import UnderlyingTarget
+from keeper.domain.snapshot import Snapshot
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleInputs:
+    """All that the pure half sees.  These bytes are stored, and replaying them gives the same `Decision`."""
+
+    snapshot: Snapshot
+    in_flight: tuple[tuple[str, str], ...]
+    """(kind, subject) of transactions that were open."""
+    called: tuple[int, ...]
+    """Accounts in the warning zone that had already been told."""
+    risk: RiskKnobs
+    policy: PolicyKnobs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -152,32 +152,69 @@ class Listing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FenceValue:
-    """What the fences let one published number become right now."""
+class FenceState:
+    """The fence around one published number, and where the number stands inside it.  Unit: the number's own."""
 
     name: str
-    """`psr`, `vsr_up`, `vsr_down`, or `sigma:EXPIRY`, `phi:EXPIRY`."""
+    """`psr`, `vsr_up` or `vsr_down`."""
     current: int
-    lowest: int
-    highest: int
+    anchor: int
+    """Value in force a day ago, against which the net-displacement budget counts."""
+    min: int
+    max: int
+    step_rel_ppm: int
+    """Largest step, relative to `current`; the tighter of the two steps binds."""
+    step_abs: int
+    budget_rel_ppm: int
+    """Largest net displacement in a day, relative to `anchor`; the tighter of the two binds."""
+    budget_abs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpiryFence:
+    """Where the fenced numbers of one expiry stand."""
+
+    expiry: int
+    sigma_ppm: int
+    sigma_anchor_ppm: int
+    phi_ppb: int
+    phi_anchor_ppb: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolFences:
+    """Fences on volatilities and forwards of one underlying.  Units as in the names."""
+
+    sigma_min_ppm: int
+    sigma_max_ppm: int
+    atm_step_ppm: int
+    """|Δ ln σ_ATM| of one step, times m(dte)."""
+    atm_budget_ppm: int
+    """|Δ ln σ_ATM| net in a day, times m(dte)."""
+    smile_min_ppm: int
+    smile_max_ppm: int
+    phi_min_ppb: int
+    phi_max_ppb: int
+    phi_step_ppb: int
+    phi_budget_ppb: int
+    carry_max_ppm: int
+    df_min_ppb: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublicationState:
-    """The last publication, and what the next one may be."""
+    """The last publication, and the fences around the next one."""
 
     last_id: int
     last_time: int
-    inputs_hash: str
     next_allowed_s: int
     """Unix seconds before which no publication passes."""
     in_notice: bool
     """Whether a flag must hold under the previous file too."""
-    reach: tuple[FenceValue, ...]
-    """The interval each number may move into now."""
-    smile_min_ppm: int
-    smile_max_ppm: int
-    carry_max_ppm: int
+    fences: tuple[FenceState, ...]
+    expiries: tuple[ExpiryFence, ...]
+    """Ascending; every listed, unexpired expiry."""
+    vol: VolFences
 
 
 @dataclass(frozen=True, kw_only=True)

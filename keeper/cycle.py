@@ -1,0 +1,117 @@
+"""One function, repeated: given a block, what is everybody's margin, and what should we do about it?
+
+    BlockRef ─read→ Snapshot ─model→ MarketModel ─shock→ ScenarioPnl ─worst→ MarginReport
+                                                                              │
+    store ←append─ CycleRecord ←settle─ Receipt ←send─ TxIntent ←encode─ Action ←decide
+
+`think` is the pure half: the same inputs give the same bytes, which is what `keeper.replay` checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from keeper.domain import codec
+from keeper.domain.action import MarginCall
+from keeper.domain.block import BlockRef
+from keeper.domain.cycle import CycleInputs, CycleRecord, Decision, Handed
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
+from keeper.domain.margin import MarginReport, Unpriced
+from keeper.domain.market import MarketModel
+from keeper.domain.snapshot import Snapshot
+from keeper.errors import Refused, Retry
+from keeper.policy.decide import decide
+from keeper.ports import Encoder, SnapshotReader, Store, TxSender
+from keeper.risk.model import model
+from keeper.risk.report import shock, worst
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """The world as one cycle sees it."""
+
+    reader: SnapshotReader
+    encoder: Encoder
+    sender: TxSender
+    store: Store
+
+
+def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -> CycleRecord:
+    """Live one block.
+
+    Raises:
+        Retry: the block could not be read; nothing was decided, the next block may work.
+        LawBroken: our own arithmetic contradicts itself; nothing was decided.
+        Halt: a person must look; what was handed over before stays handed over.
+    """
+    ports.sender.settle(block)
+    inputs = CycleInputs(
+        snapshot=ports.reader.read(block),
+        in_flight=tuple(sorted((tx.intent.kind, tx.intent.subject) for tx in ports.store.open_txs())),
+        called=ports.store.called(),
+        risk=risk,
+        policy=policy,
+    )
+    ports.store.append_snapshot(block.hash, codec.dumps(inputs))
+    decision = think(inputs)
+    # Stored before anything is sent, so that a crash in between leaves the reason for every transaction behind.
+    ports.store.append_cycle(CycleRecord(block=block, decision=decision, handed=()))
+    record = CycleRecord(block=block, decision=decision, handed=tuple(act(decision, ports)))
+    ports.store.append_cycle(record)
+    return record
+
+
+def think(inputs: CycleInputs) -> Decision:
+    """The pure half: no clock, network, environment or chance."""
+    snapshot = inputs.snapshot
+    market = model(snapshot, inputs.risk)
+    pnl = shock(snapshot, market)
+    report = worst(snapshot, market, pnl, buffer_ppm=inputs.policy.margin_call_buffer_ppm)
+    actions = decide(
+        snapshot,
+        market,
+        report,
+        inputs.policy,
+        in_flight=frozenset(inputs.in_flight),
+        called=frozenset(inputs.called),
+    )
+    targets = tuple(u.target for u in market.underlyings if u.target is not None)
+    return Decision(
+        block=snapshot.block,
+        targets=targets,
+        report=report,
+        actions=actions,
+        alerts=tuple(alerts(snapshot, market, report)),
+    )
+
+
+def act(decision: Decision, ports: Ports) -> Iterator[Handed]:
+    """Hand over each action.  One that fails is recorded and does not stop the next."""
+    for action in decision.actions:
+        if isinstance(action, MarginCall):
+            ports.store.append_notice(decision.block, action)
+            yield Handed(action=action, intent_key="", state="notice", reason="")
+            continue
+        try:
+            intent = ports.encoder.encode(action, block=decision.block)
+            record = ports.sender.submit(intent)
+        except (Retry, Refused) as problem:
+            yield Handed(action=action, intent_key="", state="failed", reason=problem.message)
+        else:
+            yield Handed(action=action, intent_key=intent.key, state=record.state, reason=record.reason)
+
+
+def alerts(snapshot: Snapshot, market: MarketModel, report: MarginReport) -> Iterator[str]:
+    """What a person should know about this block."""
+    yield from snapshot.problems
+    for u in market.underlyings:
+        if u.spot is None:
+            yield f"{u.symbol}: price unusable: {u.why_unpriced}"
+        elif u.target is None:
+            yield f"{u.symbol}: no target parameters: {u.why_untargeted}"
+    unknown = [a for a in report.accounts if isinstance(a, Unpriced)]
+    for a in unknown[:10]:
+        yield f"account {a.account:#066x} is unknown: {a.reason}"
+    if len(unknown) > 10:
+        yield f"and {len(unknown) - 10} more accounts are unknown"

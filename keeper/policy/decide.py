@@ -1,0 +1,89 @@
+"""From a margin report to actions, in the order in which they are handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+
+from keeper.domain.action import Action, Bid, Flag, MarginCall, Publish, Refresh, SettleExpiry, Touch, Unflag
+from keeper.domain.knobs import PolicyKnobs
+from keeper.domain.margin import AccountMargin, MarginReport
+from keeper.domain.market import MarketModel
+from keeper.domain.snapshot import Snapshot
+from keeper.policy import liquidate, publish, upkeep
+
+
+def decide(
+    snapshot: Snapshot,
+    market: MarketModel,
+    report: MarginReport,
+    knobs: PolicyKnobs,
+    *,
+    in_flight: Set[tuple[str, str]],
+    called: Set[int],
+) -> tuple[Action, ...]:
+    """Choose what to do about one block.
+
+    Args:
+        snapshot: the block's state.
+        market: its model, with target parameters.
+        report: every account's margin.
+        knobs: the operator's choices.
+        in_flight: (kind, subject) of transactions still open; nothing is decided twice.
+        called: accounts in the warning zone that were already told.
+
+    Returns:
+        Actions, most urgent first, at most `knobs.max_actions_per_block` of them besides notices.
+    """
+    accounts = {a.account: a for a in report.accounts if isinstance(a, AccountMargin)}
+    previous = {a.account: a for a in report.previous}
+    pushes = list(publish.publications(snapshot, market, knobs))
+    pushed = {p.underlying for p in pushes}
+    refreshes = [r for r in upkeep.refreshes(snapshot, knobs) if r.underlying not in pushed]
+    moving = pushed | {r.underlying for r in refreshes}
+
+    def proposals() -> Iterator[Action]:
+        yield from pushes
+        yield from refreshes
+        yield from upkeep.settlements(snapshot)
+        yield from liquidate.flags(snapshot, accounts, previous)
+        yield from liquidate.unflags(snapshot, accounts)
+        # A bid carries the epochs it was priced on; one that would land beside a new epoch is void, so it waits a block.
+        for bid in liquidate.bids(snapshot, market, accounts, knobs):
+            if not any(u.underlying in moving for u in accounts[bid.account].underlyings):
+                yield bid
+        yield from upkeep.touches(snapshot, accounts)
+
+    acts = [a for a in proposals() if (kind(a), subject(a)) not in in_flight]
+    return (*acts[: knobs.max_actions_per_block], *upkeep.margin_calls(accounts, called))
+
+
+def kind(action: Action) -> str:
+    """Short name of an action, as transactions and records carry it."""
+    match action:
+        case Publish():
+            return "publish"
+        case Refresh():
+            return "refresh"
+        case Flag():
+            return "flag"
+        case Unflag():
+            return "unflag"
+        case Bid():
+            return "bid"
+        case SettleExpiry():
+            return "settle"
+        case Touch():
+            return "touch"
+        case MarginCall():
+            return "margin_call"
+
+
+def subject(action: Action) -> str:
+    """What an action acts on; one open transaction per (kind, subject)."""
+    match action:
+        case Publish() | Refresh():
+            return f"underlying:{action.underlying}"
+        case SettleExpiry():
+            return f"underlying:{action.underlying}:expiry:{action.expiry}"
+        case Flag() | Unflag() | Bid() | Touch() | MarginCall():
+            return f"account:{action.account:#066x}"

@@ -1,0 +1,1 @@
+"""One folder per protocol the keeper serves: log → state, state → Snapshot, Action → calldata."""

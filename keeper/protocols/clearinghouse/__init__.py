@@ -1,0 +1,4 @@
+"""Our own contracts: ClearingHouse, RiskParameters, RiskFile, PriceOracle, LiquidationAuction, InsuranceFund.
+
+Nothing outside this folder knows their shape.
+"""

@@ -1,0 +1,72 @@
+"""From a snapshot to a market: usable prices, files with their rows, and target parameters."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from keeper.domain.knobs import RiskKnobs
+from keeper.domain.market import MarketModel, UnderlyingMarket
+from keeper.domain.riskfile import File
+from keeper.domain.snapshot import FileState, Rules, Snapshot, UnderlyingState, Usable
+from keeper.risk.exact.riskfile import PPM, strike_array
+from keeper.risk.targets import Untargeted, target
+
+
+def model(snapshot: Snapshot, knobs: RiskKnobs) -> MarketModel:
+    """Make the market of one block.
+
+    An underlying whose price is unusable keeps its place with `spot` None: accounts that depend on it are unknown,
+    others go on.
+    """
+    now = snapshot.block.timestamp
+    return MarketModel(now=now, underlyings=tuple(_underlying(u, now, knobs) for u in snapshot.underlyings))
+
+
+def _underlying(u: UnderlyingState, now: int, knobs: RiskKnobs) -> UnderlyingMarket:
+    spot = u.spot.wad if isinstance(u.spot, Usable) else None
+    aim = target(u, now, knobs)
+    in_notice = u.publication is not None and u.publication.in_notice
+    return UnderlyingMarket(
+        underlying=u.underlying,
+        symbol=u.symbol,
+        spot=spot,
+        why_unpriced="" if isinstance(u.spot, Usable) else u.spot.reason,
+        file=file_of(u.live, u.rules) if u.live else None,
+        previous=file_of(u.previous, u.rules) if u.previous and in_notice else None,
+        epoch=u.live.epoch if u.live else 0,
+        stale=u.live is None or spot is None or is_stale(u.live, u.rules, spot, now),
+        target=None if isinstance(aim, Untargeted) else aim,
+        why_untargeted=aim.reason if isinstance(aim, Untargeted) else "",
+    )
+
+
+def is_stale(file: FileState, rules: Rules, spot: int, now: int) -> bool:
+    """Beyond a third of the scan range from the file's spot, or too old.  Mirrors `RiskFile.isStale`."""
+    moved = abs(spot - file.ref_spot) * 3 * PPM
+    return moved > file.ranges.psr_ppm * file.ref_spot or now - file.time > rules.max_age_s
+
+
+@lru_cache(maxsize=64)  # a file changes with its epoch, not with every block
+def file_of(state: FileState, rules: Rules) -> File:
+    """The file with its rows, recomputed by the exact twin from what was published."""
+    params = {e.expiry: e for e in state.expiries}
+    return File(
+        ref_spot=state.ref_spot,
+        ranges=state.ranges,
+        tail_ppm=rules.tail_ppm,
+        short_min_ppm=rules.short_min_ppm,
+        expiries=params,
+        arrays={
+            (expiry, s.strike): strike_array(
+                strike=s.strike,
+                sigma_ppm=s.sigma_ppm,
+                expiry=params[expiry],
+                ranges=state.ranges,
+                vol_floor_ppm=rules.vol_floor_ppm,
+                ref_spot=state.ref_spot,
+                now=state.time,
+            )
+            for expiry, strikes in state.strikes
+            for s in strikes
+        },
+    )
