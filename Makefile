@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 
 VENV := .venv
 PY := $(VENV)/bin/python
-NODE_MODULES := contracts/node_modules
+NODE_STAMP := contracts/node_modules/.stamp
 
 # A Node that `make setup-node` brought lives in .venv/bin; one of the system goes first.
 export PATH := $(PATH):$(CURDIR)/$(VENV)/bin
@@ -33,11 +33,10 @@ $(VENV)/.package: $(VENV)/.deps pyproject.toml
 	@test $(VENV)/.package -nt pyproject.toml || "$(PY)" scripts/bootstrap.py package
 	@touch $@
 
-setup-node: $(NODE_MODULES)/.stamp ## install compiler, OpenZeppelin, forge, anvil; brings Node where there is none
-
-$(NODE_MODULES)/.stamp: contracts/package-lock.json | setup
-	@"$(PY)" scripts/bootstrap.py node
-	@touch $@
+# Not a file target: Node itself may have gone with an old .venv while node_modules stayed.
+setup-node: setup ## install compiler, OpenZeppelin, forge, anvil; brings Node where there is none
+	@test $(NODE_STAMP) -nt contracts/package-lock.json && command -v node >/dev/null && command -v npm >/dev/null \
+		|| { "$(PY)" scripts/bootstrap.py node && touch $(NODE_STAMP); }
 
 demo: setup ## live through a crash on an embedded chain: make demo ARGS="--control"
 	@$(VENV)/bin/keeper demo $(ARGS)

@@ -42,20 +42,25 @@ def run(command: list[str], what: str, *, cwd: Path = ROOT, expected_lines: int 
         command: argument vector.
         what: the words a person reads while it runs.
         cwd: working directory.
-        expected_lines: how many "Collecting" lines pip will print; 0 prints no counter.
+        expected_lines: how many packages pip will name; 0 prints no counter.
     """
     started = time.monotonic()
     say(what)
-    process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}  # so that pip's lines arrive as it writes them
+    process = subprocess.Popen(
+        command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     assert process.stdout is not None
     lines: list[str] = []
     seen = 0
     for line in process.stdout:
         lines.append(line)
-        if expected_lines and line.startswith("Collecting "):
+        if expected_lines and line.startswith(("Collecting ", "Processing ")):
             seen += 1
             if seen % 20 == 0:
                 say(f"  {seen}/{expected_lines} packages fetched, {time.monotonic() - started:.0f} s")
+        elif expected_lines and line.startswith("Installing collected packages"):
+            say(f"  all fetched, unpacking, {time.monotonic() - started:.0f} s")
     if process.wait() != 0:
         sys.stderr.write("".join(lines[-40:]))
         sys.exit(f"setup: failed: {' '.join(command)}")
@@ -122,7 +127,7 @@ def setup_python() -> None:
     ensure_pip()
     lock = ROOT / "requirements.lock"
     count = applicable_pins(lock)
-    how_long = "seconds to a minute" if uv() else "about two minutes"
+    how_long = "seconds to a minute" if uv() else "one to two minutes"
     pip_install(
         "--require-hashes",
         "-r",

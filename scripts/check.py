@@ -4,6 +4,7 @@ A check whose tool is absent is named and left out; under REQUIRE_ALL=1 that is 
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 CONTRACTS = ROOT / "contracts"
 NODE_BIN = CONTRACTS / "node_modules" / ".bin"
+
+#: npm packages of contracts/, then the system, then a Node that `make setup-node` brought beside our Python.
+TOOL_PATH = os.pathsep.join([str(NODE_BIN), os.environ.get("PATH", os.defpath), str(BIN)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +33,8 @@ class Check:
     cwd: Path = ROOT
     """Where it runs."""
 
-    needs: Path | None = None
-    """A file that exists only where the tool is installed; None for what `make setup` brings."""
-
-    add: str = ""
-    """The command that brings the tool."""
+    needs: tuple[str, ...] = ()
+    """Node tools it calls; they come with `make setup-node`.  What `make setup` brings is always there."""
 
     repair: str = ""
     """The command that often repairs a failure."""
@@ -51,16 +52,14 @@ CHECKS = (
     Check(
         name="ABIs match the contracts",
         command=[sys.executable, str(ROOT / "scripts" / "build_contracts.py"), "--check"],
-        needs=CONTRACTS / "node_modules" / "solc" / "package.json",
-        add="make setup-node",
+        needs=("node", "solcjs"),
         repair="make contracts",
     ),
     Check(
         name="Solidity format",
-        command=[str(NODE_BIN / "forge"), "fmt", "--check"],
+        command=["forge", "fmt", "--check"],
         cwd=CONTRACTS,
-        needs=NODE_BIN / "forge",
-        add="make setup-node",
+        needs=("forge",),
         repair="cd contracts && node_modules/.bin/forge fmt",
     ),
 )
@@ -75,13 +74,17 @@ def main() -> None:
     require_all = os.environ.get("REQUIRE_ALL") == "1"
     failed: list[str] = []
     for check in CHECKS:
-        if check.needs is not None and not check.needs.exists():
-            print(f"  --    {check.name}: {check.needs.name} is not installed. Add it: {check.add}", flush=True)
+        absent = [tool for tool in check.needs if shutil.which(tool, path=TOOL_PATH) is None]
+        if absent:
+            print(f"  --    {check.name}: {', '.join(absent)} not installed. Add: make setup-node", flush=True)
             if require_all:
                 failed.append(check.name)
             continue
         started = time.monotonic()
-        done = subprocess.run(check.command, cwd=check.cwd, capture_output=True, text=True, check=False)
+        environment = {**os.environ, "PATH": TOOL_PATH}
+        done = subprocess.run(
+            check.command, cwd=check.cwd, env=environment, capture_output=True, text=True, check=False
+        )
         took_s = time.monotonic() - started
         if done.returncode == 0:
             print(f"  ok    {check.name} ({took_s:.1f} s)", flush=True)
