@@ -1,0 +1,118 @@
+"""The operator's choices that the pure middle reads, as plain frozen values.
+
+They are part of a cycle's stored inputs, so a replay uses the knobs of that day.  `keeper.settings` builds them from the
+`[risk]` and `[policy]` sections; the docstring under each field is the comment in the file that `keeper init` writes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keeper.errors import BadInput
+
+_PPM = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class RiskKnobs:
+    """How parameters are estimated from oracle rounds."""
+
+    ewma_lambda: float = 0.97
+    """Weight of the past in the EWMA variance, per day; the newest day weighs 1 − λ.  Above 0, below 1."""
+    es_level: float = 0.99
+    """Expected-shortfall level α behind the price scan range.  0.5 to 0.9999."""
+    horizon_hours: float = 24.0
+    """Time to close out an account, in hours; the scan range covers a move over this time.  0.25 to 240."""
+    history_days: int = 60
+    """Days of oracle rounds that are looked at."""
+    min_observations: int = 24
+    """Fewer oracle rounds than this give no target: the parameters on-chain stay as they are."""
+    psr_floor_ppm: int = 80_000
+    """Lowest price scan range, ppm of spot, through the cycle.  Source of the default: full-history floor."""
+    psr_ceiling_ppm: int = 325_000
+    """Highest price scan range, ppm of spot.  Above 325000 the −3 scan row would reach a negative price."""
+    psr_multiplier: float = 1.0
+    """Factor on the expected shortfall, for what the estimate does not see.  1 to 3."""
+    psr_lattice_ppm: int = 2_500
+    """The scan range is rounded up to a multiple of this, so that daily noise does not move it.  ppm of spot."""
+    vsr_up_ppm: int = 450_000
+    """One full rise of a 30-day volatility, relative, ppm."""
+    vsr_down_ppm: int = 300_000
+    """One full fall of a 30-day volatility, relative, ppm; less than 1000000."""
+    vol_floor_ppm: int = 250_000
+    """Lowest annual volatility we publish, ppm."""
+    vol_ceiling_ppm: int = 3_000_000
+    """Highest annual volatility we publish, ppm."""
+    term_short_power: float = 0.3
+    """Exponent of (30 / days to expiry) by which volatility departs from its mean up to 30 days.  0 to 1."""
+    term_long_power: float = 0.13
+    """The same beyond 30 days.  0 to 1."""
+
+    def validate(self) -> None:
+        """Raises: `BadInput` naming the first knob out of range."""
+        _within("risk.ewma_lambda", self.ewma_lambda, 0.01, 0.9999)
+        _within("risk.es_level", self.es_level, 0.5, 0.9999)
+        _within("risk.horizon_hours", self.horizon_hours, 0.25, 240)
+        _within("risk.history_days", self.history_days, 1, 3650)
+        _within("risk.min_observations", self.min_observations, 2, 1_000_000)
+        _within("risk.psr_ceiling_ppm", self.psr_ceiling_ppm, 1, 325_000)
+        _within("risk.psr_floor_ppm", self.psr_floor_ppm, 1, self.psr_ceiling_ppm)
+        _within("risk.psr_multiplier", self.psr_multiplier, 1, 3)
+        _within("risk.psr_lattice_ppm", self.psr_lattice_ppm, 1, 100_000)
+        _within("risk.vsr_up_ppm", self.vsr_up_ppm, 1, 5 * _PPM)
+        _within("risk.vsr_down_ppm", self.vsr_down_ppm, 1, _PPM - 1)
+        _within("risk.vol_ceiling_ppm", self.vol_ceiling_ppm, 1, 10 * _PPM)
+        _within("risk.vol_floor_ppm", self.vol_floor_ppm, 1, self.vol_ceiling_ppm)
+        _within("risk.term_short_power", self.term_short_power, 0, 1)
+        _within("risk.term_long_power", self.term_long_power, 0, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyKnobs:
+    """When to act, and how far to go."""
+
+    hysteresis_ppm: int = 50_000
+    """A published number is pushed again when its target differs by more than this, relative, ppm."""
+    heartbeat_s: int = 86_400
+    """Push at least this often, in seconds, even if nothing moved."""
+    refresh_age_s: int = 3_600
+    """Refresh a risk file older than this, in seconds.  Keep it below the contract's own age limit."""
+    refresh_distance_ppm: int = 700_000
+    """Refresh once spot has moved this part of the distance limit (a third of the scan range), ppm."""
+    margin_call_buffer_ppm: int = 100_000
+    """An account with 1 <= health < 1 + this is told, ppm."""
+    max_inventory_usd: int = 1_000_000
+    """Most risk our own account may carry: its requirement before add-ons, in whole USD."""
+    max_bid_fraction_ppm: int = 1_000_000
+    """Largest part of an auctioned account that one bid takes, ppm."""
+    min_bid_fraction_ppm: int = 10_000
+    """Smaller slices are not worth a transaction, ppm; a remainder is taken whole."""
+    min_bid_edge_ppm: int = 5_000
+    """Least discount below the account's value at which we bid, ppm."""
+    bid_slippage_ppm: int = 5_000
+    """How much more than computed a bid may cost by the time it mines, ppm."""
+    max_actions_per_block: int = 10
+    """Most transactions decided in one block; the most urgent go first."""
+    intent_ttl_s: int = 300
+    """A decided transaction that is not signed within this many seconds is forgotten and decided anew."""
+
+    def validate(self) -> None:
+        """Raises: `BadInput` naming the first knob out of range."""
+        _within("policy.hysteresis_ppm", self.hysteresis_ppm, 0, _PPM)
+        _within("policy.heartbeat_s", self.heartbeat_s, 1, 31_536_000)
+        _within("policy.refresh_age_s", self.refresh_age_s, 1, 31_536_000)
+        _within("policy.refresh_distance_ppm", self.refresh_distance_ppm, 1, _PPM)
+        _within("policy.margin_call_buffer_ppm", self.margin_call_buffer_ppm, 0, 10 * _PPM)
+        _within("policy.max_inventory_usd", self.max_inventory_usd, 0, 10**12)
+        _within("policy.max_bid_fraction_ppm", self.max_bid_fraction_ppm, 1, _PPM)
+        _within("policy.min_bid_fraction_ppm", self.min_bid_fraction_ppm, 0, self.max_bid_fraction_ppm)
+        _within("policy.min_bid_edge_ppm", self.min_bid_edge_ppm, 0, _PPM)
+        _within("policy.bid_slippage_ppm", self.bid_slippage_ppm, 0, _PPM)
+        _within("policy.max_actions_per_block", self.max_actions_per_block, 1, 1_000)
+        _within("policy.intent_ttl_s", self.intent_ttl_s, 1, 86_400)
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:  # false for NaN too
+        hint = f"choose a value from {low} to {high}"
+        raise BadInput(f"{name} = {value} is out of range", hint=hint, key=name, value=value, low=low, high=high)
