@@ -1,0 +1,260 @@
+"""What the contracts' events say: every account, file, listing and setting, without asking the node once per account.
+
+Every event carries absolute new values, so the index needs no arithmetic: the newest event of a field is its value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from keeper.domain.block import BlockRef
+from keeper.domain.riskfile import ExpiryParams, Ranges
+from keeper.domain.snapshot import AccountState, FileState, PerpState, Position, StrikeVol
+from keeper.protocols.abi import Event
+from keeper.protocols.clearinghouse.ids import unpack_instrument
+
+RAY = 10**27
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """An expiry and its strikes, ascending, as listed."""
+
+    underlying: int
+    expiry: int
+    strikes: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """The arguments of the newest event of one kind about one thing: the protocol's own parameters."""
+
+    event: str
+    subject: int
+    args: tuple[tuple[str, int | str], ...]
+
+    def __getitem__(self, name: str) -> int | str:
+        return dict(self.args)[name]
+
+    def number(self, name: str) -> int:
+        """An integer argument."""
+        value = self[name]
+        assert isinstance(value, int)
+        return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """Content of one bank of the file: what was published, and the header of the last computation."""
+
+    underlying: int
+    file: FileState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """A settlement price."""
+
+    underlying: int
+    expiry: int
+    price: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexState:
+    """The index as it is stored."""
+
+    accounts: tuple[AccountState, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    listings: tuple[Listed, ...] = ()
+    live: tuple[Published, ...] = ()
+    previous: tuple[Published, ...] = ()
+    settled: tuple[Settled, ...] = ()
+
+
+#: Events whose newest arguments are a setting, and the argument that names what they are about ("" = one for all).
+SETTINGS = {
+    "MarketSet": "underlying",
+    "CollateralSet": "collateral",
+    "UnderlyingConfigured": "underlying",
+    "Published": "underlying",
+    "FundingSet": "underlying",
+    "InterestSet": "",
+    "PausedUntil": "",
+    "ParamsSet": "",
+    "CapSet": "",
+}
+
+
+@dataclass
+class HouseIndex:
+    """Accounts, files, listings and settings as of the last applied block."""
+
+    accounts: dict[int, AccountState] = field(default_factory=dict)
+    settings: dict[tuple[str, int], Setting] = field(default_factory=dict)
+    listings: dict[tuple[int, int], Listed] = field(default_factory=dict)
+    live: dict[int, FileState] = field(default_factory=dict)
+    previous: dict[int, FileState] = field(default_factory=dict)
+    settled: dict[tuple[int, int], int] = field(default_factory=dict)
+    _staged: dict[int, list[Event]] = field(default_factory=dict)
+
+    def apply(self, block: BlockRef, events: Iterable[Event]) -> None:
+        """Apply the events of one block, in log order."""
+        for event in events:
+            if event.name in SETTINGS:
+                self._set(event)
+            handler = getattr(self, f"_on_{event.name}", None)
+            if handler is not None:
+                handler(event.args, block)
+
+    def state(self) -> IndexState:
+        """What is stored; `load` takes it back."""
+        return IndexState(
+            accounts=tuple(self.accounts[k] for k in sorted(self.accounts)),
+            settings=tuple(self.settings[k] for k in sorted(self.settings)),
+            listings=tuple(self.listings[k] for k in sorted(self.listings)),
+            live=tuple(Published(underlying=u, file=self.live[u]) for u in sorted(self.live)),
+            previous=tuple(Published(underlying=u, file=self.previous[u]) for u in sorted(self.previous)),
+            settled=tuple(Settled(underlying=u, expiry=e, price=p) for (u, e), p in sorted(self.settled.items())),
+        )
+
+    def load(self, state: IndexState) -> None:
+        """Become `state`."""
+        self.accounts = {a.account: a for a in state.accounts}
+        self.settings = {(s.event, s.subject): s for s in state.settings}
+        self.listings = {(x.underlying, x.expiry): x for x in state.listings}
+        self.live = {p.underlying: p.file for p in state.live}
+        self.previous = {p.underlying: p.file for p in state.previous}
+        self.settled = {(s.underlying, s.expiry): s.price for s in state.settled}
+
+    def setting(self, event: str, subject: int = 0) -> Setting | None:
+        """The newest setting of a kind."""
+        return self.settings.get((event, subject))
+
+    def replace_account(self, account: AccountState) -> None:
+        """Take the contract's word for one account (reconciliation)."""
+        self.accounts[account.account] = account
+
+    # --- accounts -----------------------------------------------------------------------------------------------------
+
+    def _account(self, account: int) -> AccountState:
+        return self.accounts.get(account) or AccountState(
+            account=account,
+            cash=0,
+            interest_entry=RAY,
+            keep_entry=RAY,
+            collateral=(),
+            positions=(),
+            perps=(),
+            in_auction=False,
+        )
+
+    def _on_CashChanged(self, args: dict[str, Any], _: BlockRef) -> None:
+        old = self._account(args["account"])
+        self.accounts[old.account] = replace(old, cash=args["cash"], interest_entry=args["interestEntryRay"])
+
+    def _on_LossPulled(self, args: dict[str, Any], _: BlockRef) -> None:
+        old = self._account(args["account"])
+        self.accounts[old.account] = replace(old, keep_entry=args["keepEntryRay"])
+
+    def _on_CollateralChanged(self, args: dict[str, Any], _: BlockRef) -> None:
+        old = self._account(args["account"])
+        held = {**dict(old.collateral), args["collateral"]: args["balance"]}
+        self.accounts[old.account] = replace(old, collateral=tuple(sorted((c, b) for c, b in held.items() if b)))
+
+    def _on_PositionChanged(self, args: dict[str, Any], _: BlockRef) -> None:
+        old = self._account(args["account"])
+        held = {p.instrument: p.size for p in old.positions}
+        held[unpack_instrument(args["instrument"])] = args["size"]
+        positions = tuple(Position(instrument=i, size=s) for i, s in sorted(held.items(), key=_in_order) if s)
+        self.accounts[old.account] = replace(old, positions=positions)
+
+    def _on_PerpTouched(self, args: dict[str, Any], _: BlockRef) -> None:
+        old = self._account(args["account"])
+        held = {p.underlying: p for p in old.perps}
+        held[args["underlying"]] = PerpState(
+            underlying=args["underlying"], open_notional=args["openNotional"], funding_entry=args["fundingEntry"]
+        )
+        self.accounts[old.account] = replace(old, perps=tuple(held[u] for u in sorted(held)))
+
+    def _on_AuctionSet(self, args: dict[str, Any], _: BlockRef) -> None:
+        old = self._account(args["account"])
+        self.accounts[old.account] = replace(old, in_auction=args["inAuction"])
+
+    # --- files and listings -------------------------------------------------------------------------------------------
+
+    def _on_ExpiryListed(self, args: dict[str, Any], _: BlockRef) -> None:
+        key = args["underlying"], args["expiry"]
+        known = self.listings[key].strikes if key in self.listings else ()
+        strikes = tuple(sorted({*known, *args["strikes"]}))
+        self.listings[key] = Listed(underlying=key[0], expiry=key[1], strikes=strikes)
+
+    _on_StrikesListed = _on_ExpiryListed
+
+    def _on_ExpiryPublished(self, args: dict[str, Any], _: BlockRef) -> None:
+        self._staged.setdefault(args["underlying"], []).append(Event("RiskParameters", "ExpiryPublished", args))
+
+    def _on_Published(self, args: dict[str, Any], _: BlockRef) -> None:
+        """The flip: what was staged becomes live, what was live becomes the file before it."""
+        u = args["underlying"]
+        staged = {e.args["expiry"]: e.args for e in self._staged.pop(u, [])}
+        live = self.live[u]  # its header came with the FileComputed of the same transaction
+        expiries, strikes = [], []
+        for expiry, a in sorted(staged.items()):
+            params = ExpiryParams(
+                expiry=expiry, phi_ppb=a["phiPpb"], df_ppb=a["dfPpb"], sigma_atm_ppm=a["sigmaAtmPpm"]
+            )
+            expiries.append(params)
+            listed = self.listings[u, expiry].strikes
+            vols = (StrikeVol(strike=k, sigma_ppm=s) for k, s in zip(listed, a["sigmaPpm"], strict=True))
+            strikes.append((expiry, tuple(vols)))
+        ranges = Ranges(psr_ppm=args["psrPpm"], vsr_up_ppm=args["vsrUpPpm"], vsr_down_ppm=args["vsrDownPpm"])
+        self.live[u] = replace(live, ranges=ranges, expiries=tuple(expiries), strikes=tuple(strikes))
+
+    def _on_FileComputed(self, args: dict[str, Any], block: BlockRef) -> None:
+        u = args["underlying"]
+        old = self.live.get(u)
+        if old is not None and not args["refresh"]:
+            self.previous[u] = old
+        base = old or FileState(
+            epoch=0,
+            ref_spot=0,
+            time=0,
+            ranges=Ranges(psr_ppm=0, vsr_up_ppm=0, vsr_down_ppm=0),
+            expiries=(),
+            strikes=(),
+        )
+        self.live[u] = replace(base, epoch=args["epoch"], ref_spot=args["refSpot"], time=block.timestamp)
+
+    def _on_ExpirySettled(self, args: dict[str, Any], _: BlockRef) -> None:
+        self.settled[args["underlying"], args["expiry"]] = args["price"]
+
+    # --- settings -----------------------------------------------------------------------------------------------------
+
+    def _set(self, event: Event) -> None:
+        about = SETTINGS[event.name]
+        subject = event.args[about] if about else 0
+        flat = tuple(sorted((k, _plain(v)) for k, v in _flatten(event.args)))
+        self.settings[event.name, subject] = Setting(event=event.name, subject=subject, args=flat)
+
+
+def _in_order(item: tuple[Any, int]) -> tuple[int, int, int, int]:
+    """The contract's order: underlying, expiry, strike, then perp before call before put."""
+    i = item[0]
+    return i.underlying, i.expiry, i.strike, ("perp", "call", "put").index(i.kind)
+
+
+def _flatten(args: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    for name, value in args.items():
+        if isinstance(value, dict):
+            yield from _flatten(value)
+        else:
+            yield name, value
+
+
+def _plain(value: Any) -> int | str:
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    return int(value) if isinstance(value, int) else str(value)
