@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from keeper.domain.action import Action
+from keeper.domain.action import Action, MarginCall
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleRecord
-from keeper.domain.snapshot import Snapshot
+from keeper.domain.history import Notice
+from keeper.domain.snapshot import Observation, Snapshot
 from keeper.domain.tx import TxIntent, TxRecord
 
 
@@ -82,10 +83,17 @@ class Store(Protocol):
     """Memory that survives the process."""
 
     def put_intent(self, record: TxRecord) -> TxRecord:
-        """Write a new record, or return the stored one if `intent.key` is known.  Durable when it returns."""
+        """Write a new record, or return the stored one if `intent.key` is known.  Durable when it returns.
+
+        Raises: `Refused` if another record of the same (kind, subject) is open; `LawBroken` if it is not `PLANNED`.
+        """
 
     def update_tx(self, record: TxRecord) -> None:
-        """Replace the record with the same `intent.key`.  Durable when it returns."""
+        """Replace the record with the same `intent.key`.  Durable when it returns.
+
+        Raises: `LawBroken` if the step is not legal (`keeper.domain.tx_flow`), or a second record of one nonce would
+        end `FINAL` or `REVERTED` (TX-1).
+        """
 
     def tx(self, key: str) -> TxRecord | None:
         """The record of one intent."""
@@ -106,10 +114,13 @@ class Store(Protocol):
         """One cycle by its block."""
 
     def cycles(self, *, limit: int = 100) -> tuple[CycleRecord, ...]:
-        """The newest cycles, newest first."""
+        """The newest cycles by height, newest first, without orphaned ones."""
 
     def orphan_cycles(self, hashes: Iterable[str]) -> None:
-        """Mark cycles of blocks that a reorg removed."""
+        """Mark cycles of blocks that a reorg removed, and forget the prices first seen there.
+
+        `cycle` still finds them by hash; appending one again takes the mark off.
+        """
 
     def append_snapshot(self, block_hash: str, payload: bytes) -> None:
         """Keep a snapshot's canonical bytes, compressed, for replay."""
@@ -119,6 +130,24 @@ class Store(Protocol):
 
     def prune(self, *, keep_blocks: int) -> int:
         """Drop snapshots older than the newest `keep_blocks`; cycles and transactions are never dropped."""
+
+    def append_prices(self, block: BlockRef, underlying: int, rounds: Sequence[Observation]) -> None:
+        """Keep oracle rounds seen at `block`.  A round known by its time is replaced if its price differs."""
+
+    def prices(self, underlying: int, *, since_s: int) -> tuple[Observation, ...]:
+        """Rounds kept with time >= `since_s`, oldest first."""
+
+    def append_notice(self, block: BlockRef, call: MarginCall) -> None:
+        """Keep a margin call.  The same account at the same block again replaces it."""
+
+    def notices(self, *, limit: int = 100) -> tuple[Notice, ...]:
+        """The newest margin calls, newest first."""
+
+    def called(self) -> tuple[int, ...]:
+        """Accounts whose margin call stands, ascending."""
+
+    def end_calls(self, accounts: Iterable[int]) -> None:
+        """Say that these accounts left the warning zone, so that the next warning is a new call."""
 
     def save_sync(self, cursor: BlockRef, state: bytes) -> None:
         """Persist the log index: the block it is complete to, and its canonical bytes.  Atomic: both or neither."""

@@ -1,7 +1,7 @@
 """The operator's choices that the pure middle reads, as plain frozen values.
 
-They are part of a cycle's stored inputs, so a replay uses the knobs of that day.  `keeper.settings` builds them from the
-`[risk]` and `[policy]` sections; the docstring under each field is the comment in the file that `keeper init` writes.
+They are part of a cycle's stored inputs, so a replay uses the knobs of that day.  `keeper.settings` builds them from
+the `[risk]` and `[policy]` sections; the docstring under each field is the comment in the file that `keeper init` writes.
 """
 
 from __future__ import annotations

@@ -1,0 +1,55 @@
+"""Memory that survives the process: `keeper.ports.Store` on SQLite or PostgreSQL.
+
+    store = open_store("sqlite:///keeper.sqlite")
+    store = open_store("postgresql+psycopg://user:password@host/database")
+
+- Durable: SQLite runs in WAL mode with synchronous=FULL, so what a method wrote is on disk when it returns.
+- Whole: each method is one transaction.  A kill at any point leaves the state before it or after it.
+- Safe for several threads; each call takes its own connection.
+- Speaks in the keeper's errors only, see `keeper.store.border`.
+"""
+
+from __future__ import annotations
+
+from typing import Generic
+
+from keeper.domain.cycle import CycleRecord
+from keeper.ports import Store
+from keeper.store.engine import Database
+from keeper.store.journal import C, Journal
+from keeper.store.outbox import Outbox
+from keeper.store.progress import Progress
+from keeper.store.schema import migrate
+
+__all__ = ["SqlStore", "open_store"]
+
+
+class SqlStore(Outbox, Journal[C], Progress, Generic[C]):
+    """A `Store` over one database; `C` is the record of one cycle."""
+
+    def __init__(self, database: Database, cycle_type: type[C]) -> None:
+        self._database = database
+        self._cycle_type = cycle_type
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._database.close()
+
+
+def open_store(url: str) -> Store:
+    """Open the database at `url`, creating it or upgrading its schema as needed.
+
+    Raises:
+        BadInput: the address cannot be used, or the file is damaged or no database.
+        Halt: a newer version of the keeper wrote it, or it cannot be written to.
+        Retry: another process holds it, or the server cannot be reached.
+    """
+    return open_sql_store(url, CycleRecord)
+
+
+def open_sql_store(url: str, cycle_type: type[C]) -> SqlStore[C]:
+    """Like `open_store`, for another record of a cycle."""
+    database = Database(url)
+    with database.writing() as connection:
+        migrate(connection)
+    return SqlStore(database, cycle_type)

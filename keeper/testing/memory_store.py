@@ -1,0 +1,199 @@
+"""A `Store` in memory, for tests and replays: the same promises, except that it ends with the process.
+
+It is a real adapter: the suite in tests/ports runs over it as over the databases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from threading import RLock
+
+from keeper.domain.action import MarginCall
+from keeper.domain.block import BlockRef
+from keeper.domain.cycle import CycleRecord
+from keeper.domain.history import Notice
+from keeper.domain.snapshot import Observation
+from keeper.domain.tx import TxRecord, TxState
+from keeper.domain.tx_flow import check_new, check_step
+from keeper.errors import LawBroken, Refused
+
+
+class MemoryStore:
+    """See `keeper.ports.Store`.  Safe for several threads."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._txs: dict[str, TxRecord] = {}
+        self._cycles: dict[str, CycleRecord] = {}
+        self._orphaned: set[str] = set()
+        self._snapshots: dict[str, bytes] = {}
+        self._prices: dict[tuple[int, int], tuple[int, str]] = {}
+        self._notices: dict[tuple[int, str], Notice] = {}
+        self._sync: tuple[BlockRef, bytes] | None = None
+        self._heartbeats: dict[str, tuple[int, int]] = {}
+
+    def put_intent(self, record: TxRecord) -> TxRecord:
+        """See `Store.put_intent`."""
+        check_new(record)
+        intent = record.intent
+        with self._lock:
+            if stored := self._txs.get(intent.key):
+                return stored
+            for rival in self.open_txs():
+                if (rival.intent.kind, rival.intent.subject) == (intent.kind, intent.subject):
+                    raise Refused(
+                        f"{intent.kind} {intent.subject} is already under way as {rival.intent.key} ({rival.state})",
+                        key=intent.key,
+                        open_key=rival.intent.key,
+                    )
+            self._txs[intent.key] = record
+            return record
+
+    def update_tx(self, record: TxRecord) -> None:
+        """See `Store.update_tx`."""
+        key = record.intent.key
+        with self._lock:
+            stored = self._txs.get(key)
+            if stored is None:
+                raise LawBroken(f"transaction {key} was never put into the store", key=key)
+            check_step(stored, record)
+            others = [other for other in self._txs.values() if other.intent.key != key]
+            if _used_its_nonce(record) and any(
+                _used_its_nonce(other) and (other.sender, other.nonce) == (record.sender, record.nonce)
+                for other in others
+            ):
+                raise LawBroken(f"TX-1: a second record ends with nonce {record.nonce} of {record.sender}", key=key)
+            new = {attempt.tx_hash for attempt in record.attempts}
+            if any(attempt.tx_hash in new for other in others for attempt in other.attempts):
+                raise LawBroken(f"transaction {key}: an attempt belongs to another record", key=key)
+            self._txs[key] = record
+
+    def tx(self, key: str) -> TxRecord | None:
+        """See `Store.tx`."""
+        with self._lock:
+            return self._txs.get(key)
+
+    def open_txs(self) -> tuple[TxRecord, ...]:
+        """See `Store.open_txs`."""
+        with self._lock:
+            return tuple(record for record in self._txs.values() if record.state.is_open)
+
+    def txs(self, *, limit: int = 100) -> tuple[TxRecord, ...]:
+        """See `Store.txs`."""
+        with self._lock:
+            return tuple(reversed(self._txs.values()))[:limit]
+
+    def highest_nonce(self, sender: str) -> int | None:
+        """See `Store.highest_nonce`."""
+        nonces = [tx.nonce for tx in self.open_txs() if tx.sender == sender and tx.nonce is not None]
+        return max(nonces, default=None)
+
+    def append_cycle(self, record: CycleRecord) -> None:
+        """See `Store.append_cycle`."""
+        with self._lock:
+            self._cycles.pop(record.block.hash, None)
+            self._cycles[record.block.hash] = record
+            self._orphaned.discard(record.block.hash)
+
+    def cycle(self, block_hash: str) -> CycleRecord | None:
+        """See `Store.cycle`."""
+        with self._lock:
+            return self._cycles.get(block_hash)
+
+    def cycles(self, *, limit: int = 100) -> tuple[CycleRecord, ...]:
+        """See `Store.cycles`."""
+        with self._lock:
+            newest = reversed([one for one in self._cycles.values() if one.block.hash not in self._orphaned])
+            return tuple(sorted(newest, key=lambda one: -one.block.number))[:limit]
+
+    def orphan_cycles(self, hashes: Iterable[str]) -> None:
+        """See `Store.orphan_cycles`."""
+        with self._lock:
+            gone = set(hashes)
+            self._orphaned |= gone & set(self._cycles)
+            self._prices = {key: kept for key, kept in self._prices.items() if kept[1] not in gone}
+
+    def append_snapshot(self, block_hash: str, payload: bytes) -> None:
+        """See `Store.append_snapshot`."""
+        with self._lock:
+            self._snapshots.pop(block_hash, None)
+            self._snapshots[block_hash] = payload
+
+    def snapshot(self, block_hash: str) -> bytes | None:
+        """See `Store.snapshot`."""
+        with self._lock:
+            return self._snapshots.get(block_hash)
+
+    def prune(self, *, keep_blocks: int) -> int:
+        """See `Store.prune`."""
+        with self._lock:
+            old = list(self._snapshots)[: max(0, len(self._snapshots) - keep_blocks)]
+            for block_hash in old:
+                del self._snapshots[block_hash]
+            return len(old)
+
+    def append_prices(self, block: BlockRef, underlying: int, rounds: Sequence[Observation]) -> None:
+        """See `Store.append_prices`."""
+        with self._lock:
+            for seen in rounds:
+                kept = self._prices.get((underlying, seen.time))
+                if kept is None or kept[0] != seen.price:
+                    self._prices[underlying, seen.time] = (seen.price, block.hash)
+
+    def prices(self, underlying: int, *, since_s: int) -> tuple[Observation, ...]:
+        """See `Store.prices`."""
+        with self._lock:
+            kept = sorted((at, price) for (of, at), (price, _) in self._prices.items() if of == underlying)
+            return tuple(Observation(time=at, price=price) for at, price in kept if at >= since_s)
+
+    def append_notice(self, block: BlockRef, call: MarginCall) -> None:
+        """See `Store.append_notice`."""
+        with self._lock:
+            self._notices.pop((call.account, block.hash), None)
+            self._notices[call.account, block.hash] = Notice(block=block, call=call)
+
+    def notices(self, *, limit: int = 100) -> tuple[Notice, ...]:
+        """See `Store.notices`."""
+        with self._lock:
+            return tuple(reversed(self._notices.values()))[:limit]
+
+    def called(self) -> tuple[int, ...]:
+        """See `Store.called`."""
+        with self._lock:
+            return tuple(sorted({notice.call.account for notice in self._notices.values() if not notice.ended}))
+
+    def end_calls(self, accounts: Iterable[int]) -> None:
+        """See `Store.end_calls`."""
+        with self._lock:
+            gone = set(accounts)
+            for key, notice in self._notices.items():
+                if notice.call.account in gone:
+                    self._notices[key] = replace(notice, ended=True)
+
+    def save_sync(self, cursor: BlockRef, state: bytes) -> None:
+        """See `Store.save_sync`."""
+        with self._lock:
+            self._sync = (cursor, state)
+
+    def load_sync(self) -> tuple[BlockRef, bytes] | None:
+        """See `Store.load_sync`."""
+        with self._lock:
+            return self._sync
+
+    def heartbeat(self, name: str, at_s: int, progress: int) -> None:
+        """See `Store.heartbeat`."""
+        with self._lock:
+            self._heartbeats[name] = (at_s, progress)
+
+    def heartbeats(self) -> dict[str, tuple[int, int]]:
+        """See `Store.heartbeats`."""
+        with self._lock:
+            return dict(sorted(self._heartbeats.items()))
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def _used_its_nonce(record: TxRecord) -> bool:
+    return record.state in (TxState.FINAL, TxState.REVERTED)
