@@ -90,3 +90,35 @@ class MarginCall:
 
 
 Action = Publish | Refresh | Flag | Unflag | Bid | SettleExpiry | Touch | MarginCall
+
+
+def kind(action: Action) -> str:
+    """Short name of an action, as transactions and records carry it."""
+    match action:
+        case Publish():
+            return "publish"
+        case Refresh():
+            return "refresh"
+        case Flag():
+            return "flag"
+        case Unflag():
+            return "unflag"
+        case Bid():
+            return "bid"
+        case SettleExpiry():
+            return "settle"
+        case Touch():
+            return "touch"
+        case MarginCall():
+            return "margin_call"
+
+
+def subject(action: Action) -> str:
+    """What an action acts on; one open transaction per (kind, subject)."""
+    match action:
+        case Publish() | Refresh():
+            return f"underlying:{action.underlying}"
+        case SettleExpiry():
+            return f"underlying:{action.underlying}:expiry:{action.expiry}"
+        case Flag() | Unflag() | Bid() | Touch() | MarginCall():
+            return f"account:{action.account:#066x}"

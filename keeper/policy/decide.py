@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Set
 
-from keeper.domain.action import Action, Bid, Flag, MarginCall, Publish, Refresh, SettleExpiry, Touch, Unflag
+from keeper.domain.action import Action, kind, subject
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.margin import AccountMargin, MarginReport
 from keeper.domain.market import MarketModel
@@ -55,35 +55,3 @@ def decide(
 
     acts = [a for a in proposals() if (kind(a), subject(a)) not in in_flight]
     return (*acts[: knobs.max_actions_per_block], *upkeep.margin_calls(accounts, called))
-
-
-def kind(action: Action) -> str:
-    """Short name of an action, as transactions and records carry it."""
-    match action:
-        case Publish():
-            return "publish"
-        case Refresh():
-            return "refresh"
-        case Flag():
-            return "flag"
-        case Unflag():
-            return "unflag"
-        case Bid():
-            return "bid"
-        case SettleExpiry():
-            return "settle"
-        case Touch():
-            return "touch"
-        case MarginCall():
-            return "margin_call"
-
-
-def subject(action: Action) -> str:
-    """What an action acts on; one open transaction per (kind, subject)."""
-    match action:
-        case Publish() | Refresh():
-            return f"underlying:{action.underlying}"
-        case SettleExpiry():
-            return f"underlying:{action.underlying}:expiry:{action.expiry}"
-        case Flag() | Unflag() | Bid() | Touch() | MarginCall():
-            return f"account:{action.account:#066x}"

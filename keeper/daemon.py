@@ -1,0 +1,198 @@
+"""The block loop and the jobs beside it.
+
+    loop            follow the head, live one cycle per new head, back off on Retry
+    heartbeat       APScheduler: writes the loop's last progress, not its own
+    reconciliation  APScheduler: asks the loop to compare a sample of accounts with the contract after the next block
+    housekeeping    APScheduler: drops old snapshots
+
+A signal only sets an Event that the loop and the waiting share; what is being sent is finished first, so the process
+ends between transactions.  Start-up is recovery: whatever an earlier process left open is adopted before the first cycle.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+
+import structlog
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from keeper.cycle import Ports, cycle
+from keeper.domain.block import BlockRef
+from keeper.domain.cycle import CycleRecord
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
+from keeper.errors import Halt, LawBroken, Retry
+from keeper.ports import Clock, Heads
+
+log = structlog.get_logger(__name__)
+
+#: Waits between failed attempts double up to this many poll intervals.
+MAX_BACKOFF = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rhythm:
+    """How often things happen.  Seconds unless said."""
+
+    poll_interval_s: float
+    heartbeat_every_s: float
+    reconcile_every_s: float
+    reconcile_sample: int
+    """Accounts per reconciliation."""
+    housekeeping_every_s: float
+    keep_blocks: int
+    """Snapshots kept for replay."""
+
+
+class Daemon:
+    """Lives blocks until it is told to stop.
+
+    Args:
+        heads: the tip, followed with reorgs.
+        ports: what a cycle needs.
+        clock: wall time, for heartbeats only.
+        on_cycle: told of every finished cycle (metrics, views).
+    """
+
+    def __init__(
+        self,
+        *,
+        heads: Heads,
+        ports: Ports,
+        clock: Clock,
+        risk: RiskKnobs,
+        policy: PolicyKnobs,
+        rhythm: Rhythm,
+        on_cycle: Callable[[CycleRecord], None] = lambda record: None,
+    ) -> None:
+        self._heads, self._ports, self._clock = heads, ports, clock
+        self._risk, self._policy, self._rhythm = risk, policy, rhythm
+        self._on_cycle = on_cycle
+        self._stop = threading.Event()
+        self._reconcile_due = threading.Event()
+        self._last: BlockRef | None = None
+
+    def stop(self) -> None:
+        """Ask the loop to end after what it is doing."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Live until stopped by `stop`, SIGTERM or SIGINT.
+
+        Raises:
+            Halt, LawBroken: a person must look; the jobs are shut down first.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        scheduler = self._scheduler()
+        scheduler.start()
+        try:
+            self.loop()
+        finally:
+            scheduler.shutdown(wait=True)
+            self._beat()
+            log.info("daemon.stopped", block=self._last.number if self._last else None)
+
+    def loop(self) -> None:
+        """Follow heads until stopped; every error class is answered here and nowhere else."""
+        failures = 0
+        recovered = False
+        while not self._stop.is_set():
+            try:
+                if not recovered:
+                    self._recover()
+                    recovered = True
+                advanced = self.step()
+            except Retry as problem:
+                failures += 1
+                wait = self._rhythm.poll_interval_s * min(2**failures, MAX_BACKOFF)
+                log.warning("cycle.retry", error=problem.message, attempt=failures, wait_s=wait, **problem.fields)
+                self._stop.wait(wait)
+            except (Halt, LawBroken) as problem:
+                log.error("daemon.halt", error=problem.message, hint=problem.hint, **problem.fields)
+                raise
+            else:
+                failures = 0
+                if not advanced:
+                    self._stop.wait(self._rhythm.poll_interval_s)
+
+    def step(self) -> bool:
+        """Live the newest head, if there is one we have not lived.
+
+        Returns: whether there was.  Blocks between the last head and this one are not lived one by one: their logs
+        are applied and only the newest state decides, since acting on an old one would be acting on a past price.
+        """
+        advance = self._heads.follow(self._last)
+        if advance.orphaned:
+            self._ports.store.orphan_cycles([b.hash for b in advance.orphaned])
+        head = advance.head
+        if head is None:
+            return False
+        record = cycle(head, self._ports, self._risk, self._policy)
+        self._last = head
+        self._report(record)
+        self._on_cycle(record)
+        if self._reconcile_due.is_set():
+            self._reconcile_due.clear()
+            self._reconcile(head)
+        return True
+
+    def _recover(self) -> None:
+        head = self._heads.head()
+        adopted = self._ports.sender.recover(head)
+        log.info("daemon.recovered", block=head.number, adopted=len(adopted))
+
+    def _report(self, record: CycleRecord) -> None:
+        for alert in record.decision.alerts:
+            log.warning("cycle.alert", block=record.block.number, alert=alert)
+        bands: dict[str, int] = {}
+        for account in record.decision.report.accounts:
+            band = getattr(account, "band", "unknown")
+            bands[str(band)] = bands.get(str(band), 0) + 1
+        log.info(
+            "cycle.done",
+            block=record.block.number,
+            accounts=len(record.decision.report.accounts),
+            actions=len(record.decision.actions),
+            failed=sum(h.state in ("failed", "dropped") for h in record.handed),
+            **bands,
+        )
+
+    # --- jobs ---------------------------------------------------------------------------------------------------------
+
+    def _scheduler(self) -> BackgroundScheduler:
+        scheduler = BackgroundScheduler(
+            timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+        scheduler.add_job(self._beat, "interval", seconds=self._rhythm.heartbeat_every_s, id="heartbeat")
+        scheduler.add_job(
+            self._reconcile_due.set, "interval", seconds=self._rhythm.reconcile_every_s, id="reconciliation"
+        )
+        scheduler.add_job(self._tidy, "interval", seconds=self._rhythm.housekeeping_every_s, id="housekeeping")
+        scheduler.add_listener(_on_job_event, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+        return scheduler
+
+    def _beat(self) -> None:
+        self._ports.store.heartbeat("loop", self._clock.now_s(), self._last.number if self._last else 0)
+
+    def _tidy(self) -> None:
+        dropped = self._ports.store.prune(keep_blocks=self._rhythm.keep_blocks)
+        log.info("housekeeping.done", snapshots_dropped=dropped)
+
+    def _reconcile(self, head: BlockRef) -> None:
+        snapshot = self._ports.reader.read(head)
+        differences = self._ports.reader.reconcile(snapshot, sample=self._rhythm.reconcile_sample)
+        for line in differences:
+            log.error("reconcile.differs", block=head.number, difference=line)
+        log.info("reconcile.done", block=head.number, sample=self._rhythm.reconcile_sample, differ=len(differences))
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._stop.set()
+
+
+def _on_job_event(event: JobEvent) -> None:
+    log.error("job.trouble", job=event.job_id, code=event.code, error=str(getattr(event, "exception", "")))
