@@ -19,14 +19,25 @@ interface IPriceOracle {
     error FeedsDisagree(bytes32 asset, uint256 primary, uint256 secondary, uint256 limitPpm);
     error SequencerDown();
     error SequencerGrace(uint256 upSinceS, uint256 graceS);
+    error IncompleteRound(bytes32 asset, uint80 roundId, uint80 answeredInRound);
+    error FuturePrice(bytes32 asset, uint256 updatedAt, uint256 nowS);
+    error BadFeed(bytes32 asset);
+    error NotPredecessor(uint80 previousRoundId, uint80 roundId);
     error NotFirstRound(uint80 roundId, uint256 updatedAt, uint256 expiry);
 
     event FeedSet(bytes32 indexed asset, Feed feed);
+    event SequencerSet(address feed, uint32 graceS);
 
-    /// Price of one whole unit, wad USD.
+    /// Only the owner.
+    function setFeed(bytes32 asset, Feed calldata f) external;
+    /// Only the owner.  L2 sequencer uptime feed, 0 for none, and the grace after it comes back.
+    function setSequencer(address feed_, uint32 graceS) external;
+
+    /// Price of one whole unit, wad USD.  Both feeds must be fresh and agree, and the sequencer be up past its grace.
     function price(bytes32 asset) external view returns (uint256);
 
     /// Answer of the first round at or after `expiry`, proven by its predecessor, wad USD.
+    /// Feeds that run two phases at once have one such round in each; both are honest answers of the same feed.
     /// @param previousRoundId `roundId − 1`, or, for the first round of a phase, the last round of the phase before.
     function settlementPrice(bytes32 asset, uint256 expiry, uint80 roundId, uint80 previousRoundId) external view returns (uint256);
 

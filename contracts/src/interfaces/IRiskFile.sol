@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {FileVersion, Leg} from "./Types.sol";
+import {FileVersion, Position} from "./Types.sol";
 
 /// @title The risk file: per strike, what a call is worth under 24 scenarios, and the adding machine over it.
 /// @notice Rows are computed by `RiskParameters` publications and by anyone's `refresh`; both use only fenced numbers.
@@ -35,16 +35,43 @@ interface IRiskFile {
         bool stale; // beyond PSR/3 from refSpot, or older than maxAge
     }
 
+    /// What one underlying's rows are computed and summed with, besides the published numbers.
+    struct Settings {
+        uint24 tailPpm; // c of the tail law
+        uint24 shortMinPpm; // charge per naked short option, of spot
+        uint32 volFloorPpm; // floor of the shocked-up vol
+        uint32 maxAgeS; // before a file is stale
+    }
+
     error StrikeNotInFile(uint16 underlying, uint32 expiry, uint64 strike);
     error NoFile(uint16 underlying);
     error OnlyParameters(address caller);
     error ArrayOutOfBounds(uint16 underlying, uint32 expiry, uint64 strike, uint8 row, int256 valuePpm);
 
+    error LegExpired(uint32 expiry, uint256 nowS);
+    /// A perp, a foreign underlying, or legs not strictly ascending.
+    error BadLeg(uint256 position);
+    error BadSpot(uint256 spot);
+    error SizeOverflow(uint256 totalSize);
+    error AlreadyConnected(address parameters);
+    /// A publication would overwrite the bank that the notice window still needs.
+    error InNotice(uint16 underlying, uint256 untilBlock);
+    error NothingStaged(uint16 underlying);
+    /// An expiry of the list has no rows in the staged bank.
+    error ExpiryNotStaged(uint16 underlying, uint32 expiry);
+    error BadStrikes(uint32 expiry, uint256 index);
+    error TooMany(bytes32 what, uint256 count, uint256 max);
+
+    event Connected(address parameters);
     event FileComputed(uint16 indexed underlying, uint40 indexed epoch, uint96 refSpot, uint256 strikes, bool refresh);
 
     /// Sum rows over legs of one underlying, shift to `spot`, value at live spot and `block.timestamp`.
-    /// @param legs unexpired options of one underlying, ascending by (expiry, strike, call before put).
-    function assess(uint16 underlying, Leg[] calldata legs, int256 perpSize, uint256 spot, FileVersion version)
+    /// @param legs unexpired options of one underlying, strictly ascending as numbers: by expiry, strike, call before
+    /// put.  The low 128 bits of each are the signed size.
+    /// @param spot live spot, wad USD, below 2^96.
+    /// `Previous` outside the notice window, or when a leg's strike was first published by the live file, reads Live.
+    /// Without options `stale` is false: perps need only the scan range.
+    function assess(uint16 underlying, Position[] calldata legs, int256 perpSize, uint256 spot, FileVersion version)
         external
         view
         returns (Assessment memory);
@@ -67,4 +94,28 @@ interface IRiskFile {
         external
         view
         returns (uint32 sigmaPpm, uint40 epoch, uint32[24] memory values);
+
+    /// Listed expiries, ascending; those that expired stay until the next publication.
+    function expiries(uint16 underlying) external view returns (uint32[] memory);
+    /// Listed strikes of an expiry, ascending.
+    function strikes(uint16 underlying, uint32 expiry) external view returns (uint64[] memory);
+    /// Expiries and their numbers in the bank being staged.  Reverts if one of the list is not staged.
+    function staged(uint16 underlying) external view returns (uint32[] memory, ExpiryParams[] memory);
+    /// First block after the notice window of the last publication; 0 if there was none.
+    function noticeUntil(uint16 underlying) external view returns (uint256);
+    function settings(uint16 underlying) external view returns (Settings memory);
+    function assetOf(uint16 underlying) external view returns (bytes32);
+
+    // --- only RiskParameters ------------------------------------------------------------------------------------------
+
+    function configure(uint16 underlying, bytes32 asset, Settings calldata s) external;
+    /// Add an expiry or more strikes of one.  `strikes` strictly ascending and new.
+    function list(uint16 underlying, uint32 expiry, uint64[] calldata strikes) external;
+    /// Open the idle bank at the oracle's spot and now; whatever was staged before is void.
+    function begin(uint16 underlying, uint24 psrPpm, uint24 vsrUpPpm, uint24 vsrDownPpm) external returns (uint40 epoch);
+    /// Rows of one expiry into the bank opened by `begin`.
+    function write(uint16 underlying, uint32 expiry, uint40 phiPpb, uint40 dfPpb, uint32 sigmaAtmPpm, uint32[] calldata sigmaPpm)
+        external;
+    /// Make the staged bank live.  The bank before it stays readable for `noticeBlocks`.
+    function flip(uint16 underlying, uint256 noticeBlocks) external returns (uint40 epoch);
 }
