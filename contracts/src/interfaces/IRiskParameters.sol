@@ -27,6 +27,13 @@ interface IRiskParameters {
         uint40 budgetAbs;
     }
 
+    /// Fences on the three scan ranges.
+    struct RangeFences {
+        Fence psr; // names: "psr", "vsrUp", "vsrDown"
+        Fence vsrUp;
+        Fence vsrDown;
+    }
+
     /// Fences on volatilities and forwards.
     struct VolFences {
         uint32 sigmaMinPpm;
@@ -75,25 +82,56 @@ interface IRiskParameters {
     error WrongStrikes(uint32 expiry, uint256 given, uint256 listed);
     error NotListed(uint16 underlying);
     error BadConfig(bytes32 what);
+    /// What `dryRun` reverts with when every check holds.
+    error DryRunPassed();
 
     event UnderlyingConfigured(uint16 indexed underlying, UnderlyingConfig config);
     event FencesSet(uint16 indexed underlying, bytes32 indexed what);
     event ExpiryListed(uint16 indexed underlying, uint32 indexed expiry, uint64[] strikes, uint32 sigmaAtmPpm, uint40 phiPpb, uint40 dfPpb);
+    event StrikesListed(uint16 indexed underlying, uint32 indexed expiry, uint64[] strikes);
+    /// Rows go into the idle bank from here; an earlier staging that was not flipped is void.
+    event PublicationStaged(uint16 indexed underlying, uint64 indexed id, uint40 epoch);
     event Published(uint16 indexed underlying, uint64 indexed id, uint40 indexed epoch, bytes32 inputsHash, uint24 psrPpm, uint24 vsrUpPpm, uint24 vsrDownPpm);
+    /// Binds with the `Published` that follows it.
     event ExpiryPublished(uint16 indexed underlying, uint32 indexed expiry, uint40 phiPpb, uint40 dfPpb, uint32 sigmaAtmPpm, uint32[] sigmaPpm);
+
+    /// Governance: a new underlying with the scan ranges that anchor its fences.
+    function listUnderlying(
+        uint16 underlying,
+        bytes32 asset,
+        UnderlyingConfig calldata c,
+        RangeFences calldata ranges,
+        VolFences calldata vols,
+        uint24 psrPpm,
+        uint24 vsrUpPpm,
+        uint24 vsrDownPpm
+    ) external;
+    function setConfig(uint16 underlying, UnderlyingConfig calldata c) external;
+    /// @param what "psr", "vsrUp" or "vsrDown", left-aligned.
+    function setFence(uint16 underlying, bytes32 what, Fence calldata f) external;
+    function setVolFences(uint16 underlying, VolFences calldata v) external;
 
     /// One transaction: fences, rows into the idle bank, flip.
     function publish(uint16 underlying, Publication calldata p) external;
     /// Several transactions: open with the header, add expiries in order, flip.  Nothing is live until `flip`.
     function stage(uint16 underlying, Publication calldata p) external;
     function stageExpiries(uint16 underlying, ExpiryPublication[] calldata expiries) external;
+    /// The fences on the numbers are checked here, at the time they bind.
     function flip(uint16 underlying) external;
+    /// Whether `publish` would pass now, and if not the error it would revert with.  Meant for `eth_call`: it changes
+    /// nothing, but computes every row, so it is not `view`.
+    function checkPublication(uint16 underlying, Publication calldata p) external returns (bool ok, bytes memory reason);
 
     /// Governance or lister: a new expiry with its first σ_ATM and φ, which anchor the step fences.
     function listExpiry(uint16 underlying, uint32 expiry, uint64[] calldata strikes, uint32 sigmaAtmPpm, uint40 phiPpb, uint40 dfPpb) external;
     /// More strikes of a listed expiry.
     function listStrikes(uint16 underlying, uint32 expiry, uint64[] calldata strikes) external;
 
+    function fence(uint16 underlying, bytes32 what) external view returns (Fence memory);
+    function volFences(uint16 underlying) external view returns (VolFences memory);
+    /// The value that steps are measured from, and the anchor of the budget, now.
+    /// @param expiry 0 for "psr", "vsrUp", "vsrDown"; an expiry for "sigmaAtm" and "phi".
+    function inForce(uint16 underlying, uint32 expiry, bytes32 what) external view returns (uint256 value, uint256 anchor);
     function config(uint16 underlying) external view returns (UnderlyingConfig memory);
     function listedExpiries(uint16 underlying) external view returns (uint32[] memory); // unexpired, ascending
     function listedStrikes(uint16 underlying, uint32 expiry) external view returns (uint64[] memory);
