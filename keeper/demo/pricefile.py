@@ -80,17 +80,20 @@ def parse_time(text: str) -> int:
 
     Raises: `ValueError`.
     """
-    text = text.strip()
+    refusal = ValueError(f"{text!r} is not a time between 2009 and 2100")
     try:
         number = float(text)
     except ValueError:
-        moment = datetime.fromisoformat(text)
+        try:
+            moment = datetime.fromisoformat(text.strip())
+        except ValueError:
+            raise refusal from None
         number = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     else:
-        while number > LATEST_S and number < LATEST_S * 1e9:
+        while LATEST_S < number < LATEST_S * 1e9:
             number /= 1000
     if not EARLIEST_S <= number <= LATEST_S:
-        raise ValueError(f"{text!r} is not a time between 2009 and 2100")
+        raise refusal
     return int(number)
 
 
