@@ -398,7 +398,7 @@ contract RiskFile is IRiskFile {
         for (uint256 i; i < list_.length; ++i) {
             if (list_[i] > block.timestamp) count += _refreshExpiry(slate, list_[i], old);
         }
-        emit FileComputed(underlying, epoch, spot, count, true);
+        emit FileComputed(underlying, epoch, spot, uint40(block.timestamp), count, true);
     }
 
     /// Recompute what the last publication had of one expiry; what was listed since has no volatility yet.
@@ -549,7 +549,7 @@ contract RiskFile is IRiskFile {
         market.bank = bank;
         market.staging = false;
         market.noticeUntil = first ? 0 : uint40(block.number + noticeBlocks);
-        emit FileComputed(underlying, epoch, h.refSpot, count, false);
+        emit FileComputed(underlying, epoch, h.refSpot, h.time, count, false);
     }
 
     // --- computing ----------------------------------------------------------------------------------------------------

@@ -63,7 +63,8 @@ interface IRiskFile {
     error TooMany(bytes32 what, uint256 count, uint256 max);
 
     event Connected(address parameters);
-    event FileComputed(uint16 indexed underlying, uint40 indexed epoch, uint96 refSpot, uint256 strikes, bool refresh);
+    /// `time` is when the rows were computed: for a staged publication, when it was opened.
+    event FileComputed(uint16 indexed underlying, uint40 indexed epoch, uint96 refSpot, uint40 time, uint256 strikes, bool refresh);
 
     /// Sum rows over legs of one underlying, shift to `spot`, value at live spot and `block.timestamp`.
     /// @param legs unexpired options of one underlying, strictly ascending as numbers: by expiry, strike, call before
