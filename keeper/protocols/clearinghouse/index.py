@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from keeper.domain.block import BlockRef
 from keeper.domain.riskfile import ExpiryParams, Ranges
 from keeper.domain.snapshot import AccountState, FileState, PerpState, Position, StrikeVol
 from keeper.protocols.abi import Event
@@ -63,6 +62,15 @@ class Settled:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Staged:
+    """One expiry of a publication that takes several transactions."""
+
+    underlying: int
+    params: ExpiryParams
+    vols: tuple[StrikeVol, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class IndexState:
     """The index as it is stored."""
 
@@ -72,6 +80,7 @@ class IndexState:
     live: tuple[Published, ...] = ()
     previous: tuple[Published, ...] = ()
     settled: tuple[Settled, ...] = ()
+    staged: tuple[Staged, ...] = ()
 
 
 #: Events whose newest arguments are a setting, and the argument that names what they are about ("" = one for all).
@@ -98,16 +107,17 @@ class HouseIndex:
     live: dict[int, FileState] = field(default_factory=dict)
     previous: dict[int, FileState] = field(default_factory=dict)
     settled: dict[tuple[int, int], int] = field(default_factory=dict)
-    _staged: dict[int, list[Event]] = field(default_factory=dict)
+    staged: dict[int, dict[int, tuple[ExpiryParams, tuple[StrikeVol, ...]]]] = field(default_factory=dict)
+    """By underlying and expiry: announced by a publication that was not flipped yet."""
 
-    def apply(self, block: BlockRef, events: Iterable[Event]) -> None:
+    def apply(self, events: Iterable[Event]) -> None:
         """Apply the events of one block, in log order."""
         for event in events:
             if event.name in SETTINGS:
                 self._set(event)
             handler = getattr(self, f"_on_{event.name}", None)
             if handler is not None:
-                handler(event.args, block)
+                handler(event.args)
 
     def state(self) -> IndexState:
         """What is stored; `load` takes it back."""
@@ -118,6 +128,11 @@ class HouseIndex:
             live=tuple(Published(underlying=u, file=self.live[u]) for u in sorted(self.live)),
             previous=tuple(Published(underlying=u, file=self.previous[u]) for u in sorted(self.previous)),
             settled=tuple(Settled(underlying=u, expiry=e, price=p) for (u, e), p in sorted(self.settled.items())),
+            staged=tuple(
+                Staged(underlying=u, params=params, vols=vols)
+                for u, expiries in sorted(self.staged.items())
+                for _, (params, vols) in sorted(expiries.items())
+            ),
         )
 
     def load(self, state: IndexState) -> None:
@@ -128,6 +143,9 @@ class HouseIndex:
         self.live = {p.underlying: p.file for p in state.live}
         self.previous = {p.underlying: p.file for p in state.previous}
         self.settled = {(s.underlying, s.expiry): s.price for s in state.settled}
+        self.staged = {}
+        for s in state.staged:
+            self.staged.setdefault(s.underlying, {})[s.params.expiry] = (s.params, s.vols)
 
     def setting(self, event: str, subject: int = 0) -> Setting | None:
         """The newest setting of a kind."""
@@ -151,27 +169,27 @@ class HouseIndex:
             in_auction=False,
         )
 
-    def _on_CashChanged(self, args: dict[str, Any], _: BlockRef) -> None:
+    def _on_CashChanged(self, args: dict[str, Any]) -> None:
         old = self._account(args["account"])
         self.accounts[old.account] = replace(old, cash=args["cash"], interest_entry=args["interestEntryRay"])
 
-    def _on_LossPulled(self, args: dict[str, Any], _: BlockRef) -> None:
+    def _on_LossPulled(self, args: dict[str, Any]) -> None:
         old = self._account(args["account"])
         self.accounts[old.account] = replace(old, keep_entry=args["keepEntryRay"])
 
-    def _on_CollateralChanged(self, args: dict[str, Any], _: BlockRef) -> None:
+    def _on_CollateralChanged(self, args: dict[str, Any]) -> None:
         old = self._account(args["account"])
         held = {**dict(old.collateral), args["collateral"]: args["balance"]}
         self.accounts[old.account] = replace(old, collateral=tuple(sorted((c, b) for c, b in held.items() if b)))
 
-    def _on_PositionChanged(self, args: dict[str, Any], _: BlockRef) -> None:
+    def _on_PositionChanged(self, args: dict[str, Any]) -> None:
         old = self._account(args["account"])
         held = {p.instrument: p.size for p in old.positions}
         held[unpack_instrument(args["instrument"])] = args["size"]
         positions = tuple(Position(instrument=i, size=s) for i, s in sorted(held.items(), key=_in_order) if s)
         self.accounts[old.account] = replace(old, positions=positions)
 
-    def _on_PerpTouched(self, args: dict[str, Any], _: BlockRef) -> None:
+    def _on_PerpTouched(self, args: dict[str, Any]) -> None:
         old = self._account(args["account"])
         held = {p.underlying: p for p in old.perps}
         held[args["underlying"]] = PerpState(
@@ -179,13 +197,13 @@ class HouseIndex:
         )
         self.accounts[old.account] = replace(old, perps=tuple(held[u] for u in sorted(held)))
 
-    def _on_AuctionSet(self, args: dict[str, Any], _: BlockRef) -> None:
+    def _on_AuctionSet(self, args: dict[str, Any]) -> None:
         old = self._account(args["account"])
         self.accounts[old.account] = replace(old, in_auction=args["inAuction"])
 
     # --- files and listings -------------------------------------------------------------------------------------------
 
-    def _on_ExpiryListed(self, args: dict[str, Any], _: BlockRef) -> None:
+    def _on_ExpiryListed(self, args: dict[str, Any]) -> None:
         key = args["underlying"], args["expiry"]
         known = self.listings[key].strikes if key in self.listings else ()
         strikes = tuple(sorted({*known, *args["strikes"]}))
@@ -193,27 +211,30 @@ class HouseIndex:
 
     _on_StrikesListed = _on_ExpiryListed
 
-    def _on_ExpiryPublished(self, args: dict[str, Any], _: BlockRef) -> None:
-        self._staged.setdefault(args["underlying"], []).append(Event("RiskParameters", "ExpiryPublished", args))
+    def _on_PublicationStaged(self, args: dict[str, Any]) -> None:
+        self.staged.pop(args["underlying"], None)
 
-    def _on_Published(self, args: dict[str, Any], _: BlockRef) -> None:
+    def _on_ExpiryPublished(self, args: dict[str, Any]) -> None:
+        u, expiry = args["underlying"], args["expiry"]
+        params = ExpiryParams(
+            expiry=expiry, phi_ppb=args["phiPpb"], df_ppb=args["dfPpb"], sigma_atm_ppm=args["sigmaAtmPpm"]
+        )
+        listed = self.listings[u, expiry].strikes
+        vols = tuple(StrikeVol(strike=k, sigma_ppm=s) for k, s in zip(listed, args["sigmaPpm"], strict=True))
+        self.staged[u] = {**self.staged.get(u, {}), expiry: (params, vols)}
+
+    def _on_Published(self, args: dict[str, Any]) -> None:
         """The flip: what was staged becomes live, what was live becomes the file before it."""
         u = args["underlying"]
-        staged = {e.args["expiry"]: e.args for e in self._staged.pop(u, [])}
-        live = self.live[u]  # its header came with the FileComputed of the same transaction
-        expiries, strikes = [], []
-        for expiry, a in sorted(staged.items()):
-            params = ExpiryParams(
-                expiry=expiry, phi_ppb=a["phiPpb"], df_ppb=a["dfPpb"], sigma_atm_ppm=a["sigmaAtmPpm"]
-            )
-            expiries.append(params)
-            listed = self.listings[u, expiry].strikes
-            vols = (StrikeVol(strike=k, sigma_ppm=s) for k, s in zip(listed, a["sigmaPpm"], strict=True))
-            strikes.append((expiry, tuple(vols)))
-        ranges = Ranges(psr_ppm=args["psrPpm"], vsr_up_ppm=args["vsrUpPpm"], vsr_down_ppm=args["vsrDownPpm"])
-        self.live[u] = replace(live, ranges=ranges, expiries=tuple(expiries), strikes=tuple(strikes))
+        staged = sorted(self.staged.pop(u, {}).items())
+        self.live[u] = replace(
+            self.live[u],  # its header came with the FileComputed of the same transaction
+            ranges=Ranges(psr_ppm=args["psrPpm"], vsr_up_ppm=args["vsrUpPpm"], vsr_down_ppm=args["vsrDownPpm"]),
+            expiries=tuple(params for _, (params, _) in staged),
+            strikes=tuple((expiry, vols) for expiry, (_, vols) in staged),
+        )
 
-    def _on_FileComputed(self, args: dict[str, Any], block: BlockRef) -> None:
+    def _on_FileComputed(self, args: dict[str, Any]) -> None:
         u = args["underlying"]
         old = self.live.get(u)
         if old is not None and not args["refresh"]:
@@ -226,9 +247,9 @@ class HouseIndex:
             expiries=(),
             strikes=(),
         )
-        self.live[u] = replace(base, epoch=args["epoch"], ref_spot=args["refSpot"], time=block.timestamp)
+        self.live[u] = replace(base, epoch=args["epoch"], ref_spot=args["refSpot"], time=args["time"])
 
-    def _on_ExpirySettled(self, args: dict[str, Any], _: BlockRef) -> None:
+    def _on_ExpirySettled(self, args: dict[str, Any]) -> None:
         self.settled[args["underlying"], args["expiry"]] = args["price"]
 
     # --- settings -----------------------------------------------------------------------------------------------------

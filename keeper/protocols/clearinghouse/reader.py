@@ -152,7 +152,7 @@ class HouseReader:
             settled=tuple((e, price) for (v, e), price in sorted(self._index.settled.items()) if v == u),
             live=self._index.live.get(u),
             previous=self._index.previous.get(u),
-            publication=publication_state(self._views, self._index, block, u),
+            publication=publication_state(self._views, block, u),
             funding_index=funding["fundingIndex"],
             funding_rate_ppm_per_day=funding["ratePpmPerDay"],
         )

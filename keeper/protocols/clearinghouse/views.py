@@ -12,6 +12,8 @@ from keeper.errors import Refused
 from keeper.protocols.abi import Abi, explain_revert
 from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment
 
+#: What every feed looks like (Chainlink's AggregatorV3Interface).
+FEED = "IAggregator"
 #: A feed answers with this many fewer decimals than a wad has.
 WAD_DECIMALS = 18
 
@@ -37,7 +39,7 @@ class Views:
     @cached_property
     def abis(self) -> dict[str, Abi]:
         """ABI by contract name."""
-        return {name: Abi(name, load(name).abi) for name in (*CONTRACTS, "AggregatorV3Interface")}
+        return {name: Abi(name, load(name).abi) for name in (*CONTRACTS, FEED)}
 
     def at(self, block: BlockRef, contract: str, function: str, *args: Any, address: str = "") -> dict[str, Any]:
         """Outputs of one view by name.  Raises: as `Calls.call_at`."""
@@ -69,10 +71,10 @@ class Views:
         """One round of a feed (the newest without `round_id`), or None if the feed has no such round."""
         try:
             if round_id is None:
-                answer = self.at(block, "AggregatorV3Interface", "latestRoundData", address=feed)
+                answer = self.at(block, FEED, "latestRoundData", address=feed)
             else:
-                answer = self.at(block, "AggregatorV3Interface", "getRoundData", round_id, address=feed)
-            decimals = self.at(block, "AggregatorV3Interface", "decimals", address=feed)["0"]
+                answer = self.at(block, FEED, "getRoundData", round_id, address=feed)
+            decimals = self.at(block, FEED, "decimals", address=feed)["0"]
         except Refused:
             return None
         if answer["updatedAt"] == 0 or answer["answer"] <= 0:

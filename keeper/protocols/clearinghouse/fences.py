@@ -1,0 +1,68 @@
+"""The fences of `RiskParameters` at one block."""
+
+from __future__ import annotations
+
+from keeper.domain.block import BlockRef
+from keeper.domain.snapshot import ExpiryFence, FenceState, PublicationState, VolFences
+from keeper.protocols.clearinghouse.views import Views
+
+#: Our names of the fenced ranges, and the contract's.
+RANGES = {"psr": "psr", "vsr_up": "vsrUp", "vsr_down": "vsrDown"}
+
+
+def publication_state(views: Views, block: BlockRef, underlying: int) -> PublicationState:
+    """Read where every fenced number of one underlying stands."""
+    last = views.at(block, "RiskParameters", "lastPublication", underlying)
+    vol = views.one(block, "RiskParameters", "volFences", underlying)
+    expiries = views.one(block, "RiskParameters", "listedExpiries", underlying)
+    return PublicationState(
+        last_id=last["id"],
+        last_time=last["time"],
+        next_allowed_s=last["time"] + vol["minDelayS"] if last["id"] else 0,
+        in_notice=block.number < views.one(block, "RiskFile", "noticeUntil", underlying),
+        fences=tuple(_fence(views, block, underlying, ours, theirs) for ours, theirs in RANGES.items()),
+        expiries=tuple(_expiry(views, block, underlying, e) for e in expiries),
+        vol=VolFences(
+            sigma_min_ppm=vol["sigmaMinPpm"],
+            sigma_max_ppm=vol["sigmaMaxPpm"],
+            atm_step_ppm=vol["atmStepPpm"],
+            atm_budget_ppm=vol["atmBudgetPpm"],
+            smile_min_ppm=vol["smileMinPpm"],
+            smile_max_ppm=vol["smileMaxPpm"],
+            phi_min_ppb=vol["phiMinPpb"],
+            phi_max_ppb=vol["phiMaxPpb"],
+            phi_step_ppb=vol["phiStepPpb"],
+            phi_budget_ppb=vol["phiBudgetPpb"],
+            carry_max_ppm=vol["carryMaxPpm"],
+            df_min_ppb=vol["dfMinPpb"],
+        ),
+    )
+
+
+def _fence(views: Views, block: BlockRef, underlying: int, ours: str, theirs: str) -> FenceState:
+    name = theirs.encode().ljust(32, b"\0")
+    fence = views.one(block, "RiskParameters", "fence", underlying, name)
+    stands = views.at(block, "RiskParameters", "inForce", underlying, 0, name)
+    return FenceState(
+        name=ours,
+        current=stands["value"],
+        anchor=stands["anchor"],
+        min=fence["min"],
+        max=fence["max"],
+        step_rel_ppm=fence["stepRelPpm"],
+        step_abs=fence["stepAbs"],
+        budget_rel_ppm=fence["budgetRelPpm"],
+        budget_abs=fence["budgetAbs"],
+    )
+
+
+def _expiry(views: Views, block: BlockRef, underlying: int, expiry: int) -> ExpiryFence:
+    sigma = views.at(block, "RiskParameters", "inForce", underlying, expiry, b"sigmaAtm".ljust(32, b"\0"))
+    phi = views.at(block, "RiskParameters", "inForce", underlying, expiry, b"phi".ljust(32, b"\0"))
+    return ExpiryFence(
+        expiry=expiry,
+        sigma_ppm=sigma["value"],
+        sigma_anchor_ppm=sigma["anchor"],
+        phi_ppb=phi["value"],
+        phi_anchor_ppb=phi["anchor"],
+    )
