@@ -1,0 +1,95 @@
+"""anvil on a free loopback port, with the same interface as the embedded chain."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from web3 import Web3
+from web3.exceptions import Web3Exception
+from web3.providers.rpc import HTTPProvider
+
+from keeper.testing.embedded import LocalChain
+from keeper.testing.evm import HD_PATH, MNEMONIC
+
+#: Where `make setup-node` puts it, in a checkout.
+_OWN = Path(__file__).parent.parent.parent / "contracts" / "node_modules" / ".bin" / "anvil"
+#: It starts in about 0.1 s; a loaded machine gets patience.
+_START_S = 15.0
+
+
+def find_anvil() -> Path | None:
+    """The anvil of contracts/node_modules, else the one on PATH; None if there is none."""
+    if _OWN.exists():
+        return _OWN
+    found = shutil.which("anvil")
+    return Path(found) if found else None
+
+
+class AnvilChain(LocalChain):
+    """An anvil process that ends with this object.
+
+    Args:
+        accounts: how many funded accounts of the test mnemonic.
+        extra: more command line arguments, e.g. `("--fork-url", url)`.
+
+    Raises: `FileNotFoundError` if anvil is absent; `TimeoutError` if it does not answer.
+    """
+
+    def __init__(self, *, accounts: int = 10, extra: tuple[str, ...] = ()) -> None:
+        path = find_anvil()
+        if path is None:
+            raise FileNotFoundError("anvil is absent: make setup-node")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        command = [str(path), "--host", "127.0.0.1", "--port", str(port), "--accounts", str(accounts)]
+        command += ["--mnemonic", MNEMONIC, "--hardfork", "cancun", "--silent", *extra]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - a fixed command
+        self.w3 = Web3(HTTPProvider(self.url, exception_retry_configuration=None, cache_allowed_requests=True))
+        self._wait()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                if self.w3.is_connected():
+                    return
+            except (Web3Exception, OSError):
+                pass
+            time.sleep(0.02)  # another process's start is nothing we can be told of
+        self.close()
+        raise TimeoutError(f"anvil does not answer at {self.url}")
+
+    def key(self, index: int) -> bytes:
+        """Private key of an account; known to everybody."""
+        Account.enable_unaudited_hdwallet_features()
+        account: LocalAccount = Account.from_mnemonic(MNEMONIC, account_path=f"{HD_PATH}/{index}")
+        return bytes(account.key)
+
+    @property
+    def chain_id(self) -> int:
+        """What transactions must carry."""
+        return int(self.request("eth_chainId"), 16)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait(timeout=10)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

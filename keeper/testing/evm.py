@@ -1,0 +1,258 @@
+"""The embedded EVM: eth-tester's py-evm chain, driven block by block.
+
+eth-tester above its backend executes on send, scans the chain backwards for receipts and hands errors over as text, so
+only its backend is used here, and this is the one file that knows it.  Everything in and out is bytes and integers;
+`keeper.testing.node` makes JSON-RPC of it.
+
+Deterministic: genesis time, accounts and the random beacon are fixed, so the same calls give the same block hashes.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eth.constants import GENESIS_PARENT_HASH
+from eth.exceptions import HeaderNotFound, TransactionNotFound
+from eth.vm.spoof import SpoofTransaction
+from eth_tester import PyEVMBackend
+from eth_utils import ValidationError, keccak
+
+#: The test mnemonic that anvil uses too, so that both chains have the same funded accounts.
+MNEMONIC = "test test test test test test test test test test test junk"
+#: Derivation path of those accounts (anvil's default).
+HD_PATH = "m/44'/60'/0'/0"
+#: Chain id that eth-tester fixes.
+CHAIN_ID = 131277322940537
+#: First block's time: 2023-11-14 22:13:20 UTC, any fixed moment does.
+GENESIS_TIMESTAMP = 1_700_000_000
+#: Block gas limit: deployments and bulk set-up fit in one block.
+BLOCK_GAS_LIMIT = 200_000_000
+#: Balance of each account at genesis: a million ether.
+GENESIS_BALANCE_WEI = 10**24
+#: Virtual machines kept warm for calls, one a block.
+WARM_BLOCKS = 4
+
+
+class ExecutionError(Exception):
+    """A call or transaction ended in an error; `output` is what the contract returned (custom error or reason)."""
+
+    def __init__(self, message: str, output: bytes) -> None:
+        super().__init__(message)
+        self.output = output
+
+
+class UnknownBlock(Exception):
+    """No canonical block has this number or hash."""
+
+
+class BadTransaction(Exception):
+    """The transaction may not enter a block: nonce, balance, fee or signature."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One read-only execution."""
+
+    sender: bytes
+    to: bytes
+    data: bytes
+    value: int = 0
+    gas: int | None = None
+
+
+class Evm:
+    """One chain: canonical blocks, and execution at any of them."""
+
+    def __init__(self, *, accounts: int, gas_limit: int = BLOCK_GAS_LIMIT, chain_id: int = CHAIN_ID) -> None:
+        backend = PyEVMBackend.from_mnemonic(
+            MNEMONIC,
+            num_accounts=accounts,
+            hd_path=HD_PATH,
+            genesis_state_overrides={"balance": GENESIS_BALANCE_WEI},
+            genesis_parameters=PyEVMBackend.generate_genesis_params(
+                {"gas_limit": gas_limit, "timestamp": GENESIS_TIMESTAMP}
+            ),
+        )
+        self._chain = backend.chain
+        type(self._chain).chain_id = chain_id  # eth-tester makes a fresh class per chain
+        self.chain_id = chain_id
+        self.keys: tuple[bytes, ...] = tuple(key.to_bytes() for key in backend.account_keys)
+        self._warm: OrderedDict[bytes, Any] = OrderedDict()
+        self._receipts: OrderedDict[bytes, tuple[Any, ...]] = OrderedDict()
+        self._salt = 0
+
+    # Blocks
+
+    @property
+    def head(self) -> Any:
+        """Header of the newest block."""
+        return self._chain.get_canonical_head()
+
+    def header(self, number: int) -> Any:
+        """Canonical header at a height.  Raises: `UnknownBlock`."""
+        if not 0 <= number <= self.head.block_number:
+            raise UnknownBlock(f"no block {number}")
+        return self._chain.get_canonical_block_header_by_number(number)
+
+    def header_by_hash(self, block_hash: bytes) -> Any:
+        """Canonical header with a hash.  Raises: `UnknownBlock` if a reorg removed it or it never was."""
+        try:
+            header = self._chain.chaindb.get_block_header_by_hash(block_hash)
+        except HeaderNotFound as error:
+            raise UnknownBlock(f"no block 0x{block_hash.hex()}") from error
+        if self.header(header.block_number).hash != block_hash:
+            raise UnknownBlock(f"block 0x{block_hash.hex()} is not canonical")
+        return header
+
+    def next_header(self, *, timestamp: int, salt: int | None = None) -> Any:
+        """Header of the block that would be mined on the head."""
+        parent = self.head
+        mix = keccak(parent.hash + (self._salt if salt is None else salt).to_bytes(8, "big"))
+        header = self._chain.create_header_from_parent(parent)
+        return header.copy(timestamp=timestamp, mix_hash=mix)
+
+    def transactions(self, header: Any) -> tuple[Any, ...]:
+        """Transactions of a block, in order."""
+        transaction_class = self._chain.get_vm(header).get_transaction_builder()
+        return tuple(self._chain.chaindb.get_block_transactions(header, transaction_class))
+
+    def receipts(self, header: Any) -> tuple[Any, ...]:
+        """Receipts of a block, in transaction order; kept for the blocks asked for last."""
+        found = self._receipts.get(header.hash)
+        if found is None:
+            decoder = self._chain.get_vm(header).get_receipt_builder()
+            found = tuple(self._chain.chaindb.get_receipts(header, decoder))
+            self._receipts[header.hash] = found
+            if len(self._receipts) > 512:
+                self._receipts.popitem(last=False)
+        return found
+
+    def locate(self, tx_hash: bytes) -> tuple[Any, int] | None:
+        """Header and index of a canonical transaction, through the chain database's index; None if not mined."""
+        try:
+            number, index = self._chain.chaindb.get_transaction_index(tx_hash)
+            header = self.header(number)
+            mined = self._chain.chaindb.get_transaction_by_index(
+                number, index, self._chain.get_vm(header).get_transaction_builder()
+            )
+        except (TransactionNotFound, UnknownBlock, HeaderNotFound):
+            return None
+        # The index keeps entries of blocks that a rewind removed; believe it only if the block agrees.
+        return (header, index) if mined.hash == tx_hash else None
+
+    # Execution
+
+    def decode(self, raw: bytes) -> Any:
+        """Decode signed bytes.  Raises: `BadTransaction`."""
+        try:
+            transaction = self._chain.get_vm(self.head).get_transaction_builder().decode(raw)
+            transaction.validate()
+            transaction.check_signature_validity()
+        except (ValidationError, ValueError, TypeError) as error:
+            raise BadTransaction(f"cannot decode transaction: {error}") from error
+        return transaction
+
+    def mine(self, transactions: Sequence[Any], *, timestamp: int) -> tuple[Any, list[tuple[Any, str]]]:
+        """Append one block.
+
+        Returns: the block's header, and the transactions that could not enter it with the reason.
+        """
+        header = self.next_header(timestamp=timestamp)
+        vm = self._chain.get_vm(header)
+        current = header
+        included: list[Any] = []
+        receipts: list[Any] = []
+        refused: list[tuple[Any, str]] = []
+        for transaction in transactions:
+            try:
+                receipt, _ = vm.apply_transaction(current, transaction)
+            except ValidationError as error:
+                refused.append((transaction, str(error)))
+                continue
+            current = vm.add_receipt_to_header(current, receipt)
+            included.append(transaction)
+            receipts.append(receipt)
+        block = vm.set_block_transactions_and_withdrawals(vm.get_block(), current, included, receipts)
+        mined = vm.mine_block(block, blob_gas_used=0).block
+        self._chain.chaindb.persist_block(mined)
+        if self.head.hash != mined.hash:  # equal difficulty after a rewind: the newest block wins here
+            self._set_head(mined.header)
+        self._chain.header = self._chain.create_header_from_parent(mined.header)
+        return mined.header, refused
+
+    def call(self, call: Call, header: Any, *, after: Sequence[Any] = ()) -> tuple[bytes, int]:
+        """Execute without keeping the result.
+
+        Args:
+            call: what to execute; free of charge, so the sender needs no balance for gas.
+            header: the block in whose state and time it runs.
+            after: transactions applied before it (the pending block); those that cannot be applied are skipped.
+
+        Returns: output and gas used.
+        Raises: `ExecutionError`.
+        """
+        vm = self._pending_vm(header, after) if after else self._warm_vm(header)
+        state = vm.state
+        builder = vm.get_transaction_builder()
+        unsigned = builder.create_unsigned_transaction(
+            nonce=state.get_nonce(call.sender),
+            gas_price=0,
+            gas=call.gas or header.gas_limit,
+            to=call.to,
+            value=call.value,
+            data=call.data,
+        )
+        snapshot = state.snapshot()
+        try:
+            computation = state.apply_transaction(SpoofTransaction(unsigned, from_=call.sender))
+        except ValidationError as error:
+            raise ExecutionError(str(error), b"") from error
+        finally:
+            state.revert(snapshot)
+        if computation.is_error:
+            failure = computation.error
+            raise ExecutionError(str(failure) or type(failure).__name__, bytes(computation.output))
+        return bytes(computation.output), int(computation.get_gas_used())
+
+    def state(self, header: Any) -> Any:
+        """World state after a block: get_balance, get_nonce, get_code, get_storage."""
+        return self._warm_vm(header).state
+
+    def _warm_vm(self, header: Any) -> Any:
+        key = header.hash
+        if key not in self._warm:
+            # A free call pays no base fee; go-ethereum zeroes it for gas price 0 likewise.
+            self._warm[key] = self._chain.get_vm(header.copy(base_fee_per_gas=0))
+            if len(self._warm) > WARM_BLOCKS:
+                self._warm.popitem(last=False)
+        self._warm.move_to_end(key)
+        return self._warm[key]
+
+    def _pending_vm(self, header: Any, after: Sequence[Any]) -> Any:
+        vm = self._chain.get_vm(header.copy(base_fee_per_gas=0))
+        current = header
+        for transaction in after:
+            try:
+                receipt, _ = vm.apply_transaction(current, transaction)
+            except ValidationError:
+                continue
+            current = vm.add_receipt_to_header(current, receipt)
+        return vm
+
+    # Rewinding
+
+    def rewind(self, block_hash: bytes) -> None:
+        """Make an earlier (or other) known block the head.  Later blocks stop being canonical."""
+        self._set_head(self._chain.chaindb.get_block_header_by_hash(block_hash))
+
+    def fork_salt(self) -> None:
+        """Make the blocks mined from now on differ from those mined before on the same parent."""
+        self._salt += 1
+
+    def _set_head(self, header: Any) -> None:
+        chaindb = self._chain.chaindb
+        chaindb._set_as_canonical_chain_head(chaindb.db, header, GENESIS_PARENT_HASH)  # noqa: SLF001 - py-evm has no public rewind
+        self._chain.header = self._chain.create_header_from_parent(header)
