@@ -1,0 +1,104 @@
+"""The chain's tip, and what changed since we looked last."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import structlog
+
+from keeper.chain.lineage import connect
+from keeper.chain.rpc import Rpc
+from keeper.domain.block import BlockRef
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Advance:
+    """The way from one head to the next."""
+
+    new: tuple[BlockRef, ...]
+    """Blocks that are canonical now and were not seen before, oldest first, each the parent of the next."""
+    orphaned: tuple[BlockRef, ...] = ()
+    """Blocks seen before that a reorg removed, newest first."""
+    skipped: int = 0
+    """Heights between the last head seen and `new` that were not fetched: the gap was longer than the depth."""
+
+    @property
+    def head(self) -> BlockRef | None:
+        """The newest block; None if nothing moved."""
+        return self.new[-1] if self.new else None
+
+
+class ChainHeads:
+    """`keeper.ports.Heads` over RPC, with a remembered tail.
+
+    Args:
+        rpc: where to ask.
+        depth: how many blocks are remembered: how deep a reorg is named block by block, how much of a gap is filled.
+    """
+
+    def __init__(self, rpc: Rpc, *, depth: int = 64) -> None:
+        self._rpc = rpc
+        self._depth = depth
+        #: Blocks the caller has acted on, oldest first.
+        self._tail: OrderedDict[str, BlockRef] = OrderedDict()
+        #: Blocks handed out by the last `follow`; they join the tail once the caller names one of them as its past.
+        self._offered: tuple[BlockRef, ...] = ()
+
+    def head(self) -> BlockRef:
+        """See `Heads.head`."""
+        return self._rpc.block("latest")
+
+    def at(self, number: int) -> BlockRef:
+        """See `Heads.at`."""
+        return self._rpc.block(number)
+
+    def follow(self, previous: BlockRef | None) -> Advance:
+        """What happened between `previous` and the present head.
+
+        Args:
+            previous: the head acted on last; None at the start, and then only the present head is new.
+
+        Returns: nothing new if the endpoint is at `previous` or merely behind it.
+            Asked again with the same `previous`, it says the same again.
+        Raises: `Retry`; nothing is lost by asking again.
+        """
+        head = self._rpc.block("latest")
+        if previous is None:
+            self._offered = (head,)
+            return Advance(self._offered)
+        self._accept(previous)
+        if head.hash in self._tail:
+            return Advance(())  # a lagging endpoint; if the chain really shrank, the next different block says so
+        path, connected = connect(head, known=self._tail, fetch=self._rpc.block_by_hash, limit=self._depth)
+        orphaned, skipped = self._fork(path, previous, connected=connected)
+        self._offered = path
+        if orphaned:
+            log.warning("heads.reorg", depth=len(orphaned), head=head.number, first_new=path[0].number)
+        return Advance(path, orphaned, skipped)
+
+    def _accept(self, previous: BlockRef) -> None:
+        """Make the tail end at `previous`.  What was offered and not acted on is offered again."""
+        if any(block.hash == previous.hash for block in self._offered):
+            first = self._offered[0].number
+            reached = [block for block in self._offered if block.number <= previous.number]
+            kept = [block for block in self._tail.values() if block.number < first] + reached
+        else:
+            kept = [block for block in self._tail.values() if block.number < previous.number] + [previous]
+        self._offered = ()
+        self._tail = OrderedDict((block.hash, block) for block in kept[-self._depth :])
+
+    def _fork(
+        self, path: tuple[BlockRef, ...], previous: BlockRef, *, connected: bool
+    ) -> tuple[tuple[BlockRef, ...], int]:
+        if connected:
+            fork_height = path[0].number - 1
+            gone = [block for block in self._tail.values() if block.number > fork_height]
+            return tuple(sorted(gone, key=lambda block: -block.number)), 0
+        skipped = max(0, path[0].number - previous.number - 1)
+        if skipped and self._rpc.block(previous.number).hash == previous.hash:
+            return (), skipped  # a long gap, same chain
+        # Deeper than we remember, or a reorg hidden in a long gap: everything remembered is in doubt.
+        return tuple(sorted(self._tail.values(), key=lambda block: -block.number)), skipped

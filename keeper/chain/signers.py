@@ -1,0 +1,121 @@
+"""Keys that sign, and how they are loaded.  A key never shows in repr, log or error."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from keeper.errors import BadInput
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A signed transaction."""
+
+    raw: bytes
+    tx_hash: str
+
+
+class Signer(Protocol):
+    """Something that signs for one address: a file here, a KMS or a remote signer elsewhere."""
+
+    @property
+    def address(self) -> str:
+        """Checksummed address."""
+
+    def sign(self, transaction: dict[str, Any]) -> Signed:
+        """Sign an EIP-1559 transaction given with web3's field names.
+
+        Raises: `Retry` if the signer cannot be reached; a local key never does.
+        """
+
+
+class LocalSigner:
+    """A key in memory."""
+
+    def __init__(self, account: LocalAccount) -> None:
+        self._account = account
+
+    @property
+    def address(self) -> str:
+        """See `Signer.address`."""
+        return str(self._account.address)
+
+    def sign(self, transaction: dict[str, Any]) -> Signed:
+        """See `Signer.sign`."""
+        signed = self._account.sign_transaction(transaction)
+        return Signed(bytes(signed.raw_transaction), "0x" + bytes(signed.hash).hex())
+
+    def __repr__(self) -> str:
+        return f"LocalSigner({self.address}, key='***')"
+
+
+def from_key(key: bytes) -> LocalSigner:
+    """A signer from 32 raw bytes.  Raises: `BadInput`."""
+    return _signer(key.hex(), "the key")
+
+
+def from_keystore(keystore: Path, password_file: Path) -> LocalSigner:
+    """A signer from an encrypted keystore (version 3) and the file that holds its password.
+
+    Takes about a second: the key derivation is meant to.
+    Raises: `BadInput` if a file is missing or open to others, is no keystore, or the password is wrong.
+    """
+    content, password = _read(keystore, secret=False), _read(password_file, secret=True)
+    try:
+        key = Account.decrypt(json.loads(content), password.rstrip("\n"))
+    except (ValueError, KeyError, TypeError, NotImplementedError) as error:
+        hint = f"check the file, and that {password_file} holds its password"
+        raise BadInput(f"{keystore} cannot be decrypted", hint=hint) from error
+    return _signer(bytes(key).hex(), str(keystore))
+
+
+def from_secret_file(path: Path) -> LocalSigner:
+    """A signer from a file that holds a private key as hex.
+
+    Raises: `BadInput` if it is missing, readable by others than its owner, or holds no key.
+    """
+    return _signer(_read(path, secret=True), str(path))
+
+
+def from_environment(name: str, environment: Mapping[str, str]) -> LocalSigner:
+    """A signer from an environment variable; warns, since every child process and crash dump can read it.
+
+    Raises: `BadInput` if it is not set or holds no key.
+    """
+    if not environment.get(name):
+        raise BadInput(f"the environment variable {name} is not set", hint="set it, or configure a keystore file")
+    signer = _signer(environment[name], f"the environment variable {name}")
+    log.warning("signer.hot_key_in_environment", variable=name, address=signer.address)
+    return signer
+
+
+def _signer(text: str, source: str) -> LocalSigner:
+    try:
+        key = bytes.fromhex(text.strip().removeprefix("0x"))
+        if len(key) == 32:
+            return LocalSigner(Account.from_key(key))
+    except ValueError:
+        pass  # said below, without the text that may be most of a key
+    raise BadInput(f"{source} holds no private key", hint="64 hexadecimal digits are expected") from None
+
+
+def _read(path: Path, *, secret: bool) -> str:
+    try:
+        if secret and os.name == "posix" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise BadInput(f"{path} can be read by others", hint=f"chmod 600 {path}")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        hint = "check the path in the settings"
+        raise BadInput(f"{path} cannot be read: {type(error).__name__}", hint=hint) from error
