@@ -23,19 +23,19 @@ library InstrumentIds {
         );
     }
 
-    function underlying(InstrumentId id) internal pure returns (uint16) {
+    function underlyingOf(InstrumentId id) internal pure returns (uint16) {
         return uint16(InstrumentId.unwrap(id) >> 104);
     }
 
-    function expiry(InstrumentId id) internal pure returns (uint32) {
+    function expiryOf(InstrumentId id) internal pure returns (uint32) {
         return uint32(InstrumentId.unwrap(id) >> 72);
     }
 
-    function strike(InstrumentId id) internal pure returns (uint64) {
+    function strikeOf(InstrumentId id) internal pure returns (uint64) {
         return uint64(InstrumentId.unwrap(id) >> 8);
     }
 
-    function kind(InstrumentId id) internal pure returns (uint8) {
+    function kindOf(InstrumentId id) internal pure returns (uint8) {
         return uint8(InstrumentId.unwrap(id));
     }
 
@@ -49,20 +49,20 @@ library InstrumentIds {
 
     /// @notice Whether `id` is well formed: a perp has neither expiry nor strike, an option has both.
     function isValid(InstrumentId id) internal pure returns (bool) {
-        uint8 k = kind(id);
-        if (k == PERP) return strike(id) == 0 && expiry(id) == 0;
-        return k <= PUT && expiry(id) != 0 && strike(id) != 0;
+        uint8 k = kindOf(id);
+        if (k == PERP) return strikeOf(id) == 0 && expiryOf(id) == 0;
+        return k <= PUT && expiryOf(id) != 0 && strikeOf(id) != 0;
     }
 
-    function pack(InstrumentId id, int128 size_) internal pure returns (Position) {
+    function position(InstrumentId id, int128 size_) internal pure returns (Position) {
         return Position.wrap((uint256(InstrumentId.unwrap(id)) << 136) | uint128(size_));
     }
 
-    function instrument(Position p) internal pure returns (InstrumentId) {
+    function instrumentOf(Position p) internal pure returns (InstrumentId) {
         return InstrumentId.wrap(uint120(Position.unwrap(p) >> 136));
     }
 
-    function size(Position p) internal pure returns (int128) {
+    function sizeOf(Position p) internal pure returns (int128) {
         return int128(uint128(Position.unwrap(p)));
     }
 }
