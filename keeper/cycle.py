@@ -17,7 +17,7 @@ from keeper.domain.action import MarginCall
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleInputs, CycleRecord, Decision, Handed
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
-from keeper.domain.margin import MarginReport, Unpriced
+from keeper.domain.margin import AccountMargin, Band, MarginReport, Unpriced
 from keeper.domain.market import MarketModel
 from keeper.domain.snapshot import Snapshot
 from keeper.errors import Refused, Retry
@@ -57,6 +57,7 @@ def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -
     decision = think(inputs)
     # Stored before anything is sent, so that a crash in between leaves the reason for every transaction behind.
     ports.store.append_cycle(CycleRecord(block=block, decision=decision, handed=()))
+    ports.store.end_calls(recovered(inputs.called, decision.report))
     record = CycleRecord(block=block, decision=decision, handed=tuple(act(decision, ports)))
     ports.store.append_cycle(record)
     return record
@@ -84,6 +85,12 @@ def think(inputs: CycleInputs) -> Decision:
         actions=actions,
         alerts=tuple(alerts(snapshot, market, report)),
     )
+
+
+def recovered(called: tuple[int, ...], report: MarginReport) -> tuple[int, ...]:
+    """Accounts whose margin call is over.  One that is unknown now keeps its call."""
+    bands = {a.account: a.band for a in report.accounts if isinstance(a, AccountMargin)}
+    return tuple(account for account in called if bands.get(account, Band.WARNING) is not Band.WARNING)
 
 
 def act(decision: Decision, ports: Ports) -> Iterator[Handed]:

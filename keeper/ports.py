@@ -20,11 +20,29 @@ class Clock(Protocol):
         """Unix seconds."""
 
 
+class Advance(Protocol):
+    """The way from one head to the next."""
+
+    @property
+    def head(self) -> BlockRef | None:
+        """The newest block; None if nothing moved."""
+
+    @property
+    def orphaned(self) -> tuple[BlockRef, ...]:
+        """Blocks seen before that a reorg removed, newest first."""
+
+
 class Heads(Protocol):
     """Where the chain's tip is."""
 
     def head(self) -> BlockRef:
         """The newest block.  Raises: `Retry` if no endpoint can be asked."""
+
+    def follow(self, previous: BlockRef | None) -> Advance:
+        """What happened between `previous` and the present head; None at the start, and then only the head is new.
+
+        Raises: `Retry`; nothing is lost then, the next call tells it again.
+        """
 
     def at(self, number: int) -> BlockRef:
         """The canonical block at a height.  Raises: `Retry` if it does not exist (yet) or cannot be asked."""

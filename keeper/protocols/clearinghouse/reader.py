@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from keeper.domain.block import BlockRef
-from keeper.domain.history import PricePoint
 from keeper.domain.snapshot import (
     AccountState,
     AuctionRules,
@@ -27,7 +26,6 @@ from keeper.protocols.clearinghouse.fences import publication_state
 from keeper.protocols.clearinghouse.ids import unpack_position
 from keeper.protocols.clearinghouse.index import HouseIndex, Setting
 from keeper.protocols.clearinghouse.views import Views
-from keeper.units import UnderlyingId
 
 DAY = 86_400
 #: Rounds fetched one by one when the keeper starts for the first time.
@@ -178,14 +176,8 @@ class HouseReader:
             if underlying not in self._backfilled:
                 rounds += self._older_rounds(block, feed, newest[0], since)
                 self._backfilled.add(underlying)
-            self._store.append_prices(
-                [
-                    PricePoint(underlying=UnderlyingId(underlying), at_s=r.time, price=r.price, block_hash=block.hash)
-                    for r in rounds
-                ]
-            )
-        stored = self._store.prices(UnderlyingId(underlying), since)
-        return tuple(Observation(time=p.at_s, price=p.price) for p in stored if p.at_s <= block.timestamp)
+            self._store.append_prices(block, underlying, rounds)
+        return tuple(o for o in self._store.prices(underlying, since_s=since) if o.time <= block.timestamp)
 
     def _older_rounds(self, block: BlockRef, feed: str, newest: int, since: int) -> list[Observation]:
         """Rounds before the newest, back to `since`, until one is known already or the feed has no more."""

@@ -1,0 +1,211 @@
+"""Composition root: the only place that turns settings into concrete adapters.
+
+`assemble` puts a keeper together from adapters; the daemon, `once`, the demo and the tests all get theirs from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from eth_utils import to_checksum_address
+
+from keeper.chain.clock import SystemClock
+from keeper.chain.fees import FeePolicy
+from keeper.chain.heads import ChainHeads
+from keeper.chain.log_sync import LogSync, SyncPlan
+from keeper.chain.outbox import DrySender, Outbox, OutboxPolicy
+from keeper.chain.rpc import Endpoint, Rpc, http_endpoint
+from keeper.chain.signers import Signer, from_environment, from_keystore, from_secret_file
+from keeper.cycle import Ports
+from keeper.daemon import Daemon, Rhythm
+from keeper.domain.cycle import CycleRecord
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
+from keeper.domain.tx import SignerRole
+from keeper.errors import BadInput
+from keeper.ports import Clock, Store, TxSender
+from keeper.protocols.abi import explain_revert
+from keeper.protocols.clearinghouse.consumer import HouseConsumer
+from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment, load_deployment
+from keeper.protocols.clearinghouse.encoder import HouseEncoder
+from keeper.protocols.clearinghouse.index import HouseIndex
+from keeper.protocols.clearinghouse.reader import HouseReader
+from keeper.protocols.clearinghouse.views import Views
+from keeper.settings import KeySource, Settings
+from keeper.store import open_store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keeper:
+    """A keeper put together."""
+
+    rpc: Rpc
+    heads: ChainHeads
+    ports: Ports
+    reader: HouseReader
+    views: Views
+    deployment: Deployment
+    risk: RiskKnobs
+    policy: PolicyKnobs
+
+
+def assemble(
+    *,
+    rpc: Rpc,
+    store: Store,
+    deployment: Deployment,
+    risk: RiskKnobs,
+    policy: PolicyKnobs,
+    sender: Callable[[Callable[[bytes], str]], TxSender],
+    reorg_depth: int = 32,
+) -> Keeper:
+    """Put a keeper together from its adapters.
+
+    Args:
+        rpc: the chain.
+        store: its memory.
+        deployment: the contracts.
+        risk: estimation knobs.
+        policy: decision knobs.
+        sender: makes the outbox (or the dry one) around the contracts' words for a revert.
+        reorg_depth: blocks that a reorg may still replace.
+    """
+    views = Views(rpc, deployment)
+    index = HouseIndex()
+    addresses = {to_checksum_address(deployment.addresses[name]): views.abis[name] for name in CONTRACTS}
+    sync = LogSync(
+        rpc,
+        store,
+        HouseConsumer(index, addresses),
+        SyncPlan(addresses=tuple(addresses), deployed_at=deployment.block, depth=reorg_depth),
+    )
+    reader = HouseReader(
+        views=views,
+        index=index,
+        advance=sync.sync_to,
+        deployment=deployment,
+        store=store,
+        history_days=risk.history_days,
+    )
+    ports = Ports(
+        reader=reader,
+        encoder=HouseEncoder(views=views, deployment=deployment, intent_ttl_s=policy.intent_ttl_s),
+        sender=sender(lambda data: explain_revert(data, views.abis.values())),
+        store=store,
+    )
+    return Keeper(
+        rpc=rpc,
+        heads=ChainHeads(rpc, depth=max(64, reorg_depth)),
+        ports=ports,
+        reader=reader,
+        views=views,
+        deployment=deployment,
+        risk=risk,
+        policy=policy,
+    )
+
+
+def endpoints(settings: Settings) -> Sequence[Endpoint]:
+    """The configured nodes."""
+    return [http_endpoint(url.reveal(), timeout_s=settings.chain.request_timeout_s) for url in settings.chain.rpc_urls]
+
+
+def build(settings: Settings, *, environ: Mapping[str, str], send: bool) -> Keeper:
+    """A keeper as the settings describe it.
+
+    Args:
+        settings: validated.
+        environ: where keys named by variable are looked up.
+        send: whether transactions leave the machine; otherwise they are decided, encoded and shown only.
+
+    Raises:
+        BadInput: sending without a key, a deployment for another chain, an unusable store, key or deployment file.
+    """
+    deployment = load_deployment(settings.protocol.deployment_file)
+    if deployment.chain_id != settings.chain.chain_id:
+        raise BadInput(
+            f"the deployment file is for chain {deployment.chain_id}, the settings for {settings.chain.chain_id}",
+            hint="set chain.chain_id and protocol.deployment_file to one network",
+        )
+    rpc = Rpc(endpoints(settings), chain_id=settings.chain.chain_id)
+    store = open_store(settings.store.url.reveal())
+    keys = signers(settings, environ)
+    if send and len(keys) < len(SignerRole):
+        missing = ", ".join(role for role in SignerRole if role not in keys)
+        raise BadInput(
+            f"--send needs a key for {missing}",
+            hint=f"configure [keys.{missing.split(', ')[0]}], or leave --send away to watch only",
+        )
+
+    def sender(decode: Callable[[bytes], str]) -> TxSender:
+        if not send:
+            return DrySender(rpc, {role: key.address for role, key in keys.items()}, decode_revert=decode)
+        return Outbox(
+            rpc,
+            store,
+            keys,
+            fees=FeePolicy(
+                max_fee_wei=settings.fees.max_fee_wei,
+                max_priority_fee_wei=settings.fees.max_fee_wei,
+                default_priority_fee_wei=settings.fees.priority_fee_wei,
+            ),
+            policy=OutboxPolicy(
+                confirmations=settings.chain.confirmations,
+                replace_after_blocks=settings.fees.replace_after_blocks,
+                daily_cap_wei=settings.fees.max_spend_wei_per_day,
+            ),
+            decode_revert=decode,
+        )
+
+    return assemble(
+        rpc=rpc,
+        store=store,
+        deployment=deployment,
+        risk=settings.risk,
+        policy=settings.policy,
+        sender=sender,
+        reorg_depth=max(32, settings.chain.confirmations),
+    )
+
+
+def signers(settings: Settings, environ: Mapping[str, str]) -> dict[SignerRole, Signer]:
+    """The configured keys by role.
+
+    Raises: `BadInput` if a file or variable is missing or holds no key, or two roles share one key.
+    """
+    found = {SignerRole.PUBLISHER: settings.keys.publisher, SignerRole.LIQUIDATOR: settings.keys.liquidator}
+    return {role: _signer(source, environ) for role, source in found.items() if source is not None}
+
+
+def _signer(source: KeySource, environ: Mapping[str, str]) -> Signer:
+    if source.keystore_file is not None and source.password_file is not None:
+        return from_keystore(source.keystore_file, source.password_file)
+    if source.secret_file is not None:
+        return from_secret_file(source.secret_file)
+    return from_environment(source.env or "", environ)
+
+
+def daemon(
+    settings: Settings,
+    keeper: Keeper,
+    *,
+    clock: Clock | None = None,
+    on_cycle: Callable[[CycleRecord], None] = lambda record: None,
+) -> Daemon:
+    """The block loop around a keeper."""
+    return Daemon(
+        heads=keeper.heads,
+        ports=keeper.ports,
+        clock=clock or SystemClock(),
+        risk=keeper.risk,
+        policy=keeper.policy,
+        rhythm=Rhythm(
+            poll_interval_s=settings.chain.poll_interval_s,
+            heartbeat_every_s=settings.jobs.heartbeat_every_s,
+            reconcile_every_s=settings.jobs.reconcile_every_s,
+            reconcile_sample=settings.jobs.reconcile_sample,
+            housekeeping_every_s=settings.jobs.housekeeping_every_s,
+            keep_blocks=settings.jobs.snapshots_kept,
+        ),
+        on_cycle=on_cycle,
+    )
