@@ -1,7 +1,7 @@
 """The operator's choices that the pure middle reads, as plain frozen values.
 
 They are part of a cycle's stored inputs, so a replay uses the knobs of that day.  `keeper.settings` builds them from
-the `[risk]` and `[policy]` sections; the docstring under each field is the comment in the file that `keeper init` writes.
+the `[risk]` and `[policy]` sections; the docstring under each field is its comment in the file `keeper init` writes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class RiskKnobs:
     min_observations: int = 24
     """Fewer oracle rounds than this give no target: the parameters on-chain stay as they are."""
     psr_floor_ppm: int = 80_000
-    """Lowest price scan range, ppm of spot, through the cycle.  Source of the default: full-history floor."""
+    """Lowest price scan range, ppm of spot: fences cannot follow a crash, a floor waits for it."""
     psr_ceiling_ppm: int = 325_000
     """Highest price scan range, ppm of spot.  Above 325000 the −3 scan row would reach a negative price."""
     psr_multiplier: float = 1.0

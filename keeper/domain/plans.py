@@ -2,7 +2,6 @@
 
 Internal to `keeper.domain.codec`, which describes the form.
 """
-# ruff: noqa: ANN401 - the values and trees that pass through here are of any type; the plan is what checks them
 
 from __future__ import annotations
 

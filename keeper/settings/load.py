@@ -1,0 +1,131 @@
+"""One TOML file, environment overrides on top, validated once and frozen.
+
+`KEEPER_FEES__MAX_FEE_GWEI=80` overrides `max_fee_gwei` of `[fees]`; `__` separates the levels.  A list is written with
+commas.  Everything wrong is `BadInput` with the file's line or the variable's name, and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from keeper.errors import BadInput
+from keeper.settings.sections import Settings
+from keeper.settings.tree import children, docs, section_of
+
+_PREFIX = "KEEPER_"
+
+
+def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Read the file at `path` (None: defaults only) under the overrides in `environ`.
+
+    Raises: `BadInput`.
+    """
+    text = "" if path is None else _read(path)
+    tree = _parse(text, path)
+    sources = _override(tree, environ)
+
+    def where(key: str) -> str:
+        if key in sources:
+            return f"environment {sources[key]}"
+        line = line_of(text, key)
+        return f"{path or 'settings'} line {line}" if line else str(path or "settings")
+
+    _check_keys(tree, Settings, "", where)
+    try:
+        settings = Settings.model_validate(tree)
+    except ValidationError as error:
+        raise _explain(error, where) from None
+    for knobs in (settings.risk, settings.policy):
+        try:
+            knobs.validate()
+        except BadInput as error:
+            raise BadInput(
+                f"{where(str(error.fields['key']))}: {error.message}", hint=error.hint, **error.fields
+            ) from None
+    return settings
+
+
+def line_of(text: str, key: str) -> int | None:
+    """Line of the file where the dotted `key`, or the table of that name, stands.  None if it is not found."""
+    table = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        code = line.split("#")[0].strip()
+        if code.startswith("["):
+            table = code.strip("[] ").replace(" ", "")
+            found = table
+        else:
+            found = f"{table}.{code.split('=')[0].strip()}".strip(".")
+        if found == key:
+            return number
+    return None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BadInput(f"{path} does not exist", hint="write one with: keeper init") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} cannot be read: {error}", hint="check the path and who may read it") from None
+
+
+def _parse(text: str, path: Path | None) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"{path} is not TOML: {error}", hint="compare with a fresh file from: keeper init") from None
+
+
+def _override(tree: dict[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
+    """Put the overrides into `tree`.  Returns: dotted key → variable."""
+    sources = {}
+    for variable in sorted(environ):
+        if not variable.startswith(_PREFIX) or "__" not in variable:
+            continue
+        *tables, name = variable.removeprefix(_PREFIX).lower().split("__")
+        table = tree
+        for step in tables:
+            inner = table.setdefault(step, {})
+            if not isinstance(inner, dict):
+                raise BadInput(f"environment {variable}: {step} is not a section", hint="see: keeper init")
+            table = inner
+        table[name] = environ[variable]
+        sources[".".join((*tables, name))] = variable
+    return sources
+
+
+def _check_keys(tree: Mapping[str, Any], section: type, prefix: str, where: Any) -> None:
+    known = children(section)
+    for name, value in tree.items():
+        key = prefix + name
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"did you mean {prefix}{near[0]}?" if near else f"known here: {', '.join(known)}"
+            raise BadInput(f"{where(key)}: unknown key {key}", hint=hint, key=key)
+        inner = section_of(known[name])
+        if inner is not None and not isinstance(value, Mapping):
+            raise BadInput(f"{where(key)}: {key} is a section", hint=f"write [{key}] and its keys below", key=key)
+        if inner is not None:
+            _check_keys(value, inner, f"{key}.", where)
+        elif isinstance(value, bool):  # no key is a switch, and Python would take true for the number 1
+            raise BadInput(f"{where(key)}: {key} is true or false", hint=docs(section).get(name, ""), key=key)
+
+
+def _explain(error: ValidationError, where: Any) -> BadInput:
+    first = error.errors(include_url=False, include_input=False)[0]
+    steps = [str(step) for step in first["loc"] if isinstance(step, str)]
+    section: type = Settings
+    hint = ""
+    for step in steps:
+        hint = docs(section).get(step, "")
+        section = section_of(children(section).get(step)) or section
+    key = ".".join(steps)
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    problem = str(first["msg"]).removeprefix("Value error, ")
+    return BadInput(f"{where(key)}: {key}: {problem}{more}", hint=hint or "see: keeper init", key=key)

@@ -1,0 +1,187 @@
+"""The sections of the settings file.  The docstring under each key is its comment in the file `keeper init` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
+from keeper.errors import BadInput
+from keeper.settings.secret import Secret
+
+_WEI_PER_GWEI = 10**9
+_WEI_PER_ETH = 10**18
+_HEX_KEY_DIGITS = 64
+
+
+class Section(BaseModel):
+    """What all sections share: frozen, nothing unknown, no NaN, values kept out of error messages."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+
+
+def _split(value: Any) -> Any:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+class Chain(Section):
+    """Where the chain is."""
+
+    rpc_urls: Annotated[tuple[Secret, ...], BeforeValidator(_split), Field(min_length=1)] = (
+        Secret("http://127.0.0.1:8545"),
+    )
+    """Endpoints of one chain, best first.  They often carry an API key, so they are never shown."""
+    chain_id: int = Field(default=31337, ge=1)
+    """Refuse to run if an endpoint says otherwise.  1 is Ethereum; 31337 a local test chain."""
+    confirmations: int = Field(default=12, ge=0, le=10_000)
+    """Blocks on top of a block before it counts as final."""
+    poll_interval_s: float = Field(default=2.0, gt=0, le=600)
+    """Seconds between two questions for a new block."""
+    request_timeout_s: float = Field(default=10.0, gt=0, le=600)
+    """Seconds after which an endpoint counts as silent."""
+
+
+class Protocol(Section):
+    """Which protocol is kept."""
+
+    name: Literal["clearinghouse"] = "clearinghouse"
+    """Adapter that reads it."""
+    deployment_file: Path = Path("deployment.json")
+    """JSON with the contracts' addresses and the block they were deployed in."""
+
+
+class StoreSection(Section):
+    """Where the keeper remembers."""
+
+    url: Secret = Secret("sqlite:///keeper.sqlite")
+    """sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE."""
+
+
+class KeySource(Section):
+    """Where one key comes from: a keystore with its password file, or a secret file, or an environment variable."""
+
+    keystore_file: Path | None = None
+    """Encrypted JSON keystore; needs password_file."""
+    password_file: Path | None = None
+    """File whose first line is the keystore's password."""
+    secret_file: Path | None = None
+    """File that holds the private key as hex, e.g. a mounted secret."""
+    env: str | None = None
+    """Name of an environment variable that holds the private key as hex.  Least safe: the keeper warns at start."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.keystore_file is None) != (self.password_file is None):
+            raise ValueError("keystore_file and password_file go together")
+        if sum(source is not None for source in (self.keystore_file, self.secret_file, self.env)) != 1:
+            raise ValueError("give exactly one of keystore_file with password_file, secret_file, env")
+        return self
+
+    def private_key(self, environ: Mapping[str, str]) -> Secret | None:
+        """The key as 64 hex digits without 0x; None for a keystore, which is decrypted where signing is known.
+
+        Raises: `BadInput` if the file or variable is absent or holds no key.  What it holds is never quoted.
+        """
+        if self.keystore_file is not None:
+            return None
+        if self.secret_file is not None:
+            where, text = f"file {self.secret_file}", _read(self.secret_file)
+        else:
+            where, text = f"environment variable {self.env}", environ.get(self.env or "", "")
+        digits = text.strip().removeprefix("0x")
+        if len(digits) != _HEX_KEY_DIGITS or not set(digits.lower()) <= set("0123456789abcdef"):
+            raise BadInput(f"{where} holds no private key", hint=f"it should hold {_HEX_KEY_DIGITS} hex digits")
+        return Secret(digits)
+
+
+class Keys(Section):
+    """Who signs.  Leave a key out and the keeper only watches."""
+
+    publisher: KeySource | None = None
+    """Key that pushes and refreshes risk parameters."""
+    liquidator: KeySource | None = None
+    """Key that flags and bids.  Never the same key as the publisher's."""
+
+
+class Fees(Section):
+    """How much we may pay to be included."""
+
+    max_fee_gwei: Decimal = Field(default=Decimal(200), gt=0)
+    """Absolute ceiling per gas, in gwei.  A transaction that needs more waits."""
+    priority_fee_gwei: Decimal = Field(default=Decimal(1), ge=0)
+    """Tip per gas of a first attempt, in gwei."""
+    max_spend_eth_per_day: Decimal = Field(default=Decimal("0.5"), gt=0)
+    """Stop sending when the last 24 hours cost this much, in ether."""
+    replace_after_blocks: int = Field(default=3, ge=1, le=1_000)
+    """Raise the fee of a transaction that has not mined after so many blocks."""
+
+    @model_validator(mode="after")
+    def _tip_below_ceiling(self) -> Self:
+        if self.priority_fee_gwei > self.max_fee_gwei:
+            raise ValueError("priority_fee_gwei is above max_fee_gwei")
+        return self
+
+    @property
+    def max_fee_wei(self) -> int:
+        """Ceiling per gas, rounded down."""
+        return int(self.max_fee_gwei * _WEI_PER_GWEI)
+
+    @property
+    def priority_fee_wei(self) -> int:
+        """Tip per gas, rounded down."""
+        return int(self.priority_fee_gwei * _WEI_PER_GWEI)
+
+    @property
+    def max_spend_wei_per_day(self) -> int:
+        """Daily spend, rounded down."""
+        return int(self.max_spend_eth_per_day * _WEI_PER_ETH)
+
+
+class Jobs(Section):
+    """What runs beside the block loop."""
+
+    heartbeat_every_s: int = Field(default=30, ge=1, le=3_600)
+    """Seconds between two heartbeats."""
+    reconcile_every_s: int = Field(default=300, ge=1, le=86_400)
+    """Seconds between two comparisons of our accounts with the contract's own views."""
+    reconcile_sample: int = Field(default=25, ge=1, le=100_000)
+    """Accounts compared each time."""
+    housekeeping_every_s: int = Field(default=3_600, ge=1, le=604_800)
+    """Seconds between two clean-ups of the store."""
+    snapshots_kept: int = Field(default=50_000, ge=1)
+    """Blocks that can be replayed; older snapshots are dropped.  Cycles and transactions are never dropped."""
+
+
+class Log(Section):
+    """What the keeper says on stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least important event shown."""
+    format: Literal["console", "json"] = "console"
+    """console for a person, json for a collector."""
+
+
+class Settings(Section):
+    """Everything an operator decides."""
+
+    chain: Chain = Chain()
+    protocol: Protocol = Protocol()
+    store: StoreSection = StoreSection()
+    keys: Keys = Keys()
+    fees: Fees = Fees()
+    risk: RiskKnobs = RiskKnobs()
+    policy: PolicyKnobs = PolicyKnobs()
+    jobs: Jobs = Jobs()
+    log: Log = Log()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        hint = "check the path and who may read it"
+        raise BadInput(f"{path} cannot be read: {type(error).__name__}", hint=hint) from None

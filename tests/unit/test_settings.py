@@ -1,0 +1,186 @@
+"""Settings: one file, overrides, frozen; whatever is wrong is named with its line and what to do."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import re
+import tomllib
+from decimal import Decimal
+
+import pytest
+
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
+from keeper.errors import BadInput
+from keeper.settings import KeySource, Secret, Settings, default_toml, load_settings
+from keeper.settings.tree import children, docs, leaves, section_of
+
+KEY = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
+
+
+def load(tmp_path, text: str = "", **environ: str) -> Settings:
+    path = tmp_path / "keeper.toml"
+    path.write_text(text)
+    return load_settings(path, environ)
+
+
+def refused(tmp_path, text: str = "", **environ: str) -> BadInput:
+    with pytest.raises(BadInput) as caught:
+        load(tmp_path, text, **environ)
+    assert caught.value.hint, "every refusal says what to do"
+    return caught.value
+
+
+def test_default_toml__loaded_back__is_the_defaults(tmp_path):
+    assert load(tmp_path, default_toml()) == Settings() == load_settings(None, {})
+
+
+def test_default_toml__every_key__appears_with_its_meaning():
+    """Generated from the sections, so it cannot go stale."""
+    text = default_toml()
+    for key in leaves(Settings):
+        name = key.rsplit(".", 1)[-1]
+        assert re.search(rf"^# [^\n]+\n(# )?{name} = ", text, re.MULTILINE), key
+    assert tomllib.loads(text)["risk"]["es_level"] == 0.99
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def test_default_toml__key_sections_uncommented__load(tmp_path):
+    """What is commented out is right once the mark is taken off."""
+    text = default_toml().replace("# [keys.publisher]", "[keys.publisher]").replace('# env = ""', 'env = "K"', 1)
+    assert load(tmp_path, text).keys.publisher == KeySource(env="K")
+
+
+@pytest.mark.parametrize("key", list(leaves(Settings)))
+def test_docs__every_key__has_a_docstring(key):
+    section = Settings
+    *sections, name = key.split(".")
+    for step in sections:
+        section = section_of(children(section)[step])
+    assert docs(section).get(name), key
+
+
+def test_load__file_and_environment__the_environment_wins(tmp_path):
+    text = "[fees]\nmax_fee_gwei = 50.5\n[chain]\nchain_id = 5\n"
+    settings = load(
+        tmp_path,
+        text,
+        KEEPER_CHAIN__CHAIN_ID="1",
+        KEEPER_CHAIN__RPC_URLS="http://a, http://b",
+        KEEPER_KEYS__PUBLISHER__ENV="PUBLISHER_KEY",
+        KEEPER_RISK__EWMA_LAMBDA="0.9",
+        KEEPER_MARKET_DATA="not a setting",
+    )
+    assert settings.chain.chain_id == 1
+    assert [url.reveal() for url in settings.chain.rpc_urls] == ["http://a", "http://b"]
+    assert settings.fees.max_fee_wei == 50_500_000_000
+    assert settings.fees.max_fee_gwei == Decimal("50.5")
+    assert settings.risk == RiskKnobs(ewma_lambda=0.9)
+    assert settings.keys.publisher is not None
+
+
+def test_settings__changed__refused():
+    settings = Settings()
+    with pytest.raises(ValueError, match="frozen"):
+        settings.chain.chain_id = 2
+    with pytest.raises(AttributeError):
+        settings.risk.es_level = 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "hint"),
+    [
+        ("[risk]\n\newma_lamda = 0.9\n", 3, "did you mean risk.ewma_lambda?"),
+        ("[risks]\n", 1, "did you mean risk?"),
+        ("[chain]\nchain_id = 1\n\n[fees] # ours\nmax_fee = 1 # gwei\n", 5, "did you mean fees.max_fee_gwei?"),
+        ("[keys.publicher]\nenv = 'X'\n", 1, "did you mean keys.publisher?"),
+        ("[log]\nzzz = 1\n", 2, "known here: level, format"),
+        ("[chain]\nchain_id = 'one'\n", 2, "Refuse to run"),
+        ("[chain]\nchain_id = true\n", 2, "Refuse to run"),
+        ("[chain]\nconfirmations = -1\n", 2, "Blocks on top"),
+        ("[chain]\nrpc_urls = []\n", 2, "Endpoints"),
+        ("[chain]\nrpc_urls = [1]\n", 2, "Endpoints"),
+        ("[chain]\npoll_interval_s = nan\n", 2, "Seconds"),
+        ("[log]\nformat = 'xml'\n", 2, "console for a person"),
+        ("[risk]\nes_level = 1.5\n", 2, "choose a value from 0.5"),
+        ("[risk]\nes_level = nan\n", 2, "Expected-shortfall"),
+        ("[policy]\nheartbeat_s = 0\n", 2, "choose a value from 1"),
+        ("[policy]\nheartbeat_s = 1.5\n", 2, "Push at least"),
+        ("[fees]\npriority_fee_gwei = 500\n", 1, "init"),
+        ("[keys.publisher]\n", 1, "pushes and refreshes"),
+        ("[keys.publisher]\nenv = 'A'\nsecret_file = 'b'\n", 1, "pushes and refreshes"),
+        ("[keys.publisher]\nkeystore_file = 'b'\n", 1, "pushes and refreshes"),
+        ("chain = 5\n", 1, "write [chain]"),
+    ],
+)
+def test_load__wrong__names_the_line_and_what_to_do(tmp_path, text, line, hint):
+    error = refused(tmp_path, text)
+    assert f"keeper.toml line {line}:" in error.message
+    assert hint in error.hint
+
+
+@pytest.mark.parametrize("text", ["[chain", "a = 1\na = 2\n", "[chain]\nx = \n"])
+def test_load__not_toml__bad_input(tmp_path, text):
+    assert "not TOML" in refused(tmp_path, text).message
+
+
+def test_load__unknown_variable__names_the_variable(tmp_path):
+    error = refused(tmp_path, KEEPER_FEES__MAX_FE_GWEI="1")
+    assert "KEEPER_FEES__MAX_FE_GWEI" in error.message
+    assert "max_fee_gwei" in error.hint
+
+
+def test_load__bad_variable__names_the_variable(tmp_path):
+    assert "KEEPER_CHAIN__CHAIN_ID" in refused(tmp_path, KEEPER_CHAIN__CHAIN_ID="x").message
+    assert "KEEPER_RISK__ES_LEVEL" in refused(tmp_path, KEEPER_RISK__ES_LEVEL="7").message
+
+
+def test_load__absent_or_unreadable_file__bad_input(tmp_path):
+    with pytest.raises(BadInput) as caught:
+        load_settings(tmp_path / "absent.toml", {})
+    assert "keeper init" in caught.value.hint
+    with pytest.raises(BadInput):
+        load_settings(tmp_path, {})
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(BadInput):
+        load_settings(tmp_path / "binary.toml", {})
+
+
+def test_secrets__shown_dumped_pickled__never(tmp_path):
+    settings = load(tmp_path, f"[chain]\nrpc_urls = ['http://x/{KEY}']\n[store]\nurl = 'postgresql://me:{KEY}@h/d'\n")
+    shown = [repr(settings), str(settings), str(settings.model_dump()), settings.model_dump_json(), f"{settings.store}"]
+    assert not any(KEY in text for text in shown)
+    assert all("***" in text for text in shown)
+    assert KEY in settings.store.url.reveal()
+    with pytest.raises(TypeError):
+        pickle.dumps(settings.store.url)
+    assert copy.deepcopy(settings) == settings
+
+
+def test_error__about_a_secret__does_not_quote_it(tmp_path):
+    error = refused(tmp_path, f"[chain]\nrpc_urls = {{ a = '{KEY}' }}\n")
+    assert KEY not in str(error)
+
+
+def test_private_key__each_source(tmp_path):
+    file = tmp_path / "key"
+    file.write_text(f"0x{KEY}\n")
+    assert KeySource(secret_file=file).private_key({}) == Secret(KEY)
+    assert KeySource(env="K").private_key({"K": KEY}) == Secret(KEY)
+    assert KeySource(keystore_file=file, password_file=file).private_key({}) is None
+
+
+@pytest.mark.parametrize("content", ["", KEY[:-1], KEY + "0", "g" * 64])
+def test_private_key__none_there__bad_input_without_quoting(tmp_path, content):
+    file = tmp_path / "key"
+    file.write_text(content)
+    sources = [(KeySource(secret_file=file), {}), (KeySource(env="K"), {"K": content}), (KeySource(env="NO"), {})]
+    for source, environ in [*sources, (KeySource(secret_file=tmp_path / "absent"), {})]:
+        with pytest.raises(BadInput) as caught:
+            source.private_key(environ)
+        assert not content or content not in str(caught.value)
+
+
+def test_knobs__defaults__valid():
+    RiskKnobs().validate()
+    PolicyKnobs().validate()

@@ -1,0 +1,134 @@
+"""Law: each key of the settings has an effect.  A key that nobody reads lies to the operator.
+
+CONSUMERS names, for each key, the module that reads it.  A key without a line fails; so does a line whose module does
+not read the key.  A key whose consumer is not built yet is PENDING, and fails as soon as something reads it: then its
+line must name the module.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+import keeper
+from keeper.settings import Settings
+from keeper.settings.tree import leaves
+
+PACKAGE = Path(keeper.__file__).parent
+
+PENDING = "pending"
+
+#: Key → module under keeper/ that reads it, or PENDING.
+CONSUMERS: dict[str, str] = {
+    "chain.rpc_urls": "wiring.py",
+    "chain.chain_id": "wiring.py",
+    "chain.confirmations": "wiring.py",
+    "chain.poll_interval_s": "wiring.py",
+    "chain.request_timeout_s": "wiring.py",
+    "protocol.name": PENDING,
+    "protocol.deployment_file": "wiring.py",
+    "store.url": "wiring.py",
+    "keys.publisher.keystore_file": "wiring.py",
+    "keys.publisher.password_file": "wiring.py",
+    "keys.publisher.secret_file": PENDING,
+    "keys.publisher.env": PENDING,
+    "keys.liquidator.keystore_file": "wiring.py",
+    "keys.liquidator.password_file": "wiring.py",
+    "keys.liquidator.secret_file": PENDING,
+    "keys.liquidator.env": PENDING,
+    "fees.max_fee_gwei": "wiring.py",
+    "fees.priority_fee_gwei": "wiring.py",
+    "fees.max_spend_eth_per_day": "wiring.py",
+    "fees.replace_after_blocks": "wiring.py",
+    "risk.ewma_lambda": PENDING,
+    "risk.es_level": PENDING,
+    "risk.horizon_hours": PENDING,
+    "risk.history_days": "wiring.py",
+    "risk.min_observations": PENDING,
+    "risk.psr_floor_ppm": PENDING,
+    "risk.psr_ceiling_ppm": PENDING,
+    "risk.psr_multiplier": PENDING,
+    "risk.psr_lattice_ppm": PENDING,
+    "risk.vsr_up_ppm": PENDING,
+    "risk.vsr_down_ppm": PENDING,
+    "risk.vol_floor_ppm": PENDING,
+    "risk.vol_ceiling_ppm": PENDING,
+    "risk.term_short_power": PENDING,
+    "risk.term_long_power": PENDING,
+    "policy.hysteresis_ppm": "policy/publish.py",
+    "policy.heartbeat_s": "policy/publish.py",
+    "policy.refresh_age_s": "policy/upkeep.py",
+    "policy.refresh_distance_ppm": "policy/upkeep.py",
+    "policy.margin_call_buffer_ppm": "cycle.py",
+    "policy.max_inventory_usd": "policy/liquidate.py",
+    "policy.max_bid_fraction_ppm": "policy/liquidate.py",
+    "policy.min_bid_fraction_ppm": "policy/liquidate.py",
+    "policy.min_bid_edge_ppm": "policy/liquidate.py",
+    "policy.bid_slippage_ppm": "policy/liquidate.py",
+    "policy.max_actions_per_block": "policy/decide.py",
+    "policy.intent_ttl_s": "policy/publish.py",
+    "jobs.heartbeat_every_s": "wiring.py",
+    "jobs.reconcile_every_s": "wiring.py",
+    "jobs.reconcile_sample": "wiring.py",
+    "jobs.housekeeping_every_s": "wiring.py",
+    "jobs.snapshots_kept": "wiring.py",
+    "log.level": PENDING,
+    "log.format": PENDING,
+}
+
+#: Where reading a key is no effect: it is defined, or checked, there.
+DEFINED = ("settings", "domain/knobs.py")
+
+#: A property through which a key is read under another name.
+READ_AS = {
+    "max_fee_gwei": "max_fee_wei",
+    "priority_fee_gwei": "priority_fee_wei",
+    "max_spend_eth_per_day": "max_spend_wei_per_day",
+    "secret_file": "private_key",
+    "env": "private_key",
+}
+
+
+#: Names under which the knobs are handed around; other sections are read as `settings.section.key`.
+OWNERS = {"risk": {"knobs", "risk"}, "policy": {"knobs", "policy"}}
+
+
+def reads() -> dict[tuple[str, str], set[str]]:
+    """(owner, attribute) → modules of the package with an `owner.attribute` or `….owner.attribute` in them."""
+    found = defaultdict(set)
+    for path in sorted(PACKAGE.rglob("*.py")):
+        module = path.relative_to(PACKAGE).as_posix()
+        if module.startswith(DEFINED):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute):
+                owner = getattr(node.value, "attr", getattr(node.value, "id", ""))
+                found[owner, node.attr].add(module)
+    return found
+
+
+def readers(key: str) -> set[str]:
+    """Modules that read a key."""
+    *sections, name = key.split(".")
+    wanted, known = READ_AS.get(name, name), reads()
+    if sections[0] == "keys":  # a key's source is handed over whole
+        return {module for (_, attribute), where in known.items() if attribute == wanted for module in where}
+    owners = OWNERS.get(sections[0], set(sections[-1:]))
+    return {module for owner in owners for module in known[owner, wanted]}
+
+
+def test_consumers__name_existing_keys():
+    assert not set(CONSUMERS) - set(leaves(Settings)), "these keys are gone"
+
+
+@pytest.mark.parametrize("key", list(leaves(Settings)))
+def test_key__has_an_effect(key):
+    assert key in CONSUMERS, f"say in CONSUMERS which module reads {key}"
+    found = readers(key)
+    if CONSUMERS[key] == PENDING:
+        assert not found, f"{key} is read now: put one of {sorted(found)} into CONSUMERS"
+    else:
+        assert CONSUMERS[key] in found, f"{CONSUMERS[key]} does not read {key}; it is read in {sorted(found)}"
