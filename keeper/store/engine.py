@@ -15,6 +15,9 @@ from keeper.store.border import border
 #: How long one writer waits for another.  Our transactions take about a millisecond.
 _BUSY_TIMEOUT_S = 10
 
+#: Name of the PostgreSQL lock that lets one writer in at a time, as SQLite does: reading and then writing is one step.
+_WRITERS = 7_241_853
+
 
 class Database:
     """An engine with two ways in.  Safe for several threads: each use takes a connection of its own."""
@@ -32,6 +35,7 @@ class Database:
         if sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+        self._sqlite = sqlite
         self._writer = self.engine.execution_options(keeper_writes=True)
 
     @contextmanager
@@ -44,6 +48,8 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """One transaction: all of it is durable when the block ends, or none of it happened."""
         with border(), self._writer.begin() as connection:
+            if not self._sqlite:
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
             yield connection
 
     def close(self) -> None:
