@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,7 @@ READ_AS = {
 OWNERS = {"risk": {"knobs", "risk"}, "policy": {"knobs", "policy"}}
 
 
+@cache
 def reads() -> dict[tuple[str, str], set[str]]:
     """(owner, attribute) → modules of the package with an `owner.attribute` or `….owner.attribute` in them."""
     found = defaultdict(set)
