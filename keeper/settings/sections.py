@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -10,12 +9,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
-from keeper.errors import BadInput
 from keeper.settings.secret import Secret
 
 _WEI_PER_GWEI = 10**9
 _WEI_PER_ETH = 10**18
-_HEX_KEY_DIGITS = 64
 
 
 class Section(BaseModel):
@@ -80,22 +77,6 @@ class KeySource(Section):
         if sum(source is not None for source in (self.keystore_file, self.secret_file, self.env)) != 1:
             raise ValueError("give exactly one of keystore_file with password_file, secret_file, env")
         return self
-
-    def private_key(self, environ: Mapping[str, str]) -> Secret | None:
-        """The key as 64 hex digits without 0x; None for a keystore, which is decrypted where signing is known.
-
-        Raises: `BadInput` if the file or variable is absent or holds no key.  What it holds is never quoted.
-        """
-        if self.keystore_file is not None:
-            return None
-        if self.secret_file is not None:
-            where, text = f"file {self.secret_file}", _read(self.secret_file)
-        else:
-            where, text = f"environment variable {self.env}", environ.get(self.env or "", "")
-        digits = text.strip().removeprefix("0x")
-        if len(digits) != _HEX_KEY_DIGITS or not set(digits.lower()) <= set("0123456789abcdef"):
-            raise BadInput(f"{where} holds no private key", hint=f"it should hold {_HEX_KEY_DIGITS} hex digits")
-        return Secret(digits)
 
 
 class Keys(Section):
@@ -177,11 +158,3 @@ class Settings(Section):
     policy: PolicyKnobs = PolicyKnobs()
     jobs: Jobs = Jobs()
     log: Log = Log()
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        hint = "check the path and who may read it"
-        raise BadInput(f"{path} cannot be read: {type(error).__name__}", hint=hint) from None

@@ -162,25 +162,6 @@ def test_error__about_a_secret__does_not_quote_it(tmp_path):
     assert KEY not in str(error)
 
 
-def test_private_key__each_source(tmp_path):
-    file = tmp_path / "key"
-    file.write_text(f"0x{KEY}\n")
-    assert KeySource(secret_file=file).private_key({}) == Secret(KEY)
-    assert KeySource(env="K").private_key({"K": KEY}) == Secret(KEY)
-    assert KeySource(keystore_file=file, password_file=file).private_key({}) is None
-
-
-@pytest.mark.parametrize("content", ["", KEY[:-1], KEY + "0", "g" * 64])
-def test_private_key__none_there__bad_input_without_quoting(tmp_path, content):
-    file = tmp_path / "key"
-    file.write_text(content)
-    sources = [(KeySource(secret_file=file), {}), (KeySource(env="K"), {"K": content}), (KeySource(env="NO"), {})]
-    for source, environ in [*sources, (KeySource(secret_file=tmp_path / "absent"), {})]:
-        with pytest.raises(BadInput) as caught:
-            source.private_key(environ)
-        assert not content or content not in str(caught.value)
-
-
 def test_knobs__defaults__valid():
     RiskKnobs().validate()
     PolicyKnobs().validate()

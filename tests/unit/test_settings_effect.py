@@ -34,12 +34,12 @@ CONSUMERS: dict[str, str] = {
     "store.url": "wiring.py",
     "keys.publisher.keystore_file": "wiring.py",
     "keys.publisher.password_file": "wiring.py",
-    "keys.publisher.secret_file": PENDING,
-    "keys.publisher.env": PENDING,
+    "keys.publisher.secret_file": "wiring.py",
+    "keys.publisher.env": "wiring.py",
     "keys.liquidator.keystore_file": "wiring.py",
     "keys.liquidator.password_file": "wiring.py",
-    "keys.liquidator.secret_file": PENDING,
-    "keys.liquidator.env": PENDING,
+    "keys.liquidator.secret_file": "wiring.py",
+    "keys.liquidator.env": "wiring.py",
     "fees.max_fee_gwei": "wiring.py",
     "fees.priority_fee_gwei": "wiring.py",
     "fees.max_spend_eth_per_day": "wiring.py",
@@ -88,8 +88,6 @@ READ_AS = {
     "max_fee_gwei": "max_fee_wei",
     "priority_fee_gwei": "priority_fee_wei",
     "max_spend_eth_per_day": "max_spend_wei_per_day",
-    "secret_file": "private_key",
-    "env": "private_key",
 }
 
 
