@@ -12,7 +12,7 @@ import pytest
 
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.errors import BadInput
-from keeper.settings import KeySource, Secret, Settings, default_toml, load_settings
+from keeper.settings import KeySource, Settings, default_toml, load_settings
 from keeper.settings.tree import children, docs, leaves, section_of
 
 KEY = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
