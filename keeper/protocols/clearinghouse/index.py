@@ -14,8 +14,6 @@ from keeper.domain.snapshot import AccountState, FileState, PerpState, Position,
 from keeper.protocols.abi import Event
 from keeper.protocols.clearinghouse.ids import unpack_instrument
 
-RAY = 10**27
-
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
@@ -161,8 +159,8 @@ class HouseIndex:
         return self.accounts.get(account) or AccountState(
             account=account,
             cash=0,
-            interest_entry=RAY,
-            keep_entry=RAY,
+            interest_entry=0,
+            keep_entry=0,
             collateral=(),
             positions=(),
             perps=(),

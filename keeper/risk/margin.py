@@ -1,0 +1,83 @@
+"""What each part of an account is worth and requires, in the contract's integers and roundings.
+
+Mirrors contracts/src/house/MarginLib.sol: every term of equity is rounded down, every requirement up.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from keeper.domain.margin import INFINITE_HEALTH_PPM, Band
+from keeper.domain.snapshot import AccountState, CollateralState, Instrument, Kind, Rules, Usable
+from keeper.risk.exact.riskfile import PPM, WAD
+
+#: Settlement prices of a strike's unit: 1e-8 USD to wad.
+STRIKE_TO_WAD: Final = 10**10
+
+
+def cash_now(account: AccountState, interest_index: int) -> int:
+    """Cash after the interest that negative cash owes since it was last written, wad USD.  Interest rounds up."""
+    if account.cash >= 0:
+        return account.cash
+    owed = -(account.cash * (interest_index - account.interest_entry) // account.interest_entry)
+    return account.cash - owed
+
+
+def collateral_value(units: int, asset: CollateralState) -> int:
+    """Counted value of a collateral balance, wad USD: capped, priced, after haircut, each rounded down.
+
+    Raises: `ValueError` if the price is unusable; ask before.
+    """
+    if not isinstance(asset.price, Usable):
+        raise ValueError(asset.price.reason)
+    counted = min(units, asset.cap_per_account) * asset.price.wad // 10**asset.decimals
+    return counted * (PPM - asset.haircut_ppm) // PPM
+
+
+def perp_value(size: int, *, spot: int, open_notional: int, funding_index: int, funding_entry: int) -> int:
+    """Unrealised profit of a perp less the funding it owes, wad USD, rounded down."""
+    owed = -(-size * (funding_index - funding_entry) // WAD)
+    return size * spot // WAD - open_notional - owed
+
+
+def payoff(size: int, instrument: Instrument, price: int) -> int:
+    """Value of an expired option position at a settlement (or live) price, wad USD, rounded down."""
+    strike = instrument.strike * STRIKE_TO_WAD
+    intrinsic = price - strike if instrument.kind is Kind.CALL else strike - price
+    return size * max(0, intrinsic) // WAD
+
+
+def pending_loss(equity: int, *, keep_ray: int, keep_entry: int) -> int:
+    """Share of losses socialised since the account last pulled, wad USD, rounded up."""
+    if equity <= 0 or keep_entry <= keep_ray:
+        return 0
+    return -(-equity * (keep_entry - keep_ray) // keep_entry)
+
+
+def maintenance_e6(required: int, rules: Rules) -> int:
+    """Maintenance part of one underlying times 1e6; the account's sum is divided once and rounded up."""
+    return required * (rules.kappa_ppm + rules.flag_fee_ppm)
+
+
+def initial(required: int, rules: Rules, *, stale: bool) -> int:
+    """Initial requirement of one underlying, wad USD, rounded up.  A stale file widens this and nothing else."""
+    factor = PPM + rules.im_add_on_ppm + (rules.stale_add_on_ppm if stale else 0)
+    return -(-required * factor // PPM)
+
+
+def health_ppm(equity: int, mm: int) -> int:
+    """equity / MM in ppm, rounded down; 0 below zero equity; infinite when nothing is required."""
+    if equity < 0:
+        return 0
+    return equity * PPM // mm if mm else INFINITE_HEALTH_PPM
+
+
+def band(equity: int, mm: int, *, buffer_ppm: int) -> Band:
+    """Where an account stands; compared without division, so that no rounding decides."""
+    if equity < 0:
+        return Band.INSOLVENT
+    if equity < mm:
+        return Band.LIQUIDATABLE
+    if mm and equity * PPM < mm * (PPM + buffer_ppm):
+        return Band.WARNING
+    return Band.HEALTHY

@@ -1,0 +1,230 @@
+"""All accounts at once: shock every book, then put each account's margin together.
+
+An account that depends on an unusable price, or holds an option that is not in the file, is `Unpriced` with the reason;
+the others go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+from keeper.domain.margin import AccountMargin, Band, MarginReport, UnderlyingMargin, Unpriced
+from keeper.domain.market import MarketModel, UnderlyingMarket
+from keeper.domain.riskfile import File
+from keeper.domain.snapshot import AccountState, Kind, PerpState, Position, Snapshot, UnderlyingState, Unusable
+from keeper.risk import margin
+from keeper.risk.exact.book import Book
+from keeper.risk.exact.grid import NO_ROW, Leg
+from keeper.risk.exact.riskfile import PPM
+from keeper.risk.exact.sweep import assess_book
+
+
+@dataclass(frozen=True, kw_only=True)
+class Required:
+    """What the grid says about one account in one underlying.  wad USD."""
+
+    option_mark: int
+    grid: int
+    short_minimum: int
+    worst_row: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenarioPnl:
+    """The worst row of every account in every underlying it holds."""
+
+    required: Mapping[tuple[int, int], Required | Unpriced]
+    """By (account, underlying)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holding:
+    """What an account has in one underlying."""
+
+    account: int
+    legs: tuple[Leg, ...]
+    """Unexpired options."""
+    expired: tuple[Position, ...]
+    perp_size: int
+    perp: PerpState | None
+
+
+def holdings(account: AccountState, now: int) -> Mapping[int, Holding]:
+    """Sort an account's positions by underlying, and options by whether they have expired at `now`."""
+    perps = {p.underlying: p for p in account.perps}
+    found = {}
+    for underlying, group in groupby(account.positions, key=lambda p: p.instrument.underlying):
+        positions = tuple(group)
+        options = [p for p in positions if p.instrument.kind is not Kind.PERP]
+        size = sum(p.size for p in positions if p.instrument.kind is Kind.PERP)
+        found[underlying] = Holding(
+            account=account.account,
+            legs=tuple(
+                Leg(
+                    expiry=p.instrument.expiry,
+                    strike=p.instrument.strike,
+                    is_call=p.instrument.kind is Kind.CALL,
+                    size=p.size,
+                )
+                for p in options
+                if p.instrument.expiry > now
+            ),
+            expired=tuple(p for p in options if p.instrument.expiry <= now),
+            perp_size=size,
+            perp=perps.get(underlying) if size else None,
+        )
+    return found
+
+
+def shock(snapshot: Snapshot, market: MarketModel) -> ScenarioPnl:
+    """Assess every account in every underlying under the live files."""
+    return _shock(snapshot.accounts, market, previous=False)
+
+
+def worst(snapshot: Snapshot, market: MarketModel, pnl: ScenarioPnl, *, buffer_ppm: int) -> MarginReport:
+    """Put every account's margin together; those that are short, again under the files before the notice window."""
+    accounts = tuple(_margin(a, snapshot, market, pnl, buffer_ppm) for a in snapshot.accounts)
+    noticed = {u.underlying for u in market.underlyings if u.previous is not None}
+    again = tuple(
+        state
+        for state, found in zip(snapshot.accounts, accounts, strict=True)
+        if isinstance(found, AccountMargin)
+        and found.band in (Band.LIQUIDATABLE, Band.INSOLVENT)
+        and noticed & {u.underlying for u in found.underlyings}
+    )
+    before = _shock(again, market, previous=True)
+    return MarginReport(
+        accounts=accounts, previous=tuple(_margin(a, snapshot, market, before, buffer_ppm) for a in again)
+    )
+
+
+def _shock(accounts: Iterable[AccountState], market: MarketModel, *, previous: bool) -> ScenarioPnl:
+    required: dict[tuple[int, int], Required | Unpriced] = {}
+    by_underlying: dict[int, list[Holding]] = {}
+    for account in accounts:
+        for underlying, held in holdings(account, market.now).items():
+            by_underlying.setdefault(underlying, []).append(held)
+    for underlying, held in by_underlying.items():
+        required |= _assess(held, market.of(underlying), market.now, previous=previous)
+    return ScenarioPnl(required=required)
+
+
+def _assess(
+    held: Iterable[Holding], u: UnderlyingMarket, now: int, *, previous: bool
+) -> dict[tuple[int, int], Required | Unpriced]:
+    found: dict[tuple[int, int], Required | Unpriced] = {}
+    books: dict[bool, list[Holding]] = {True: [], False: []}
+    for h in held:
+        before = previous and u.previous is not None and _covers(u.previous, h)
+        problem = _why_not(u, h)
+        if problem:
+            found[h.account, u.underlying] = Unpriced(account=h.account, reason=problem, in_auction=False)
+        elif h.legs or h.perp_size:
+            books[before].append(h)
+        else:
+            found[h.account, u.underlying] = Required(option_mark=0, grid=0, short_minimum=0, worst_row=NO_ROW)
+    for before, group in books.items():
+        # As the contract: a strike that the live file published first has no earlier requirement to compare with.
+        file = u.previous if before else u.file
+        if group and file is not None and u.spot is not None:
+            swept = assess_book(file, Book.of([(h.legs, h.perp_size) for h in group]), spot=u.spot, now=now)
+            for i, h in enumerate(group):
+                found[h.account, u.underlying] = Required(
+                    option_mark=int(swept.option_mark[i]),
+                    grid=int(swept.grid[i]),
+                    short_minimum=int(swept.short_minimum[i]),
+                    worst_row=int(swept.worst_row[i]),
+                )
+    return found
+
+
+def _why_not(u: UnderlyingMarket, held: Holding) -> str:
+    """Why a holding cannot be assessed; empty if it can."""
+    if u.spot is None:
+        return f"{u.symbol} price unusable: {u.why_unpriced}"
+    if u.file is None and (held.legs or held.perp_size):
+        return f"{u.symbol} has no risk file"
+    if u.file is not None and not _covers(u.file, held):
+        return f"{u.symbol} file lacks an option of the account"
+    return ""
+
+
+def _covers(file: File, held: Holding) -> bool:
+    return all((leg.expiry, leg.strike) in file.arrays for leg in held.legs)
+
+
+def _margin(
+    account: AccountState, snapshot: Snapshot, market: MarketModel, pnl: ScenarioPnl, buffer_ppm: int
+) -> AccountMargin | Unpriced:
+    states = {u.underlying: u for u in snapshot.underlyings}
+    held = holdings(account, market.now)
+    parts, mm_e6, im, stale = [], 0, 0, False
+    for underlying, h in held.items():
+        required = pnl.required[account.account, underlying]
+        if isinstance(required, Unpriced):
+            return Unpriced(account=account.account, reason=required.reason, in_auction=account.in_auction)
+        rules, u = states[underlying].rules, market.of(underlying)
+        # Perps need only the scan range: their file is never stale.
+        old = u.stale and bool(h.legs)
+        r = required.grid + required.short_minimum
+        mm_e6 += margin.maintenance_e6(r, rules)
+        im += margin.initial(r, rules, stale=old)
+        stale = stale or old
+        parts.append(_part(h, states[underlying], required))
+
+    counted = 0
+    assets = {c.collateral: c for c in snapshot.collaterals}
+    for collateral, units in account.collateral:
+        asset = assets[collateral]
+        if isinstance(asset.price, Unusable):
+            reason = f"{asset.symbol} price unusable: {asset.price.reason}"
+            return Unpriced(account=account.account, reason=reason, in_auction=account.in_auction)
+        counted += margin.collateral_value(units, asset)
+
+    is_fund = snapshot.fund is not None and account.account == snapshot.fund.account
+    cash = account.cash if is_fund else margin.cash_now(account, snapshot.interest_index)
+    equity = cash + counted + sum(p.option_mark + p.expired_value + p.perp_value for p in parts)
+    loss = 0 if is_fund else margin.pending_loss(equity, keep_ray=snapshot.keep_ray, keep_entry=account.keep_entry)
+    equity -= loss
+    mm = -(-mm_e6 // PPM)
+    return AccountMargin(
+        account=account.account,
+        equity=equity,
+        mm=mm,
+        im=im,
+        health_ppm=margin.health_ppm(equity, mm),
+        band=margin.band(equity, mm, buffer_ppm=buffer_ppm),
+        cash=cash,
+        collateral_value=counted,
+        pending_loss=loss,
+        underlyings=tuple(parts),
+        stale=stale,
+        in_auction=account.in_auction,
+    )
+
+
+def _part(held: Holding, state: UnderlyingState, required: Required) -> UnderlyingMargin:
+    spot = state.spot.wad if not isinstance(state.spot, Unusable) else 0
+    settled = dict(state.settled)
+    value = 0
+    if held.perp is not None:
+        value = margin.perp_value(
+            held.perp_size,
+            spot=spot,
+            open_notional=held.perp.open_notional,
+            funding_index=state.funding_index,
+            funding_entry=held.perp.funding_entry,
+        )
+    return UnderlyingMargin(
+        underlying=state.underlying,
+        option_mark=required.option_mark,
+        expired_value=sum(
+            margin.payoff(p.size, p.instrument, settled.get(p.instrument.expiry, spot)) for p in held.expired
+        ),
+        perp_value=value,
+        grid=required.grid,
+        short_minimum=required.short_minimum,
+        worst_row=required.worst_row,
+    )
