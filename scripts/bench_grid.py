@@ -1,0 +1,161 @@
+"""Time the exact grid over a whole book against Python ints: ratios of one run, warm, best of a few.
+
+    .venv/bin/python scripts/bench_grid.py [ACCOUNTS]
+
+Two rows: the sums alone (live spot at the file's reference, marks and rows known), and the whole assessment (shifted to
+live spot, marks, short-option minimum).  The baseline is a loop over Python ints that is given every row, mark and
+interpolation term ready-made, so that only the adding machine is compared.  Both must agree to the wei.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from keeper.domain.riskfile import ExpiryParams, File, Ranges
+from keeper.risk.exact.book import Book, Option
+from keeper.risk.exact.grid import NO_ROW
+from keeper.risk.exact.riskfile import DAY, PPM, WAD, levels, strike_array, weights
+from keeper.risk.exact.shift import shift_terms
+from keeper.risk.exact.sweep import assess_book, option_table
+
+NOW = 1_700_000_000
+POSITIONS = 10
+SPOT = 3_000 * WAD
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A book in both shapes."""
+
+    file: File
+    book: Book
+    legs: list[list[tuple[int, int]]]
+    """(option index, wad size) of each account."""
+    perps: list[int]
+
+
+def a_file() -> File:
+    """500 strikes, 1,000 instruments."""
+    ranges = Ranges(psr_ppm=150_000, vsr_up_ppm=450_000, vsr_down_ppm=300_000)
+    days = (1, 2, 3, 7, 14, 21, 30, 60, 90, 180)
+    expiries = {
+        NOW + d * DAY: ExpiryParams(
+            expiry=NOW + d * DAY, phi_ppb=10**9 + d * 10**5, df_ppb=10**9 - d * 10**5, sigma_atm_ppm=700_000
+        )
+        for d in days
+    }
+    arrays = {
+        (at, k * 10**8): strike_array(
+            strike=k * 10**8,
+            sigma_ppm=700_000,
+            expiry=params,
+            ranges=ranges,
+            vol_floor_ppm=250_000,
+            ref_spot=SPOT,
+            now=NOW,
+        )
+        for at, params in expiries.items()
+        for k in range(1_000, 6_000, 100)
+    }
+    return File(
+        ref_spot=SPOT, ranges=ranges, tail_ppm=750_000, short_min_ppm=10_000, expiries=expiries, arrays=arrays
+    )
+
+
+def a_book(file: File, accounts: int, *, dusty: int, seed: int) -> Work:
+    """Random books; one in `dusty` sizes has digits below a micro-contract."""
+    rng = np.random.default_rng(seed)
+    options = tuple(Option(e, k, put) for e, k in sorted(file.arrays) for put in (False, True))
+    index = np.sort(np.argsort(rng.random((accounts, 40)), axis=1)[:, :POSITIONS], axis=1)
+    index = index * (len(options) // 40) + rng.integers(0, len(options) // 40, index.shape)
+    size = [int(s) * 10**12 for s in rng.integers(-100_000_000, 100_000_000, accounts * POSITIONS)]
+    grain = rng.integers(0, 10**12, len(size))
+    size = [s + int(g) if g % dusty == 0 else s for s, g in zip(size, grain, strict=True)]
+    perps = [int(p) * 10**12 for p in rng.integers(-50_000_000, 50_000_000, accounts)]
+    flat = [int(i) for i in index.ravel()]
+    book = Book.from_columns(options=options, counts=[POSITIONS] * accounts, option=flat, sizes=size, perp=perps)
+    pairs = list(zip(flat, size, strict=True))
+    legs = [pairs[i : i + POSITIONS] for i in range(0, len(pairs), POSITIONS)]
+    return Work(file=file, book=book, legs=legs, perps=perps)
+
+
+def loop(work: Work, spot: int) -> list[tuple[int, int]]:
+    """(grid, worst row) of each account in Python ints."""
+    rows, marks = option_table(work.file, work.book.options, spot=spot, now=NOW)
+    terms, ref = shift_terms(work.file, spot), work.file.ref_spot
+    row_levels = levels(work.file.ranges.psr_ppm)
+    row_weights = weights(work.file.ranges.psr_ppm, work.file.tail_ppm)
+    moves = [level * spot // PPM - spot for level in row_levels]
+    numbers = range(len(row_levels))
+    out = []
+    for legs, perp in zip(work.legs, work.perps, strict=True):
+        ladder = [0] * len(row_levels)
+        mark = 0
+        for option, size in legs:
+            row = rows[option]
+            for j in numbers:
+                ladder[j] += size * row[j]
+            mark += size * marks[option] // WAD
+        worst, at = 0, NO_ROW
+        for j in numbers:
+            summed = min(term.read(ladder[term.near], ladder[term.far]) for term in terms[j])
+            loss = -((summed * ref // (PPM * WAD) - mark + perp * moves[j] // WAD) * row_weights[j] // PPM)
+            if loss > worst:
+                worst, at = loss, j
+        out.append((worst, at))
+    return out
+
+
+def sums_loop(work: Work) -> list[tuple[int, int]]:
+    """The least that Python ints can do: sum the rows and take the lowest, no shift, no marks."""
+    rows, _ = option_table(work.file, work.book.options, spot=SPOT, now=NOW)
+    numbers = range(24)
+    out = []
+    for legs in work.legs:
+        ladder = [0] * 24
+        for option, size in legs:
+            row = rows[option]
+            for j in numbers:
+                ladder[j] += size * row[j]
+        low = min(ladder)
+        out.append((low, ladder.index(low)))
+    return out
+
+
+def best(times: int, task: Callable[[], object]) -> float:
+    """Shortest of `times` runs, seconds."""
+    took = []
+    for _ in range(times):
+        start = time.perf_counter()
+        task()
+        took.append(time.perf_counter() - start)
+    return min(took)
+
+
+def calibration() -> float:
+    """Seconds for a fixed piece of Python, so that absolute times of two machines compare."""
+    return best(3, lambda: sum(i * i % 7 for i in range(1_000_000)))
+
+
+def main(accounts: int = 100_000) -> None:
+    """Print the table."""
+    file = a_file()
+    print(f"calibration: {calibration():.3f} s for 1,000,000 small Python operations")
+    for name, dusty in (("micro-contract sizes", 10**13), ("1 % of sizes to the wei", 100), ("all sizes to the wei", 1)):
+        work = a_book(file, accounts, dusty=dusty, seed=1)
+        for spot in (SPOT, 3_050 * WAD):
+            swept = assess_book(file, work.book, spot=spot, now=NOW)  # warm
+            if list(zip(swept.grid.tolist(), swept.worst_row.tolist(), strict=True)) != loop(work, spot):
+                sys.exit("the two differ")
+            slow = best(1, lambda w=work, s=spot: loop(w, s))
+            fast = best(5, lambda w=work, s=spot: assess_book(file, w.book, spot=s, now=NOW))
+            where = "at reference" if spot == SPOT else "shifted"
+            print(f"{name:24} {where:13} ints {slow:7.2f} s   book {fast:6.3f} s   {slow / fast:5.1f} times")
+        print(f"{'':24} sums alone    ints {best(1, lambda w=work: sums_loop(w)):7.2f} s")
+
+
+if __name__ == "__main__":
+    main(*(int(argument) for argument in sys.argv[1:]))
