@@ -21,6 +21,7 @@ import structlog
 
 from keeper.chain.errors import NonceUsed, Reverted, Underpriced
 from keeper.chain.fees import FeeOffer, FeePolicy
+from keeper.chain.records import checksum
 from keeper.chain.rpc import Rpc
 from keeper.chain.settlement import Settlement
 from keeper.chain.signers import Signer
@@ -226,7 +227,7 @@ def _transaction(record: TxRecord, offer: FeeOffer, chain_id: int) -> dict[str, 
         "type": 2,
         "chainId": chain_id,
         "nonce": record.nonce,
-        "to": record.intent.to,
+        "to": checksum(record.intent.to),
         "data": "0x" + record.intent.data.hex(),
         "value": 0,
         "gas": record.intent.gas_limit,

@@ -8,13 +8,14 @@ import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 from web3.exceptions import Web3Exception
 from web3.providers.rpc import HTTPProvider
+from web3.types import RPCEndpoint, RPCResponse
 
 from keeper.testing.embedded import LocalChain
 from keeper.testing.evm import HD_PATH, MNEMONIC
@@ -31,6 +32,25 @@ def find_anvil() -> Path | None:
         return _OWN
     found = shutil.which("anvil")
     return Path(found) if found else None
+
+
+class SteppedProvider(HTTPProvider):
+    """HTTP to an anvil that mines only when told, and tells it after each send while auto-mine is on.
+
+    anvil's own auto-mine answers a send before the block is there; a test would have to wait and guess.
+    """
+
+    automine = True
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """Answer one request; a send is mined when this returns."""
+        if method == "evm_setAutomine":
+            self.automine = bool(params[0])
+            return {"jsonrpc": "2.0", "id": 0, "result": None}
+        answer: RPCResponse = super().make_request(method, params)
+        if self.automine and method in ("eth_sendTransaction", "eth_sendRawTransaction") and "result" in answer:
+            super().make_request(RPCEndpoint("evm_mine"), [])
+        return answer
 
 
 class AnvilChain(LocalChain):
@@ -52,9 +72,9 @@ class AnvilChain(LocalChain):
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         command = [str(path), "--host", "127.0.0.1", "--port", str(port), "--accounts", str(accounts)]
-        command += ["--mnemonic", MNEMONIC, "--hardfork", "cancun", "--silent", *extra]
+        command += ["--mnemonic", MNEMONIC, "--hardfork", "cancun", "--no-mining", "--silent", *extra]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - a fixed command
-        self.w3 = Web3(HTTPProvider(self.url, exception_retry_configuration=None, cache_allowed_requests=True))
+        self.w3 = Web3(SteppedProvider(self.url, exception_retry_configuration=None, cache_allowed_requests=True))
         self._wait()
 
     def _wait(self) -> None:

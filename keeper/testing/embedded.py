@@ -126,14 +126,17 @@ class LocalChain:
         """Create a contract and require success.  Needs auto-mine."""
         data = artifact.link(libraries or {}) + encode(artifact.constructor_types, args)
         receipt = self.receipt(self.send(sender=sender or self.accounts[0], to=None, data=data, gas=3 * TEST_GAS))
-        contract: Contract = self.w3.eth.contract(address=receipt["contractAddress"], abi=list(artifact.abi))
+        contract: Contract = self.w3.eth.contract(
+            Web3.to_checksum_address(receipt["contractAddress"]), abi=list(artifact.abi)
+        )
         return contract
 
     def deploy_code(self, runtime: bytes) -> str:
         """Create a contract from bare runtime code (hand-assembled tests).  Returns: its address."""
         # PUSH2 len DUP1 PUSH1 12 PUSH0 CODECOPY PUSH0 RETURN, padded to 12 bytes
         creation = b"\x61" + len(runtime).to_bytes(2, "big") + b"\x80\x60\x0c\x5f\x39\x5f\xf3\x00\x00" + runtime
-        return str(self.receipt(self.send(sender=self.accounts[0], to=None, data=creation))["contractAddress"])
+        receipt = self.receipt(self.send(sender=self.accounts[0], to=None, data=creation))
+        return str(Web3.to_checksum_address(receipt["contractAddress"]))
 
 
 class EmbeddedChain(LocalChain):
