@@ -2,7 +2,7 @@
 
     loop            follow the head, live one cycle per new head, back off on Retry
     heartbeat       APScheduler: writes the loop's last progress, not its own
-    reconciliation  APScheduler: asks the loop to compare a sample of accounts with the contract after the next block
+    reconciliation  APScheduler: has the loop compare some accounts with the contract after the next block
     housekeeping    APScheduler: drops old snapshots
 
 A signal only sets an Event that the loop and the waiting share; what is being sent is finished first, so the process
@@ -67,7 +67,7 @@ class Daemon:
         risk: RiskKnobs,
         policy: PolicyKnobs,
         rhythm: Rhythm,
-        on_cycle: Callable[[CycleRecord], None] = lambda record: None,
+        on_cycle: Callable[[CycleRecord], None] | None = None,
     ) -> None:
         self._heads, self._ports, self._clock = heads, ports, clock
         self._risk, self._policy, self._rhythm = risk, policy, rhythm
@@ -113,7 +113,10 @@ class Daemon:
                 log.warning("cycle.retry", error=problem.message, attempt=failures, wait_s=wait, **problem.fields)
                 self._stop.wait(wait)
             except (Halt, LawBroken) as problem:
-                log.error("daemon.halt", error=problem.message, hint=problem.hint, **problem.fields)
+                # Who called us shows the error once; a traceback here would only repeat it.
+                log.error(  # noqa: TRY400 - see above
+                    "daemon.halt", error=problem.message, hint=problem.hint, **problem.fields
+                )
                 raise
             else:
                 failures = 0
@@ -135,7 +138,8 @@ class Daemon:
         record = cycle(head, self._ports, self._risk, self._policy)
         self._last = head
         self._report(record)
-        self._on_cycle(record)
+        if self._on_cycle is not None:
+            self._on_cycle(record)
         if self._reconcile_due.is_set():
             self._reconcile_due.clear()
             self._reconcile(head)
@@ -190,7 +194,7 @@ class Daemon:
             log.error("reconcile.differs", block=head.number, difference=line)
         log.info("reconcile.done", block=head.number, sample=self._rhythm.reconcile_sample, differ=len(differences))
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stop.set()
 
 

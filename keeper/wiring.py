@@ -24,7 +24,7 @@ from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.tx import SignerRole
 from keeper.errors import BadInput
 from keeper.ports import Clock, Store, TxSender
-from keeper.protocols.abi import explain_revert
+from keeper.protocols.abi import Abi, explain_revert
 from keeper.protocols.clearinghouse.consumer import HouseConsumer
 from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment, load_deployment
 from keeper.protocols.clearinghouse.encoder import HouseEncoder
@@ -72,7 +72,9 @@ def assemble(
     """
     views = Views(rpc, deployment)
     index = HouseIndex()
-    addresses = {to_checksum_address(deployment.addresses[name]): views.abis[name] for name in CONTRACTS}
+    addresses: dict[str, Abi] = {
+        to_checksum_address(deployment.addresses[name]): views.abis[name] for name in CONTRACTS
+    }
     sync = LogSync(
         rpc,
         store,
@@ -190,7 +192,7 @@ def daemon(
     keeper: Keeper,
     *,
     clock: Clock | None = None,
-    on_cycle: Callable[[CycleRecord], None] = lambda record: None,
+    on_cycle: Callable[[CycleRecord], None] | None = None,
 ) -> Daemon:
     """The block loop around a keeper."""
     return Daemon(

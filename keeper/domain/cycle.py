@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from keeper.domain.action import Action
 from keeper.domain.block import BlockRef
-from keeper.domain.margin import MarginReport
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
+from keeper.domain.margin import MarginReport
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.snapshot import Snapshot
 

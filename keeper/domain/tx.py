@@ -4,8 +4,8 @@
                          │       └─ REVERTED (mined, but the contract said no)
                          └─ REPLACED, EXPIRED, DROPPED
 
-A reorg moves MINED back to SENT.  An intent is written to the store before anything is broadcast; every attempt's hash is
-kept, because a replaced attempt can still be the one that mines.
+A reorg moves MINED back to SENT.  An intent is written to the store before anything is broadcast; every attempt's hash
+is kept, because a replaced attempt can still be the one that mines.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 from keeper.domain.action import Action, kind, subject
 from keeper.domain.knobs import PolicyKnobs
@@ -18,8 +19,8 @@ def decide(
     report: MarginReport,
     knobs: PolicyKnobs,
     *,
-    in_flight: Set[tuple[str, str]],
-    called: Set[int],
+    in_flight: AbstractSet[tuple[str, str]],
+    called: AbstractSet[int],
 ) -> tuple[Action, ...]:
     """Choose what to do about one block.
 
@@ -47,7 +48,7 @@ def decide(
         yield from upkeep.settlements(snapshot)
         yield from liquidate.flags(snapshot, accounts, previous)
         yield from liquidate.unflags(snapshot, accounts)
-        # A bid carries the epochs it was priced on; one that would land beside a new epoch is void, so it waits a block.
+        # A bid carries the epochs it was priced on; beside a new epoch it would be void, so it waits a block.
         for bid in liquidate.bids(snapshot, market, accounts, knobs):
             if not any(u.underlying in moving for u in accounts[bid.account].underlyings):
                 yield bid

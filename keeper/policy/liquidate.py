@@ -7,6 +7,7 @@ of a publication the account must be short under the file before it too.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from keeper.domain.action import Bid, Flag, Unflag
 from keeper.domain.knobs import PolicyKnobs
@@ -60,77 +61,70 @@ def bids(
     own = accounts.get(snapshot.own_account) if snapshot.own_account is not None else None
     if rules is None or own is None or own.in_auction:
         return
-    spare = own.equity - own.im
-    inventory = knobs.max_inventory_usd * WAD - sum(u.grid + u.short_minimum for u in own.underlyings)
+    spare = max(0, own.equity - own.im)
+    inventory = max(0, knobs.max_inventory_usd * WAD - _risk(own))
     for running in sorted(snapshot.auctions, key=lambda r: (r.start_time, r.account)):
         target = accounts.get(running.account)
         if target is None or running.account == own.account:
             continue
-        bid = _bid(running, target, own.account, spare, inventory, rules, market, snapshot, knobs)
-        if bid is None:
+        offer = _offer(running, target, rules, snapshot.block.timestamp)
+        if offer.most == 0 or offer.value - offer.cost < knobs.min_bid_edge_ppm * offer.worth_it // PPM:
             continue
-        bid, used, risk = bid
-        spare -= used
-        inventory -= risk
-        yield bid
-
-
-def _bid(
-    running: AuctionState,
-    target: AccountMargin,
-    bidder: int,
-    spare: int,
-    inventory: int,
-    rules: AuctionRules,
-    market: MarketModel,
-    snapshot: Snapshot,
-    knobs: PolicyKnobs,
-) -> tuple[Bid, int, int] | None:
-    """One bid with the margin and the inventory it uses, or None if it does not pay or does not fit."""
-    seconds = dutch.elapsed(running, snapshot.block.timestamp)
-    risk = sum(u.grid + u.short_minimum for u in target.underlyings)
-    if target.equity < 0:
-        whole_cost = -dutch.payout(
-            equity=target.equity, mm=target.mm, elapsed_s=seconds, rules=rules, fraction_wad=WAD
+        # Taking all of it uses this much of our spare margin; a slice uses its share.
+        use, risk = target.im - (offer.value - offer.cost), _risk(target)
+        fraction = min(
+            offer.most,
+            knobs.max_bid_fraction_ppm * WAD // PPM,
+            spare * WAD // use if use > 0 else WAD,
+            inventory * WAD // risk if risk > 0 else WAD,
         )
-        most, value = WAD, target.equity
-        edge = value - whole_cost
-        if edge < 0 or (target.mm and edge * PPM < target.mm * knobs.min_bid_edge_ppm):
-            return None
-    else:
-        d = dutch.discount_wad(rules, seconds)
-        if (WAD - d) * PPM < knobs.min_bid_edge_ppm * WAD:
-            return None
-        most = dutch.max_fraction_wad(
-            equity=target.equity, mm=target.mm, reserved=running.reserved, d_wad=d, rules=rules
-        )
-        value = target.equity - running.reserved
-        whole_cost = dutch.cost(equity=target.equity, reserved=running.reserved, d_wad=d, fraction_wad=WAD)
-    if most == 0:
-        return None
-    # Taking all of it uses im − (value − cost) of our spare margin; a slice uses its share.
-    use = target.im - (value - whole_cost)
-    fraction = min(
-        most,
-        knobs.max_bid_fraction_ppm * WAD // PPM,
-        WAD if use <= 0 else max(0, spare) * WAD // use,
-        WAD if risk == 0 else max(0, inventory) * WAD // risk,
-    )
-    if fraction * PPM < knobs.min_bid_fraction_ppm * WAD and fraction < most:
-        return None
-    cost = -(-whole_cost * fraction // WAD)
-    return (
-        Bid(
+        if fraction < offer.most and fraction * PPM < knobs.min_bid_fraction_ppm * WAD:
+            continue
+        cost = -(-offer.cost * fraction // WAD)
+        spare -= max(0, use) * fraction // WAD
+        inventory -= risk * fraction // WAD
+        yield Bid(
             account=target.account,
-            bidder=bidder,
+            bidder=own.account,
             fraction_wad=fraction,
             epochs=tuple(market.of(u.underlying).epoch for u in target.underlyings),
             max_cost=cost + abs(cost) * knobs.bid_slippage_ppm // PPM,
-            why=f"{fraction * 100 / WAD:.1f} % of an account worth {_usd(value)} for {_usd(cost)}",
-        ),
-        max(0, use * fraction // WAD),
-        risk * fraction // WAD,
+            why=f"{fraction * 100 / WAD:.1f} % of an account worth {_usd(offer.value)} for {_usd(cost)}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Offer:
+    """What the auction asks for the whole of an account now.  wad USD."""
+
+    most: int
+    """Largest fraction that may be taken, wad."""
+    value: int
+    """Equity on offer; negative if insolvent."""
+    cost: int
+    """What a bidder pays; negative: is paid."""
+    worth_it: int
+    """What the edge of a bid is measured against."""
+
+
+def _offer(running: AuctionState, target: AccountMargin, rules: AuctionRules, now: int) -> _Offer:
+    seconds = dutch.elapsed(running, now)
+    equity, mm, reserved = target.equity, target.mm, running.reserved
+    if equity < 0:
+        paid = dutch.payout(equity=equity, mm=mm, elapsed_s=seconds, rules=rules, fraction_wad=WAD)
+        return _Offer(most=WAD, value=equity, cost=-paid, worth_it=mm)
+    d = dutch.discount_wad(rules, seconds)
+    return _Offer(
+        most=dutch.max_fraction_wad(equity=equity, mm=mm, reserved=reserved, d_wad=d, rules=rules),
+        value=max(0, equity - reserved),
+        cost=dutch.cost(equity=equity, reserved=reserved, d_wad=d, fraction_wad=WAD),
+        worth_it=max(0, equity - reserved),
     )
+
+
+def _risk(account: AccountMargin) -> int:
+    """Requirement before factors, which the inventory limit counts."""
+    return sum(u.grid + u.short_minimum for u in account.underlyings)
 
 
 def _usd(wad: int) -> str:

@@ -1,4 +1,4 @@
-"""When to push parameters: outside the hysteresis band, past the heartbeat, or when an expiry is not in the file yet."""
+"""When to push parameters: outside the hysteresis band, past the heartbeat, or when an expiry is not in the file."""
 
 from __future__ import annotations
 

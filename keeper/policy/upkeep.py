@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
 from keeper.domain.action import MarginCall, Refresh, SettleExpiry, Touch
 from keeper.domain.knobs import PolicyKnobs
@@ -25,7 +26,9 @@ def refreshes(snapshot: Snapshot, knobs: PolicyKnobs) -> Iterator[Refresh]:
             drift = (u.spot.wad - u.live.ref_spot) * 100 / u.live.ref_spot
             yield Refresh(underlying=u.underlying, why=f"{u.symbol} moved {drift:+.2f} % from the file's spot")
         elif snapshot.block.timestamp - u.live.time >= knobs.refresh_age_s:
-            yield Refresh(underlying=u.underlying, why=f"{u.symbol} file is {snapshot.block.timestamp - u.live.time} s old")
+            yield Refresh(
+                underlying=u.underlying, why=f"{u.symbol} file is {snapshot.block.timestamp - u.live.time} s old"
+            )
 
 
 def settlements(snapshot: Snapshot) -> Iterator[SettleExpiry]:
@@ -50,7 +53,7 @@ def touches(snapshot: Snapshot, accounts: Mapping[int, AccountMargin]) -> Iterat
             yield Touch(account=a.account, why=f"socialised loss of {margin.pending_loss / WAD:,.2f} to pull")
 
 
-def margin_calls(accounts: Mapping[int, AccountMargin], called: Set[int]) -> Iterator[MarginCall]:
+def margin_calls(accounts: Mapping[int, AccountMargin], called: AbstractSet[int]) -> Iterator[MarginCall]:
     """Accounts that entered the warning zone since they were last called."""
     for a in accounts.values():
         if a.band is Band.WARNING and not a.in_auction and a.account not in called:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from keeper.domain.margin import INFINITE_HEALTH_PPM, Band
-from keeper.domain.snapshot import AccountState, CollateralState, Instrument, Kind, Rules, Usable
+from keeper.domain.snapshot import AccountState, CollateralState, Instrument, Kind, Rules
 from keeper.risk.exact.riskfile import PPM, WAD
 
 #: Settlement prices of a strike's unit: 1e-8 USD to wad.
@@ -23,14 +23,15 @@ def cash_now(account: AccountState, interest_index: int) -> int:
     return account.cash - owed
 
 
-def collateral_value(units: int, asset: CollateralState) -> int:
+def collateral_value(units: int, asset: CollateralState, *, price: int) -> int:
     """Counted value of a collateral balance, wad USD: capped, priced, after haircut, each rounded down.
 
-    Raises: `ValueError` if the price is unusable; ask before.
+    Args:
+        units: token units.
+        asset: decimals, cap and haircut.
+        price: wad USD per whole token.
     """
-    if not isinstance(asset.price, Usable):
-        raise ValueError(asset.price.reason)
-    counted = min(units, asset.cap_per_account) * asset.price.wad // 10**asset.decimals
+    counted: int = min(units, asset.cap_per_account) * price // 10**asset.decimals
     return counted * (PPM - asset.haircut_ppm) // PPM
 
 

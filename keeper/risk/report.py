@@ -106,8 +106,8 @@ def _shock(accounts: Iterable[AccountState], market: MarketModel, *, previous: b
     for account in accounts:
         for underlying, held in holdings(account, market.now).items():
             by_underlying.setdefault(underlying, []).append(held)
-    for underlying, held in by_underlying.items():
-        required |= _assess(held, market.of(underlying), market.now, previous=previous)
+    for underlying, group in by_underlying.items():
+        required |= _assess(group, market.of(underlying), market.now, previous=previous)
     return ScenarioPnl(required=required)
 
 
@@ -181,7 +181,7 @@ def _margin(
         if isinstance(asset.price, Unusable):
             reason = f"{asset.symbol} price unusable: {asset.price.reason}"
             return Unpriced(account=account.account, reason=reason, in_auction=account.in_auction)
-        counted += margin.collateral_value(units, asset)
+        counted += margin.collateral_value(units, asset, price=asset.price.wad)
 
     is_fund = snapshot.fund is not None and account.account == snapshot.fund.account
     cash = account.cash if is_fund else margin.cash_now(account, snapshot.interest_index)
@@ -206,7 +206,7 @@ def _margin(
 
 
 def _part(held: Holding, state: UnderlyingState, required: Required) -> UnderlyingMargin:
-    spot = state.spot.wad if not isinstance(state.spot, Unusable) else 0
+    spot = 0 if isinstance(state.spot, Unusable) else state.spot.wad
     settled = dict(state.settled)
     value = 0
     if held.perp is not None:

@@ -131,9 +131,7 @@ def a_publication(*, next_allowed_s: int = 0, last_time: int = NOW - 3_600) -> P
         in_notice=False,
         fences=(a_fence("psr"), a_fence("vsr_up", current=450_000), a_fence("vsr_down", current=300_000)),
         expiries=(
-            ExpiryFence(
-                expiry=EXPIRY, sigma_ppm=700_000, sigma_anchor_ppm=700_000, phi_ppb=PPB, phi_anchor_ppb=PPB
-            ),
+            ExpiryFence(expiry=EXPIRY, sigma_ppm=700_000, sigma_anchor_ppm=700_000, phi_ppb=PPB, phi_anchor_ppb=PPB),
         ),
         vol=VolFences(
             sigma_min_ppm=50_000,

@@ -61,7 +61,7 @@ def test_flags__own_account_and_fund__never() -> None:
 
 
 @pytest.mark.parametrize(("equity", "released"), [(109.99, False), (110, True), (-1, False)])
-def test_unflags__buffer__exact(equity: float, released: bool) -> None:  # noqa: FBT001 - a parametrized expectation
+def test_unflags__buffer__exact(equity: float, released: bool) -> None:
     """An auction ends at health 1 + b, not at 1."""
     snapshot = a_snapshot(auctions=(an_auction(7),))
     account = a_margin(7, equity=equity, mm=100, in_auction=True)

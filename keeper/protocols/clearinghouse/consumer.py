@@ -38,7 +38,7 @@ class HouseConsumer:
         self._index = index
         self._abis = abis
 
-    def apply(self, number: int, logs: Sequence[RawLog]) -> None:
+    def apply(self, _number: int, logs: Sequence[RawLog]) -> None:
         """Take all logs of one block, in order."""
         decoded = (self._abis[log.address].event(log.topics, log.data) for log in logs if log.address in self._abis)
         self._index.apply(event for event in decoded if event is not None)

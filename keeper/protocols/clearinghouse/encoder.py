@@ -23,7 +23,7 @@ from keeper.errors import LawBroken, Refused
 from keeper.protocols.clearinghouse.deployment import Deployment
 from keeper.protocols.clearinghouse.views import Views
 
-#: Gas limits by kind of action, from the gas table in contracts/README.md with room to spare; what is unused is refunded.
+#: Gas limits by kind of action, from the gas table in contracts/README.md with room to spare; the unused is refunded.
 GAS_LIMITS: Final = {
     "publish": 16_000_000,
     "refresh": 12_000_000,

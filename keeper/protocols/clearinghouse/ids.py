@@ -1,8 +1,8 @@
 """Packed ids as the contracts hold them.  Mirrors contracts/src/interfaces/Types.sol and InstrumentIds.sol.
 
-    InstrumentId   underlying (16 bits) | expiry (32) | strike (64, 1e-8 USD) | kind (8)
-    Position       instrument (120 bits) | unused (8) | size (int128, wad)
-    AccountId      owner (160 bits) | sub-account (96)
+InstrumentId   underlying (16 bits) | expiry (32) | strike (64, 1e-8 USD) | kind (8)
+Position       instrument (120 bits) | unused (8) | size (int128, wad)
+AccountId      owner (160 bits) | sub-account (96)
 """
 
 from __future__ import annotations

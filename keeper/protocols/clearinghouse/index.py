@@ -110,10 +110,26 @@ class HouseIndex:
 
     def apply(self, events: Iterable[Event]) -> None:
         """Apply the events of one block, in log order."""
+        # An event that is not here changes nothing an account depends on.
+        handlers = {
+            "CashChanged": self._cash_changed,
+            "LossPulled": self._loss_pulled,
+            "CollateralChanged": self._collateral_changed,
+            "PositionChanged": self._position_changed,
+            "PerpTouched": self._perp_touched,
+            "AuctionSet": self._auction_set,
+            "ExpiryListed": self._expiry_listed,
+            "PublicationStaged": self._publication_staged,
+            "ExpiryPublished": self._expiry_published,
+            "Published": self._published,
+            "FileComputed": self._file_computed,
+            "ExpirySettled": self._expiry_settled,
+            "StrikesListed": self._expiry_listed,
+        }
         for event in events:
             if event.name in SETTINGS:
                 self._set(event)
-            handler = getattr(self, f"_on_{event.name}", None)
+            handler = handlers.get(event.name)
             if handler is not None:
                 handler(event.args)
 
@@ -167,27 +183,27 @@ class HouseIndex:
             in_auction=False,
         )
 
-    def _on_CashChanged(self, args: dict[str, Any]) -> None:
+    def _cash_changed(self, args: dict[str, Any]) -> None:
         old = self._account(args["account"])
         self.accounts[old.account] = replace(old, cash=args["cash"], interest_entry=args["interestEntryRay"])
 
-    def _on_LossPulled(self, args: dict[str, Any]) -> None:
+    def _loss_pulled(self, args: dict[str, Any]) -> None:
         old = self._account(args["account"])
         self.accounts[old.account] = replace(old, keep_entry=args["keepEntryRay"])
 
-    def _on_CollateralChanged(self, args: dict[str, Any]) -> None:
+    def _collateral_changed(self, args: dict[str, Any]) -> None:
         old = self._account(args["account"])
         held = {**dict(old.collateral), args["collateral"]: args["balance"]}
         self.accounts[old.account] = replace(old, collateral=tuple(sorted((c, b) for c, b in held.items() if b)))
 
-    def _on_PositionChanged(self, args: dict[str, Any]) -> None:
+    def _position_changed(self, args: dict[str, Any]) -> None:
         old = self._account(args["account"])
         held = {p.instrument: p.size for p in old.positions}
         held[unpack_instrument(args["instrument"])] = args["size"]
         positions = tuple(Position(instrument=i, size=s) for i, s in sorted(held.items(), key=_in_order) if s)
         self.accounts[old.account] = replace(old, positions=positions)
 
-    def _on_PerpTouched(self, args: dict[str, Any]) -> None:
+    def _perp_touched(self, args: dict[str, Any]) -> None:
         old = self._account(args["account"])
         held = {p.underlying: p for p in old.perps}
         held[args["underlying"]] = PerpState(
@@ -195,24 +211,22 @@ class HouseIndex:
         )
         self.accounts[old.account] = replace(old, perps=tuple(held[u] for u in sorted(held)))
 
-    def _on_AuctionSet(self, args: dict[str, Any]) -> None:
+    def _auction_set(self, args: dict[str, Any]) -> None:
         old = self._account(args["account"])
         self.accounts[old.account] = replace(old, in_auction=args["inAuction"])
 
     # --- files and listings -------------------------------------------------------------------------------------------
 
-    def _on_ExpiryListed(self, args: dict[str, Any]) -> None:
+    def _expiry_listed(self, args: dict[str, Any]) -> None:
         key = args["underlying"], args["expiry"]
         known = self.listings[key].strikes if key in self.listings else ()
         strikes = tuple(sorted({*known, *args["strikes"]}))
         self.listings[key] = Listed(underlying=key[0], expiry=key[1], strikes=strikes)
 
-    _on_StrikesListed = _on_ExpiryListed
-
-    def _on_PublicationStaged(self, args: dict[str, Any]) -> None:
+    def _publication_staged(self, args: dict[str, Any]) -> None:
         self.staged.pop(args["underlying"], None)
 
-    def _on_ExpiryPublished(self, args: dict[str, Any]) -> None:
+    def _expiry_published(self, args: dict[str, Any]) -> None:
         u, expiry = args["underlying"], args["expiry"]
         params = ExpiryParams(
             expiry=expiry, phi_ppb=args["phiPpb"], df_ppb=args["dfPpb"], sigma_atm_ppm=args["sigmaAtmPpm"]
@@ -221,7 +235,7 @@ class HouseIndex:
         vols = tuple(StrikeVol(strike=k, sigma_ppm=s) for k, s in zip(listed, args["sigmaPpm"], strict=True))
         self.staged[u] = {**self.staged.get(u, {}), expiry: (params, vols)}
 
-    def _on_Published(self, args: dict[str, Any]) -> None:
+    def _published(self, args: dict[str, Any]) -> None:
         """The flip: what was staged becomes live, what was live becomes the file before it."""
         u = args["underlying"]
         staged = sorted(self.staged.pop(u, {}).items())
@@ -232,7 +246,7 @@ class HouseIndex:
             strikes=tuple((expiry, vols) for expiry, (_, vols) in staged),
         )
 
-    def _on_FileComputed(self, args: dict[str, Any]) -> None:
+    def _file_computed(self, args: dict[str, Any]) -> None:
         u = args["underlying"]
         old = self.live.get(u)
         if old is not None and not args["refresh"]:
@@ -247,7 +261,7 @@ class HouseIndex:
         )
         self.live[u] = replace(base, epoch=args["epoch"], ref_spot=args["refSpot"], time=args["time"])
 
-    def _on_ExpirySettled(self, args: dict[str, Any]) -> None:
+    def _expiry_settled(self, args: dict[str, Any]) -> None:
         self.settled[args["underlying"], args["expiry"]] = args["price"]
 
     # --- settings -----------------------------------------------------------------------------------------------------

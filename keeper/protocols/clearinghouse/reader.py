@@ -110,9 +110,7 @@ class HouseReader:
             collateral=tuple((c, units) for c, units in enumerate(raw["collateral"]) if units),
             positions=tuple(unpack_position(word) for word in raw["positions"]),
             perps=tuple(
-                PerpState(
-                    underlying=p["underlying"], open_notional=p["openNotional"], funding_entry=p["fundingEntry"]
-                )
+                PerpState(underlying=p["underlying"], open_notional=p["openNotional"], funding_entry=p["fundingEntry"])
                 for p in raw["perps"]
             ),
             in_auction=raw["inAuction"],

@@ -1,7 +1,7 @@
 """Risk arrays: what a publication means for every strike, in the contract's integers.
 
-Mirrors contracts/src/libraries/Scenarios.sol and RiskFile.sol.  A *row* is one scenario; the array of a strike holds the
-unweighted value of one call under each row, in ppm of the reference spot.  Puts follow by parity when summing.
+Mirrors contracts/src/libraries/Scenarios.sol and RiskFile.sol.  A *row* is one scenario; the array of a strike holds
+the unweighted value of one call under each row, in ppm of the reference spot.  Puts follow by parity when summing.
 """
 
 from __future__ import annotations
