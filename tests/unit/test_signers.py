@@ -1,0 +1,65 @@
+"""Keys: loaded from guarded places only, and never shown."""
+
+import json
+
+import pytest
+from eth_account import Account
+
+from keeper.chain.signers import from_environment, from_key, from_keystore, from_secret_file
+from keeper.errors import BadInput
+
+KEY = b"\x11" * 32
+ADDRESS = Account.from_key(KEY).address
+
+
+def secret(path, text, mode=0o600):
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def test_secret_file__owner_only__loaded(tmp_path):
+    """Hex with or without prefix and newline."""
+    assert from_secret_file(secret(tmp_path / "key", f"0x{KEY.hex()}\n")).address == ADDRESS
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
+def test_secret_file__open_to_others__refused_with_the_command(tmp_path, mode):
+    """The hint is the command that helps."""
+    with pytest.raises(BadInput) as caught:
+        from_secret_file(secret(tmp_path / "key", KEY.hex(), mode))
+    assert caught.value.hint.startswith("chmod 600")
+
+
+@pytest.mark.parametrize("text", ["", "0x12", KEY.hex()[:-1] + "g", KEY.hex() * 2, "00" * 32])
+def test_secret_file__no_key__refused_without_showing_it(tmp_path, text):
+    """Nothing of the text is in the error: it may be most of a key."""
+    with pytest.raises(BadInput) as caught:
+        from_secret_file(secret(tmp_path / "key", text))
+    assert not text or text not in str(caught.value)
+
+
+def test_keystore__password_file__decrypted(tmp_path):
+    """Right password opens it, a wrong one is the operator's to correct."""
+    keystore = tmp_path / "keystore.json"
+    keystore.write_text(json.dumps(Account.encrypt(KEY, "right", kdf="pbkdf2", iterations=1000)))
+    assert from_keystore(keystore, secret(tmp_path / "password", "right\n")).address == ADDRESS
+    with pytest.raises(BadInput):
+        from_keystore(keystore, secret(tmp_path / "password", "wrong"))
+    with pytest.raises(BadInput):
+        from_keystore(tmp_path / "absent", tmp_path / "password")
+
+
+def test_environment__missing__bad_input():
+    """A name that is not set is said by name."""
+    with pytest.raises(BadInput, match="KEEPER_KEY"):
+        from_environment("KEEPER_KEY", {})
+    assert from_environment("KEEPER_KEY", {"KEEPER_KEY": KEY.hex()}).address == ADDRESS
+
+
+def test_repr__key__never_shown():
+    """Not in repr, str or format."""
+    signer = from_key(KEY)
+    for text in (repr(signer), str(signer), f"{signer}"):
+        assert KEY.hex() not in text
+        assert "***" in text
