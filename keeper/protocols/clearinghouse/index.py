@@ -30,16 +30,17 @@ class Setting:
 
     event: str
     subject: int
-    args: tuple[tuple[str, int | str], ...]
-
-    def __getitem__(self, name: str) -> int | str:
-        return dict(self.args)[name]
+    numbers: tuple[tuple[str, int], ...]
+    texts: tuple[tuple[str, str], ...]
+    """Bytes and addresses, as hex."""
 
     def number(self, name: str) -> int:
-        """An integer argument."""
-        value = self[name]
-        assert isinstance(value, int)
-        return value
+        """An integer argument.  Raises: `KeyError`."""
+        return dict(self.numbers)[name]
+
+    def octets(self, name: str) -> bytes:
+        """A bytes argument.  Raises: `KeyError`."""
+        return bytes.fromhex(dict(self.texts)[name].removeprefix("0x"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,8 +270,13 @@ class HouseIndex:
     def _set(self, event: Event) -> None:
         about = SETTINGS[event.name]
         subject = event.args[about] if about else 0
-        flat = tuple(sorted((k, _plain(v)) for k, v in _flatten(event.args)))
-        self.settings[event.name, subject] = Setting(event=event.name, subject=subject, args=flat)
+        flat = dict(_flatten(event.args))
+        self.settings[event.name, subject] = Setting(
+            event=event.name,
+            subject=subject,
+            numbers=tuple(sorted((k, int(v)) for k, v in flat.items() if isinstance(v, int))),
+            texts=tuple(sorted((k, _hex(v)) for k, v in flat.items() if isinstance(v, bytes | str))),
+        )
 
 
 def _in_order(item: tuple[Any, int]) -> tuple[int, int, int, int]:
@@ -287,7 +293,5 @@ def _flatten(args: dict[str, Any]) -> Iterable[tuple[str, Any]]:
             yield name, value
 
 
-def _plain(value: Any) -> int | str:
-    if isinstance(value, bytes):
-        return "0x" + value.hex()
-    return int(value) if isinstance(value, int) else str(value)
+def _hex(value: bytes | str) -> str:
+    return "0x" + value.hex() if isinstance(value, bytes) else value

@@ -123,7 +123,7 @@ class HouseReader:
 
     def _underlying(self, block: BlockRef, market: Setting) -> UnderlyingState:
         u = market.subject
-        asset = bytes.fromhex(str(market["asset"]).removeprefix("0x"))
+        asset = market.octets("asset")
         spot = self._views.price(block, asset)
         funding = self._views.one(block, "ClearingHouse", "marketState", u)
         config = self._index.settings["UnderlyingConfigured", u]
@@ -154,7 +154,7 @@ class HouseReader:
         )
 
     def _collateral(self, block: BlockRef, config: Setting) -> CollateralState:
-        asset = bytes.fromhex(str(config["asset"]).removeprefix("0x"))
+        asset = config.octets("asset")
         return CollateralState(
             collateral=config.subject,
             symbol=self._deployment.collaterals.get(config.subject, f"C{config.subject}"),
