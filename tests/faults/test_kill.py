@@ -1,0 +1,174 @@
+"""kill -9 between any two lines of the outbox: nothing is sent twice, nothing is lost (TX-1, TX-2).
+
+The chain lives in a process of its own.  A keeper process is forked from this preloaded one, kills itself with SIGKILL
+at one point, and a second one recovers from the SQLite file that the first left.  The crash points are in doubles
+around the store, the signer and the RPC: the product knows nothing of them.
+"""
+
+import os
+import signal
+import warnings
+from collections.abc import Callable
+
+import pytest
+
+from keeper.chain.rpc import Rpc, http_endpoint
+from keeper.domain.tx import TxState
+from keeper.store import open_store
+from keeper.testing.counter_world import COUNTER, an_intent, an_outbox, count, signers_of
+from keeper.testing.embedded import EmbeddedChain
+from keeper.testing.http_node import HttpNode
+
+pytestmark = pytest.mark.chain
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def forked(work: Callable[[], None]) -> int:
+    """Run `work` in a forked process.  Returns: its wait status."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of forks beside threads
+        pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    return os.waitpid(pid, 0)[1]
+
+
+class Dying:
+    """Passes everything on, and kills the process before or after one call that matters."""
+
+    def __init__(self, inner, method, *, after, when=lambda *_: True):
+        self._inner, self._method, self._after, self._when = inner, method, after, when
+
+    def __getattr__(self, name):
+        real = getattr(self._inner, name)
+        if name != self._method:
+            return real
+
+        def call(*args, **kwargs):
+            hit = self._when(*args)
+            if hit and not self._after:
+                die()
+            answer = real(*args, **kwargs)
+            if hit:
+                die()
+            return answer
+
+        return call
+
+
+def writes(state):
+    return lambda record: record.state is state
+
+
+#: Where the first process dies: (what is wrapped, its method, before or after it, which call).
+POINTS = {
+    "before the intent is stored": ("store", "put_intent", False, writes(TxState.PLANNED)),
+    "after the intent is stored": ("store", "put_intent", True, writes(TxState.PLANNED)),
+    "after the simulation": ("rpc", "simulate", True, lambda *_: True),
+    "after the nonce is chosen": ("rpc", "next_nonce", True, lambda *_: True),
+    "between sign and record": ("signer", "sign", True, lambda *_: True),
+    "between stored and broadcast": ("store", "update_tx", True, writes(TxState.SIGNED)),
+    "before broadcast": ("rpc", "send_raw", False, lambda *_: True),
+    "between broadcast and record": ("rpc", "send_raw", True, lambda *_: True),
+    "after the broadcast is recorded": ("store", "update_tx", True, writes(TxState.SENT)),
+    "before the block is recorded": ("store", "update_tx", False, writes(TxState.MINED)),
+    "after the block is recorded": ("store", "update_tx", True, writes(TxState.MINED)),
+    "before the end is recorded": ("store", "update_tx", False, writes(TxState.FINAL)),
+}
+
+
+class World:
+    """A chain in another process, a store file, and keeper processes that come and go."""
+
+    def __init__(self, folder):
+        self.chain = EmbeddedChain(accounts=4)
+        self.counter = self.chain.deploy_code(COUNTER)
+        self.start = self.chain.mine(4)
+        server = HttpNode(self.chain.node)
+        self.url = server.url
+        self._pid = os.fork()
+        if self._pid == 0:
+            server.serve()
+        server.close()
+        self.database = f"sqlite:///{folder}/keeper.sqlite"
+
+    def rpc(self):
+        return Rpc([http_endpoint(self.url)], chain_id=self.chain.chain_id)
+
+    def keeper(self, *, point=None, submit=True):
+        """One life of a keeper: recover, submit, and settle until all is final."""
+
+        def live():
+            parts = {"store": open_store(self.database), "rpc": self.rpc(), "signer": None}
+            signers = signers_of(self.chain)
+            if point:
+                what, method, after, when = point
+                if what == "signer":
+                    signers = {role: Dying(one, method, after=after, when=when) for role, one in signers.items()}
+                else:
+                    parts[what] = Dying(parts[what], method, after=after, when=when)
+            rpc = parts["rpc"]
+            outbox = an_outbox(self.chain, parts["store"], rpc=rpc, signers=signers)
+            outbox.recover(rpc.block())
+            if submit:
+                outbox.submit(an_intent(self.counter, self.start))
+            for _ in range(6):
+                rpc.request("evm_mine")
+                outbox.settle(rpc.block())
+
+        return forked(live)
+
+    def pokes(self):
+        return int(self.rpc().request("eth_getStorageAt", self.counter, "0x0", "latest"), 16)
+
+    def close(self):
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+
+
+@pytest.fixture
+def world(tmp_path):
+    world = World(tmp_path)
+    yield world
+    world.close()
+
+
+@pytest.mark.parametrize("automine", [True, False], ids=["mined-at-once", "waiting-in-the-pool"])
+@pytest.mark.parametrize("point", POINTS.values(), ids=POINTS.keys())
+def test_kill__anywhere__acts_exactly_once(world, point, automine):
+    """Whatever line was the last one, the next life finishes the work and does not repeat it."""
+    world.rpc().request("evm_setAutomine", automine)
+    status = world.keeper(point=point)
+    assert os.WIFSIGNALED(status)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    assert world.keeper() == 0  # the next life recovers, and decides the same thing again
+    store = open_store(world.database)
+    (record,) = store.txs()
+    assert record.state is TxState.FINAL
+    assert record.nonce == 0
+    assert store.open_txs() == ()
+    assert world.pokes() == 1
+    store.close()
+
+
+def test_kill__at_every_life__still_drains(world):
+    """Dying again and again at different points only costs time."""
+    for point in POINTS.values():
+        world.keeper(point=point)
+    assert world.keeper() == 0
+    assert world.pokes() == 1
+
+
+def test_no_kill__one_life__the_harness_itself_works(world):
+    """Without a crash the same world ends the same way, so that the tests above measure the crash."""
+    assert world.keeper() == 0
+    assert world.pokes() == 1
+    assert count(world.chain, world.counter) == 0  # the chain really lives in the other process
