@@ -111,13 +111,22 @@ def artifacts(profile: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
     found: dict[str, dict[str, Any]] = {}
     oversized: list[str] = []
-    for source, contracts in sorted(compile_sources(profile)["contracts"].items()):
+    compiled = compile_sources(profile)["contracts"]
+    # A library whose functions take storage references has an empty ABI, and is deployed all the same.
+    linked = {
+        (source, name)
+        for contracts in compiled.values()
+        for output in contracts.values()
+        for source, names in output["evm"]["bytecode"]["linkReferences"].items()
+        for name in names
+    }
+    for source, contracts in sorted(compiled.items()):
         if not source.startswith(f"{profile['src']}/") and source not in VENDORED:
             continue
         for name, output in sorted(contracts.items()):
             code, deployed = output["evm"]["bytecode"], output["evm"]["deployedBytecode"]["object"]
             callable_from_outside = any(item["type"] not in ("error", "event") for item in output["abi"])
-            if not code["object"] or not callable_from_outside:
+            if not code["object"] or not (callable_from_outside or (source, name) in linked):
                 continue
             if name in found:
                 sys.exit(f"build_contracts: two contracts are named {name}: {found[name]['sourceName']} and {source}")
