@@ -56,6 +56,8 @@ class AccountMargin:
     """Cash after interest."""
     collateral_value: int
     """After haircut and caps."""
+    haircut: int
+    """What haircuts and caps leave out of the collateral's value; equity + haircut is the mark to market."""
     pending_loss: int
     """Socialised loss not yet pulled."""
     underlyings: tuple[UnderlyingMargin, ...]

@@ -258,7 +258,8 @@ class AuctionState:
     account: int
     start_time: int
     flag_block: int
-    insolvent: bool
+    insolvent_since: int
+    """Unix seconds of the first insolvency in this auction; 0 if there was none."""
     reserved: int
     """Cash paid in by bidders of this auction, wad USD."""
     paid_by_fund: int

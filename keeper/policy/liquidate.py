@@ -7,13 +7,12 @@ of a publication the account must be short under the file before it too.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from keeper.domain.action import Bid, Flag, Unflag
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.margin import AccountMargin, Band, Unpriced
 from keeper.domain.market import MarketModel
-from keeper.domain.snapshot import AuctionRules, AuctionState, Snapshot
+from keeper.domain.snapshot import Snapshot
 from keeper.policy import auction as dutch
 from keeper.policy.auction import PPM, WAD
 
@@ -45,7 +44,7 @@ def unflags(snapshot: Snapshot, accounts: Mapping[int, AccountMargin]) -> Iterat
         return
     for running in snapshot.auctions:
         a = accounts.get(running.account)
-        if a is not None and a.equity >= 0 and a.equity * PPM >= a.mm * (PPM + snapshot.auction_rules.buffer_ppm):
+        if a is not None and dutch.restored(a, snapshot.auction_rules):
             yield Unflag(account=a.account, why=f"equity {_usd(a.equity)} restored above maintenance {_usd(a.mm)}")
 
 
@@ -67,18 +66,24 @@ def bids(
         target = accounts.get(running.account)
         if target is None or running.account == own.account:
             continue
-        offer = _offer(running, target, rules, snapshot.block.timestamp)
-        if offer.most == 0 or offer.value - offer.cost < knobs.min_bid_edge_ppm * offer.worth_it // PPM:
+        if dutch.restored(target, rules):
             continue
-        # Taking all of it uses this much of our spare margin; a slice uses its share.
-        use, risk = target.im - (offer.value - offer.cost), _risk(target)
+        offer = dutch.offer(running, target, rules, snapshot.block.timestamp)
+        risk, edge = _risk(target), offer.worth - offer.cost
+        # A discount is measured against the value; where that is nothing or less, the payout against the risk taken.
+        against = offer.worth if offer.worth > 0 else risk
+        if offer.most == 0 or edge * PPM < knobs.min_bid_edge_ppm * against:
+            continue
+        # Taking all of it uses this much of our spare margin; a slice uses its share.  Haircuts stay haircuts with us.
+        use = target.im - (target.equity - (offer.cost + offer.reserved))
         fraction = min(
             offer.most,
             knobs.max_bid_fraction_ppm * WAD // PPM,
             spare * WAD // use if use > 0 else WAD,
             inventory * WAD // risk if risk > 0 else WAD,
         )
-        if fraction < offer.most and fraction * PPM < knobs.min_bid_fraction_ppm * WAD:
+        too_small = fraction * PPM < knobs.min_bid_fraction_ppm * WAD
+        if fraction < offer.most and (offer.indivisible or too_small):
             continue
         cost = -(-offer.cost * fraction // WAD)
         spare -= max(0, use) * fraction // WAD
@@ -89,37 +94,8 @@ def bids(
             fraction_wad=fraction,
             epochs=tuple(market.of(u.underlying).epoch for u in target.underlyings),
             max_cost=cost + abs(cost) * knobs.bid_slippage_ppm // PPM,
-            why=f"{fraction * 100 / WAD:.1f} % of an account worth {_usd(offer.value)} for {_usd(cost)}",
+            why=f"{fraction * 100 / WAD:.1f} % of an account worth {_usd(offer.worth)} for {_usd(cost)}",
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Offer:
-    """What the auction asks for the whole of an account now.  wad USD."""
-
-    most: int
-    """Largest fraction that may be taken, wad."""
-    value: int
-    """Equity on offer; negative if insolvent."""
-    cost: int
-    """What a bidder pays; negative: is paid."""
-    worth_it: int
-    """What the edge of a bid is measured against."""
-
-
-def _offer(running: AuctionState, target: AccountMargin, rules: AuctionRules, now: int) -> _Offer:
-    seconds = dutch.elapsed(running, now)
-    equity, mm, reserved = target.equity, target.mm, running.reserved
-    if equity < 0:
-        paid = dutch.payout(equity=equity, mm=mm, elapsed_s=seconds, rules=rules, fraction_wad=WAD)
-        return _Offer(most=WAD, value=equity, cost=-paid, worth_it=mm)
-    d = dutch.discount_wad(rules, seconds)
-    return _Offer(
-        most=dutch.max_fraction_wad(equity=equity, mm=mm, reserved=reserved, d_wad=d, rules=rules),
-        value=max(0, equity - reserved),
-        cost=dutch.cost(equity=equity, reserved=reserved, d_wad=d, fraction_wad=WAD),
-        worth_it=max(0, equity - reserved),
-    )
 
 
 def _risk(account: AccountMargin) -> int:

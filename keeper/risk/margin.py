@@ -23,16 +23,19 @@ def cash_now(account: AccountState, interest_index: int) -> int:
     return account.cash - owed
 
 
-def collateral_value(units: int, asset: CollateralState, *, price: int) -> int:
-    """Counted value of a collateral balance, wad USD: capped, priced, after haircut, each rounded down.
+def collateral_value(units: int, asset: CollateralState, *, price: int) -> tuple[int, int]:
+    """Counted value of a collateral balance, and what haircut and cap leave out of it, wad USD.
 
     Args:
         units: token units.
         asset: decimals, cap and haircut.
         price: wad USD per whole token.
     """
-    counted: int = min(units, asset.cap_per_account) * price // 10**asset.decimals
-    return counted * (PPM - asset.haircut_ppm) // PPM
+    unit = 10**asset.decimals
+    value: int = units * price // unit
+    counted: int = min(units, asset.cap_per_account) * price // unit
+    counted = counted * (PPM - asset.haircut_ppm) // PPM
+    return counted, value - counted
 
 
 def perp_value(size: int, *, spot: int, open_notional: int, funding_index: int, funding_entry: int) -> int:

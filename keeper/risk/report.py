@@ -174,14 +174,15 @@ def _margin(
         stale = stale or old
         parts.append(_part(h, states[underlying], required))
 
-    counted = 0
+    counted = haircut = 0
     assets = {c.collateral: c for c in snapshot.collaterals}
     for collateral, units in account.collateral:
         asset = assets[collateral]
         if isinstance(asset.price, Unusable):
             reason = f"{asset.symbol} price unusable: {asset.price.reason}"
             return Unpriced(account=account.account, reason=reason, in_auction=account.in_auction)
-        counted += margin.collateral_value(units, asset, price=asset.price.wad)
+        value, left_out = margin.collateral_value(units, asset, price=asset.price.wad)
+        counted, haircut = counted + value, haircut + left_out
 
     is_fund = snapshot.fund is not None and account.account == snapshot.fund.account
     cash = account.cash if is_fund else margin.cash_now(account, snapshot.interest_index)
@@ -198,6 +199,7 @@ def _margin(
         band=margin.band(equity, mm, buffer_ppm=buffer_ppm),
         cash=cash,
         collateral_value=counted,
+        haircut=haircut,
         pending_loss=loss,
         underlyings=tuple(parts),
         stale=stale,

@@ -191,13 +191,15 @@ def auction_rules() -> AuctionRules:
     )  # fmt: skip
 
 
-def an_auction(account: int = 7, *, started_s_ago: int = 60, reserved: float = 0) -> AuctionState:
+def an_auction(
+    account: int = 7, *, started_s_ago: int = 60, reserved: float = 0, insolvent_since: int = 0
+) -> AuctionState:
     """A running auction."""
     return AuctionState(
         account=account,
         start_time=NOW - started_s_ago,
         flag_block=90,
-        insolvent=False,
+        insolvent_since=insolvent_since,
         reserved=usd(reserved),
         paid_by_fund=0,
     )
@@ -235,6 +237,7 @@ def a_margin(
     im: float | None = None,
     band: Band = Band.HEALTHY,
     in_auction: bool = False,
+    haircut: float = 0,
     pending_loss: float = 0,
 ) -> AccountMargin:
     """A margin with one underlying; `im` defaults to mm / 0.81."""
@@ -248,6 +251,7 @@ def a_margin(
         band=band,
         cash=usd(equity),
         collateral_value=0,
+        haircut=usd(haircut),
         pending_loss=usd(pending_loss),
         underlyings=(
             UnderlyingMargin(

@@ -69,31 +69,36 @@ def test_unflags__buffer__exact(equity: float, released: bool) -> None:
 
 
 def test_max_fraction__taken__restores_health_to_buffer() -> None:
-    """LIQ-1: what is left after the closed form has health 1 + b, to a few wei."""
+    """LIQ-1: what is left after the closed form has health 1 + b, to the slack of the contract."""
     rules = auction_rules()
     equity, mm, reserved = usd(800), usd(1_000), usd(100)
-    d = dutch.discount_wad(rules, 600)
-    f = dutch.max_fraction_wad(equity=equity, mm=mm, reserved=reserved, d_wad=d, rules=rules)
+    d = dutch.discount_ppm(rules, 600)
+    f = dutch.max_fraction_wad(
+        equity=equity, mm=mm, buffer_ppm=rules.buffer_ppm, mtm=equity, d_ppm=d, reserved=reserved
+    )
     assert 0 < f < WAD
-    paid = dutch.cost(equity=equity, reserved=reserved, d_wad=d, fraction_wad=f)
+    paid = (equity - reserved) * d * f // (10**6 * WAD)
     left = equity - (equity - reserved) * f // WAD + paid
     needed = mm * (WAD - f) // WAD * 11 // 10
-    assert abs(left - needed) < 10_000
+    assert 0 <= left - needed < usd(1_000) // 10**8
 
 
-def test_max_fraction__healthy_or_dust__none_or_whole() -> None:
+def test_offer__restored_or_dust__none_or_whole() -> None:
     """Nothing may be taken from an account that does not need it; dust is closed whole."""
     rules = auction_rules()
-    assert dutch.max_fraction_wad(equity=usd(1_100), mm=usd(1_000), reserved=0, d_wad=WAD, rules=rules) == 0
-    assert dutch.max_fraction_wad(equity=usd(40), mm=usd(41), reserved=0, d_wad=WAD, rules=rules) == WAD
+    restored = a_margin(7, equity=1_100, mm=1_000, in_auction=True)
+    assert dutch.restored(restored, rules)
+    assert dutch.offer(an_auction(7), restored, rules, NOW).most == 0
+    dust = dutch.offer(an_auction(7), a_margin(7, equity=40, mm=41, in_auction=True), rules, NOW)
+    assert (dust.most, dust.indivisible) == (WAD, True)
 
 
 def test_discount__over_time__falls_through_cutoff_to_zero() -> None:
     """d never rises, meets the cutoff after the fast period and ends at zero."""
     rules = auction_rules()
-    path = [dutch.discount_wad(rules, t) for t in range(0, 9_000, 60)]
+    path = [dutch.discount_ppm(rules, t) for t in range(0, 9_000, 60)]
     assert path == sorted(path, reverse=True)
-    assert dutch.discount_wad(rules, 900) == 8 * WAD // 10
+    assert dutch.discount_ppm(rules, 900) == 800_000
     assert path[-1] == 0
 
 
@@ -125,12 +130,12 @@ def test_bids__insolvent__waits_until_the_payout_pays() -> None:
     """At the start the payout only fills the hole; later it pays for the risk."""
     own = a_margin(2, equity=50_000, mm=0, im=0)
     broke = replace(a_margin(7, equity=-100, mm=1_000, band=Band.INSOLVENT), in_auction=True)
-    early = a_snapshot(auctions=(an_auction(7, started_s_ago=1),), own_account=2)
-    late = a_snapshot(auctions=(an_auction(7, started_s_ago=1_800),), own_account=2)
+    early = a_snapshot(auctions=(an_auction(7, insolvent_since=NOW - 1),), own_account=2)
+    late = a_snapshot(auctions=(an_auction(7, insolvent_since=NOW - 1_800),), own_account=2)
     assert list(bids(early, MARKET, priced(own, broke), KNOBS)) == []
     (bid,) = bids(late, MARKET, priced(own, broke), KNOBS)
     assert bid.fraction_wad == WAD
-    assert bid.max_cost < -usd(590)
+    assert bid.max_cost == -usd(600) + usd(3)
 
 
 def test_bids__no_inventory_left__none() -> None:

@@ -193,7 +193,7 @@ class HouseReader:
             account=account,
             start_time=raw["startTime"],
             flag_block=raw["flagBlock"],
-            insolvent=raw["insolvent"],
+            insolvent_since=raw["insolventSince"],
             reserved=raw["reserved"],
             paid_by_fund=raw["paidByFund"],
         )
