@@ -12,8 +12,23 @@ from keeper.errors import Refused
 from keeper.protocols.abi import Abi, explain_revert
 from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment
 
-#: What every feed looks like (Chainlink's AggregatorV3Interface).
-FEED = "IAggregator"
+#: What every feed looks like.  Source: Chainlink's AggregatorV3Interface, the part we use.
+FEED = "AggregatorV3Interface"
+_ROUND = [
+    {"name": name, "type": kind}
+    for name, kind in (
+        ("roundId", "uint80"),
+        ("answer", "int256"),
+        ("startedAt", "uint256"),
+        ("updatedAt", "uint256"),
+        ("answeredInRound", "uint80"),
+    )
+]
+FEED_ABI = (
+    {"type": "function", "name": "decimals", "inputs": [], "outputs": [{"name": "decimals", "type": "uint8"}]},
+    {"type": "function", "name": "latestRoundData", "inputs": [], "outputs": _ROUND},
+    {"type": "function", "name": "getRoundData", "inputs": [{"name": "id", "type": "uint80"}], "outputs": _ROUND},
+)
 #: A feed answers with this many fewer decimals than a wad has.
 WAD_DECIMALS = 18
 
@@ -39,7 +54,7 @@ class Views:
     @cached_property
     def abis(self) -> dict[str, Abi]:
         """ABI by contract name."""
-        return {name: Abi(name, load(name).abi) for name in (*CONTRACTS, FEED)}
+        return {name: Abi(name, load(name).abi) for name in CONTRACTS} | {FEED: Abi(FEED, FEED_ABI)}
 
     def at(self, block: BlockRef, contract: str, function: str, *args: Any, address: str = "") -> dict[str, Any]:
         """Outputs of one view by name.  Raises: as `Calls.call_at`."""
@@ -74,7 +89,7 @@ class Views:
                 answer = self.at(block, FEED, "latestRoundData", address=feed)
             else:
                 answer = self.at(block, FEED, "getRoundData", round_id, address=feed)
-            decimals = self.at(block, FEED, "decimals", address=feed)["0"]
+            decimals = self.at(block, FEED, "decimals", address=feed)["decimals"]
         except Refused:
             return None
         if answer["updatedAt"] == 0 or answer["answer"] <= 0:
