@@ -131,6 +131,9 @@ class Store(Protocol):
     def cycle(self, block_hash: str) -> CycleRecord | None:
         """One cycle by its block."""
 
+    def cycle_at(self, number: int) -> CycleRecord | None:
+        """The newest cycle of a height that is not orphaned."""
+
     def cycles(self, *, limit: int = 100) -> tuple[CycleRecord, ...]:
         """The newest cycles by height, newest first, without orphaned ones."""
 

@@ -58,6 +58,13 @@ class Journal(Generic[C]):
             data = connection.scalar(select(cycles.c.record).where(cycles.c.block_hash == block_hash))
         return None if data is None else loads(self._cycle_type, bytes(data))
 
+    def cycle_at(self, number: int) -> C | None:
+        """See `Store.cycle_at`."""
+        query = select(cycles.c.record).where(cycles.c.block_number == number, cycles.c.orphaned.is_(False))
+        with self._database.reading() as connection:
+            data = connection.scalar(query.order_by(cycles.c.seq.desc()).limit(1))
+        return None if data is None else loads(self._cycle_type, bytes(data))
+
     def cycles(self, *, limit: int = 100) -> tuple[C, ...]:
         """See `Store.cycles`."""
         query = select(cycles.c.record).where(cycles.c.orphaned.is_(False))

@@ -101,6 +101,10 @@ class MemoryStore:
         with self._lock:
             return self._cycles.get(block_hash)
 
+    def cycle_at(self, number: int) -> CycleRecord | None:
+        """See `Store.cycle_at`."""
+        return next((one for one in self.cycles(limit=len(self._cycles)) if one.block.number == number), None)
+
     def cycles(self, *, limit: int = 100) -> tuple[CycleRecord, ...]:
         """See `Store.cycles`."""
         with self._lock:

@@ -287,6 +287,7 @@ def test_cycles__reorg__newest_first_without_orphans(store):
     store.orphan_cycles([a_block(2).hash, a_block(3).hash, "0xnever"])
     assert [one.block for one in store.cycles()] == [a_block(2, "b"), a_block(1)]
     assert store.cycle(a_block(3).hash) is not None
+    assert [one and one.block for one in map(store.cycle_at, (1, 2, 3, 4))] == [a_block(1), a_block(2, "b"), None, None]
     store.append_cycle(a_cycle(a_block(3)))
     assert [one.block for one in store.cycles(limit=1)] == [a_block(3)]
 
