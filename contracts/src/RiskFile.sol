@@ -4,17 +4,19 @@ pragma solidity ^0.8.28;
 import {IPriceOracle} from "./interfaces/IPriceOracle.sol";
 import {IRiskFile} from "./interfaces/IRiskFile.sol";
 import {IRiskParameters} from "./interfaces/IRiskParameters.sol";
-import {FileVersion, InstrumentId, Position} from "./interfaces/Types.sol";
-import {Black76} from "./libraries/Black76.sol";
+import {FileVersion, Position} from "./interfaces/Types.sol";
 import {Grid} from "./libraries/Grid.sol";
-import {InstrumentIds} from "./libraries/InstrumentIds.sol";
-import {Q64} from "./libraries/Q64.sol";
+import {Legs} from "./libraries/Legs.sol";
+import {Rows} from "./libraries/Rows.sol";
 import {Scenarios} from "./libraries/Scenarios.sol";
 
 /// @title The risk file.  See IRiskFile.
 /// @dev Twin: keeper/risk/exact/riskfile.py and grid.py.  A strike's array is four slots behind one hash; `head.epoch`
 /// must equal the header's, so rows of two epochs cannot meet in one sum.
 contract RiskFile is IRiskFile {
+    using Legs for Legs.Walk;
+    using Rows for Rows.Slate;
+
     struct Market {
         uint8 bank; // the live one
         bool staging; // the idle bank is open
@@ -36,54 +38,10 @@ contract RiskFile is IRiskFile {
         uint256 w2;
     }
 
-    /// Working memory of a computation: distinct price levels 0 … 6 (inner), 7, 8 (extreme), 9 … 16 (tails).
-    struct Slate {
-        uint16 underlying;
-        uint8 bank;
-        uint32 expiry;
-        uint40 epoch;
-        uint256 refSpot;
-        uint256 time;
-        uint256 vsrUp;
-        uint256 vsrDown;
-        uint256 volFloor;
-        int256[17] s;
-        int256[17] logS;
-        int256[17] forward;
-        int256[17] logForward;
-        int256 df;
-        uint256 sqrtT;
-        uint256 m;
-    }
-
-    /// Running state of `assess`.
-    struct Walk {
-        uint256 underlying;
-        uint256 bank;
-        uint256 epoch;
-        uint256 spot;
-        uint256 refSpot;
-        bool strict; // revert on a strike that is not in the bank, else report the sum as incomplete
-        int256 optionMark;
-        uint256 last; // instrument of the leg before
-        uint32 expiry;
-        uint256 phiPpb;
-        uint256 dfPpb;
-        int256 phi;
-        int256 df;
-        int256 logPhi;
-        uint256 sqrtT;
-        int256 putSize; // of the expiry so far
-        uint256 naked;
-        uint256 total;
-    }
-
     uint256 private constant MAX_EXPIRIES = 16;
     uint256 private constant MAX_STRIKES = 64;
     /// Refreshes between two publications that still get an epoch of their own.
     uint40 private constant REFRESHES = 1 << 16;
-    /// Tolerance of the no-arbitrage assertions: 1 ppm, Q64.
-    int256 private constant ONE_PPM = 18446744073710;
     /// Tolerance of the butterfly fence, ppm of the reference spot.
     uint256 private constant BUTTERFLY_PPM = 2;
 
@@ -129,14 +87,14 @@ contract RiskFile is IRiskFile {
         returns (Assessment memory a)
     {
         if (spot == 0 || spot > type(uint96).max) revert BadSpot(spot);
-        Walk memory w;
+        Legs.Walk memory w;
         w.underlying = underlying;
         w.bank = _bank(underlying, version);
         w.spot = spot;
         w.strict = w.bank == _markets[underlying].bank;
         if (_assess(w, legs, perpSize, a)) return a;
         // A strike that the live file published first: there is no earlier requirement to compare with.
-        Walk memory live;
+        Legs.Walk memory live;
         live.underlying = underlying;
         live.bank = 1 - w.bank;
         live.spot = spot;
@@ -144,7 +102,7 @@ contract RiskFile is IRiskFile {
         _assess(live, legs, perpSize, a);
     }
 
-    function _assess(Walk memory w, Position[] calldata legs, int256 perpSize, Assessment memory a)
+    function _assess(Legs.Walk memory w, Position[] calldata legs, int256 perpSize, Assessment memory a)
         private
         view
         returns (bool)
@@ -159,9 +117,7 @@ contract RiskFile is IRiskFile {
         if (legs.length != 0) {
             if (!_sum(w, legs, sums, levels)) return false;
             a.optionMark = w.optionMark;
-            unchecked {
-                a.shortMinimum = (w.naked * w.spot * s.shortMinPpm + 1e24 - 1) / 1e24;
-            }
+            a.shortMinimum = w.shortMinimum(s.shortMinPpm);
             a.stale = _isStale(h, s.maxAgeS, w.spot);
         }
         (a.grid, a.worstRow) = Grid.worst(
@@ -180,99 +136,42 @@ contract RiskFile is IRiskFile {
     }
 
     /// @return whether every leg is in the bank.
-    function _sum(Walk memory w, Position[] calldata legs, Grid.Sums memory sums, uint256[24] memory levels)
+    function _sum(Legs.Walk memory w, Position[] calldata legs, Grid.Sums memory sums, uint256[24] memory levels)
         private
         view
         returns (bool)
     {
         unchecked {
-            for (uint256 i; i < legs.length; ++i) {
-                uint256 position = Position.unwrap(legs[i]);
-                uint256 id = position >> 136;
-                // kind is 1 (call) or 2 (put)
-                if (id <= w.last || id >> 104 != w.underlying || (id & 0xff) - 1 > 1) revert BadLeg(position);
-                int256 callSize;
-                int256 putSize = int256(int128(uint128(position)));
-                w.last = id;
-                if (id & 0xff == InstrumentIds.CALL) {
-                    (callSize, putSize) = (putSize, 0);
-                    position = i + 1 < legs.length ? Position.unwrap(legs[i + 1]) : 0;
-                    if (position >> 136 == id + 1) {
-                        putSize = int256(int128(uint128(position)));
-                        w.last = id + 1;
-                        ++i;
-                    }
-                }
+            uint256 i;
+            while (i < legs.length) {
+                uint256 id;
+                (id, i) = w.read(legs, i);
                 if (uint32(id >> 72) != w.expiry) {
-                    if (w.putSize != 0) _closeExpiry(w, sums, levels);
+                    w.close(sums, levels);
                     _openExpiry(w, uint32(id >> 72));
                 }
-                if (!_addStrike(w, uint64(id >> 8), callSize, putSize, sums)) {
+                Array storage array = _arrays[_key(w.underlying, w.bank, w.expiry, uint64(id >> 8))];
+                uint256 head;
+                assembly ("memory-safe") {
+                    head := sload(array.slot) // Head: sigmaPpm in the low 32 bits, then epoch
+                }
+                if (uint40(head >> 32) != w.epoch) {
                     if (w.strict) revert StrikeNotInFile(uint16(w.underlying), w.expiry, uint64(id >> 8));
                     return false;
                 }
+                int256 size = w.value(sums, uint64(id >> 8), uint32(head));
+                Grid.add(sums, size, array.w0, array.w1, array.w2);
             }
-            if (w.putSize != 0) _closeExpiry(w, sums, levels);
+            w.close(sums, levels);
             if (w.total >= Grid.MAX_TOTAL_SIZE) revert SizeOverflow(w.total);
             return true;
         }
     }
 
-    function _closeExpiry(Walk memory w, Grid.Sums memory sums, uint256[24] memory levels) private pure {
-        Grid.addForwards(sums, levels, w.putSize, w.phiPpb * w.dfPpb);
-        w.putSize = 0;
-    }
-
-    function _openExpiry(Walk memory w, uint32 expiry) private view {
-        if (expiry <= block.timestamp) revert LegExpired(expiry, block.timestamp);
+    function _openExpiry(Legs.Walk memory w, uint32 expiry) private view {
         ExpiryParams memory e = _expiries[_key(w.underlying, w.bank, expiry, 0)];
         w.expiry = expiry;
-        if (e.epoch != w.epoch) return; // nor is any of its strikes in the file
-        (w.phiPpb, w.dfPpb) = (e.phiPpb, e.dfPpb);
-        (w.phi, w.df) = (_fromPpb(e.phiPpb), _fromPpb(e.dfPpb));
-        w.logPhi = Q64.ln(uint256(w.phi));
-        w.sqrtT = Black76.sqrtYears(expiry - block.timestamp);
-    }
-
-    function _addStrike(Walk memory w, uint64 strike, int256 callSize, int256 putSize, Grid.Sums memory sums)
-        private
-        view
-        returns (bool)
-    {
-        Array storage array = _arrays[_key(w.underlying, w.bank, w.expiry, strike)];
-        Head memory head = array.head;
-        if (head.epoch != w.epoch) return false;
-        unchecked {
-            uint256 k = uint256(strike) * 1e10;
-            int256 mark = _liveCall(w, k, head.sigmaPpm);
-            if (callSize != 0) w.optionMark += Q64.floorDiv(callSize * mark, 1e18);
-            if (putSize != 0) {
-                w.optionMark += Q64.floorDiv(putSize * _livePut(w, mark, k), 1e18);
-                sums.strikes += putSize * int256(k * w.dfPpb * 1e6 / (1e9 * w.refSpot));
-                w.putSize += putSize;
-            }
-            Grid.add(sums, callSize + putSize, array.w0, array.w1, array.w2);
-            w.naked += Grid.nakedShort(callSize, putSize);
-            w.total += _abs(callSize) + _abs(putSize);
-            return true;
-        }
-    }
-
-    /// Mark of one call at live spot and time, wad USD, rounded down.
-    function _liveCall(Walk memory w, uint256 strike, uint256 sigmaPpm) private pure returns (int256) {
-        unchecked {
-            uint256 kappa = (strike << 64) / w.spot;
-            int256 v = int256(Black76.deviation(sigmaPpm, w.sqrtT));
-            int256 value = Black76.call(w.phi, int256(kappa), w.logPhi - Q64.ln(kappa), v);
-            return (value * w.df >> 64) * int256(w.spot) >> 64;
-        }
-    }
-
-    /// Mark of one put by parity.  May be a few wei below zero: boxes stay exact.
-    function _livePut(Walk memory w, int256 callMark, uint256 strike) private pure returns (int256) {
-        unchecked {
-            return callMark - int256(w.spot * w.phiPpb * w.dfPpb / 1e18) + int256(strike * w.dfPpb / 1e9);
-        }
+        if (e.epoch == w.epoch) w.open(expiry, e.phiPpb, e.dfPpb, block.timestamp); // else its strikes are not there either
     }
 
     /// @inheritdoc IRiskFile
@@ -282,7 +181,7 @@ contract RiskFile is IRiskFile {
         returns (int256 mid, int256 up, int256 down)
     {
         if (spot == 0 || spot > type(uint96).max) revert BadSpot(spot);
-        Walk memory w;
+        Legs.Walk memory w;
         (w.underlying, w.bank, w.spot) = (underlying, _markets[underlying].bank, spot);
         w.epoch = _headers[underlying][w.bank].epoch;
         if (w.epoch == 0) revert NoFile(underlying);
@@ -291,15 +190,15 @@ contract RiskFile is IRiskFile {
         if (head.epoch != w.epoch) revert StrikeNotInFile(underlying, expiry, strike);
         (uint256 volUp, uint256 volDown) = _shocked(w, head.sigmaPpm);
         uint256 k = uint256(strike) * 1e10;
-        mid = _liveCall(w, k, head.sigmaPpm);
-        up = _liveCall(w, k, volUp);
-        down = _liveCall(w, k, volDown);
+        mid = w.liveCall(k, head.sigmaPpm);
+        up = w.liveCall(k, volUp);
+        down = w.liveCall(k, volDown);
         if (!isCall) {
-            (mid, up, down) = (_livePut(w, mid, k), _livePut(w, up, k), _livePut(w, down, k));
+            (mid, up, down) = (w.livePut(mid, k), w.livePut(up, k), w.livePut(down, k));
         }
     }
 
-    function _shocked(Walk memory w, uint256 sigmaPpm) private view returns (uint256 up, uint256 down) {
+    function _shocked(Legs.Walk memory w, uint256 sigmaPpm) private view returns (uint256 up, uint256 down) {
         Header memory h = _headers[uint16(w.underlying)][w.bank];
         uint256 m = Scenarios.termFactor(w.expiry - block.timestamp);
         up = Scenarios.volUp(sigmaPpm, h.vsrUpPpm, m, _markets[uint16(w.underlying)].settings.volFloorPpm);
@@ -392,7 +291,7 @@ contract RiskFile is IRiskFile {
         // After 65,535 refreshes without a publication the epoch stays; every row is rewritten all the same.
         if ((old + 1) % REFRESHES != 0) ++epoch;
         (h.refSpot, h.time, h.epoch) = (spot, uint40(block.timestamp), epoch);
-        Slate memory slate = _slate(underlying, bank);
+        Rows.Slate memory slate = _slate(underlying, bank);
         uint32[] memory list_ = _listed[underlying];
         uint256 count;
         for (uint256 i; i < list_.length; ++i) {
@@ -402,11 +301,11 @@ contract RiskFile is IRiskFile {
     }
 
     /// Recompute what the last publication had of one expiry; what was listed since has no volatility yet.
-    function _refreshExpiry(Slate memory slate, uint32 expiry, uint40 old) private returns (uint256 count) {
+    function _refreshExpiry(Rows.Slate memory slate, uint32 expiry, uint40 old) private returns (uint256 count) {
         ExpiryParams storage e = _expiries[_key(slate.underlying, slate.bank, expiry, 0)];
         if (e.epoch != old) return 0;
         e.epoch = slate.epoch;
-        _prepare(slate, expiry, e.phiPpb, e.dfPpb);
+        slate.prepare(expiry, e.phiPpb, e.dfPpb);
         uint64[] memory list_ = _strikes[slate.underlying][expiry];
         for (uint256 k; k < list_.length; ++k) {
             Head memory head = _arrays[_key(slate.underlying, slate.bank, expiry, list_[k])].head;
@@ -499,14 +398,14 @@ contract RiskFile is IRiskFile {
         uint32[] calldata sigmaPpm
     ) external onlyParameters {
         if (!_markets[underlying].staging) revert NothingStaged(underlying);
-        Slate memory slate = _slate(underlying, 1 - _markets[underlying].bank);
+        Rows.Slate memory slate = _slate(underlying, 1 - _markets[underlying].bank);
         uint64[] memory list_ = _strikes[underlying][expiry];
         if (sigmaPpm.length != list_.length || list_.length == 0) {
             revert IRiskParameters.WrongStrikes(expiry, sigmaPpm.length, list_.length);
         }
         _expiries[_key(underlying, slate.bank, expiry, 0)] =
             ExpiryParams({phiPpb: phiPpb, dfPpb: dfPpb, sigmaAtmPpm: sigmaAtmPpm, epoch: slate.epoch});
-        _prepare(slate, expiry, phiPpb, dfPpb);
+        slate.prepare(expiry, phiPpb, dfPpb);
         // Strike 0 is worth the discounted forward: the first of the convex chain.
         uint256[4] memory chain; // strike and mark of the two before
         chain[3] = uint256(slate.forward[0] * slate.df >> 64) * 1e6 >> 64;
@@ -555,101 +454,22 @@ contract RiskFile is IRiskFile {
     // --- computing ----------------------------------------------------------------------------------------------------
 
     /// What all strikes of one bank share.
-    function _slate(uint16 underlying, uint8 bank) private view returns (Slate memory s) {
+    function _slate(uint16 underlying, uint8 bank) private view returns (Rows.Slate memory s) {
         Header memory h = _headers[underlying][bank];
         (s.underlying, s.bank, s.epoch) = (underlying, bank, h.epoch);
         (s.refSpot, s.time) = (h.refSpot, h.time);
         (s.vsrUp, s.vsrDown) = (h.vsrUpPpm, h.vsrDownPpm);
         s.volFloor = _markets[underlying].settings.volFloorPpm;
-        uint256[24] memory levels = Scenarios.levels(h.psrPpm);
-        unchecked {
-            for (uint256 i; i < 17; ++i) {
-                uint256 level = (levels[i < 7 ? 2 * i : i + 7] << 64) / 1e6;
-                s.s[i] = int256(level);
-                s.logS[i] = Q64.ln(level);
-            }
-        }
-    }
-
-    /// What all strikes of one expiry share.
-    function _prepare(Slate memory s, uint32 expiry, uint256 phiPpb, uint256 dfPpb) private pure {
-        s.expiry = expiry;
-        int256 phi = _fromPpb(phiPpb);
-        s.df = _fromPpb(dfPpb);
-        int256 logPhi = Q64.ln(uint256(phi));
-        uint256 tau = expiry - s.time;
-        s.sqrtT = Black76.sqrtYears(tau);
-        s.m = Scenarios.termFactor(tau);
-        unchecked {
-            for (uint256 i; i < 17; ++i) {
-                s.forward[i] = phi * s.s[i] >> 64;
-                s.logForward[i] = s.logS[i] + logPhi;
-            }
-        }
+        s.open(h.psrPpm);
     }
 
     /// Compute and store one strike.  Returns its mark, ppm of the reference spot.
-    function _compute(Slate memory s, uint64 strike, uint32 sigmaPpm) private returns (uint256 mid) {
+    function _compute(Rows.Slate memory s, uint64 strike, uint32 sigmaPpm) private returns (uint256 mid) {
         uint256[3] memory w;
-        (w[0], w[1], w[2], mid) = _rows(s, strike, sigmaPpm);
+        (w[0], w[1], w[2], mid) = s.rows(strike, sigmaPpm);
         Array storage array = _arrays[_key(s.underlying, s.bank, s.expiry, strike)];
         array.head = Head({sigmaPpm: sigmaPpm, epoch: s.epoch, midPpm: uint32(mid)});
         (array.w0, array.w1, array.w2) = (w[0], w[1], w[2]);
-    }
-
-    function _rows(Slate memory s, uint64 strike, uint32 sigmaPpm)
-        private
-        pure
-        returns (uint256 w0, uint256 w1, uint256 w2, uint256 mid)
-    {
-        unchecked {
-            int256 vUp = int256(Black76.deviation(Scenarios.volUp(sigmaPpm, s.vsrUp, s.m, s.volFloor), s.sqrtT));
-            int256 vDown = int256(Black76.deviation(Scenarios.volDown(sigmaPpm, s.vsrDown, s.m), s.sqrtT));
-            int256 vMid = int256(Black76.deviation(sigmaPpm, s.sqrtT));
-            int256 kappa = int256((uint256(strike) * 1e10 << 64) / s.refSpot);
-            int256 logKappa = Q64.ln(uint256(kappa));
-            mid = _row(s, strike, 255, 0, kappa, logKappa, vMid);
-            for (uint256 i; i < 4; ++i) {
-                uint256 up = _row(s, strike, 2 * i, i, kappa, logKappa, vUp);
-                uint256 down = _row(s, strike, 2 * i + 1, i, kappa, logKappa, vDown);
-                if (down > up + 1) revert ArrayOutOfBounds(s.underlying, s.expiry, strike, uint8(2 * i), int256(up));
-                w0 |= (up | (down << 32)) << (64 * i);
-            }
-            if (mid > (w0 & 0xffffffff) + 1 || mid + 1 < uint32(w0 >> 32)) {
-                revert ArrayOutOfBounds(s.underlying, s.expiry, strike, 255, int256(mid));
-            }
-            for (uint256 i = 4; i < 7; ++i) {
-                uint256 up = _row(s, strike, 2 * i, i, kappa, logKappa, vUp);
-                uint256 down = _row(s, strike, 2 * i + 1, i, kappa, logKappa, vDown);
-                if (down > up + 1) revert ArrayOutOfBounds(s.underlying, s.expiry, strike, uint8(2 * i), int256(up));
-                w1 |= (up | (down << 32)) << (64 * (i - 4));
-            }
-            w1 |= _row(s, strike, 14, 7, kappa, logKappa, vMid) << 192;
-            w1 |= _row(s, strike, 15, 8, kappa, logKappa, vMid) << 224;
-            for (uint256 i; i < 8; ++i) {
-                w2 |= _row(s, strike, 16 + i, 9 + i, kappa, logKappa, vUp) << (32 * i);
-            }
-        }
-    }
-
-    /// One value, ppm of the reference spot, with its no-arbitrage bounds asserted within 1 ppm.
-    function _row(Slate memory s, uint64 strike, uint256 row, uint256 i, int256 kappa, int256 logKappa, int256 v)
-        private
-        pure
-        returns (uint256)
-    {
-        unchecked {
-            int256 forward = s.forward[i];
-            int256 value = Black76.call(forward, kappa, s.logForward[i] - logKappa, v);
-            if (value > forward + ONE_PPM || value < forward - kappa - ONE_PPM || value < 0) {
-                revert ArrayOutOfBounds(s.underlying, s.expiry, strike, uint8(row), value * 1e6 >> 64);
-            }
-            value = ((value * s.df >> 64) * 1e6 + (1 << 63)) >> 64;
-            if (value > type(int32).max) {
-                revert ArrayOutOfBounds(s.underlying, s.expiry, strike, uint8(row), value);
-            }
-            return uint256(value);
-        }
     }
 
     // --- small things -------------------------------------------------------------------------------------------------
@@ -668,13 +488,5 @@ contract RiskFile is IRiskFile {
 
     function _key(uint256 underlying, uint256 bank, uint256 expiry, uint256 strike) private pure returns (uint256) {
         return (underlying << 104) | (bank << 96) | (expiry << 64) | strike;
-    }
-
-    function _fromPpb(uint256 ppb) private pure returns (int256) {
-        return int256((ppb << 64) / 1e9);
-    }
-
-    function _abs(int256 x) private pure returns (uint256) {
-        return uint256(x < 0 ? -x : x);
     }
 }

@@ -52,21 +52,19 @@ library Scenarios {
             for (uint256 j; j < INNER; ++j) {
                 w[j] = PPM;
             }
-            w[14] = w[15] = EXTREME_WEIGHT_PPM;
-            uint256 edge = tailPpm * psrPpm;
-            w[16] = _tail(edge, 660_000);
-            w[17] = _tail(edge, 330_000);
-            w[18] = _tail(edge, 500_000);
-            w[19] = _tail(edge, 1_000_000);
-            w[20] = _tail(edge, 2_000_000);
-            w[21] = _tail(edge, 3_000_000);
-            w[22] = _tail(edge, 4_000_000);
-            w[23] = _tail(edge, 5_000_000);
+            for (uint256 j = INNER; j < ROWS; ++j) {
+                w[j] = outerWeight(j, tailPpm * psrPpm);
+            }
         }
     }
 
-    function _tail(uint256 edge, uint256 move) private pure returns (uint256 w) {
+    /// @notice Weight of row 14 … 23, ppm.
+    /// @param edge c·PSR, ppm².
+    function outerWeight(uint256 row, uint256 edge) internal pure returns (uint256 w) {
         unchecked {
+            if (row < 16) return EXTREME_WEIGHT_PPM;
+            // |move| of rows 16 … 23 in units of 10,000 ppm, 16 bits each from the right.
+            uint256 move = (0x01f4_0190_012c_00c8_0064_0032_0021_0042 >> ((row - 16) * 16) & 0xffff) * 10_000;
             w = (edge + move - 1) / move;
             if (w > PPM) w = PPM;
         }
