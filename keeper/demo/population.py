@@ -51,18 +51,18 @@ class Profile(StrEnum):
 #: Shares of the customers, and the range of opening equity over IM of each kind.  Leveraged kinds stand close to the
 #: edge, as they do in real books; hedged kinds and makers far from it.
 MIX: dict[Profile, tuple[float, tuple[float, float]]] = {
-    Profile.HEDGED: (0.18, (1.3, 2.2)),
-    Profile.COVERED_CALL: (0.12, (1.6, 3.0)),
-    Profile.SHORT_CALL: (0.09, (1.2, 2.0)),
-    Profile.SHORT_PUT: (0.13, (1.15, 3.2)),
-    Profile.PERP_LONG: (0.16, (1.1, 3.2)),
-    Profile.PERP_SHORT: (0.08, (1.15, 2.0)),
-    Profile.SPREAD: (0.10, (1.2, 2.5)),
+    Profile.HEDGED: (0.18, (1.8, 5.0)),
+    Profile.COVERED_CALL: (0.12, (1.8, 4.0)),
+    Profile.SHORT_CALL: (0.09, (1.2, 2.5)),
+    Profile.SHORT_PUT: (0.13, (1.3, 6.5)),
+    Profile.PERP_LONG: (0.16, (1.2, 8.0)),
+    Profile.PERP_SHORT: (0.08, (1.2, 3.0)),
+    Profile.SPREAD: (0.10, (1.3, 4.0)),
     Profile.BOX: (0.04, (1.5, 3.0)),
     Profile.FLY: (0.05, (1.3, 2.5)),
     Profile.SHORT_FLY: (0.05, (1.2, 2.0)),
 }
-MAKER_CUSHION = (1.8, 3.5)
+MAKER_CUSHION = (2.0, 6.0)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,271 @@
+"""The market on an embedded chain: deployed, funded, and really traded into being.
+
+Chain time is market time where the chain allows it; a path older than the chain's genesis is moved as a whole by
+`shift_s`.  Setting up takes one second of chain time a block, in the minutes before the opening.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from keeper.abis import load
+from keeper.chain.fees import FeePolicy
+from keeper.chain.rpc import Endpoint, Rpc
+from keeper.chain.signers import LocalSigner
+from keeper.demo.deposits import Deposit, Quotes, deposits
+from keeper.demo.listings import Plan, plan_market, to_wad
+from keeper.demo.opening import (
+    COINS,
+    FUND_USD,
+    LIQUIDATOR_USD,
+    SETTLEMENT,
+    first_file,
+    first_targets,
+    house_spec,
+)
+from keeper.demo.orders import Owner, Signing
+from keeper.demo.paths import Point, PricePath
+from keeper.demo.population import Population, Trade, populate
+from keeper.deploy import Hand, HouseSpec, deploy_house
+from keeper.domain.block import BlockRef
+from keeper.domain.market import UnderlyingTarget
+from keeper.domain.tx import SignerRole
+from keeper.protocols.abi import Abi
+from keeper.protocols.clearinghouse.deployment import Deployment
+from keeper.testing.embedded import EmbeddedChain
+from keeper.testing.evm import GENESIS_TIMESTAMP
+
+#: Seconds of chain time before the opening in which everything is set up.
+SETUP_S = 1_800
+#: Set-up transactions per block.
+BATCH = 12
+GWEI = 10**9
+#: More than anything costs on a chain of our own.
+FEES = FeePolicy(max_fee_wei=10_000 * GWEI, max_priority_fee_wei=GWEI)
+#: Gas of a set-up transaction.
+CALL_GAS, TRADE_GAS = 400_000, 6_000_000
+
+#: Told of progress: name of the step, done, total.
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """A market that is open."""
+
+    chain: EmbeddedChain
+    rpc: Rpc
+    path: PricePath
+    plan: Plan
+    spec: HouseSpec
+    deployment: Deployment
+    population: Population
+    names: Mapping[int, str]
+    """Member name by account."""
+    signers: Mapping[SignerRole, LocalSigner]
+    feeds: Mapping[str, str]
+    """Mock feed by symbol."""
+    shift_s: int
+    """Chain time less market time."""
+    seed: int
+
+    def reach(self, point: Point) -> BlockRef:
+        """Set the prices of one point and mine the block that carries them."""
+        self.chain.advance_to(max(point.time + self.shift_s, self.chain.block().timestamp + 1))
+        with self.chain.automine_off():
+            for symbol, feed in self.feeds.items():
+                self._send("MockAggregator", feed, "push", to_wad(point.prices[symbol]) // 10**10)
+            return self.chain.mine()
+
+    def mine(self) -> BlockRef:
+        """The next block of the same moment, one block interval later."""
+        return self.chain.mine()
+
+    def govern(self, contract: str, function: str, *args: object) -> None:
+        """Do something as the owner, mined at once."""
+        abi = Abi(contract, load(contract).abi)
+        data = abi.call(function, *args)
+        tx_hash = self.chain.send(
+            sender=self.chain.accounts[0], to=self.deployment.addresses[contract], data=data, gas=TRADE_GAS
+        )
+        self.chain.receipt(tx_hash)
+
+    def _send(self, contract: str, to: str, function: str, *args: object) -> str:
+        data = Abi(contract, load(contract).abi).call(function, *args)
+        return self.chain.send(sender=self.chain.accounts[3], to=to, data=data, gas=CALL_GAS)
+
+
+def open_world(
+    path: PricePath, *, accounts: int, seed: int, progress: Progress = lambda *_: None, blocks_per_moment_s: int = 12
+) -> World:
+    """Deploy, fund and trade until the market stands as the population says.
+
+    Args:
+        path: prices; the market opens at its first point.
+        accounts: members, makers included.
+        seed: of population and keys.
+        progress: told of every step.
+        blocks_per_moment_s: chain time between two blocks of one market moment.
+    """
+    chain = EmbeddedChain(accounts=6, block_interval_s=1)
+    rpc = Rpc([Endpoint(name="embedded", provider=chain.provider)], chain_id=chain.chain_id)
+    opening_s = path.points[0].time
+    earliest = GENESIS_TIMESTAMP + 2 * SETUP_S + (opening_s - path.warmup[0].time if path.warmup else 0)
+    shift_s = 0 if opening_s >= earliest else -(-(earliest - opening_s) // 3_600) * 3_600
+    chain.advance_to(opening_s + shift_s - SETUP_S)
+    chain.mine()
+
+    plan = plan_market(path, opening_s=opening_s + shift_s)
+    targets = first_targets(path, plan, shift_s=shift_s)
+    owner = _signer(chain, 0)
+    hand = Hand(rpc, owner, fees=FEES, poll_interval_s=0.0)
+    feeds, tokens = _mocks(hand, path, plan, shift_s)
+    signers = {SignerRole.PUBLISHER: _signer(chain, 1), SignerRole.LIQUIDATOR: _signer(chain, 2)}
+    spec = house_spec(
+        path,
+        plan,
+        targets,
+        feeds=feeds,
+        tokens=tokens,
+        publisher=signers[SignerRole.PUBLISHER].address,
+        liquidator=signers[SignerRole.LIQUIDATOR].address,
+        guardian=chain.accounts[4],
+    )
+    now = chain.block().timestamp
+    deployment = deploy_house(spec, hand, now_s=now, progress=progress)
+
+    population = populate(plan, accounts=accounts, seed=seed)
+    owners = {m.name: Owner.of(seed, m.name) for m in population.members}
+    quotes = _quotes(plan, targets, spec, now=chain.block().timestamp)
+    crowd = _Crowd(chain, deployment, spec, owners, plan)
+    crowd.fund(deposits(population, plan, quotes), progress)
+    crowd.trade(population.trades, quotes, progress)
+    chain.node.block_interval_s = blocks_per_moment_s
+    return World(
+        chain=chain,
+        rpc=rpc,
+        path=path,
+        plan=plan,
+        spec=spec,
+        deployment=deployment,
+        population=population,
+        names={owners[m.name].account: m.name for m in population.members},
+        signers=signers,
+        feeds=feeds,
+        shift_s=shift_s,
+        seed=seed,
+    )
+
+
+def _signer(chain: EmbeddedChain, index: int) -> LocalSigner:
+    return LocalSigner(chain.node.accounts[index])
+
+
+def _mocks(hand: Hand, path: PricePath, plan: Plan, shift_s: int) -> tuple[dict[str, str], dict[str, str]]:
+    """Feeds with the warm-up's rounds, the opening price last; tokens that anyone mints."""
+    feeds = {}
+    for symbol in plan.symbols:
+        before = [p for p in path.warmup if p.time + shift_s < plan.opening_s - SETUP_S]
+        feed = hand.create("MockAggregator", 8, 1)
+        for i, point in enumerate(before):
+            answer, at = to_wad(point.prices[symbol]) // 10**10, point.time + shift_s
+            if i == 0:  # the constructor made round 1 now; it is rewritten as the oldest
+                hand.send("MockAggregator", feed, "setRound", 1, answer, at, at, 1)
+            else:
+                hand.send("MockAggregator", feed, "pushAt", answer, at)
+        hand.send("MockAggregator", feed, "push", to_wad(path.points[0].prices[symbol]) // 10**10)
+        feeds[symbol] = feed
+    listed = (SETTLEMENT, *((name, decimals) for name, decimals, _, _ in COINS))
+    tokens = {name: hand.create("MockERC20", f"Demo {name}", name, decimals) for name, decimals in listed}
+    hand.send("MockERC20", tokens[SETTLEMENT[0]], "mint", hand.address, FUND_USD * 10 ** SETTLEMENT[1])
+    return feeds, tokens
+
+
+def _quotes(plan: Plan, targets: Sequence[UnderlyingTarget], spec: HouseSpec, *, now: int) -> Quotes:
+    files = [first_file(aim, plan, u, now=now) for aim, u in zip(targets, spec.underlyings, strict=True)]
+    return Quotes(plan, files, spec.underlyings, now=now)
+
+
+class _Crowd:
+    """Everybody's money and orders.  One busy account pays the gas; orders carry their owners' signatures."""
+
+    def __init__(
+        self,
+        chain: EmbeddedChain,
+        deployment: Deployment,
+        spec: HouseSpec,
+        owners: Mapping[str, Owner],
+        plan: Plan,
+    ) -> None:
+        self._chain, self._spec, self._owners, self._plan = chain, spec, owners, plan
+        self._house = deployment.addresses["ClearingHouse"]
+        self._liquidator_account = deployment.liquidator_account
+        self._abis = {name: Abi(name, load(name).abi) for name in ("ClearingHouse", "MockERC20")}
+        self._sender = chain.accounts[3]
+        self._pending: list[str] = []
+
+    def fund(self, wanted: Sequence[Deposit], progress: Progress) -> None:
+        """Mint, approve and deposit for every member and the keeper's own account."""
+        scale = 10 ** SETTLEMENT[1]
+        paid: list[tuple[int, int, int]] = [(int(self._liquidator_account or 0), 0, LIQUIDATOR_USD * scale)]
+        for deposit in wanted:
+            account = self._owners[deposit.member].account
+            paid.append((account, 0, deposit.cash_usd * scale))
+            if deposit.coin:
+                paid.append((account, deposit.coin, deposit.coin_units))
+        for i, collateral in enumerate(self._spec.collaterals):
+            total = sum(units for _, coin, units in paid if coin == i)
+            self._send("MockERC20", collateral.token, "mint", self._sender, total)
+            self._send("MockERC20", collateral.token, "approve", self._house, total)
+        self._flush()
+        for i, (account, coin, units) in enumerate(paid, start=1):
+            if units:
+                self._send("ClearingHouse", self._house, "deposit", account, coin, units)
+            if i % BATCH == 0 or i == len(paid):
+                self._flush()
+                progress("funding accounts", i, len(paid))
+
+    def trade(self, trades: Sequence[Trade], quotes: Quotes, progress: Progress) -> None:
+        """Sign both sides of every trade at its mark, and submit."""
+        signing = Signing(chain_id=self._chain.chain_id, house=self._house)
+        expiry = self._plan.opening_s
+        for i, trade in enumerate(trades, start=1):
+            price = quotes.price(trade.instrument)
+            sides = [
+                signing.order(
+                    self._owners[name],
+                    trade.instrument,
+                    is_buy=is_buy,
+                    amount=trade.amount,
+                    price=price,
+                    nonce=i,
+                    expiry=expiry,
+                )
+                for name, is_buy in ((trade.buyer, True), (trade.seller, False))
+            ]
+            (buy, buy_signature), (sell, sell_signature) = sides
+            arguments = (buy, buy_signature, sell, sell_signature, trade.amount, price)
+            self._send("ClearingHouse", self._house, "trade", *arguments, gas=TRADE_GAS)
+            if i % BATCH == 0 or i == len(trades):
+                self._flush()
+                progress("trading", i, len(trades))
+
+    def _send(self, contract: str, to: str, function: str, *args: object, gas: int = CALL_GAS) -> None:
+        with self._waiting():
+            data = self._abis[contract].call(function, *args)
+            self._pending.append(self._chain.send(sender=self._sender, to=to, data=data, gas=gas))
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        self._chain.set_automine(on=False)
+        yield
+
+    def _flush(self) -> None:
+        """Mine what was sent; every transaction must have succeeded."""
+        self._chain.mine()
+        for tx_hash in self._pending:
+            self._chain.receipt(tx_hash)
+        self._pending = []
+        self._chain.set_automine(on=True)

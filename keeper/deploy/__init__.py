@@ -1,0 +1,29 @@
+"""Deployment as a use case: the demo, the tests and `scripts/deploy.py` all come through here."""
+
+from keeper.deploy.hand import Hand
+from keeper.deploy.house import account_id, asset_id, deploy_house
+from keeper.deploy.spec import (
+    AuctionSpec,
+    CollateralSpec,
+    ExpirySpec,
+    FeedSpec,
+    FenceSpec,
+    HouseSpec,
+    UnderlyingSpec,
+    VolFenceSpec,
+)
+
+__all__ = [
+    "AuctionSpec",
+    "CollateralSpec",
+    "ExpirySpec",
+    "FeedSpec",
+    "FenceSpec",
+    "Hand",
+    "HouseSpec",
+    "UnderlyingSpec",
+    "VolFenceSpec",
+    "account_id",
+    "asset_id",
+    "deploy_house",
+]

@@ -1,0 +1,113 @@
+"""One key that deploys: creates contracts, sends transactions, waits for each."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from eth_abi.abi import encode
+from eth_utils import to_checksum_address
+
+from keeper.abis import load
+from keeper.chain.errors import Reverted
+from keeper.chain.fees import FeePolicy
+from keeper.chain.rpc import Rpc
+from keeper.chain.signers import Signer
+from keeper.errors import Halt, Retry
+from keeper.protocols.abi import Abi, explain_revert
+
+#: A deployment that is not mined within this many seconds needs a person.
+PATIENCE_S = 600.0
+
+
+class Hand:
+    """A signer on a chain.
+
+    Args:
+        rpc: the chain.
+        signer: pays for everything.
+        fees: what may be paid.
+        poll_interval_s: between two looks for a receipt.
+    """
+
+    def __init__(self, rpc: Rpc, signer: Signer, *, fees: FeePolicy, poll_interval_s: float = 1.0) -> None:
+        self._rpc, self._signer, self._fees, self._poll_s = rpc, signer, fees, poll_interval_s
+        self._abis: dict[str, Abi] = {}
+
+    @property
+    def address(self) -> str:
+        """Who deploys."""
+        return self._signer.address
+
+    @property
+    def chain_id(self) -> int:
+        """Where."""
+        return self._rpc.chain_id
+
+    def height(self) -> int:
+        """Number of the newest block."""
+        return self._rpc.block().number
+
+    def has_code(self, address: str) -> bool:
+        """Whether a contract lives there."""
+        return bool(self._rpc.code(address, self._rpc.block()))
+
+    def abi(self, contract: str) -> Abi:
+        """The exported ABI of a contract."""
+        return self._abis.setdefault(contract, Abi(contract, load(contract).abi))
+
+    def create(self, contract: str, *args: Any, libraries: dict[str, str] | None = None) -> str:
+        """Deploy a contract by name.  Returns: its address.  Raises: as `send`."""
+        artifact = load(contract)
+        wanted = {name for places in artifact.link_references.values() for name in places}
+        linked = {name: address for name, address in (libraries or {}).items() if name in wanted}
+        receipt = self._execute(None, artifact.link(linked) + encode(artifact.constructor_types, args), contract)
+        return to_checksum_address(receipt["contractAddress"])
+
+    def send(self, contract: str, address: str, function: str, *args: Any) -> None:
+        """Call a function and wait until it is mined.
+
+        Raises: `Halt` if it reverts, with the contract's own words, or is not mined in time; `Retry` if the node could
+        not be asked.
+        """
+        self._execute(address, self.abi(contract).call(function, *args), f"{contract}.{function}")
+
+    def view(self, contract: str, address: str, function: str, *args: Any) -> Any:
+        """The single output of a view at the head."""
+        abi = self.abi(contract)
+        data = self._rpc.call_at(self._rpc.block(), address, abi.call(function, *args))
+        return next(iter(abi.result(function, data).values()))
+
+    def _execute(self, to: str | None, data: bytes, what: str) -> dict[str, Any]:
+        call = {"from": self.address, "data": "0x" + data.hex()} | ({"to": to} if to else {})
+        try:
+            gas = int(self._rpc.request("eth_estimateGas", call), 16)
+        except Reverted as error:
+            words = explain_revert(error.data, self._abis.values())
+            raise Halt(
+                f"{what} would revert: {words}", hint="the deployment stops here; what is deployed stays"
+            ) from None
+        offer = self._fees.offer(self._rpc.fee_history())
+        signed = self._signer.sign(
+            {
+                "chainId": self.chain_id,
+                "nonce": self._rpc.next_nonce(self.address),
+                "to": to or "",
+                "data": data,
+                "value": 0,
+                # Unused gas comes back; an estimate may leave out what the calldata itself costs.
+                "gas": gas * 6 // 5 + 100_000 + 20 * len(data),
+                "maxFeePerGas": offer.max_fee_wei,
+                "maxPriorityFeePerGas": offer.priority_fee_wei,
+            }
+        )
+        self._rpc.send_raw(signed.raw)
+        waited = 0.0
+        while (receipt := self._rpc.request("eth_getTransactionReceipt", signed.tx_hash)) is None:
+            if waited > PATIENCE_S:
+                raise Retry(f"{what} is not mined after {waited:.0f} s (transaction {signed.tx_hash})")
+            time.sleep(self._poll_s)
+            waited += self._poll_s
+        if int(receipt["status"], 16) != 1:
+            raise Halt(f"{what} reverted (transaction {signed.tx_hash})", hint="look at the transaction in an explorer")
+        return dict(receipt)

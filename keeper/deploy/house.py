@@ -1,0 +1,272 @@
+"""Deploying a house: contracts in the order in which they need each other, roles, fences, listings, first publication.
+
+The deployer owns everything until it hands ownership to a timelock.  It lists and publishes once, and gives both roles
+up again: the publisher's key and the liquidator's never are the same key, and neither is the owner's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+
+from eth_utils import keccak
+
+from keeper.abis import load
+from keeper.deploy.hand import Hand
+from keeper.deploy.spec import CollateralSpec, FeedSpec, FenceSpec, HouseSpec, UnderlyingSpec
+from keeper.domain import codec
+from keeper.errors import BadInput
+from keeper.protocols.clearinghouse.deployment import Deployment
+
+ZERO = "0x" + "0" * 40
+ROLES = {name: keccak(name.encode()) for name in ("PUBLISHER_ROLE", "LISTER_ROLE", "GUARDIAN_ROLE")}
+
+#: Told of progress: name of the step, done, total.
+Progress = Callable[[str, int, int], None]
+
+
+def account_id(owner: str, sub_account: int = 0) -> int:
+    """AccountId: the owner in the high 160 bits, the sub-account in the low 96."""
+    return int(owner, 16) << 96 | sub_account
+
+
+def asset_id(ticker: str) -> bytes:
+    """The oracle's id of an asset: its ticker's bytes, left-aligned."""
+    return ticker.encode().ljust(32, b"\0")
+
+
+def deploy_house(
+    spec: HouseSpec, hand: Hand, *, now_s: int | None = None, progress: Progress = lambda *_: None
+) -> Deployment:
+    """Deploy a whole house.
+
+    Args:
+        spec: what to deploy.
+        hand: who deploys; it stays the owner.
+        now_s: chain time, from which the first publication's validity counts; the wall clock if not given.
+        progress: told of every step.
+
+    Raises:
+        BadInput: the spec names a feed or token without code, or keys that must differ are the same.
+        Halt: a transaction reverts; what is deployed so far stays.
+    """
+    _check(spec, hand)
+    first_block = hand.height() + 1
+    steps = _Steps(progress, total=11 + len(spec.feeds) + len(spec.collaterals) + 2 * len(spec.underlyings))
+    at = _contracts(spec, hand, steps)
+    _configure(spec, hand, at, steps)
+    # The tail of the validity is for slow chains; the head of a young test chain may be far from the wall clock.
+    deadline = (int(time.time()) if now_s is None else now_s) + spec.valid_for_s
+    _open_markets(spec, hand, at, steps, deadline)
+    _seed_fund(spec, hand, at)
+    steps.done("fund seeded")
+    return Deployment(
+        chain_id=hand.chain_id,
+        block=first_block,
+        addresses=at,
+        symbols={i: u.asset for i, u in enumerate(spec.underlyings)},
+        collaterals={i: c.symbol for i, c in enumerate(spec.collaterals)},
+        liquidator_account=account_id(spec.liquidator),
+    )
+
+
+class _Steps:
+    """Counts steps for the progress."""
+
+    def __init__(self, progress: Progress, *, total: int) -> None:
+        self._progress, self._total, self._count = progress, total, 0
+        progress("deploying contracts", 0, total)
+
+    def done(self, what: str) -> None:  # noqa: ARG002 - names the step where it is called
+        self._count += 1
+        self._progress("deploying contracts", self._count, self._total)
+
+
+def _check(spec: HouseSpec, hand: Hand) -> None:
+    if len({spec.publisher, spec.liquidator, hand.address}) < 3:
+        raise BadInput(
+            "publisher, liquidator and deployer must be three keys",
+            hint="whoever may publish could otherwise liquidate what a publication made liquidatable",
+        )
+    wanted = {f"feed of {f.asset}": f.primary for f in spec.feeds}
+    wanted |= {f"token {c.symbol}": c.token for c in spec.collaterals}
+    for what, address in wanted.items():
+        if not hand.has_code(address):
+            raise BadInput(f"{what}: no contract at {address}", hint="correct the address, or check the chain")
+
+
+def _contracts(spec: HouseSpec, hand: Hand, steps: _Steps) -> dict[str, str]:
+    owner = hand.address
+    at: dict[str, str] = {}
+    libraries: dict[str, str] = {}
+
+    def create(name: str, *args: object) -> str:
+        for library in _needed(name):
+            if library not in libraries:
+                libraries[library] = hand.create(library, libraries=libraries)
+        at[name] = hand.create(name, *args, libraries=libraries)
+        steps.done(name)
+        return at[name]
+
+    oracle = create("PriceOracle", owner)
+    file = create("RiskFile", oracle)
+    parameters = create("RiskParameters", file, owner)
+    hand.send("RiskFile", file, "connect", parameters)
+    house = create("ClearingHouse", oracle, file, parameters, _collateral(spec.collaterals[0]), owner)
+    create("InsuranceFund", house, owner, spec.fund_cap_per_auction)
+    create("LiquidationAuction", house, owner, _auction(spec))
+    return at
+
+
+def _needed(name: str) -> list[str]:
+    """Libraries of a contract, those that others need first."""
+    found: list[str] = []
+    for places in load(name).link_references.values():
+        for library in places:
+            found += [x for x in (*_needed(library), library) if x not in found]
+    return found
+
+
+def _configure(spec: HouseSpec, hand: Hand, at: dict[str, str], steps: _Steps) -> None:
+    house = at["ClearingHouse"]
+    for feed in spec.feeds:
+        hand.send("PriceOracle", at["PriceOracle"], "setFeed", asset_id(feed.asset), _feed(feed))
+        steps.done(feed.asset)
+    hand.send("ClearingHouse", house, "wire", at["LiquidationAuction"], at["InsuranceFund"])
+    steps.done("wired")
+    for collateral in spec.collaterals[1:]:
+        hand.send("ClearingHouse", house, "addCollateral", _collateral(collateral))
+        steps.done(collateral.symbol)
+    for function, value in (
+        ("setInterest", spec.interest_ppm_per_year),
+        ("setFee", spec.fee_ppm),
+        ("setMinEquity", spec.min_equity_to_open),
+        ("setGuardian", spec.guardian),
+    ):
+        hand.send("ClearingHouse", house, function, value)
+    steps.done("house set")
+
+
+def _open_markets(spec: HouseSpec, hand: Hand, at: dict[str, str], steps: _Steps, deadline: int) -> None:
+    parameters = at["RiskParameters"]
+
+    def send(function: str, *args: object) -> None:
+        hand.send("RiskParameters", parameters, function, *args)
+
+    for role in ("LISTER_ROLE", "PUBLISHER_ROLE"):
+        send("grantRole", ROLES[role], hand.address)
+    for i, u in enumerate(spec.underlyings):
+        send("listUnderlying", i, asset_id(u.asset), _config(u), _fences(u), _vols(u), *_ranges(u))
+        hand.send("ClearingHouse", at["ClearingHouse"], "setMarket", i, _market(u))
+        for e in u.expiries:
+            send("listExpiry", i, e.expiry, list(e.strikes), e.sigma_atm_ppm, e.phi_ppb, e.df_ppb)
+        steps.done(f"{u.asset} listed")
+        digest = hashlib.sha256(codec.dumps(u)).digest()
+        flat = [
+            (e.expiry, e.phi_ppb, e.df_ppb, e.sigma_atm_ppm, [e.sigma_atm_ppm] * len(e.strikes)) for e in u.expiries
+        ]
+        send("publish", i, (1, deadline, digest, *_ranges(u), flat))
+        steps.done(f"{u.asset} published")
+    for role in ("LISTER_ROLE", "PUBLISHER_ROLE"):
+        send("renounceRole", ROLES[role], hand.address)
+    send("grantRole", ROLES["PUBLISHER_ROLE"], spec.publisher)
+    send("grantRole", ROLES["GUARDIAN_ROLE"], spec.guardian)
+    steps.done("roles")
+
+
+def _seed_fund(spec: HouseSpec, hand: Hand, at: dict[str, str]) -> None:
+    if not spec.fund_seed:
+        return
+    fund = hand.view("InsuranceFund", at["InsuranceFund"], "account")
+    token = spec.collaterals[0].token
+    # `approve` is the same in every ERC-20; the mock's ABI is the one we export.
+    hand.send("MockERC20", token, "approve", at["ClearingHouse"], spec.fund_seed)
+    hand.send("ClearingHouse", at["ClearingHouse"], "deposit", fund, 0, spec.fund_seed)
+
+
+# --- specs as the contracts' structs, in their order ------------------------------------------------------------------
+
+
+def _feed(f: FeedSpec) -> tuple[object, ...]:
+    return f.primary, f.secondary or ZERO, f.max_age_s, f.max_deviation_ppm, f.min_price, f.max_price
+
+
+def _collateral(c: CollateralSpec) -> tuple[object, ...]:
+    return c.token, c.decimals, asset_id(c.asset), c.haircut_ppm, c.cap_per_account, c.cap_total
+
+
+def _config(u: UnderlyingSpec) -> tuple[object, ...]:
+    return (
+        u.tail_ppm,
+        u.short_min_ppm,
+        u.kappa_ppm,
+        u.flag_fee_ppm,
+        u.stale_add_on_ppm,
+        u.im_add_on_ppm,
+        u.vol_floor_ppm,
+        u.max_age_s,
+        u.notice_blocks,
+        True,
+    )
+
+
+def _fence(f: FenceSpec) -> tuple[int, ...]:
+    return f.min, f.max, f.step_rel_ppm, f.step_abs, f.budget_rel_ppm, f.budget_abs
+
+
+def _fences(u: UnderlyingSpec) -> tuple[object, ...]:
+    return _fence(u.psr_fence), _fence(u.vsr_up_fence), _fence(u.vsr_down_fence)
+
+
+def _vols(u: UnderlyingSpec) -> tuple[int, ...]:
+    v = u.vol_fences
+    return (
+        v.sigma_min_ppm,
+        v.sigma_max_ppm,
+        v.atm_step_ppm,
+        v.atm_budget_ppm,
+        v.smile_min_ppm,
+        v.smile_max_ppm,
+        v.phi_min_ppb,
+        v.phi_max_ppb,
+        v.phi_step_ppb,
+        v.phi_budget_ppb,
+        v.carry_max_ppm,
+        v.df_min_ppb,
+        v.min_delay_s,
+    )
+
+
+def _ranges(u: UnderlyingSpec) -> tuple[int, int, int]:
+    return u.psr_ppm, u.vsr_up_ppm, u.vsr_down_ppm
+
+
+def _market(u: UnderlyingSpec) -> tuple[object, ...]:
+    return (
+        asset_id(u.asset),
+        u.price_band_ppm,
+        u.max_open_interest_perp,
+        u.max_open_interest_instrument,
+        u.max_open_interest_expiry,
+        u.max_position_per_account,
+        u.max_funding_ppm_per_day,
+        u.max_funding_step_ppm,
+        u.min_funding_delay_s,
+        True,
+    )
+
+
+def _auction(spec: HouseSpec) -> tuple[int, ...]:
+    a = spec.auction
+    return (
+        a.fast_s,
+        a.slow_s,
+        a.start_ppm,
+        a.cutoff_ppm,
+        a.insolvent_s,
+        a.buffer_ppm,
+        a.cool_off_s,
+        a.dust_usd,
+        a.min_gate_usd,
+    )
