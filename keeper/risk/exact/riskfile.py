@@ -1,11 +1,13 @@
 """Risk arrays: what a publication means for every strike, in the contract's integers.
 
-Mirrors contracts/src/libraries/Scenarios.sol and RiskFile.sol.  A *row* is one scenario; the array of a strike holds
-the unweighted value of one call under each row, in ppm of the reference spot.  Puts follow by parity when summing.
+Mirrors contracts/src/libraries/Scenarios.sol, Rows.sol and RiskFile.sol.  A *row* is one scenario; the array of a
+strike holds the unweighted value of one call under each row, in ppm of the reference spot.  Puts follow by parity when
+summing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from keeper.domain.riskfile import ExpiryParams, Ranges, StrikeArray
@@ -27,6 +29,8 @@ EXTREME_WEIGHT_PPM: Final = 330_000
 TAILS_PPM: Final = (-660_000, -330_000, 500_000, 1_000_000, 2_000_000, 3_000_000, 4_000_000, 5_000_000)
 #: Inner moves in thirds of the price scan range; each appears with volatility up (even row) and down (odd row).
 THIRDS: Final = (0, 1, -1, 2, -2, 3, -3)
+#: Tolerance of the butterfly fence, ppm of the reference spot.
+BUTTERFLY_PPM: Final = 2
 #: Volatility is never shocked below 5 % of itself.
 MAX_VOL_DOWN_PPM: Final = 950_000
 
@@ -134,3 +138,68 @@ def live_put(call_mark: int, *, strike: int, expiry: ExpiryParams, spot: int) ->
     """Mark of one put from the call's by parity, wad USD.  May be a few wei below zero: boxes stay exact."""
     forward = spot * expiry.phi_ppb * expiry.df_ppb // (PPB * PPB)
     return call_mark - forward + strike * 10**10 * expiry.df_ppb // PPB
+
+
+def call_mark(*, strike: int, sigma_ppm: int, expiry: ExpiryParams, ref_spot: int, now: int) -> int:
+    """Mark of one call when a file is computed, ppm of the reference spot: what the butterfly fence compares."""
+    kappa = (strike * 10**10 << 64) // ref_spot
+    phi = (expiry.phi_ppb << 64) // PPB
+    df = (expiry.df_ppb << 64) // PPB
+    v = black76.deviation(sigma_ppm, black76.sqrt_years(expiry.expiry - now))
+    value = black76.call(phi, kappa, q64.ln(q64.ONE) + q64.ln(phi) - q64.ln(kappa), v)
+    return ((value * df >> 64) * PPM + (1 << 63)) >> 64
+
+
+def butterfly_breach(strikes: Sequence[int], marks: Sequence[int], expiry: ExpiryParams) -> int | None:
+    """Find the first strike whose call mark breaks the order of its neighbours.
+
+    Marks fall with the strike and are convex in it, within `BUTTERFLY_PPM`; the chain begins at strike 0, where a call
+    is worth the discounted forward.
+
+    Args:
+        strikes: ascending, 1e-8 USD.
+        marks: `call_mark` of each.
+        expiry: their expiry.
+
+    Returns:
+        The strike that the contract names in `ButterflyArbitrage`, or None.
+    """
+    phi, df = (expiry.phi_ppb << 64) // PPB, (expiry.df_ppb << 64) // PPB
+    k0, c0 = 0, 0
+    k1, c1 = 0, (phi * df >> 64) * PPM >> 64
+    for i, (k2, c2) in enumerate(zip(strikes, marks, strict=True)):
+        if c2 > c1 + BUTTERFLY_PPM:
+            return k2
+        if i and c1 * (k2 - k0) > c0 * (k2 - k1) + c2 * (k1 - k0) + BUTTERFLY_PPM * (k2 - k0):
+            return k1
+        k0, c0, k1, c1 = k1, c1, k2, c2
+    return None
+
+
+def live_marks(
+    *,
+    strike: int,
+    is_call: bool,
+    sigma_ppm: int,
+    expiry: ExpiryParams,
+    ranges: Ranges,
+    vol_floor_ppm: int,
+    spot: int,
+    now: int,
+) -> tuple[int, int, int]:
+    """Marks of one option at live spot and time with mid, shocked-up and shocked-down volatility, wad USD."""
+    m = term_factor(expiry.expiry - now)
+    marks = []
+    for sigma in (
+        sigma_ppm,
+        vol_up(sigma_ppm, ranges.vsr_up_ppm, m, vol_floor_ppm),
+        vol_down(sigma_ppm, ranges.vsr_down_ppm, m),
+    ):
+        mark = live_call(strike=strike, sigma_ppm=sigma, expiry=expiry, spot=spot, now=now)
+        marks.append(mark if is_call else live_put(mark, strike=strike, expiry=expiry, spot=spot))
+    return marks[0], marks[1], marks[2]
+
+
+def is_stale(*, ref_spot: int, psr_ppm: int, time: int, max_age_s: int, spot: int, now: int) -> bool:
+    """Whether a file lies beyond a third of its scan range from live spot, or is older than `max_age_s`."""
+    return abs(spot - ref_spot) * 3 * PPM > psr_ppm * ref_spot or now - time > max_age_s
