@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {HourlyRing} from "../../src/libraries/HourlyRing.sol";
+import {Test} from "../utils/Test.sol";
+
+contract HourlyRingTest is Test {
+    using HourlyRing for HourlyRing.Ring;
+
+    HourlyRing.Ring private _ring;
+    uint32[] private _values;
+    uint256[] private _times;
+
+    uint256 private constant START = 1_780_000_000;
+
+    /// RNG-1: the anchor is what a plain history says was in force at ⌊now/1h⌋ − 24 h, whatever the gaps.
+    function testFuzz_anchor__any_history__as_a_plain_list(uint256 seed) public {
+        uint256 t = START;
+        _ring.start(1000, t);
+        _values.push(1000);
+        _times.push(t);
+        for (uint256 i; i < 60; ++i) {
+            seed = uint256(keccak256(abi.encode(seed)));
+            uint256 kind = seed % 4;
+            t += kind == 0 ? seed % 600 : kind == 1 ? seed % 7200 : kind == 2 ? 3600 : seed % 200_000;
+            assertEq(_ring.anchor(t), _plain(t), "RNG-1");
+            uint32 value = uint32(seed >> 200);
+            _ring.set(value, t);
+            _values.push(value);
+            _times.push(t);
+            assertEq(_ring.anchor(t), _plain(t), "RNG-1 after");
+        }
+    }
+
+    function _plain(uint256 t) private view returns (uint256) {
+        uint256 instant = (t / 3600 - 24) * 3600;
+        for (uint256 i = _values.length; i > 0; --i) {
+            if (_times[i - 1] < instant) return _values[i - 1];
+        }
+        return _values[0];
+    }
+
+    /// RNG-2: within the budget, or between the old value and the anchor.
+    function testFuzz_allowed__beyond_budget__only_towards_anchor(uint32 from, uint32 old, uint32 next, uint32 budget)
+        public
+        pure
+    {
+        uint256 before = old > from ? old - from : from - old;
+        uint256 afterwards = next > from ? next - from : from - next;
+        bool sameSide = (old >= from) == (next >= from);
+        bool expected = afterwards <= budget || (afterwards <= before && sameSide);
+        assertEq(HourlyRing.allowed(from, old, next, budget), expected, "RNG-2");
+    }
+}

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
+
+import {IRiskFile} from "../../src/interfaces/IRiskFile.sol";
+import {IRiskParameters} from "../../src/interfaces/IRiskParameters.sol";
+import {FileVersion} from "../../src/interfaces/Types.sol";
+import {RiskFixture} from "./RiskFixture.sol";
+
+/// @notice Each fence refuses, with its numbers.
+contract RiskParametersTest is RiskFixture {
+    uint32 private _week;
+    uint32 private _month;
+
+    function setUp() public override {
+        super.setUp();
+        _week = listDays(7, 4);
+        _month = listDays(30, 4);
+        publish();
+        pass(1 hours);
+    }
+
+    function _refused(IRiskParameters.Publication memory p, bytes memory reason) private {
+        (bool ok, bytes memory why) = parameters.checkPublication(ETH, p);
+        assertFalse(ok, "FEN-9 the preview says no");
+        assertEq(why, reason, "FEN-9 the preview names the reason");
+        vm.expectRevert(reason);
+        parameters.publish(ETH, p);
+    }
+
+    function _passes(IRiskParameters.Publication memory p) private {
+        (bool ok, bytes memory why) = parameters.checkPublication(ETH, p);
+        assertEq(why, "", "FEN-9 no reason");
+        assertTrue(ok, "FEN-9 the preview says yes");
+        parameters.publish(ETH, p);
+    }
+
+    /// FEN-1: bounds and steps of the scan range, relative and absolute, whichever is tighter.
+    function test_psr__step_or_bound__refused() public {
+        IRiskParameters.Publication memory p = aPublication();
+        p.psrPpm = 180_001; // 20 % of 150,000
+        _refused(p, abi.encodeWithSelector(IRiskParameters.StepTooLarge.selector, bytes32("psr"), 150_000, 180_001, 30_000));
+        p.psrPpm = 49_999;
+        _refused(p, abi.encodeWithSelector(IRiskParameters.OutOfRange.selector, bytes32("psr"), 49_999, 50_000, 400_000));
+        p.psrPpm = 180_000;
+        _passes(p);
+        assertEq(file.header(ETH, FileVersion.Live).psrPpm, 180_000);
+    }
+
+    /// FEN-2: net displacement over a rolling day, however many steps; back towards the anchor is always legal.
+    function test_psr__budget__seventy_two_steps_move_no_further_than_one() public {
+        uint24 psr = PSR;
+        uint256 refusals;
+        for (uint256 i; i < 72; ++i) {
+            IRiskParameters.Publication memory p = aPublication();
+            p.psrPpm = psr + 5_000;
+            (bool ok,) = parameters.checkPublication(ETH, p);
+            if (ok) psr += 5_000;
+            else ++refusals;
+            p.psrPpm = psr;
+            parameters.publish(ETH, p);
+            pass(20 minutes); // 72 of them are a day
+        }
+        // min(150,000 · 40 %, 100,000)
+        assertEq(psr, 210_000, "FEN-2 a day of micro-steps");
+        assertEq(refusals, 60, "FEN-2 the rest was refused");
+        IRiskParameters.Publication memory back = aPublication();
+        back.psrPpm = psr - 20_000;
+        _passes(back);
+    }
+
+    /// FEN-2: a value outside the budget may still go back towards the anchor.
+    function test_psr__beyond_budget__return_is_legal() public {
+        IRiskParameters.Publication memory p = aPublication();
+        p.psrPpm = 180_000;
+        _passes(p);
+        IRiskParameters.RangeFences memory r = theRanges();
+        r.psr.budgetAbs = 10_000; // governance tightens: 180,000 is now outside
+        parameters.setFence(ETH, "psr", r.psr);
+        pass(1 hours);
+        p = aPublication();
+        p.psrPpm = 180_001;
+        _refused(p, abi.encodeWithSelector(IRiskParameters.BudgetExceeded.selector, bytes32("psr"), 150_000, 180_001, 10_000));
+        p.psrPpm = 175_000;
+        _passes(p);
+    }
+
+    /// FEN-3: |Δ ln σ_ATM| <= 0.20·m, m = 1 at 30 days and 1.547 at 7.
+    function test_sigma__step__scales_with_term() public {
+        IRiskParameters.Publication memory p = aPublication();
+        p.expiries[1] = quote(_month, 740_000); // ln(740/600) = .2097 > .2 · 1.0004
+        _refused(
+            p,
+            abi.encodeWithSelector(
+                IRiskParameters.StepTooLarge.selector, bytes32("sigmaAtm"), 600_000, 740_000, 200_083
+            )
+        );
+        p.expiries[1] = quote(_month, 730_000); // .1961
+        p.expiries[0] = quote(_week, 800_000); // .2877 < .2 · 1.547
+        _passes(p);
+    }
+
+    /// FEN-4: net |ln σ_ATM| over a day <= 0.45·m.
+    function test_sigma__budget__refused() public {
+        uint32[3] memory sigmas = [uint32(720_000), 864_000, 945_000];
+        for (uint256 i; i < 3; ++i) {
+            IRiskParameters.Publication memory p = aPublication();
+            p.expiries[1] = quote(_month, sigmas[i]); // total ln: .182, .365, .454
+            if (i == 2) {
+                (bool ok, bytes memory why) = parameters.checkPublication(ETH, p);
+                assertFalse(ok, "FEN-4");
+                assertEq(bytes32(bytes4(why)), bytes32(IRiskParameters.BudgetExceeded.selector), "FEN-4");
+                p.expiries[1] = quote(_month, 800_000); // back towards 600,000
+            }
+            _passes(p);
+            pass(1 hours);
+        }
+        pass(25 hours); // the anchor moves on
+        IRiskParameters.Publication memory later = aPublication();
+        later.expiries[1] = quote(_month, 945_000);
+        _passes(later);
+    }
+
+    /// FEN-5: the forward: bounds, carry, step, budget.
+    function test_phi__every_fence__refused() public {
+        IRiskParameters.Publication memory p = aPublication();
+        uint40 phi = p.expiries[0].phiPpb;
+        p.expiries[0].phiPpb = phi + 2e7 + 1;
+        // carry allows 30 % · 7/365 + 1 %, less the hour that passed
+        (bool ok,) = parameters.checkPublication(ETH, p);
+        assertFalse(ok, "FEN-5");
+        p.expiries[0].phiPpb = phi;
+        p.expiries[1].phiPpb += 2e7 + 1;
+        _refused(
+            p,
+            abi.encodeWithSelector(
+                IRiskParameters.StepTooLarge.selector, bytes32("phi"), 1_003_000_000, 1_023_000_001, 20_000_000
+            )
+        );
+        p.expiries[1].phiPpb = 7e8;
+        _refused(p, abi.encodeWithSelector(IRiskParameters.OutOfRange.selector, bytes32("phi"), 7e8, 8e8, 13e8));
+        p.expiries[1].phiPpb = 1_003_000_000;
+        p.expiries[1].dfPpb = 1e9 + 1;
+        _refused(p, abi.encodeWithSelector(IRiskParameters.OutOfRange.selector, bytes32("df"), 1e9 + 1, 8e8, 1e9));
+        p.expiries[1].dfPpb = 1e9;
+        _passes(p);
+    }
+
+    /// FEN-6: σ_K/σ_ATM stays in its band.
+    function test_smile__out_of_band__refused() public {
+        IRiskParameters.Publication memory p = aPublication();
+        p.expiries[0].sigmaPpm[2] = 419_999;
+        _refused(
+            p,
+            abi.encodeWithSelector(IRiskParameters.SmileOutOfBand.selector, _week, uint64(1700e8), 419_999, 600_000)
+        );
+    }
+
+    /// FEN-7: σ²T does not fall with the expiry.
+    function test_calendar__variance_falls__refused() public {
+        IRiskParameters.VolFences memory v = theVolFences();
+        (v.atmStepPpm, v.atmBudgetPpm) = (2_000_000, 2_000_000);
+        parameters.setVolFences(ETH, v);
+        IRiskParameters.Publication memory p = aPublication();
+        p.expiries[0] = quote(_week, 1_300_000);
+        _refused(p, abi.encodeWithSelector(IRiskParameters.CalendarArbitrage.selector, _week, _month));
+    }
+
+    /// FEN-8: call marks fall with the strike and are convex in it.
+    function test_butterfly__hump_in_the_smile__refused() public {
+        IRiskParameters.Publication memory p = aPublication();
+        p.expiries[1].sigmaPpm[2] = 1_000_000; // 1,700 dearer than its neighbours
+        _refused(p, abi.encodeWithSelector(IRiskParameters.ButterflyArbitrage.selector, _month, uint64(1700e8)));
+    }
+
+    /// FEN-10: id, deadline, delay, completeness.
+    function test_turn__id_deadline_delay__refused() public {
+        IRiskParameters.Publication memory p = aPublication();
+        p.id = 1;
+        _refused(p, abi.encodeWithSelector(IRiskParameters.IdNotIncreasing.selector, 1, 1));
+        p.id = 9;
+        p.validUntil = uint64(block.timestamp - 1);
+        _refused(p, abi.encodeWithSelector(IRiskParameters.Expired.selector, block.timestamp - 1, block.timestamp));
+        p.validUntil = uint64(block.timestamp);
+        _passes(p);
+        p.id = 10;
+        p.validUntil = type(uint64).max;
+        vm.roll(block.number + 20);
+        _refused(
+            p, abi.encodeWithSelector(IRiskParameters.TooEarly.selector, block.timestamp + 600, block.timestamp)
+        );
+        pass(600);
+        IRiskParameters.ExpiryPublication[] memory one = new IRiskParameters.ExpiryPublication[](1);
+        one[0] = p.expiries[0];
+        p.expiries = one;
+        _refused(p, abi.encodeWithSelector(IRiskParameters.WrongExpiries.selector, 1, 2));
+    }
+
+    /// FEN-11: staged rows bind at the flip, not before, and only when every expiry is there.
+    function test_stage__in_parts__live_only_after_flip() public {
+        IRiskParameters.Publication memory p = aPublication();
+        p.psrPpm = 160_000;
+        IRiskParameters.ExpiryPublication[] memory rest = new IRiskParameters.ExpiryPublication[](1);
+        rest[0] = p.expiries[1];
+        IRiskParameters.ExpiryPublication[] memory first = new IRiskParameters.ExpiryPublication[](1);
+        first[0] = p.expiries[0];
+        p.expiries = first;
+        parameters.stage(ETH, p);
+        assertEq(file.header(ETH, FileVersion.Live).psrPpm, PSR, "FEN-11 not live");
+        vm.expectRevert(abi.encodeWithSelector(IRiskFile.ExpiryNotStaged.selector, ETH, _month));
+        parameters.flip(ETH);
+        file.refresh(ETH); // never blocked by a staging
+        uint40 refreshed = file.header(ETH, FileVersion.Live).epoch;
+        parameters.stageExpiries(ETH, rest);
+        parameters.flip(ETH);
+        assertEq(file.header(ETH, FileVersion.Live).psrPpm, 160_000, "FEN-11 live");
+        assertGt(file.header(ETH, FileVersion.Live).epoch, refreshed, "FEN-11 epochs rise");
+        assertEq(inForce(0, "psr"), 160_000, "FEN-11 remembered");
+        (uint64 id,,, bytes32 hash) = parameters.lastPublication(ETH);
+        assertEq(id, p.id);
+        assertEq(hash, keccak256("inputs"));
+    }
+
+    /// FEN-11: an abandoned staging leaves nothing behind.
+    function test_stage__abandoned__fences_unmoved() public {
+        IRiskParameters.Publication memory p = aPublication();
+        p.psrPpm = 170_000;
+        parameters.stage(ETH, p);
+        assertEq(inForce(0, "psr"), PSR);
+        publish();
+        vm.expectRevert(abi.encodeWithSelector(IRiskFile.NothingStaged.selector, ETH));
+        parameters.flip(ETH);
+        assertEq(file.header(ETH, FileVersion.Live).psrPpm, PSR);
+    }
+
+    /// FEN-12: the notice window opens with a publication, refuses another, and closes by itself.
+    function test_notice__window__opens_and_closes() public {
+        publish();
+        assertTrue(parameters.inNotice(ETH), "FEN-12 open");
+        IRiskParameters.Publication memory p = aPublication();
+        vm.warp(block.timestamp + 601);
+        p.validUntil = type(uint64).max;
+        _refused(p, abi.encodeWithSelector(IRiskFile.InNotice.selector, ETH, block.number + 10));
+        vm.roll(block.number + 10);
+        assertFalse(parameters.inNotice(ETH), "FEN-12 closed");
+        _passes(p);
+    }
+
+    /// ROLE-1: who may do what.
+    function test_roles__stranger__refused() public {
+        IRiskParameters.Publication memory p = aPublication();
+        bytes32 role = parameters.PUBLISHER_ROLE();
+        vm.prank(address(7));
+        vm.expectRevert(abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, address(7), role));
+        parameters.publish(ETH, p);
+        role = parameters.LISTER_ROLE();
+        vm.prank(address(7));
+        vm.expectRevert(abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, address(7), role));
+        parameters.listStrikes(ETH, _week, strikesOf(1, 5000, 1));
+        vm.prank(address(7));
+        vm.expectRevert(abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, address(7), bytes32(0)));
+        parameters.setConfig(ETH, aConfig());
+        vm.prank(address(7));
+        vm.expectRevert(abi.encodeWithSelector(IRiskFile.OnlyParameters.selector, address(7)));
+        file.flip(ETH, 0);
+    }
+
+    /// CFG-1: hard bounds that no governance passes.
+    function test_config__hard_bounds__refused() public {
+        IRiskParameters.UnderlyingConfig memory c = aConfig();
+        c.kappaPpm = 995_000;
+        vm.expectRevert(abi.encodeWithSelector(IRiskParameters.BadConfig.selector, bytes32("kappaPpm")));
+        parameters.setConfig(ETH, c);
+        IRiskParameters.RangeFences memory r = theRanges();
+        r.psr.max = 500_001;
+        vm.expectRevert(abi.encodeWithSelector(IRiskParameters.BadConfig.selector, bytes32("psr")));
+        parameters.setFence(ETH, "psr", r.psr);
+    }
+
+    /// LST-1: strikes ascend, are new, and at most 64; at most 16 live expiries.
+    function test_listing__limits__refused() public {
+        uint64[] memory twice = strikesOf(1, 1600, 1);
+        vm.expectRevert(abi.encodeWithSelector(IRiskFile.BadStrikes.selector, _week, 2));
+        parameters.listStrikes(ETH, _week, twice);
+        uint64[] memory many = strikesOf(61, 5000, 1);
+        vm.expectRevert(abi.encodeWithSelector(IRiskFile.TooMany.selector, bytes32("strikes"), 65, 64));
+        parameters.listStrikes(ETH, _week, many);
+        for (uint256 i; i < 14; ++i) {
+            listDays(40 + i, 1);
+        }
+        vm.expectRevert(abi.encodeWithSelector(IRiskFile.TooMany.selector, bytes32("expiries"), 17, 16));
+        this.listOne(60);
+    }
+
+    function listOne(uint256 days_) external {
+        listDays(days_, 1);
+    }
+
+    /// LST-2: strikes in between keep the list sorted; a new strike has rows from the next publication on.
+    function test_listing__strike_in_between__sorted_and_published() public {
+        parameters.listStrikes(ETH, _week, strikesOf(2, 1550, 100));
+        uint64[] memory s = parameters.listedStrikes(ETH, _week);
+        assertEq(s.length, 6);
+        for (uint256 i = 1; i < 6; ++i) {
+            assertGt(s[i], s[i - 1], "LST-2");
+        }
+        file.refresh(ETH);
+        vm.expectRevert(abi.encodeWithSelector(IRiskFile.StrikeNotInFile.selector, ETH, _week, uint64(1550e8)));
+        file.marks(ETH, _week, 1550e8, true, 2000e18);
+        publish();
+        (int256 mid,,) = file.marks(ETH, _week, 1550e8, true, 2000e18);
+        assertGt(mid, 0);
+    }
+}
