@@ -67,6 +67,7 @@ def file_of(state: FileState, rules: Rules) -> File:
                 now=state.time,
             )
             for expiry, strikes in state.strikes
+            if expiry > state.time  # a refresh leaves out what has expired, and nobody is assessed in it
             for s in strikes
         },
     )
