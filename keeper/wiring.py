@@ -19,6 +19,7 @@ from keeper.chain.rpc import Endpoint, Rpc, http_endpoint
 from keeper.chain.signers import Signer, from_environment, from_keystore, from_secret_file
 from keeper.cycle import Ports
 from keeper.daemon import Daemon, Rhythm
+from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleRecord
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.tx import SignerRole
@@ -29,6 +30,7 @@ from keeper.protocols.clearinghouse.consumer import HouseConsumer
 from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment, load_deployment
 from keeper.protocols.clearinghouse.encoder import HouseEncoder
 from keeper.protocols.clearinghouse.index import HouseIndex
+from keeper.protocols.clearinghouse.probe import HouseProbe
 from keeper.protocols.clearinghouse.reader import HouseReader
 from keeper.protocols.clearinghouse.views import Views
 from keeper.settings import KeySource, Settings
@@ -123,12 +125,7 @@ def build(settings: Settings, *, environ: Mapping[str, str], send: bool) -> Keep
     Raises:
         BadInput: sending without a key, a deployment for another chain, an unusable store, key or deployment file.
     """
-    deployment = load_deployment(settings.protocol.deployment_file)
-    if deployment.chain_id != settings.chain.chain_id:
-        raise BadInput(
-            f"the deployment file is for chain {deployment.chain_id}, the settings for {settings.chain.chain_id}",
-            hint="set chain.chain_id and protocol.deployment_file to one network",
-        )
+    deployment = _deployment(settings)
     rpc = Rpc(endpoints(settings), chain_id=settings.chain.chain_id)
     store = open_store(settings.store.url.reveal())
     keys = signers(settings, environ)
@@ -168,6 +165,16 @@ def build(settings: Settings, *, environ: Mapping[str, str], send: bool) -> Keep
         sender=sender,
         reorg_depth=max(32, settings.chain.confirmations),
     )
+
+
+def _deployment(settings: Settings) -> Deployment:
+    deployment = load_deployment(settings.protocol.deployment_file)
+    if deployment.chain_id != settings.chain.chain_id:
+        raise BadInput(
+            f"the deployment file is for chain {deployment.chain_id}, the settings for {settings.chain.chain_id}",
+            hint="set chain.chain_id and protocol.deployment_file to one network",
+        )
+    return deployment
 
 
 def signers(settings: Settings, environ: Mapping[str, str]) -> dict[SignerRole, Signer]:
@@ -211,3 +218,59 @@ def daemon(
         ),
         on_cycle=on_cycle,
     )
+
+
+class ConfiguredSite:
+    """`keeper.ops.doctor.Site` as the settings describe it."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self._settings, self._environ = settings, environ
+        self.chain_id = settings.chain.chain_id
+        self.daily_cap_wei = settings.fees.max_spend_wei_per_day
+        self.liquidator_account: int | None = None
+
+    def nodes(self) -> Sequence[ConfiguredNode]:
+        """See `Site.nodes`."""
+        return [ConfiguredNode(endpoint, self.chain_id) for endpoint in endpoints(self._settings)]
+
+    def contracts(self) -> ConfiguredContracts:
+        """See `Site.contracts`."""
+        deployment = _deployment(self._settings)
+        self.liquidator_account = deployment.liquidator_account
+        return ConfiguredContracts(Rpc(endpoints(self._settings), chain_id=self.chain_id), deployment)
+
+    def keys(self) -> Mapping[SignerRole, str]:
+        """See `Site.keys`."""
+        return {role: key.address for role, key in signers(self._settings, self._environ).items()}
+
+    def store(self) -> Store:
+        """See `Site.store`."""
+        return open_store(self._settings.store.url.reveal())
+
+
+class ConfiguredNode:
+    """`keeper.ops.doctor.Node`: one endpoint by itself, so that a sound one does not hide an ill one."""
+
+    def __init__(self, endpoint: Endpoint, chain_id: int) -> None:
+        self.name = endpoint.name
+        self._rpc = Rpc([endpoint], chain_id=chain_id)
+
+    def head(self) -> BlockRef:
+        """See `Node.head`."""
+        return self._rpc.block()
+
+
+class ConfiguredContracts(HouseProbe):
+    """`keeper.ops.doctor.Contracts`."""
+
+    def __init__(self, rpc: Rpc, deployment: Deployment) -> None:
+        super().__init__(Views(rpc, deployment), deployment)
+        self._rpc, self._addresses = rpc, deployment.addresses
+
+    def missing(self, block: BlockRef) -> Mapping[str, str]:
+        """See `Contracts.missing`."""
+        return {name: at for name in CONTRACTS if not self._rpc.code(at := self._addresses[name], block)}
+
+    def balance(self, address: str, block: BlockRef) -> int:
+        """See `Contracts.balance`."""
+        return self._rpc.balance(address, block)

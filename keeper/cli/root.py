@@ -1,0 +1,180 @@
+"""The table of commands, and what an error means for whoever called us.
+
+A command's module is imported when the command is asked for, so that `keeper --help` answers at once: what it needs
+(web3, numpy, SQLAlchemy) takes seconds to import.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import importlib.util
+import inspect
+import json
+import os
+import sys
+import textwrap
+import traceback
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+import keeper
+from keeper.errors import Halt, KeeperError, LawBroken
+
+#: Commands in the order of the help, with the first sentence of each; the module of the same name holds the rest.
+COMMANDS: Final = {
+    "init": "Write a settings file with every key, its meaning and its default.",
+    "check": "Prove that the keeper could run: node, contracts, keys, prices, store.",
+    "run": "Follow the chain and keep it: dry unless told to send.",
+    "once": "Live one block: decide what to do at the head, and say why.",
+    "status": "Show where everything stands, from the store alone.",
+    "explain": "Take one account apart: equity, requirement, and why it was or was not liquidated.",
+    "replay": "Live a stored block again and compare the bytes.",
+    "demo": "Watch the whole job on an embedded chain: a market, a crash, a keeper.",
+}
+
+OK, BUG, INPUT, UNREACHABLE, LAW, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+EXIT_CODES: Final = {
+    OK: "done; for check: everything is in order",
+    BUG: "a defect of the keeper itself; KEEPER_DEBUG=1 shows the traceback",
+    INPUT: "a person must act: bad input, key or chain; for check: something is not in order",
+    UNREACHABLE: "the world was unreachable, moved or said no; the same may work later",
+    LAW: "the keeper's arithmetic contradicts itself; for replay: the bytes differ",
+    INTERRUPTED: "interrupted from the keyboard",
+}
+
+_EPILOG = "\n".join(
+    [
+        "[bold]First steps[/bold]",
+        "  keeper demo                  see it work; needs no node and no key",
+        "  keeper init && keeper check  write settings, then prove them",
+        "  keeper once                  one block, dry",
+        "",
+        "[bold]Exit codes[/bold]",
+        *(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items()),
+        "",
+        "Answers go to stdout, logs to stderr. With --json an answer is one JSON object; an amount in it is",
+        '{"usd": "1.5", "wad": "1500000000000000000"}: exact decimal text, and the raw integer as text.',
+    ]
+)
+
+
+class Command(TyperCommand):
+    """A command that is imported when it is needed."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Hand over to the real command."""
+        return load(str(self.name)).make_context(info_name, args, parent, **extra)
+
+
+class Root(TyperGroup):
+    """All commands, and one place that answers errors."""
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        for name, help_ in COMMANDS.items():
+            if importlib.util.find_spec(f"keeper.cli.{name}") is not None:
+                self.add_command(Command(name, help=help_))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; end with the exit code that its error means."""
+        as_json = "--json" in ctx.args
+        try:
+            return super().invoke(ctx)
+        except KeeperError as error:
+            _say(error, as_json=as_json)
+            raise typer.Exit(exit_code(error)) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read our output has gone: typer ends quietly
+                raise
+            _confess(error, as_json=as_json)
+            raise typer.Exit(BUG) from error
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            if hasattr(error, "exit_code"):  # a usage error: typer shows it and ends with 2
+                raise
+            _confess(error, as_json=as_json)
+            raise typer.Exit(BUG) from error
+
+
+def load(name: str) -> Any:
+    """The real command of a name: function `name` of module `keeper.cli.name`, its example as epilog."""
+    module = importlib.import_module(f"keeper.cli.{name}")
+    command = getattr(module, name)
+    one = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+    example = textwrap.indent(getattr(module, "EXAMPLE", ""), "  ")
+    # Paragraphs, not lines: the terminal decides where a line ends.
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    help_ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    one.command(name, help=help_, epilog=example and f"[bold]Example[/bold]\n{example}")(command)
+    return typer.main.get_command(one)
+
+
+def exit_code(error: KeeperError) -> int:
+    """What an error class means for whoever called us."""
+    if isinstance(error, Halt):
+        return INPUT
+    return LAW if isinstance(error, LawBroken) else UNREACHABLE
+
+
+def _say(error: KeeperError, *, as_json: bool) -> None:
+    """The sentence and the hint on stderr; for a script also one object on stdout."""
+    from rich.console import Console  # noqa: PLC0415 - only when something went wrong
+
+    # Not markup: a message may hold brackets, such as a section's name.
+    out = Console(stderr=True, highlight=False, soft_wrap=True)
+    out.print("error: ", style="bold red", end="")
+    out.print(error.message, markup=False)
+    if error.hint:
+        out.print("     → ", style="cyan", end="")
+        out.print(error.hint, markup=False)
+    if os.environ.get("KEEPER_DEBUG"):
+        traceback.print_exception(error)
+    if as_json:
+        answer = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
+        print(json.dumps({"error": answer | {"exit_code": exit_code(error)}}))
+
+
+def _confess(error: Exception, *, as_json: bool) -> None:
+    """A defect of ours: short, with where to report it; the traceback for whoever asks."""
+    if os.environ.get("KEEPER_DEBUG"):
+        traceback.print_exception(error)
+    print(f"internal error: {type(error).__name__}: {error}", file=sys.stderr)
+    print(
+        f"     → this is a defect of the keeper (version {keeper.__version__}), not of what you did.  Please run it\n"
+        "       again with KEEPER_DEBUG=1 and open an issue with the traceback; SECURITY.md if money is at risk",
+        file=sys.stderr,
+    )
+    if as_json:
+        print(json.dumps({"error": {"kind": "Bug", "message": str(error), "hint": "", "exit_code": BUG}}))
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"keeper {keeper.__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=Root,
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Margin keeper for on-chain options and perps: computes, publishes, liquidates."""

@@ -1,0 +1,1 @@
+"""Answers: tables for a person, one JSON object for a script."""

@@ -1,0 +1,236 @@
+"""`keeper status` for a person and for a script."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from keeper.cli.show import words
+from keeper.cli.show.actions import became, handed_tree, on_what, tx_state, tx_tree
+from keeper.cli.show.cycle import alerts_view
+from keeper.domain.action import kind
+from keeper.domain.snapshot import Snapshot, Usable
+from keeper.offline import account_name
+from keeper.ops.status import Status
+
+#: A loop that has not moved for so long is worth a colour.
+QUIET_S = 120
+BAR = 30
+
+
+def status_view(status: Status) -> RenderableType:
+    """Everything, most urgent first."""
+    if status.last is None:
+        return Text("no block has been lived yet: keeper once", style="yellow")
+    parts: list[RenderableType] = [_head(status)]
+    if status.last.decision.alerts:
+        parts.append(alerts_view(status.last))
+    parts.append(_bands(status))
+    if status.snapshot is not None:
+        parts += [_markets(status, status.snapshot), *_auctions(status.snapshot)]
+    parts += [*_nearest(status), *_open(status), *_notices(status), *_lately(status)]
+    return Group(*parts)
+
+
+def _head(status: Status) -> RenderableType:
+    assert status.last is not None
+    block = status.last.block
+    table = Table.grid(padding=(0, 2, 0, 0))
+    when = f"{words.utc(block.timestamp)}, {words.age(status.now_s - block.timestamp)}"
+    table.add_row("last block", Text(f"{block.number:,}", style="bold"), when)
+    for name, (at, progress) in status.heartbeats.items():
+        quiet = status.now_s - at
+        said = Text(words.age(quiet), style="bold red" if quiet > QUIET_S else "green")
+        table.add_row(f"heartbeat {name}", f"{progress:,}", said)
+    if not status.heartbeats:
+        table.add_row("heartbeat", "–", Text("none: keeper run has not run here", style="bright_black"))
+    if status.snapshot is not None and status.snapshot.fund is not None:
+        table.add_row("insurance fund", words.usd(status.snapshot.fund.balance), "")
+    return table
+
+
+def _bands(status: Status) -> RenderableType:
+    table = _table("accounts", "count", "", "equity", "maintenance", "initial")
+    total = max(1, sum(band.accounts for band in status.bands.values()))
+    for band, one in status.bands.items():
+        style = words.BAND_STYLES[band] if one.accounts else "bright_black"
+        cells = max(1, round(one.accounts * BAR / total)) if one.accounts else 0
+        amounts = [words.usd(x) if one.accounts and band != "unknown" else "–" for x in (one.equity, one.mm, one.im)]
+        table.add_row(Text(str(band), style=style), str(one.accounts), Text("█" * cells, style=style), *amounts)
+    return table
+
+
+def _markets(status: Status, snapshot: Snapshot) -> RenderableType:
+    assert status.last is not None
+    targets = {t.underlying: t for t in status.last.decision.targets}
+    table = _table("market", "spot", "scan range", "target", "file age", "next publication")
+    now = snapshot.block.timestamp
+    for u in snapshot.underlyings:
+        spot = Text(words.usd(u.spot.wad)) if isinstance(u.spot, Usable) else Text("unusable", style="bold red")
+        target = targets.get(u.underlying)
+        due = "–" if u.publication is None else "now" if u.publication.next_allowed_s <= now else "later"
+        if due == "later" and u.publication is not None:
+            due = f"in {u.publication.next_allowed_s - now} s"
+        table.add_row(
+            Text(u.symbol, style="bold"),
+            spot,
+            words.percent(u.live.ranges.psr_ppm) if u.live else "–",
+            words.percent(target.ranges.psr_ppm) if target else "–",
+            f"{now - u.live.time:,} s" if u.live else "–",
+            due,
+        )
+    return table
+
+
+def _auctions(snapshot: Snapshot) -> list[RenderableType]:
+    if not snapshot.auctions:
+        return []
+    table = _table("auction", "running", "paid in", "paid by fund", "")
+    for one in snapshot.auctions:
+        table.add_row(
+            words.account(one.account),
+            f"{snapshot.block.timestamp - one.start_time:,} s",
+            words.usd(one.reserved),
+            words.usd(one.paid_by_fund),
+            Text("insolvent", style="bright_magenta") if one.insolvent_since else "",
+        )
+    return [table]
+
+
+def _nearest(status: Status) -> list[RenderableType]:
+    if not status.nearest:
+        return []
+    table = _table("nearest to liquidation", "health", "equity", "maintenance", "initial")
+    for one in status.nearest:
+        style = words.BAND_STYLES[one.band]
+        name = Text(words.account(one.account) + ("  in auction" if one.in_auction else ""))
+        health = Text(words.health(one.health_ppm), style=style)
+        table.add_row(name, health, words.usd(one.equity), words.usd(one.mm), words.usd(one.im))
+    return [table]
+
+
+def _open(status: Status) -> list[RenderableType]:
+    if not status.open_txs:
+        return [Text("no transaction is open", style="bright_black")]
+    table = _table("open transaction", "state", "nonce", "tries", "decided at", "why", numbers=2)
+    for tx in status.open_txs:
+        nonce = "–" if tx.nonce is None else str(tx.nonce)
+        block = f"{tx.intent.decided_at.number:,}"
+        table.add_row(tx.intent.kind, tx_state(tx), nonce, str(len(tx.attempts)), block, tx.intent.why)
+    return [table]
+
+
+def _notices(status: Status) -> list[RenderableType]:
+    if not status.notices:
+        return []
+    table = _table(f"margin calls, {status.called} standing", "block", "health", "equity", "maintenance", "")
+    for one in status.notices:
+        state = Text("ended", style="bright_black") if one.ended else Text("stands", style="yellow")
+        call = one.call
+        table.add_row(
+            words.account(call.account),
+            f"{one.block.number:,}",
+            words.health(call.health_ppm),
+            words.usd(call.equity),
+            words.usd(call.mm),
+            state,
+        )
+    return [table]
+
+
+def _lately(status: Status) -> list[RenderableType]:
+    if not status.lately:
+        return [Text("nothing was decided lately", style="bright_black")]
+    symbols = {u.underlying: u.symbol for u in status.snapshot.underlyings} if status.snapshot else {}
+    table = _table("lately", "block", "on", "why", "what became of it", numbers=1)
+    for block, one in status.lately:
+        action = one.action
+        table.add_row(
+            Text(kind(action), style="bold"),
+            f"{block.number:,}",
+            on_what(action, symbols),
+            Text(action.why, overflow="ellipsis", no_wrap=True),
+            became(one),
+        )
+    return [table]
+
+
+def _table(*names: str, numbers: int = 9) -> Table:
+    """A table whose columns after the first are right-aligned, `numbers` of them."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, header_style="bright_black")
+    for i, name in enumerate(names):
+        right = 0 < i <= numbers and name != ""
+        table.add_column(name, justify="right" if right else "left", no_wrap=i == 0)
+    return table
+
+
+def status_tree(status: Status) -> dict[str, Any]:
+    """Everything, as one object."""
+    last, snapshot = status.last, status.snapshot
+    targets = {t.underlying: t.ranges.psr_ppm for t in last.decision.targets} if last else {}
+    return {
+        "now_s": status.now_s,
+        "last_block": None
+        if last is None
+        else {"number": last.block.number, "hash": last.block.hash, "timestamp": last.block.timestamp},
+        "heartbeats": {name: {"at_s": at, "block": block} for name, (at, block) in status.heartbeats.items()},
+        "alerts": list(last.decision.alerts) if last else [],
+        "accounts": {
+            str(band): {
+                "count": one.accounts,
+                "equity": words.money(one.equity),
+                "mm": words.money(one.mm),
+                "im": words.money(one.im),
+            }
+            for band, one in status.bands.items()
+        },
+        "markets": [
+            {
+                "underlying": u.underlying,
+                "symbol": u.symbol,
+                "spot": words.money(u.spot.wad) if isinstance(u.spot, Usable) else None,
+                "psr_ppm": u.live.ranges.psr_ppm if u.live else None,
+                "psr_target_ppm": targets.get(u.underlying),
+            }
+            for u in (snapshot.underlyings if snapshot else ())
+        ],
+        "fund": words.money(snapshot.fund.balance) if snapshot and snapshot.fund else None,
+        "auctions": [
+            {
+                "account": account_name(one.account),
+                "start_time": one.start_time,
+                "insolvent_since": one.insolvent_since or None,
+                "paid_in": words.money(one.reserved),
+                "paid_by_fund": words.money(one.paid_by_fund),
+            }
+            for one in (snapshot.auctions if snapshot else ())
+        ],
+        "nearest": [
+            {
+                "account": account_name(one.account),
+                "band": one.band,
+                "health_ppm": str(one.health_ppm),
+                "equity": words.money(one.equity),
+                "mm": words.money(one.mm),
+            }
+            for one in status.nearest
+        ],
+        "open_transactions": [tx_tree(tx) for tx in status.open_txs],
+        "margin_calls_standing": status.called,
+        "margin_calls": [
+            {
+                "account": account_name(one.call.account),
+                "block": one.block.number,
+                "health_ppm": str(one.call.health_ppm),
+                "equity": words.money(one.call.equity),
+                "mm": words.money(one.call.mm),
+                "ended": one.ended,
+            }
+            for one in status.notices
+        ],
+        "lately": [{"block": block.number} | handed_tree(one) for block, one in status.lately],
+    }

@@ -1,0 +1,289 @@
+"""Prove that a keeper could run, and say for each thing that is wrong what to do about it.
+
+The checks go from the outside in: a node that answers, the right chain, the contracts on it, the keys and what they may
+do, prices, memory.  One that cannot be made because an earlier one failed is skipped, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from typing import Protocol
+
+from keeper.domain.block import BlockRef
+from keeper.domain.snapshot import Price, Unusable
+from keeper.domain.tx import SignerRole
+from keeper.errors import KeeperError
+from keeper.ports import Store
+
+WAD = 10**18
+#: Seconds between the head's time and ours that are worth a word, and that are too many.
+DRIFT_WORTH_A_WORD_S, DRIFT_TOO_LARGE_S = 60, 900
+#: Chains of one machine.  They make blocks when asked to, so an old head says nothing.
+LOCAL_CHAINS = (1337, 31337)
+
+
+class Verdict(StrEnum):
+    """What a check found."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    """The keeper runs, with less than it could do."""
+    BAD = "bad"
+    """The keeper cannot run."""
+    SKIPPED = "skipped"
+    """An earlier finding kept it out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One line of the answer."""
+
+    what: str
+    verdict: Verdict
+    said: str
+    hint: str = ""
+    """What to do; empty if nothing."""
+
+
+class Node(Protocol):
+    """One RPC endpoint."""
+
+    @property
+    def name(self) -> str:
+        """Its host; never its path, which may hold a key."""
+
+    def head(self) -> BlockRef:
+        """Its newest block.  Raises: `Retry` if it cannot be asked, `Halt` if it serves another chain."""
+
+
+class Contracts(Protocol):
+    """The protocol's contracts at one block.  Each may raise `Retry` or `Refused`."""
+
+    def missing(self, block: BlockRef) -> Mapping[str, str]:
+        """Address by name of each contract without code."""
+
+    def balance(self, address: str, block: BlockRef) -> int:
+        """Native balance, wei."""
+
+    def may_publish(self, address: str, block: BlockRef) -> bool:
+        """Whether a key holds the publisher's role."""
+
+    def owner(self, account: int) -> str:
+        """Who may act for an account."""
+
+    def equity(self, account: int, block: BlockRef) -> int:
+        """An account's equity, wad USD."""
+
+    def prices(self, block: BlockRef) -> dict[str, Price]:
+        """The oracle's answers by ticker."""
+
+    def stale_files(self, block: BlockRef, prices: dict[str, Price]) -> tuple[str, ...]:
+        """Underlyings whose risk file is stale."""
+
+
+class Site(Protocol):
+    """What is to be checked, as the settings describe it.  Nothing is opened before it is asked for."""
+
+    chain_id: int
+    daily_cap_wei: int
+    liquidator_account: int | None
+    """As the deployment file says; meaningful once `contracts` was made."""
+
+    def nodes(self) -> Sequence[Node]:
+        """The endpoints.  Raises: `BadInput`."""
+
+    def contracts(self) -> Contracts:
+        """The deployment.  Raises: `BadInput` if its file is missing, malformed or for another chain."""
+
+    def keys(self) -> Mapping[SignerRole, str]:
+        """Address by role of the configured keys.  Raises: `BadInput` if one cannot be loaded."""
+
+    def store(self) -> Store:
+        """Memory.  Raises: `KeeperError`."""
+
+
+def examine(site: Site, *, now_s: int) -> Iterator[Finding]:
+    """Make every check, in order.  What a check raises becomes a finding; nothing is raised.
+
+    Args:
+        site: what is to be checked.
+        now_s: this machine's clock, unix seconds.
+    """
+    head: BlockRef | None = None
+    found: list[BlockRef] = []
+    yield from _guard("node", lambda: _nodes(site, found))
+    if found:
+        head = max(found, key=lambda block: block.number)
+        yield _clock(head, now_s, site.chain_id)
+    contracts: list[Contracts] = []
+    yield from _guard("contracts", lambda: _contracts(site, head, contracts))
+    here = (contracts[0], head) if contracts and head else None
+    keys: dict[SignerRole, str] = {}
+    yield from _guard("keys", lambda: _keys(site, keys))
+    for role, address in keys.items():
+        yield from _needs(here, f"{role} key", partial(_key, role, address, site.daily_cap_wei))
+    yield from _needs(here, "liquidator account", partial(_own_account, site.liquidator_account, keys))
+    yield from _needs(here, "oracle prices", _prices)
+    yield from _guard("store", lambda: _store(site))
+
+
+def ready(findings: Sequence[Finding]) -> bool:
+    """Whether the keeper could run: nothing is bad."""
+    return all(finding.verdict is not Verdict.BAD for finding in findings)
+
+
+# --- the checks -------------------------------------------------------------------------------------------------------
+
+
+def _nodes(site: Site, found: list[BlockRef]) -> Iterator[Finding]:
+    for node in site.nodes():
+        try:
+            head = node.head()
+        except KeeperError as error:
+            hint = error.hint or "check chain.rpc_urls, that the node runs, and that this machine may reach it"
+            yield _bad(f"node {node.name}", error.message, hint)
+        else:
+            found.append(head)
+            yield _good(f"node {node.name}", f"chain {site.chain_id}, head {head.number:,}")
+
+
+def _clock(head: BlockRef, now_s: int, chain_id: int) -> Finding:
+    late = now_s - head.timestamp
+    if abs(late) < DRIFT_WORTH_A_WORD_S:
+        return _good("clock", f"{late} s from the head's time")
+    said = f"the head is {late:,} s old" if late > 0 else f"the head is {-late:,} s ahead of this machine's clock"
+    if chain_id in LOCAL_CHAINS:
+        return Finding(what="clock", verdict=Verdict.WARNING, said=f"{said}; fine on a test chain")
+    verdict = Verdict.BAD if abs(late) > DRIFT_TOO_LARGE_S else Verdict.WARNING
+    hint = "wait until the node is synced, or set this machine's clock (timedatectl)"
+    return Finding(what="clock", verdict=verdict, said=said, hint=hint)
+
+
+def _contracts(site: Site, head: BlockRef | None, found: list[Contracts]) -> Iterator[Finding]:
+    contracts = site.contracts()
+    if head is None:
+        yield _skipped("contracts", "no node to ask")
+        return
+    missing = contracts.missing(head)
+    if missing:
+        for name, address in missing.items():
+            hint = "check protocol.deployment_file: is it for this chain, and is the node past its block?"
+            yield _bad(f"contract {name}", f"no code at {address}", hint)
+        return
+    found.append(contracts)
+    yield _good("contracts", "all there")
+
+
+def _keys(site: Site, keys: dict[SignerRole, str]) -> Iterator[Finding]:
+    keys |= site.keys()
+    if len(set(keys.values())) < len(keys):
+        shared = next(iter(keys.values()))
+        hint = "make a second key: who publishes could otherwise liquidate what a publication made liquidatable"
+        yield _bad("keys", f"publisher and liquidator are one key, {shared}", hint)
+    for role in SignerRole:
+        if role not in keys:
+            said = "not configured: the keeper watches and cannot send"
+            yield Finding(
+                what=f"{role} key", verdict=Verdict.WARNING, said=said, hint=f"configure [keys.{role}] before --send"
+            )
+
+
+def _key(role: SignerRole, address: str, cap_wei: int, contracts: Contracts, head: BlockRef) -> Iterator[Finding]:
+    what, publishes = f"{role} key", contracts.may_publish(address, head)
+    if role is SignerRole.PUBLISHER and not publishes:
+        hint = f"have the protocol's owner call RiskParameters.grantRole(PUBLISHER_ROLE, {address})"
+        yield _bad(what, f"{address} may not publish", hint)
+    elif role is SignerRole.LIQUIDATOR and publishes:
+        hint = "use another key, or have the owner revoke its PUBLISHER_ROLE"
+        yield _bad(what, f"{address} liquidates and may publish too", hint)
+    else:
+        yield _good(what, f"{address}{', may publish' if publishes else ''}")
+    balance = contracts.balance(address, head)
+    if balance == 0:
+        yield _bad(f"{role} balance", "0 ETH: it cannot pay for a transaction", f"send ether to {address}")
+    elif balance < cap_wei:
+        said = f"{balance / WAD:.4f} ETH, below the {cap_wei / WAD:g} ETH it may spend a day"
+        hint = f"send ether to {address}, or lower fees.max_spend_eth_per_day"
+        yield Finding(what=f"{role} balance", verdict=Verdict.WARNING, said=said, hint=hint)
+    else:
+        yield _good(f"{role} balance", f"{balance / WAD:.4f} ETH")
+
+
+def _own_account(
+    account: int | None, keys: Mapping[SignerRole, str], contracts: Contracts, head: BlockRef
+) -> Iterator[Finding]:
+    what = "liquidator account"
+    if account is None:
+        hint = "set liquidator_account in the deployment file; without it the keeper neither flags nor bids"
+        yield Finding(what=what, verdict=Verdict.WARNING, said="none is named", hint=hint)
+        return
+    owner, key = contracts.owner(account), keys.get(SignerRole.LIQUIDATOR)
+    if key is not None and owner.lower() != key.lower():
+        hint = "correct liquidator_account in the deployment file, or configure its owner's key"
+        yield _bad(what, f"{owner} owns it, the liquidator key is {key}", hint)
+        return
+    equity = contracts.equity(account, head)
+    if equity <= 0:
+        hint = f"deposit collateral to account {account:#066x}; a bid must leave it above its initial requirement"
+        yield _bad(what, f"equity {equity / WAD:,.2f}: it cannot bid", hint)
+    else:
+        yield _good(what, f"equity {equity / WAD:,.2f}")
+
+
+def _prices(contracts: Contracts, head: BlockRef) -> Iterator[Finding]:
+    prices = contracts.prices(head)
+    for symbol, price in prices.items():
+        if isinstance(price, Unusable):
+            hint = f"accounts that hold {symbol} stay unknown until its feed recovers; ask the oracle's operators"
+            yield _bad(f"price {symbol}", price.reason, hint)
+        else:
+            yield _good(f"price {symbol}", f"{price.wad / WAD:,.2f}")
+    for symbol in contracts.stale_files(head, prices):
+        hint = "the keeper refreshes it with --send; anyone may call RiskFile.refresh"
+        yield Finding(what=f"risk file {symbol}", verdict=Verdict.WARNING, said="stale", hint=hint)
+
+
+def _store(site: Site) -> Iterator[Finding]:
+    store = site.store()
+    try:
+        newest = store.cycles(limit=1)
+        said = f"opens; newest block {newest[0].block.number:,}" if newest else "opens; no block lived yet"
+        yield _good("store", f"{said}, {len(store.open_txs())} transactions open")
+    finally:
+        store.close()
+
+
+# --- helpers ----------------------------------------------------------------------------------------------------------
+
+
+def _guard(what: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """A check whose errors are findings."""
+    try:
+        yield from check()
+    except KeeperError as error:
+        yield _bad(what, error.message, error.hint)
+
+
+def _needs(
+    here: tuple[Contracts, BlockRef] | None, what: str, check: Callable[[Contracts, BlockRef], Iterator[Finding]]
+) -> Iterator[Finding]:
+    """A check that asks the contracts."""
+    if here is None:
+        yield _skipped(what, "no contracts to ask")
+    else:
+        yield from _guard(what, lambda: check(*here))
+
+
+def _good(what: str, said: str) -> Finding:
+    return Finding(what=what, verdict=Verdict.GOOD, said=said)
+
+
+def _bad(what: str, said: str, hint: str) -> Finding:
+    return Finding(what=what, verdict=Verdict.BAD, said=said, hint=hint)
+
+
+def _skipped(what: str, why: str) -> Finding:
+    return Finding(what=what, verdict=Verdict.SKIPPED, said=why)

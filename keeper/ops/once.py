@@ -1,0 +1,18 @@
+"""Live one block: the head as it is now."""
+
+from __future__ import annotations
+
+from keeper.cycle import Ports, cycle
+from keeper.domain.cycle import CycleRecord
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
+from keeper.ports import Heads
+
+
+def once(heads: Heads, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -> CycleRecord:
+    """Adopt what an earlier process left open, then live the head.
+
+    Raises: as `keeper.cycle.cycle`.
+    """
+    head = heads.head()
+    ports.sender.recover(head)
+    return cycle(head, ports, risk, policy)

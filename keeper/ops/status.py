@@ -1,0 +1,87 @@
+"""Where everything stands, from the store alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from keeper.domain import codec
+from keeper.domain.block import BlockRef
+from keeper.domain.cycle import CycleInputs, CycleRecord, Handed
+from keeper.domain.history import Notice
+from keeper.domain.margin import AccountMargin, Band
+from keeper.domain.snapshot import Snapshot
+from keeper.domain.tx import TxRecord
+from keeper.ports import Store
+
+#: Cycles looked through for what was decided lately.
+LATELY = 20
+#: Accounts, margin calls and decisions listed.
+LISTED = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class BandSum:
+    """The accounts of one band.  wad USD."""
+
+    accounts: int
+    equity: int
+    mm: int
+    im: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """What the store says."""
+
+    now_s: int
+    last: CycleRecord | None
+    """The newest cycle."""
+    snapshot: Snapshot | None
+    """What it saw; None if there is no cycle or its snapshot is gone."""
+    bands: Mapping[Band, BandSum]
+    """Every band, in the order of `Band`; amounts of unknown accounts are zero."""
+    nearest: tuple[AccountMargin, ...]
+    """Accounts with the lowest health, worst first, none that owes nothing."""
+    heartbeats: Mapping[str, tuple[int, int]]
+    open_txs: tuple[TxRecord, ...]
+    called: int
+    """Margin calls that stand."""
+    notices: tuple[Notice, ...]
+    """The newest margin calls, newest first."""
+    lately: tuple[tuple[BlockRef, Handed], ...]
+    """What was decided and handed over in the last cycles, newest first."""
+
+
+def status(store: Store, *, now_s: int) -> Status:
+    """Collect where everything stands.
+
+    Raises: `BadInput` if what is stored cannot be read; `Retry` if the database cannot be asked.
+    """
+    cycles = store.cycles(limit=LATELY)
+    last = cycles[0] if cycles else None
+    payload = store.snapshot(last.block.hash) if last else None
+    accounts = last.decision.report.accounts if last else ()
+    priced = [a for a in accounts if isinstance(a, AccountMargin)]
+    return Status(
+        now_s=now_s,
+        last=last,
+        snapshot=codec.loads(CycleInputs, payload).snapshot if payload else None,
+        bands={band: _sum([a for a in accounts if getattr(a, "band", Band.UNKNOWN) is band]) for band in Band},
+        nearest=tuple(sorted((a for a in priced if a.mm), key=lambda a: (a.health_ppm, a.equity))[:LISTED]),
+        heartbeats=store.heartbeats(),
+        open_txs=store.open_txs(),
+        called=len(store.called()),
+        notices=store.notices(limit=LISTED),
+        lately=tuple((c.block, h) for c in cycles for h in c.handed)[:LISTED],
+    )
+
+
+def _sum(accounts: list[object]) -> BandSum:
+    priced = [a for a in accounts if isinstance(a, AccountMargin)]
+    return BandSum(
+        accounts=len(accounts),
+        equity=sum(a.equity for a in priced),
+        mm=sum(a.mm for a in priced),
+        im=sum(a.im for a in priced),
+    )

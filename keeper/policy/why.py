@@ -1,0 +1,162 @@
+"""Why an account was, or was not, acted on: the reasons of `decide`, read back from its inputs and its answer.
+
+It judges nothing by itself.  What was done comes from the decision; what was not, from the very conditions and the very
+functions with which `decide` leaves an account out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from keeper.domain.action import Action, Bid, Flag, MarginCall, Publish, Refresh, Touch, Unflag, subject
+from keeper.domain.cycle import CycleInputs, Decision
+from keeper.domain.margin import INFINITE_HEALTH_PPM, AccountMargin, Band, Unpriced
+from keeper.domain.market import MarketModel
+from keeper.domain.snapshot import AuctionState
+from keeper.policy import auction as dutch
+from keeper.policy.auction import WAD
+from keeper.policy.liquidate import SHORT, bids
+
+
+class Answer(StrEnum):
+    """What became of an account at a block."""
+
+    ACTED = "acted"
+    """An action on it was decided."""
+    SAFE = "safe"
+    """Nothing was due."""
+    WAITS = "waits"
+    """Something was due and held back, for the reason given."""
+    UNKNOWN = "unknown"
+    """It cannot be priced: never safe, never liquidated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """One sentence of the answer."""
+
+    answer: Answer
+    action: Action | None
+    """The action behind it, if one was decided."""
+    said: str
+
+
+def why(account: int, inputs: CycleInputs, decision: Decision, market: MarketModel) -> tuple[Reason, ...]:
+    """Say what was decided about an account, and why nothing else was.
+
+    Raises: `KeyError` if the report does not know it.
+    """
+    found = {a.account: a for a in decision.report.accounts}[account]
+    acted = [a for a in decision.actions if isinstance(a, Flag | Unflag | Bid | Touch | MarginCall)]
+    reasons = [
+        Reason(answer=Answer.ACTED, action=a, said=f"{_DONE[type(a)]}: {a.why}") for a in acted if a.account == account
+    ]
+    if isinstance(found, Unpriced):
+        said = f"it cannot be priced ({found.reason}), so it is neither safe nor liquidated"
+        return (*reasons, Reason(answer=Answer.UNKNOWN, action=None, said=said))
+    kinds = {type(reason.action) for reason in reasons}
+    if found.in_auction:
+        rest = () if kinds & {Bid, Unflag} else _no_bid(found, inputs, decision, market)
+    elif found.band in SHORT:
+        rest = () if Flag in kinds else (_waits(_no_flag(found, inputs, decision)),)
+    elif found.band is Band.WARNING:
+        rest = () if MarginCall in kinds else (_safe(f"{_room(found)}; its margin call stands since an earlier block"),)
+    else:
+        rest = (_safe(_room(found)),)
+    return (*reasons, *rest)
+
+
+_DONE: dict[type, str] = {
+    Flag: "flagged for liquidation",
+    Unflag: "released from its auction",
+    Bid: "bid on",
+    Touch: "brought up to date",
+    MarginCall: "called for margin",
+}
+
+
+def _room(found: AccountMargin) -> str:
+    if found.health_ppm == INFINITE_HEALTH_PPM:
+        return "nothing is required of it"
+    return f"equity is {_usd(found.equity - found.mm)} above maintenance, so no one can liquidate it"
+
+
+def _no_flag(found: AccountMargin, inputs: CycleInputs, decision: Decision) -> str:
+    """Why an account below maintenance was not flagged, in the order in which `decide` leaves accounts out."""
+    snapshot = inputs.snapshot
+    if found.account == snapshot.own_account:
+        return "it is our own account, which we never flag: reduce it or add cash by hand"
+    if snapshot.fund is not None and found.account == snapshot.fund.account:
+        return "it is the insurance fund's account, which is never flagged"
+    before = {a.account: a for a in decision.report.previous}.get(found.account)
+    if isinstance(before, Unpriced):
+        return f"a notice window is open and it cannot be priced under the file before: {before.reason}"
+    if before is not None and before.band not in SHORT:
+        return (
+            "new parameters made it short and their notice window is open: under the file before, equity "
+            f"{_usd(before.equity)} covers maintenance {_usd(before.mm)}"
+        )
+    if _in_flight("flag", found.account, inputs):
+        return "its flag is in flight: decided at an earlier block and not settled yet"
+    return _crowded_out(inputs)
+
+
+def _no_bid(found: AccountMargin, inputs: CycleInputs, decision: Decision, market: MarketModel) -> tuple[Reason, ...]:
+    snapshot = inputs.snapshot
+    running = next((a for a in snapshot.auctions if a.account == found.account), None)
+    started = () if running is None else (_waits(_auction(running, found, inputs)),)
+    if _in_flight("bid", found.account, inputs):
+        return (*started, _waits("our bid is in flight: decided at an earlier block and not settled yet"))
+    if snapshot.own_account is None:
+        return (*started, _waits("no liquidator account is configured, so we do not bid"))
+    accounts = {a.account: a for a in decision.report.accounts if isinstance(a, AccountMargin)}
+    own = accounts.get(snapshot.own_account)
+    if own is None or own.in_auction:
+        return (*started, _waits("our own account cannot bid: it is unknown, cannot be priced or is in auction itself"))
+    if all(bid.account != found.account for bid in bids(snapshot, market, accounts, inputs.policy)):
+        spare, limit = max(0, own.equity - own.im), inputs.policy.max_inventory_usd
+        return (
+            *started,
+            _waits(
+                f"no bid pays or fits: least edge {inputs.policy.min_bid_edge_ppm / 1e4:g} %, our spare margin "
+                f"{_usd(spare)}, inventory limit {limit:,}"
+            ),
+        )
+    held = {u.underlying for u in found.underlyings}
+    if any(isinstance(a, Publish | Refresh) and a.underlying in held for a in decision.actions):
+        return (*started, _waits("its risk file changes in this block, so a bid would be void: it waits for the next"))
+    return (*started, _waits(_crowded_out(inputs)))
+
+
+def _auction(running: AuctionState, found: AccountMargin, inputs: CycleInputs) -> str:
+    now, rules = inputs.snapshot.block.timestamp, inputs.snapshot.auction_rules
+    seconds = max(0, now - running.start_time)
+    if rules is None:
+        return f"in auction for {seconds} s"
+    offer = dutch.offer(running, found, rules, now)
+    price = f"a bidder pays {_usd(offer.cost)}" if offer.cost >= 0 else f"a bidder is paid {_usd(-offer.cost)}"
+    return f"in auction for {seconds} s: {price} for all of it, worth {_usd(offer.worth)}"
+
+
+def _in_flight(kind: str, account: int, inputs: CycleInputs) -> bool:
+    return (kind, subject(Flag(account=account, why=""))) in inputs.in_flight
+
+
+def _crowded_out(inputs: CycleInputs) -> str:
+    return (
+        f"more urgent actions filled the {inputs.policy.max_actions_per_block} of this block "
+        "(policy.max_actions_per_block); the next block takes it up"
+    )
+
+
+def _waits(said: str) -> Reason:
+    return Reason(answer=Answer.WAITS, action=None, said=said)
+
+
+def _safe(said: str) -> Reason:
+    return Reason(answer=Answer.SAFE, action=None, said=said)
+
+
+def _usd(wad: int) -> str:
+    return f"{wad / WAD:,.2f}"

@@ -1,0 +1,58 @@
+"""What `keeper check` asks the contracts before anything depends on them."""
+
+from __future__ import annotations
+
+from eth_hash.auto import keccak
+
+from keeper.domain.block import BlockRef
+from keeper.domain.snapshot import Price, Usable
+from keeper.protocols.clearinghouse.deployment import Deployment
+from keeper.protocols.clearinghouse.ids import owner_of
+from keeper.protocols.clearinghouse.views import Views
+
+PUBLISHER_ROLE = keccak(b"PUBLISHER_ROLE")
+#: `FileVersion.Live` of the contracts.
+LIVE = 0
+#: Collateral that is settlement cash: priced at one dollar by definition.
+CASH = 0
+
+
+class HouseProbe:
+    """Questions about one deployment at one block.  Each raises as `Calls.call_at`."""
+
+    def __init__(self, views: Views, deployment: Deployment) -> None:
+        self._views = views
+        self._deployment = deployment
+
+    def may_publish(self, address: str, block: BlockRef) -> bool:
+        """Whether a key holds the publisher's role."""
+        return bool(self._views.one(block, "RiskParameters", "hasRole", PUBLISHER_ROLE, address))
+
+    def equity(self, account: int, block: BlockRef) -> int:
+        """An account's equity, wad USD."""
+        margin = self._views.one(block, "ClearingHouse", "margin", account, LIVE)
+        return int(margin["equity"])
+
+    def owner(self, account: int) -> str:
+        """Who may act for an account, lower case."""
+        return owner_of(account)
+
+    def prices(self, block: BlockRef) -> dict[str, Price]:
+        """The oracle's answer by ticker, underlyings first."""
+        assets = {
+            symbol: self._views.one(block, "RiskFile", "assetOf", underlying)
+            for underlying, symbol in sorted(self._deployment.symbols.items())
+        }
+        for collateral, symbol in sorted(self._deployment.collaterals.items()):
+            if collateral != CASH:
+                assets[symbol] = self._views.one(block, "ClearingHouse", "collateral", collateral)["asset"]
+        return {symbol: self._views.price(block, asset) for symbol, asset in assets.items()}
+
+    def stale_files(self, block: BlockRef, prices: dict[str, Price]) -> tuple[str, ...]:
+        """Tickers of underlyings whose risk file is stale; those without a usable price are left out."""
+        return tuple(
+            symbol
+            for underlying, symbol in sorted(self._deployment.symbols.items())
+            if isinstance(price := prices[symbol], Usable)
+            and self._views.one(block, "RiskFile", "isStale", underlying, price.wad)
+        )
