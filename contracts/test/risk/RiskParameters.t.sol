@@ -40,9 +40,13 @@ contract RiskParametersTest is RiskFixture {
     function test_psr__step_or_bound__refused() public {
         IRiskParameters.Publication memory p = aPublication();
         p.psrPpm = 180_001; // 20 % of 150,000
-        _refused(p, abi.encodeWithSelector(IRiskParameters.StepTooLarge.selector, bytes32("psr"), 150_000, 180_001, 30_000));
+        _refused(
+            p, abi.encodeWithSelector(IRiskParameters.StepTooLarge.selector, bytes32("psr"), 150_000, 180_001, 30_000)
+        );
         p.psrPpm = 49_999;
-        _refused(p, abi.encodeWithSelector(IRiskParameters.OutOfRange.selector, bytes32("psr"), 49_999, 50_000, 400_000));
+        _refused(
+            p, abi.encodeWithSelector(IRiskParameters.OutOfRange.selector, bytes32("psr"), 49_999, 50_000, 400_000)
+        );
         p.psrPpm = 180_000;
         _passes(p);
         assertEq(file.header(ETH, FileVersion.Live).psrPpm, 180_000);
@@ -81,7 +85,9 @@ contract RiskParametersTest is RiskFixture {
         pass(1 hours);
         p = aPublication();
         p.psrPpm = 180_001;
-        _refused(p, abi.encodeWithSelector(IRiskParameters.BudgetExceeded.selector, bytes32("psr"), 150_000, 180_001, 10_000));
+        _refused(
+            p, abi.encodeWithSelector(IRiskParameters.BudgetExceeded.selector, bytes32("psr"), 150_000, 180_001, 10_000)
+        );
         p.psrPpm = 175_000;
         _passes(p);
     }
@@ -152,8 +158,7 @@ contract RiskParametersTest is RiskFixture {
         IRiskParameters.Publication memory p = aPublication();
         p.expiries[0].sigmaPpm[2] = 419_999;
         _refused(
-            p,
-            abi.encodeWithSelector(IRiskParameters.SmileOutOfBand.selector, _week, uint64(1700e8), 419_999, 600_000)
+            p, abi.encodeWithSelector(IRiskParameters.SmileOutOfBand.selector, _week, uint64(1700e8), 419_999, 600_000)
         );
     }
 
@@ -187,9 +192,7 @@ contract RiskParametersTest is RiskFixture {
         p.id = 10;
         p.validUntil = type(uint64).max;
         vm.roll(block.number + 20);
-        _refused(
-            p, abi.encodeWithSelector(IRiskParameters.TooEarly.selector, block.timestamp + 600, block.timestamp)
-        );
+        _refused(p, abi.encodeWithSelector(IRiskParameters.TooEarly.selector, block.timestamp + 600, block.timestamp));
         pass(600);
         IRiskParameters.ExpiryPublication[] memory one = new IRiskParameters.ExpiryPublication[](1);
         one[0] = p.expiries[0];
@@ -252,14 +255,20 @@ contract RiskParametersTest is RiskFixture {
         IRiskParameters.Publication memory p = aPublication();
         bytes32 role = parameters.PUBLISHER_ROLE();
         vm.prank(address(7));
-        vm.expectRevert(abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, address(7), role));
+        vm.expectRevert(
+            abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, address(7), role)
+        );
         parameters.publish(ETH, p);
         role = parameters.LISTER_ROLE();
         vm.prank(address(7));
-        vm.expectRevert(abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, address(7), role));
+        vm.expectRevert(
+            abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, address(7), role)
+        );
         parameters.listStrikes(ETH, _week, strikesOf(1, 5000, 1));
         vm.prank(address(7));
-        vm.expectRevert(abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, address(7), bytes32(0)));
+        vm.expectRevert(
+            abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, address(7), bytes32(0))
+        );
         parameters.setConfig(ETH, aConfig());
         vm.prank(address(7));
         vm.expectRevert(abi.encodeWithSelector(IRiskFile.OnlyParameters.selector, address(7)));
