@@ -78,8 +78,9 @@ def _equity(account: AccountState, found: AccountMargin, snapshot: Snapshot) -> 
     lines = [Line(what="cash", amount=account.cash), Line(what="interest owed", amount=found.cash - account.cash)]
     for c, units in account.collateral:
         asset = assets[c]
-        value = margin.collateral_value(units, asset, price=asset.price.wad)[0] if isinstance(asset.price, Usable) else 0
-        lines.append(Line(what=f"{asset.symbol} after haircut", amount=value))
+        if isinstance(asset.price, Usable):  # it is: the account was priced
+            counted, _ = margin.collateral_value(units, asset, price=asset.price.wad)
+            lines.append(Line(what=f"{asset.symbol} after haircut", amount=counted))
     symbols = {u.underlying: u.symbol for u in snapshot.underlyings}
     for u in found.underlyings:
         lines += [

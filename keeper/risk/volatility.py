@@ -22,8 +22,9 @@ Floats = npt.NDArray[np.float64]
 DAY_S: Final = 86_400.0
 #: Days of a year of the vol clock.  Source: contracts/src/libraries/Black76.sol, YEAR.
 DAYS_PER_YEAR: Final = 365.0
-#: History that ran at another volatility is never stretched or shrunk by more than this factor.
-MAX_SCALE: Final = 10.0
+#: History that ran at another volatility is never stretched or shrunk by more than this factor.  Without a bound a jump
+#: in a calm market would be scaled by the very volatility it caused.  Windows of ETH/USD rounds of 2023 rarely reach 2.
+MAX_SCALE: Final = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
