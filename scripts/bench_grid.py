@@ -4,7 +4,7 @@
 
 The whole assessment at the file's reference spot and away from it, and the sums of the rows alone.  The baseline is a
 loop over Python ints that is given every row, mark and interpolation term ready-made, so that only the adding machine
-is compared; `grid.assess` itself is some twenty times slower than that.  Both must agree to the wei.
+is compared; `grid.assess` itself is about ten times slower than that.  Both must agree to the wei.
 """
 
 import sys

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +18,7 @@ from keeper.risk.exact.grid import Leg
 from keeper.risk.exact.limbs import LOT, PART_BITS, Bigs, Ints, Sizes, join, segment_sums
 
 
-@dataclass(frozen=True, order=True)
-class Option:
+class Option(NamedTuple):
     """An instrument of the book.  Ascending order puts the two options of one strike side by side."""
 
     expiry: int
