@@ -7,6 +7,7 @@ the others go on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -80,7 +81,7 @@ def holdings(account: AccountState, now: int) -> Mapping[int, Holding]:
 
 def shock(snapshot: Snapshot, market: MarketModel) -> ScenarioPnl:
     """Assess every account in every underlying under the live files."""
-    return _shock(snapshot.accounts, market, previous=False)
+    return _shock(snapshot.accounts, snapshot, market, previous=False)
 
 
 def worst(snapshot: Snapshot, market: MarketModel, pnl: ScenarioPnl, *, buffer_ppm: int) -> MarginReport:
@@ -94,31 +95,32 @@ def worst(snapshot: Snapshot, market: MarketModel, pnl: ScenarioPnl, *, buffer_p
         and found.band in (Band.LIQUIDATABLE, Band.INSOLVENT)
         and noticed & {u.underlying for u in found.underlyings}
     )
-    before = _shock(again, market, previous=True)
+    before = _shock(again, snapshot, market, previous=True)
     return MarginReport(
         accounts=accounts, previous=tuple(_margin(a, snapshot, market, before, buffer_ppm) for a in again)
     )
 
 
-def _shock(accounts: Iterable[AccountState], market: MarketModel, *, previous: bool) -> ScenarioPnl:
+def _shock(accounts: Iterable[AccountState], snapshot: Snapshot, market: MarketModel, *, previous: bool) -> ScenarioPnl:
+    settled = {u.underlying: frozenset(expiry for expiry, _ in u.settled) for u in snapshot.underlyings}
     required: dict[tuple[int, int], Required | Unpriced] = {}
     by_underlying: dict[int, list[Holding]] = {}
     for account in accounts:
         for underlying, held in holdings(account, market.now).items():
             by_underlying.setdefault(underlying, []).append(held)
     for underlying, group in by_underlying.items():
-        required |= _assess(group, market.of(underlying), market.now, previous=previous)
+        required |= _assess(group, market.of(underlying), market.now, settled=settled[underlying], previous=previous)
     return ScenarioPnl(required=required)
 
 
 def _assess(
-    held: Iterable[Holding], u: UnderlyingMarket, now: int, *, previous: bool
+    held: Iterable[Holding], u: UnderlyingMarket, now: int, *, settled: AbstractSet[int], previous: bool
 ) -> dict[tuple[int, int], Required | Unpriced]:
     found: dict[tuple[int, int], Required | Unpriced] = {}
     books: dict[bool, list[Holding]] = {True: [], False: []}
     for h in held:
         before = previous and u.previous is not None and _covers(u.previous, h)
-        problem = _why_not(u, h)
+        problem = _why_not(u, h, settled)
         if problem:
             found[h.account, u.underlying] = Unpriced(account=h.account, reason=problem, in_auction=False)
         elif h.legs or h.perp_size:
@@ -140,9 +142,10 @@ def _assess(
     return found
 
 
-def _why_not(u: UnderlyingMarket, held: Holding) -> str:
-    """Why a holding cannot be assessed; empty if it can."""
-    if u.spot is None:
+def _why_not(u: UnderlyingMarket, held: Holding, settled: AbstractSet[int]) -> str:
+    """Why a holding cannot be assessed; empty if it can.  Settled options need no price."""
+    needs_spot = held.legs or held.perp_size or any(p.instrument.expiry not in settled for p in held.expired)
+    if u.spot is None and needs_spot:
         return f"{u.symbol} price unusable: {u.why_unpriced}"
     if u.file is None and (held.legs or held.perp_size):
         return f"{u.symbol} has no risk file"

@@ -80,6 +80,13 @@ def test_worst__collateral_without_price__unknown() -> None:
     assert found.reason == "WETH price unusable: feeds disagree"
 
 
+def test_worst__only_settled_options__need_no_price() -> None:
+    """What is settled is worth the same whatever the oracle says now."""
+    u = replace(an_underlying(spot=Unusable(reason="stale")), settled=((EXPIRY, usd(3_050)),))
+    snapshot = a_snapshot(an_account(options=((CALL, -2),)), underlying=u, timestamp=EXPIRY + 60)
+    assert margin_of(snapshot).underlyings[0].expired_value == usd(-100)
+
+
 def test_worst__option_not_in_file__unknown() -> None:
     """A strike the file does not have is no reason to call the account healthy."""
     (found,) = report_of(a_snapshot(an_account(options=((an_option(9_999, Kind.CALL), -1),)))).accounts

@@ -62,12 +62,11 @@ class Assessment:
 
 
 def naked_short(call_size: int, put_size: int) -> int:
-    """Naked shorts at one strike, wad: same-sign shorts add, opposite signs net, longs are 0."""
-    if call_size < 0 and put_size < 0:
-        return -(call_size + put_size)
-    if call_size * put_size < 0:
-        return max(0, -(call_size + put_size))
-    return max(0, -call_size) + max(0, -put_size)
+    """Naked shorts at one strike, wad: same-sign shorts add, opposite signs net, longs count nothing.
+
+    All three cases are one: what is short of calls and puts together.
+    """
+    return max(0, -(call_size + put_size))
 
 
 def outer_ladder(row_levels: Sequence[int]) -> tuple[int, ...]:
