@@ -11,8 +11,8 @@ import {Rows} from "./libraries/Rows.sol";
 import {Scenarios} from "./libraries/Scenarios.sol";
 
 /// @title The risk file.  See IRiskFile.
-/// @dev Twin: keeper/risk/exact/riskfile.py and grid.py.  A strike's array is four slots behind one hash; `head.epoch`
-/// must equal the header's, so rows of two epochs cannot meet in one sum.
+/// @dev Twin: keeper/risk/exact/riskfile.py and grid.py.  A strike's array is three slots behind one hash; the
+/// epoch in it must equal the header's, so rows of two epochs cannot meet in one sum.
 contract RiskFile is IRiskFile {
     using Legs for Legs.Walk;
     using Rows for Rows.Slate;
@@ -25,15 +25,10 @@ contract RiskFile is IRiskFile {
         Settings settings;
     }
 
-    struct Head {
-        uint32 sigmaPpm;
-        uint40 epoch;
-        uint32 midPpm; // mark when computed, ppm of the reference spot
-    }
-
+    /// Three words of eight rows, row j in word j/8 at bit 32·(j mod 8), 29 bits each; the three bits above them hold
+    /// the strike's volatility and epoch (Rows.seal).
     struct Array {
-        Head head;
-        uint256 w0; // rows 0 … 7, row j at bit 32·(j mod 8)
+        uint256 w0;
         uint256 w1;
         uint256 w2;
     }
@@ -150,22 +145,26 @@ contract RiskFile is IRiskFile {
                     w.close(sums, levels);
                     _openExpiry(w, uint32(id >> 72));
                 }
-                Array storage array = _arrays[_key(w.underlying, w.bank, w.expiry, uint64(id >> 8))];
-                uint256 head;
-                assembly ("memory-safe") {
-                    head := sload(array.slot) // Head: sigmaPpm in the low 32 bits, then epoch
-                }
-                if (uint40(head >> 32) != w.epoch) {
+                if (!_addStrike(w, uint64(id >> 8), sums)) {
                     if (w.strict) revert StrikeNotInFile(uint16(w.underlying), w.expiry, uint64(id >> 8));
                     return false;
                 }
-                int256 size = w.value(sums, uint64(id >> 8), uint32(head));
-                Grid.add(sums, size, array.w0, array.w1, array.w2);
             }
             w.close(sums, levels);
             if (w.total >= Grid.MAX_TOTAL_SIZE) revert SizeOverflow(w.total);
             return true;
         }
+    }
+
+    /// @return whether the strike is in the bank.
+    function _addStrike(Legs.Walk memory w, uint64 strike, Grid.Sums memory sums) private view returns (bool) {
+        Array storage array = _arrays[_key(w.underlying, w.bank, w.expiry, strike)];
+        (uint256 w0, uint256 w1, uint256 w2) = (array.w0, array.w1, array.w2);
+        uint256 meta = Rows.metaOf(w0, w1, w2);
+        if (meta >> 32 != w.epoch) return false;
+        int256 size = w.value(sums, strike, uint32(meta));
+        Grid.add(sums, size, Rows.valuesOf(w0), Rows.valuesOf(w1), Rows.valuesOf(w2));
+        return true;
     }
 
     function _openExpiry(Legs.Walk memory w, uint32 expiry) private view {
@@ -186,11 +185,11 @@ contract RiskFile is IRiskFile {
         w.epoch = _headers[underlying][w.bank].epoch;
         if (w.epoch == 0) revert NoFile(underlying);
         _openExpiry(w, expiry);
-        Head memory head = _arrays[_key(underlying, w.bank, expiry, strike)].head;
-        if (head.epoch != w.epoch) revert StrikeNotInFile(underlying, expiry, strike);
-        (uint256 volUp, uint256 volDown) = _shocked(w, head.sigmaPpm);
+        (uint32 sigma, uint40 epoch) = _meta(_key(underlying, w.bank, expiry, strike));
+        if (epoch != w.epoch) revert StrikeNotInFile(underlying, expiry, strike);
+        (uint256 volUp, uint256 volDown) = _shocked(w, sigma);
         uint256 k = uint256(strike) * 1e10;
-        mid = w.liveCall(k, head.sigmaPpm);
+        mid = w.liveCall(k, sigma);
         up = w.liveCall(k, volUp);
         down = w.liveCall(k, volDown);
         if (!isCall) {
@@ -237,9 +236,10 @@ contract RiskFile is IRiskFile {
         view
         returns (uint32 sigmaPpm, uint40 epoch, uint32[24] memory values)
     {
-        Array storage array = _arrays[_key(underlying, _bank(underlying, version), expiry, strike)];
-        (sigmaPpm, epoch) = (array.head.sigmaPpm, array.head.epoch);
-        uint256[3] memory words = [array.w0, array.w1, array.w2];
+        uint256 key = _key(underlying, _bank(underlying, version), expiry, strike);
+        (sigmaPpm, epoch) = _meta(key);
+        Array memory array = _arrays[key];
+        uint256[3] memory words = [Rows.valuesOf(array.w0), Rows.valuesOf(array.w1), Rows.valuesOf(array.w2)];
         for (uint256 j; j < 24; ++j) {
             values[j] = uint32(words[j / 8] >> (32 * (j % 8)));
         }
@@ -308,9 +308,9 @@ contract RiskFile is IRiskFile {
         slate.prepare(expiry, e.phiPpb, e.dfPpb);
         uint64[] memory list_ = _strikes[slate.underlying][expiry];
         for (uint256 k; k < list_.length; ++k) {
-            Head memory head = _arrays[_key(slate.underlying, slate.bank, expiry, list_[k])].head;
-            if (head.epoch != old) continue;
-            _compute(slate, list_[k], head.sigmaPpm);
+            (uint32 sigma, uint40 epoch) = _meta(_key(slate.underlying, slate.bank, expiry, list_[k]));
+            if (epoch != old) continue;
+            _compute(slate, list_[k], sigma);
             ++count;
         }
     }
@@ -468,8 +468,15 @@ contract RiskFile is IRiskFile {
         uint256[3] memory w;
         (w[0], w[1], w[2], mid) = s.rows(strike, sigmaPpm);
         Array storage array = _arrays[_key(s.underlying, s.bank, s.expiry, strike)];
-        array.head = Head({sigmaPpm: sigmaPpm, epoch: s.epoch, midPpm: uint32(mid)});
-        (array.w0, array.w1, array.w2) = (w[0], w[1], w[2]);
+        uint256 meta = sigmaPpm | (uint256(s.epoch) << 32);
+        (array.w0, array.w1, array.w2) = (Rows.seal(w[0], meta, 0), Rows.seal(w[1], meta, 1), Rows.seal(w[2], meta, 2));
+    }
+
+    /// Volatility and epoch of one strike.
+    function _meta(uint256 key) private view returns (uint32 sigmaPpm, uint40 epoch) {
+        Array storage array = _arrays[key];
+        uint256 meta = Rows.metaOf(array.w0, array.w1, array.w2);
+        return (uint32(meta), uint40(meta >> 32));
     }
 
     // --- small things -------------------------------------------------------------------------------------------------

@@ -27,27 +27,29 @@ library Black76 {
     /// @param strike strike over the reference price, 0 < strike < 2^128.
     /// @param logMoneyness ln(forward / strike), taken apart so that one logarithm serves a whole row.
     /// @param v σ√T; 0 gives intrinsic value.
-    /// @dev One exponential serves both tails, because forward·n(d1) = strike·n(d2).  Never below intrinsic.
+    /// @dev One exponential serves both tails, because forward·n(d1) = strike·n(d2).  Never below intrinsic.  A level times
+    /// N(d) is level − e·mills(d) for d >= 0 and e·mills(−d) below, where e = forward·exp(−d1²/2).
     function call(int256 forward, int256 strike, int256 logMoneyness, int256 v) internal pure returns (int256 value) {
         unchecked {
             int256 intrinsic = forward > strike ? forward - strike : int256(0);
             if (v == 0) return intrinsic;
-            int256 d1 = (logMoneyness << 64) / v + (v >> 1); // the division truncates, like the twin
+            int256 d1;
+            int256 d2;
+            int256 e;
+            assembly ("memory-safe") {
+                d1 := add(sdiv(shl(64, logMoneyness), v), sar(1, v)) // the division truncates, like the twin
+                d2 := sub(d1, v)
+                e := shr(65, mul(d1, d1)) // below 2^250: |d1| is below 2^135 even for v = 1
+            }
             if (d1 <= -Q64.TAIL_CUT) return 0;
-            int256 d2 = d1 - v;
             if (d2 >= Q64.TAIL_CUT) return intrinsic;
-            int256 e = forward * Q64.exp(-(d1 * d1 >> 65)) >> 64;
-            value = _weightedCdf(forward, d1, e) - _weightedCdf(strike, d2, e);
+            e = forward * Q64.exp(-e) >> 64;
+            if (d1 >= Q64.TAIL_CUT) value = forward;
+            else if (d1 >= 0) value = forward - (e * Q64.mills(d1) >> 64);
+            else value = e * Q64.mills(-d1) >> 64;
+            if (d2 >= 0) value -= strike - (e * Q64.mills(d2) >> 64);
+            else if (d2 > -Q64.TAIL_CUT) value -= e * Q64.mills(-d2) >> 64;
             if (value < intrinsic) value = intrinsic;
-        }
-    }
-
-    /// level·N(d), where e = level·exp(−d²/2).
-    function _weightedCdf(int256 level, int256 d, int256 e) private pure returns (int256) {
-        unchecked {
-            if (d >= Q64.TAIL_CUT) return level;
-            if (d <= -Q64.TAIL_CUT) return 0;
-            return d >= 0 ? level - (e * Q64.mills(d) >> 64) : e * Q64.mills(-d) >> 64;
         }
     }
 }

@@ -11,8 +11,6 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 library Q64 {
     int256 internal constant ONE = 1 << 64;
     int256 internal constant LN2 = 12786308645202655659;
-    /// sqrt(1/2); mantissas are taken in [sqrt 1/2, sqrt 2).
-    int256 internal constant SQRT_HALF = 13043817825332782212;
     /// Constants are literals: an expression would be evaluated, checked, at every use.
     /// exp(−44) is less than one unit.
     int256 internal constant EXP_MIN = -811656739243220271104; // −44
@@ -30,8 +28,12 @@ library Q64 {
             if (x > EXP_MAX) x = EXP_MAX;
             // n = floor(x/ln2 + 1/2).  Adding 64 keeps the numerator positive (x >= −44 > −64·ln2), so the unsigned
             // division is a floor.
-            int256 n = int256(uint256(2 * x + 129 * LN2) / uint256(2 * LN2)) - 64;
-            int256 r = x - n * LN2;
+            int256 n;
+            int256 r;
+            assembly ("memory-safe") {
+                n := sub(div(add(shl(1, x), 1649433815231142580011), 25572617290405311318), 64) // (2x + 129·ln2) / 2·ln2
+                r := sub(x, mul(n, 12786308645202655659))
+            }
             // Taylor, 1/12! … 1/0!, |r| <= ln2/2.
             assembly ("memory-safe") {
                 acc := add(sar(64, mul(38510819324, r)), 462129831893)
@@ -47,7 +49,11 @@ library Q64 {
                 acc := add(sar(64, mul(acc, r)), 18446744073709551616)
                 acc := add(sar(64, mul(acc, r)), 18446744073709551616)
             }
-            acc = n >= 0 ? acc << uint256(n) : acc >> uint256(-n);
+            assembly ("memory-safe") {
+                switch sgt(n, 0)
+                case 0 { acc := shr(sub(0, n), acc) }
+                default { acc := shl(n, acc) }
+            }
         }
     }
 
@@ -55,14 +61,30 @@ library Q64 {
     function ln(uint256 x) internal pure returns (int256 acc) {
         unchecked {
             if (x == 0) revert LnOfNonPositive(x);
-            int256 n = int256(_log2(x)) - 63; // bit length − 64
-            int256 m = int256(n >= 0 ? x >> uint256(n) : x << uint256(-n));
-            if (m < SQRT_HALF) {
-                m <<= 1;
-                --n;
+            int256 n;
+            int256 z;
+            int256 z2;
+            assembly ("memory-safe") {
+                // Position of the highest bit, by halving.
+                n := shl(7, gt(x, 0xffffffffffffffffffffffffffffffff))
+                n := or(n, shl(6, gt(shr(n, x), 0xffffffffffffffff)))
+                n := or(n, shl(5, gt(shr(n, x), 0xffffffff)))
+                n := or(n, shl(4, gt(shr(n, x), 0xffff)))
+                n := or(n, shl(3, gt(shr(n, x), 0xff)))
+                n := or(n, shl(2, gt(shr(n, x), 0xf)))
+                n := or(n, shl(1, gt(shr(n, x), 3)))
+                n := or(n, gt(shr(n, x), 1))
+                // The mantissa as in the twin, which drops the bits below 2^-64: in [1/2, 1), then in [sqrt 1/2, sqrt 2).
+                z := shr(192, shl(sub(255, n), x))
+                n := sub(n, 63) // bit length − 64
+                if lt(z, 13043817825332782212) {
+                    // sqrt(1/2)
+                    z := shl(1, z)
+                    n := sub(n, 1)
+                }
+                z := sdiv(shl(64, sub(z, 18446744073709551616)), add(z, 18446744073709551616)) // truncates, like the twin
+                z2 := sar(64, mul(z, z))
             }
-            int256 z = ((m - ONE) << 64) / (m + ONE); // truncates, like the twin
-            int256 z2 = z * z >> 64;
             // atanh(z)/z, 1/17 … 1/1.
             assembly ("memory-safe") {
                 acc := add(sar(64, mul(1085102592571150095, z2)), 1229782938247303441)
@@ -75,20 +97,6 @@ library Q64 {
                 acc := add(sar(64, mul(acc, z2)), 18446744073709551616)
             }
             acc = (acc * z >> 63) + n * LN2;
-        }
-    }
-
-    /// Position of the highest bit, by halving.
-    function _log2(uint256 x) private pure returns (uint256 n) {
-        assembly ("memory-safe") {
-            n := shl(7, gt(x, 0xffffffffffffffffffffffffffffffff))
-            n := or(n, shl(6, gt(shr(n, x), 0xffffffffffffffff)))
-            n := or(n, shl(5, gt(shr(n, x), 0xffffffff)))
-            n := or(n, shl(4, gt(shr(n, x), 0xffff)))
-            n := or(n, shl(3, gt(shr(n, x), 0xff)))
-            n := or(n, shl(2, gt(shr(n, x), 0xf)))
-            n := or(n, shl(1, gt(shr(n, x), 3)))
-            n := or(n, gt(shr(n, x), 1))
         }
     }
 

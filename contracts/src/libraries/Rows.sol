@@ -11,6 +11,14 @@ import {Scenarios} from "./Scenarios.sol";
 library Rows {
     /// Tolerance of the no-arbitrage assertions: 1 ppm, Q64.
     int256 private constant ONE_PPM = 18446744073710;
+    /// A row has 29 of its 32 bits: 536 times the reference spot, when six times is the highest level.
+    int256 private constant MAX_VALUE = (1 << 29) - 1;
+    /// The 29 value bits of eight rows.
+    uint256 private constant VALUES = 0x1fffffff1fffffff1fffffff1fffffff1fffffff1fffffff1fffffff1fffffff;
+    /// Three bits at the foot of each of eight rows.
+    uint256 private constant FEET = 0x0000000700000007000000070000000700000007000000070000000700000007;
+    /// Σ 2^(29·k), k = 0 … 7.
+    uint256 private constant SPREAD = 0x800000040000002000000100000008000000400000020000001;
 
     /// Working memory of a computation: distinct price levels 0 … 6 (inner), 7, 8 (extreme), 9 … 16 (tails).
     struct Slate {
@@ -114,10 +122,39 @@ library Rows {
                 revert IRiskFile.ArrayOutOfBounds(s.underlying, s.expiry, strike, uint8(row), value * 1e6 >> 64);
             }
             value = ((value * s.df >> 64) * 1e6 + (1 << 63)) >> 64;
-            if (value > type(int32).max) {
+            if (value > MAX_VALUE) {
                 revert IRiskFile.ArrayOutOfBounds(s.underlying, s.expiry, strike, uint8(row), value);
             }
             return uint256(value);
+        }
+    }
+
+    // --- three spare bits a row ---------------------------------------------------------------------------------------
+    // 24 rows leave 72 bits, enough for a strike's volatility (32) and epoch (40): three slots a strike, not four.
+
+    /// @notice Put 24 bits of `meta`, from bit `24·word`, into the top three bits of the eight rows of `values`.
+    /// @dev A copy of the 24 bits every 29 bits brings bits 3k … 3k+2 to 32k; copies do not overlap, FEET drops the rest.
+    function seal(uint256 values, uint256 meta, uint256 word) internal pure returns (uint256) {
+        unchecked {
+            return values | ((((meta >> (24 * word)) & 0xffffff) * SPREAD & FEET) << 29);
+        }
+    }
+
+    /// @notice The values of a sealed word.
+    function valuesOf(uint256 w) internal pure returns (uint256) {
+        return w & VALUES;
+    }
+
+    /// @notice The 72 bits of three sealed words: volatility in the low 32, epoch above.
+    function metaOf(uint256 w0, uint256 w1, uint256 w2) internal pure returns (uint256) {
+        return _gather(w0) | (_gather(w1) << 24) | (_gather(w2) << 48);
+    }
+
+    /// Foot k at bit 32k times 2^(29·(7 − k)) lands at 203 + 3k; of the other products, those below are separate and end
+    /// under bit 196, those above begin at bit 232, so nothing carries into the 24 bits kept.
+    function _gather(uint256 w) private pure returns (uint256) {
+        unchecked {
+            return ((w >> 29 & FEET) * SPREAD >> 203) & 0xffffff;
         }
     }
 
