@@ -1,6 +1,4 @@
-"""Time the exact grid over a whole book against Python ints: ratios of one run, warm, best of a few.
-
-    .venv/bin/python scripts/bench_grid.py [ACCOUNTS]
+"""The exact grid over a whole book against Python ints.
 
 The whole assessment at the file's reference spot and away from it, and the sums of the rows alone.  The baseline is a
 loop over Python ints that is given every row, mark and interpolation term ready-made, so that only the adding machine
@@ -8,8 +6,7 @@ is compared; `grid.assess` itself is about ten times slower than that.  Both mus
 """
 
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,6 +20,7 @@ from keeper.risk.exact.limbs import bits
 from keeper.risk.exact.riskfile import DAY, PPM, WAD, levels, strike_array, weights
 from keeper.risk.exact.shift import shift_terms
 from keeper.risk.exact.sweep import assess_book
+from tests.bench.timing import Row, best
 
 NOW = 1_700_000_000
 POSITIONS = 10
@@ -142,46 +140,25 @@ def lowest_sums(work: Work) -> list[tuple[int, int]]:
     return out
 
 
-def best(times: int, task: Callable[[], object]) -> float:
-    """Shortest of `times` runs, seconds."""
-    took = []
-    for _ in range(times):
-        start = time.perf_counter()
-        task()
-        took.append(time.perf_counter() - start)
-    return min(took)
-
-
-def calibration() -> float:
-    """Seconds for a fixed piece of Python, so that absolute times of two machines compare."""
-    return best(3, lambda: sum(i * i % 7 for i in range(1_000_000)))
-
-
-def main(accounts: int = 100_000) -> None:
-    """Print the table."""
+def rows(accounts: int) -> Iterator[Row]:
+    """The whole assessment at the file's reference spot and away from it, and the sums of the rows alone."""
     file = a_file()
-    print(f"calibration: {calibration():.3f} s for 1,000,000 small Python operations")
-    kinds = (("micro-contract sizes", 10**13), ("1 % of sizes to the wei", 100), ("all sizes to the wei", 1))
+    kinds = (("micro-contract sizes", 10**13), ("sizes to the wei", 1))
     for name, dusty in kinds:
         work = a_book(file, accounts, dusty=dusty, seed=1)
-        for spot in (SPOT, 3_050 * WAD):
+        for spot, where in ((SPOT, "at reference"), (3_050 * WAD, "shifted")):
             sweep = partial(assess_book, file, work.book, spot=spot, now=NOW)
-            swept = sweep()  # warm
+            swept = sweep()
             if list(zip(swept.grid.tolist(), swept.worst_row.tolist(), strict=True)) != loop(work, spot):
-                sys.exit("the two differ")
-            report(
-                name, "at reference" if spot == SPOT else "shifted", best(2, partial(loop, work, spot)), best(5, sweep)
+                sys.exit("the fast grid and the loop differ")
+            yield Row(
+                name=f"grid: {name}, {where}", baseline_s=best(1, partial(loop, work, spot)), ours_s=best(5, sweep)
             )
     work = a_book(file, accounts, dusty=kinds[0][1], seed=1)
     if lowest_sums(work) != sums_loop(work):
-        sys.exit("the two differ")
-    report(kinds[0][0], "sums alone", best(2, partial(sums_loop, work)), best(5, partial(lowest_sums, work)))
-
-
-def report(name: str, what: str, slow_s: float, fast_s: float) -> None:
-    """Print one row."""
-    print(f"{name:24} {what:13} ints {slow_s:7.2f} s   book {fast_s:6.3f} s   {slow_s / fast_s:5.1f} times")
-
-
-if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:]))
+        sys.exit("the fast sums and the loop differ")
+    yield Row(
+        name=f"grid: row sums, {kinds[0][0]}",
+        baseline_s=best(1, partial(sums_loop, work)),
+        ours_s=best(5, partial(lowest_sums, work)),
+    )
