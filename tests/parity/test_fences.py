@@ -131,7 +131,7 @@ def wild(sign):
     """Far beyond every fence, up or down."""
     return lambda target: UnderlyingTarget(
         underlying=0,
-        ranges=Ranges(**{name: 900_000 if sign > 0 else 1 for name in ("psr_ppm", "vsr_up_ppm", "vsr_down_ppm")}),
+        ranges=Ranges(**dict.fromkeys(("psr_ppm", "vsr_up_ppm", "vsr_down_ppm"), 900000 if sign > 0 else 1)),
         expiries=tuple(
             an_expiry(
                 e.params.expiry,
