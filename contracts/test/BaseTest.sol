@@ -221,9 +221,8 @@ abstract contract BaseTest is Test {
         uint16 u = instrument.underlyingOf();
         uint256 spot = oracle.price(u == ETH ? bytes32("ETH") : bytes32("BTC"));
         if (instrument.isPerp()) return uint128(spot);
-        (int256 mid,,) = file.marks(
-            u, instrument.expiryOf(), instrument.strikeOf(), instrument.kindOf() == InstrumentIds.CALL, spot
-        );
+        (int256 mid,,) =
+            file.marks(u, instrument.expiryOf(), instrument.strikeOf(), instrument.kindOf() == InstrumentIds.CALL, spot);
         return mid > 0 ? uint128(uint256(mid)) : 0;
     }
 
@@ -255,7 +254,9 @@ abstract contract BaseTest is Test {
     function sizeOf(AccountId account, InstrumentId instrument) internal view returns (int256) {
         Position[] memory list = house.positions(account);
         for (uint256 i; i < list.length; ++i) {
-            if (InstrumentId.unwrap(list[i].instrumentOf()) == InstrumentId.unwrap(instrument)) return list[i].sizeOf();
+            if (InstrumentId.unwrap(list[i].instrumentOf()) == InstrumentId.unwrap(instrument)) {
+                return list[i].sizeOf();
+            }
         }
         return 0;
     }

@@ -36,6 +36,8 @@ abstract contract HouseAdmin is HouseBase, Ownable2Step, ReentrancyGuardTransien
     uint256 public constant MAX_FUNDING_PPM = 50_000;
     /// Half of spot, the widest price band a market may have.
     uint256 public constant MAX_BAND_PPM = 500_000;
+    /// 64 positions of this size still fit the lanes of the risk file: Σ|size| < 2^95.
+    uint256 public constant MAX_POSITION = 2 ** 88;
 
     constructor(
         IPriceOracle oracle_,
@@ -89,6 +91,9 @@ abstract contract HouseAdmin is HouseBase, Ownable2Step, ReentrancyGuardTransien
         if (market.priceBandPpm > MAX_BAND_PPM) revert BadSetting("band", market.priceBandPpm, MAX_BAND_PPM);
         if (market.maxFundingPpmPerDay > MAX_FUNDING_PPM) {
             revert BadSetting("funding", market.maxFundingPpmPerDay, MAX_FUNDING_PPM);
+        }
+        if (market.maxPositionPerAccount > MAX_POSITION) {
+            revert BadSetting("position", market.maxPositionPerAccount, MAX_POSITION);
         }
         _h.markets[underlying] = market;
         if (asset == 0) _h.funding[underlying].time = uint40(block.timestamp);

@@ -41,7 +41,9 @@ contract AccountsTest is BaseTest {
         giveUnits(acct(alice), WETH_ID, 10e18);
         weth.mint(address(this), 10e18);
         weth.approve(address(house), 10e18);
-        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.CapExceeded.selector, bytes32("account"), 10e18 + 1, 10e18));
+        vm.expectRevert(
+            abi.encodeWithSelector(IClearingHouse.CapExceeded.selector, bytes32("account"), 10e18 + 1, 10e18)
+        );
         house.deposit(acct(alice), WETH_ID, 1);
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.CapExceeded.selector, bytes32("total"), 16e18, 15e18));
         house.deposit(acct(bob), WETH_ID, 6e18);

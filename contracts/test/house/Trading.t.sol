@@ -190,7 +190,7 @@ contract TradingTest is BaseTest {
     function test_trade__caps() public {
         IClearingHouse.UnderlyingMarket memory m = market("ETH");
         (m.maxPositionPerAccount, m.maxOpenInterestInstrument, m.maxOpenInterestExpiry, m.maxOpenInterestPerp) =
-            (5e18, 8e18, 12e18, 9e18);
+        (5e18, 8e18, 12e18, 9e18);
         house.setMarket(ETH, m);
         InstrumentId c = call_(ETH, near, 2000);
         (bool ok, bytes memory why) = tryTrade(acct(alice), acct(bob), c, 5e18 + 1, fair(c));
@@ -366,7 +366,8 @@ contract TradingTest is BaseTest {
         house.setFee(0);
         InstrumentId i = option ? call_(ETH, near, 2000) : perp(ETH);
         amount = bound(amount, 1, 5e18);
-        (uint256 low, uint256 high) = option ? (uint256(0), uint256(fair(i)) + 90e18) : (uint256(1901e18), uint256(2099e18));
+        (uint256 low, uint256 high) =
+            option ? (uint256(0), uint256(fair(i)) + 90e18) : (uint256(1901e18), uint256(2099e18));
         trade(acct(alice), acct(bob), i, amount, bound(price, low, high));
         uint256 out = bound(back, 1, amount);
         trade(acct(bob), acct(alice), i, out, bound(uint256(keccak256(abi.encode(back))), low, high));
