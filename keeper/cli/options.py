@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Annotated
@@ -31,4 +32,6 @@ def settings_of(config: Path) -> Settings:
     """
     settings = load_settings(config, os.environ)
     logs.configure(level=settings.log.level, style=settings.log.format)
+    # Its every-day news is that it looked at the schema; what goes wrong is an error of ours.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     return settings

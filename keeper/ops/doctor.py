@@ -21,8 +21,9 @@ from keeper.ports import Store
 WAD = 10**18
 #: Seconds between the head's time and ours that are worth a word, and that are too many.
 DRIFT_WORTH_A_WORD_S, DRIFT_TOO_LARGE_S = 60, 900
-#: Chains of one machine.  They make blocks when asked to, so an old head says nothing.
-LOCAL_CHAINS = (1337, 31337)
+#: Chains of one machine: ganache, anvil and hardhat, eth-tester.  They make blocks when asked to, so an old head says
+#: nothing.
+LOCAL_CHAINS = (1337, 31337, 131277322940537)
 
 
 class Verdict(StrEnum):
@@ -209,7 +210,7 @@ def _key(role: SignerRole, address: str, cap_wei: int, contracts: Contracts, hea
         hint = f"send ether to {address}, or lower fees.max_spend_eth_per_day"
         yield Finding(what=f"{role} balance", verdict=Verdict.WARNING, said=said, hint=hint)
     else:
-        yield _good(f"{role} balance", f"{balance / WAD:.4f} ETH")
+        yield _good(f"{role} balance", f"{balance / WAD:,.4f} ETH")
 
 
 def _own_account(

@@ -31,6 +31,16 @@ class BandSum:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lately:
+    """Something that was decided."""
+
+    block: BlockRef
+    handed: Handed
+    tx: TxRecord | None
+    """Its transaction as it stands now, if it became one."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Status:
     """What the store says."""
 
@@ -49,7 +59,7 @@ class Status:
     """Margin calls that stand."""
     notices: tuple[Notice, ...]
     """The newest margin calls, newest first."""
-    lately: tuple[tuple[BlockRef, Handed], ...]
+    lately: tuple[Lately, ...]
     """What was decided and handed over in the last cycles, newest first."""
 
 
@@ -61,6 +71,7 @@ def status(store: Store, *, now_s: int) -> Status:
     cycles = store.cycles(limit=LATELY)
     last = cycles[0] if cycles else None
     payload = store.snapshot(last.block.hash) if last else None
+    decided = [(c.block, one) for c in cycles for one in c.handed]
     accounts = last.decision.report.accounts if last else ()
     priced = [a for a in accounts if isinstance(a, AccountMargin)]
     return Status(
@@ -73,8 +84,12 @@ def status(store: Store, *, now_s: int) -> Status:
         open_txs=store.open_txs(),
         called=len(store.called()),
         notices=store.notices(limit=LISTED),
-        lately=tuple((c.block, h) for c in cycles for h in c.handed)[:LISTED],
+        lately=tuple(Lately(block=block, handed=one, tx=_tx(store, one)) for block, one in decided[:LISTED]),
     )
+
+
+def _tx(store: Store, handed: Handed) -> TxRecord | None:
+    return store.tx(handed.intent_key) if handed.intent_key else None
 
 
 def _sum(accounts: list[object]) -> BandSum:

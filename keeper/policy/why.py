@@ -124,8 +124,10 @@ def _no_bid(found: AccountMargin, inputs: CycleInputs, decision: Decision, marke
             ),
         )
     held = {u.underlying for u in found.underlyings}
-    if any(isinstance(a, Publish | Refresh) and a.underlying in held for a in decision.actions):
-        return (*started, _waits("its risk file changes in this block, so a bid would be void: it waits for the next"))
+    moving = {a.underlying for a in decision.actions if isinstance(a, Publish | Refresh)}
+    moving |= {u for u in held for kind in ("publish", "refresh") if (kind, f"underlying:{u}") in inputs.in_flight}
+    if held & moving:
+        return (*started, _waits("its risk file is about to change, which would void a bid: it waits for the new one"))
     return (*started, _waits(_crowded_out(inputs)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich import box
@@ -25,7 +26,7 @@ from keeper.risk.explain_grid import Line, UnderlyingExplanation
 from keeper.units import Wad
 
 #: Cells of the longest bar.
-BAR = 22
+BAR = 18
 _ANSWERS = {
     Answer.ACTED: ("●", "bold red"),
     Answer.SAFE: ("✓", "green"),
@@ -41,11 +42,13 @@ def account_view(story: AccountStory) -> RenderableType:
         parts.append(_holdings(story))
     else:
         found = story.explained.margin
-        parts.append(_sum("Equity", story.explained.equity, "equity", found.equity))
+        parts.append(_sum("Equity", _named(story, story.explained.equity), "equity", found.equity))
         requirements = {u.underlying: u for u in found.underlyings}
         parts += [_underlying(story, part, requirements[part.underlying]) for part in story.explained.underlyings]
-        parts.append(_sum("Maintenance", story.explained.mm, "maintenance requirement", found.mm, gains=False))
-        parts.append(_sum("Initial", story.explained.im, "initial requirement", found.im, gains=False))
+        parts.append(
+            _sum("Maintenance", _named(story, story.explained.mm), "maintenance requirement", found.mm, gains=False)
+        )
+        parts.append(_sum("Initial", _named(story, story.explained.im), "initial requirement", found.im, gains=False))
     parts.append(_why(story))
     return Group(*parts)
 
@@ -59,8 +62,9 @@ def _head(story: AccountStory) -> RenderableType:
         body, style = Text.assemble(("UNKNOWN", "bold bright_black"), f"   {story.explained.reason}"), "bright_black"
     else:
         body, style = _figures(story.explained.margin), words.BAND_STYLES[story.explained.margin.band]
+    auction = story.state.in_auction
     return Panel(
-        Group(body, Text.assemble((where, "bright_black"), proof)),
+        Group(body, Text.assemble((where, "bright_black"), proof, ("  ·  in auction", "bold red") if auction else "")),
         title=title,
         title_align="left",
         box=box.ROUNDED,
@@ -77,9 +81,15 @@ def _figures(found: AccountMargin) -> Text:
     for name, amount in (("equity", found.equity), ("maintenance", found.mm), ("initial", found.im)):
         text.append(f"   {name} ")
         text.append(words.usd(amount), "bold")
-    if found.in_auction:
-        text.append("   in auction", "bold red")
     return text
+
+
+def _named(story: AccountStory, lines: Sequence[Line]) -> list[Line]:
+    """Lines that say the ticker where the pure half says the underlying's number."""
+    out = list(lines)
+    for u in story.inputs.snapshot.underlyings:
+        out = [replace(line, what=line.what.replace(f"underlying {u.underlying}", u.symbol)) for line in out]
+    return out
 
 
 def _sum(title: str, lines: Sequence[Line], total_name: str, total: int, *, gains: bool = True) -> RenderableType:
@@ -99,13 +109,15 @@ def _underlying(story: AccountStory, part: UnderlyingExplanation, found: Underly
     table = _table()
     largest = max((abs(line.amount) for line in (*part.grid, *part.short_minimum)), default=0)
     for line in part.grid:
-        name = line.what if line.instrument is None else f"{line.what:>8}  {words.instrument(line.instrument)}"
-        table.add_row(
-            "  " + words.signed(name), words.usd(line.amount), _bar(line.amount, largest, good=line.amount < 0)
+        name = (
+            line.what
+            if line.instrument is None
+            else f"{words.signed(line.what):>8}  {words.instrument(line.instrument)}"
         )
+        table.add_row("  " + name, words.usd(line.amount), _bar(line.amount, largest, good=line.amount < 0))
     for line in part.short_minimum:
-        name = line.what if line.instrument is None else f"{line.what}: {words.instrument(line.instrument)}"
-        table.add_row("  short-option minimum, " + name, words.usd(line.amount), _bar(line.amount, largest, good=False))
+        name = line.what if line.instrument is None else f"{line.what}, {words.instrument(line.instrument)}"
+        table.add_row("  short minimum: " + name, words.usd(line.amount), _bar(line.amount, largest, good=False))
     stale = "  ·  file stale" if story.market.of(part.underlying).stale else ""
     title = Text.assemble((state.symbol, "bold"), f"  spot {spot}  ·  scan range {scan}{stale}")
     row = Text.assemble("  worst of 24 rows: ", (row_words(part, found), "bold"), style="default")
@@ -156,8 +168,8 @@ def _section(
 
 def _table() -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(width=54, no_wrap=True, overflow="ellipsis")
-    table.add_column(width=16, justify="right", no_wrap=True)
+    table.add_column(width=62, no_wrap=True, overflow="ellipsis")
+    table.add_column(width=14, justify="right", no_wrap=True)
     table.add_column(width=BAR)
     return table
 

@@ -37,8 +37,10 @@ def on_what(action: Action, symbols: dict[int, str]) -> str:
     return words.account(action.account)
 
 
-def became(handed: Handed) -> Text:
-    """State of what was handed over, with the reason if there is one."""
+def became(handed: Handed, tx: TxRecord | None = None) -> Text:
+    """What became of an action: its transaction as it stands now if it is given, else as it was handed over."""
+    if tx is not None:
+        return Text.assemble(tx_state(tx), f": {tx.reason}" if tx.reason else "")
     if handed.reason.startswith(DRY):
         said = handed.reason.removeprefix(DRY)
         return Text(f"dry: {said}", style="bright_black" if said == "would be sent" else "red")
@@ -67,12 +69,12 @@ def action_tree(action: Action) -> dict[str, Any]:
     return tree
 
 
-def handed_tree(handed: Handed) -> dict[str, Any]:
-    """An action and what became of it."""
+def handed_tree(handed: Handed, tx: TxRecord | None = None) -> dict[str, Any]:
+    """An action and what became of it: its transaction as it stands now if it is given."""
     dry = handed.reason.startswith(DRY)
     return action_tree(handed.action) | {
-        "state": "dry" if dry else handed.state,
-        "reason": handed.reason.removeprefix(DRY),
+        "state": "dry" if dry else tx.state if tx else handed.state,
+        "reason": tx.reason if tx else handed.reason.removeprefix(DRY),
         "intent_key": handed.intent_key,
     }
 

@@ -51,7 +51,9 @@ def cycle_view(record: CycleRecord, symbols: dict[int, str], *, sends: bool) -> 
     parts.append(Text())
     if not record.handed:
         return Group(*parts, Text("nothing to do at this block", style="green"))
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, header_style="bright_black", expand=False)
+    table = Table(
+        box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=False, header_style="bright_black", expand=False
+    )
     for name in ("action", "on", "why", "what became of it"):
         table.add_column(name, no_wrap=name in ("action", "on"))
     for one in record.handed:

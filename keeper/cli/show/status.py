@@ -6,6 +6,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -33,7 +34,7 @@ def status_view(status: Status) -> RenderableType:
     if status.snapshot is not None:
         parts += [_markets(status, status.snapshot), *_auctions(status.snapshot)]
     parts += [*_nearest(status), *_open(status), *_notices(status), *_lately(status)]
-    return Group(*parts)
+    return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts[:-1]), parts[-1])
 
 
 def _head(status: Status) -> RenderableType:
@@ -147,21 +148,21 @@ def _lately(status: Status) -> list[RenderableType]:
         return [Text("nothing was decided lately", style="bright_black")]
     symbols = {u.underlying: u.symbol for u in status.snapshot.underlyings} if status.snapshot else {}
     table = _table("lately", "block", "on", "why", "what became of it", numbers=1)
-    for block, one in status.lately:
-        action = one.action
+    for one in status.lately:
+        action = one.handed.action
         table.add_row(
             Text(kind(action), style="bold"),
-            f"{block.number:,}",
+            f"{one.block.number:,}",
             on_what(action, symbols),
-            Text(action.why, overflow="ellipsis", no_wrap=True),
-            became(one),
+            Text(action.why),
+            became(one.handed, one.tx),
         )
     return [table]
 
 
 def _table(*names: str, numbers: int = 9) -> Table:
     """A table whose columns after the first are right-aligned, `numbers` of them."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, header_style="bright_black")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=False, header_style="bright_black")
     for i, name in enumerate(names):
         right = 0 < i <= numbers and name != ""
         table.add_column(name, justify="right" if right else "left", no_wrap=i == 0)
@@ -232,5 +233,5 @@ def status_tree(status: Status) -> dict[str, Any]:
             }
             for one in status.notices
         ],
-        "lately": [{"block": block.number} | handed_tree(one) for block, one in status.lately],
+        "lately": [{"block": one.block.number} | handed_tree(one.handed, one.tx) for one in status.lately],
     }

@@ -1,0 +1,188 @@
+"""check, once and run as an operator uses them: the real program against a chain behind HTTP."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import structlog
+from typer.testing import CliRunner
+
+from keeper.cli.root import app
+from keeper.demo.stylised import stylised_crash
+from keeper.demo.world import World, open_world
+from keeper.testing.http_node import HttpNode
+
+pytestmark = pytest.mark.chain
+
+#: The smallest market that the demo opens.
+ACCOUNTS = 20
+#: Oracle rounds before the opening: enough for an estimate, since each process reads all of them.
+WARMUP = 40
+
+
+@pytest.fixture(autouse=True)
+def _own_logging():
+    """Commands set up logging; give the process back what it had."""
+    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
+    yield
+    logging.getLogger().handlers[:] = handlers
+    logging.getLogger().setLevel(level)
+    structlog.reset_defaults()
+
+
+@dataclass(frozen=True)
+class Site:
+    """A market that is served, and a folder set up to keep it."""
+
+    world: World
+    url: str
+    folder: Path
+
+    def settings(self, name: str = "keeper.toml", *, url: str = "", chain_id: int = 0, **keys: str) -> str:
+        """Write settings; keys by role as file names, the right ones unless given."""
+        files = {"publisher": "publisher.key", "liquidator": "liquidator.key"} | keys
+        lines = [
+            "[chain]",
+            f'rpc_urls = ["{url or self.url}"]',
+            f"chain_id = {chain_id or self.world.chain.chain_id}",
+            "poll_interval_s = 0.2",
+            "[protocol]",
+            f'deployment_file = "{self.folder}/deployment.json"',
+            "[store]",
+            f'url = "sqlite:///{self.folder}/{name}.sqlite"',
+        ]
+        for role, file in files.items():
+            lines += [f"[keys.{role}]", f'secret_file = "{self.folder}/{file}"']
+        path = self.folder / name
+        path.write_text("\n".join(lines) + "\n")
+        return str(path)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    path = stylised_crash(seed=1, blocks=20)
+    path = replace(path, warmup=path.warmup[-WARMUP:])
+    world = open_world(path, accounts=ACCOUNTS, seed=1)
+    folder = tmp_path_factory.mktemp("site")
+    world.deployment.save(folder / "deployment.json")
+    keys = {str(role): signer._account.key for role, signer in world.signers.items()}
+    keys["poor"] = bytes(range(32))
+    for name, key in keys.items():
+        path = folder / f"{name}.key"
+        path.write_text(bytes(key).hex())
+        path.chmod(0o600)
+    node = HttpNode(world.chain.node).start()
+    yield Site(world, node.url, folder)
+    node.close()
+
+
+def ask(*args: str):
+    return CliRunner().invoke(app, list(args))
+
+
+def test_check__sound_site__ready(site):
+    result = ask("check", "-c", site.settings(), "--json")
+    assert result.exit_code == 0, result.output
+    tree = json.loads(result.stdout)
+    assert tree["ready"] is True
+    said = {one["what"]: one["said"] for one in tree["findings"]}
+    assert said["contracts"] == "all there"
+    assert said["publisher key"].endswith("may publish")
+    assert said["liquidator account"] == "equity 5,000,000.00"
+    assert {"price ETH", "price BTC", "store"} <= set(said)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"url": "http://127.0.0.1:1"}, ["node 127.0.0.1:1", "chain.rpc_urls"]),
+        ({"publisher": "poor.key"}, ["0 ETH: it cannot pay", "send ether to 0x", "may not publish"]),
+        ({"publisher": "liquidator.key"}, ["one key", "second key"]),
+        ({"liquidator": "absent.key"}, ["absent.key cannot be read"]),
+    ],
+)
+def test_check__site_that_is_wrong__exit_2_and_what_to_do(site, change, said):
+    result = ask("check", "-c", site.settings("wrong.toml", **change))
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+    flat = " ".join(result.stdout.split())
+    assert all(part in flat for part in said), result.stdout
+
+
+def test_check__contract_missing__exit_2_and_its_name(site):
+    empty = {**site.world.deployment.addresses, "RiskFile": "0x" + "99" * 20}
+    replace(site.world.deployment, addresses=empty).save(site.folder / "moved.json")
+    config = Path(site.settings("moved.toml"))
+    config.write_text(config.read_text().replace("deployment.json", "moved.json"))
+    result = ask("check", "-c", str(config))
+    assert result.exit_code == 2
+    assert "contract RiskFile" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["check", "once", "run"])
+def test_commands__node_of_another_chain__exit_2(site, command):
+    """The deployment file is for the settings' chain; the node is not."""
+    replace(site.world.deployment, chain_id=5).save(site.folder / "five.json")
+    config = Path(site.settings("five.toml", chain_id=5))
+    config.write_text(config.read_text().replace("deployment.json", "five.json"))
+    result = ask(command, "-c", str(config))
+    assert result.exit_code == 2
+    assert f"serves chain {site.world.chain.chain_id}, configured is 5" in " ".join(result.output.split())
+
+
+def test_once__node_silent__exit_3(site):
+    result = ask("once", "-c", site.settings("silent.toml", url="http://127.0.0.1:1"))
+    assert result.exit_code == 3
+    assert "Traceback" not in result.output
+
+
+def test_once__dry_then_sent__decides_the_same_and_only_the_second_sends(site):
+    """A rehearsal shows what would be done, and leaves nothing behind that holds the real run back."""
+    site.world.reach(site.world.path.points[6])  # long enough for a publication to be due
+    config = site.settings("once.toml")
+    dry = json.loads(ask("once", "-c", config, "--json").stdout)
+    assert dry["actions"]
+    assert {one["state"] for one in dry["actions"]} <= {"dry", "notice"}
+    assert {one["reason"] for one in dry["actions"] if one["state"] == "dry"} == {"would be sent"}
+    assert not json.loads(ask("status", "-c", config, "--json").stdout)["open_transactions"]
+    sent = json.loads(ask("once", "-c", config, "--send", "--json").stdout)
+    assert [(a["kind"], a["why"]) for a in sent["actions"]] == [(a["kind"], a["why"]) for a in dry["actions"]]
+    assert all(one["state"] in ("sent", "mined", "final", "notice") for one in sent["actions"])
+    site.world.mine()
+    assert ask("once", "-c", config, "--send").exit_code == 0
+    lately = json.loads(ask("status", "-c", config, "--json").stdout)["lately"]
+    assert {one["state"] for one in lately if one["kind"] == "publish"} == {"mined"}
+    account = next(iter(site.world.names))
+    story = json.loads(ask("explain", str(account), "-c", config, "--json").stdout)
+    assert story["replay_agrees"] is True
+
+
+def test_run__sigterm__says_dry_first_and_ends_cleanly(site):
+    """A real process: loud first line, one object a block, exit 0 on SIGTERM."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from keeper.cli import main; main()", "run", "-c", site.settings("run.toml"), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    first = json.loads(process.stdout.readline())
+    site.world.mine()
+    second = json.loads(process.stdout.readline())
+    process.send_signal(signal.SIGTERM)
+    started = time.monotonic()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert time.monotonic() - started < 30
+    assert err.startswith("DRY RUN")
+    assert second["block"]["number"] > first["block"]["number"]
+    beats = json.loads(ask("status", "-c", site.settings("run.toml"), "--json").stdout)["heartbeats"]
+    assert beats["loop"]["block"] == second["block"]["number"]

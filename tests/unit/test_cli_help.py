@@ -1,0 +1,65 @@
+"""What a person sees before anything works: help, version, exit codes."""
+
+import importlib
+import re
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from keeper import __version__
+from keeper.cli.root import COMMANDS, EXIT_CODES, app
+
+COMMANDS_THERE = [name for name in COMMANDS if importlib.util.find_spec(f"keeper.cli.{name}")]
+ALL_OPTIONS = {
+    "init": ["--force", "--json"],
+    "check": ["--config", "--json"],
+    "run": ["--config", "--send", "--json"],
+    "once": ["--config", "--send", "--json"],
+    "status": ["--config", "--json"],
+    "explain": ["--config", "--block", "--json", "ACCOUNT"],
+    "replay": ["--config", "--block", "--json"],
+    "demo": ["--json"],
+}
+
+
+def help_of(*args: str) -> str:
+    result = CliRunner().invoke(app, [*args, "--help"], env={"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"})
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def test_help__root__names_every_command_and_exit_code():
+    shown = help_of()
+    assert all(re.search(rf"│ {name} +", shown) for name in COMMANDS_THERE)
+    assert all(re.search(rf"^ +{code}  \w", shown, re.MULTILINE) for code in EXIT_CODES)
+
+
+@pytest.mark.parametrize("name", COMMANDS_THERE)
+def test_help__each_command__options_and_an_example(name: str):
+    shown = help_of(name)
+    assert f"keeper {name}" in shown.partition("Example")[2]
+    assert all(option in shown for option in ALL_OPTIONS[name])
+
+
+@pytest.mark.parametrize("name", COMMANDS_THERE)
+def test_help__table__says_what_the_command_says(name: str):
+    """The table is written by hand so that nothing is imported for it; it must not go stale."""
+    command = getattr(importlib.import_module(f"keeper.cli.{name}"), name)
+    assert " ".join(command.__doc__.split("\n\n")[0].split()) == COMMANDS[name]
+
+
+def test_help__root__imports_nothing_heavy():
+    """`keeper --help` answers at once; web3 alone takes seconds."""
+    code = (
+        "import sys\nfrom keeper.cli import main\nsys.argv = ['keeper', '--help']\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'web3', 'numpy', 'sqlalchemy', 'pydantic', 'eth_utils'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_version__asked__printed():
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"keeper {__version__}\n"

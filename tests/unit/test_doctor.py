@@ -1,0 +1,186 @@
+"""`keeper check`: each thing that can be wrong is found, named, and comes with what to do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from keeper.domain.snapshot import Price, Unusable, Usable
+from keeper.domain.tx import SignerRole
+from keeper.errors import BadInput, Halt, KeeperError, Retry
+from keeper.ops.doctor import Finding, Verdict, examine, ready
+from keeper.testing.builders import NOW, a_block, usd
+from keeper.testing.memory_store import MemoryStore
+
+PUBLISHER, LIQUIDATOR, STRANGER = ("0x" + digit * 40 for digit in "123")
+ETHER = 10**18
+
+
+@dataclass
+class FakeNode:
+    name: str = "node.example"
+    problem: KeeperError | None = None
+    timestamp: int = NOW
+
+    def head(self):
+        if self.problem:
+            raise self.problem
+        return a_block(timestamp=self.timestamp)
+
+
+@dataclass
+class FakeContracts:
+    without_code: Mapping[str, str] = field(default_factory=dict)
+    balances: Mapping[str, int] = field(default_factory=dict)
+    publishers: tuple[str, ...] = (PUBLISHER,)
+    account_owner: str = LIQUIDATOR
+    account_equity: int = usd(50_000)
+    answers: Mapping[str, Price] = field(default_factory=lambda: {"ETH": Usable(wad=usd(3_000))})
+    stale: tuple[str, ...] = ()
+
+    def missing(self, block):
+        return self.without_code
+
+    def balance(self, address, block):
+        return self.balances.get(address, ETHER)
+
+    def may_publish(self, address, block):
+        return address in self.publishers
+
+    def owner(self, account):
+        return self.account_owner
+
+    def equity(self, account, block):
+        return self.account_equity
+
+    def prices(self, block):
+        return dict(self.answers)
+
+    def stale_files(self, block, prices):
+        return self.stale
+
+
+@dataclass
+class FakeSite:
+    fake_nodes: tuple[FakeNode, ...] = (FakeNode(),)
+    fake_contracts: FakeContracts | KeeperError = field(default_factory=FakeContracts)
+    addresses: Mapping[SignerRole, str] | KeeperError = field(
+        default_factory=lambda: {SignerRole.PUBLISHER: PUBLISHER, SignerRole.LIQUIDATOR: LIQUIDATOR}
+    )
+    store_problem: KeeperError | None = None
+    liquidator_account: int | None = 5
+    chain_id: int = 1
+    daily_cap_wei: int = ETHER // 2
+
+    def nodes(self):
+        return self.fake_nodes
+
+    def contracts(self):
+        return _or_raise(self.fake_contracts)
+
+    def keys(self):
+        return _or_raise(self.addresses)
+
+    def store(self):
+        if self.store_problem:
+            raise self.store_problem
+        return MemoryStore()
+
+
+def _or_raise(value):
+    if isinstance(value, KeeperError):
+        raise value
+    return value
+
+
+def found(site: FakeSite, *, now_s: int = NOW + 5) -> tuple[Finding, ...]:
+    return tuple(examine(site, now_s=now_s))
+
+
+def test_check__sound_site__ready_and_nothing_to_say():
+    findings = found(FakeSite())
+    assert ready(findings)
+    assert {one.verdict for one in findings} == {Verdict.GOOD}
+    assert not any(one.hint for one in findings)
+
+
+C = FakeContracts
+KEYS = {SignerRole.PUBLISHER: PUBLISHER, SignerRole.LIQUIDATOR: LIQUIDATOR}
+
+WRONG = {
+    "silent node": (FakeSite((FakeNode(problem=Retry("refused")),)), "node node.example", "chain.rpc_urls"),
+    "wrong chain": (
+        FakeSite((FakeNode(), FakeNode("b", Halt("serves chain 5, configured is 1", hint="point it elsewhere")))),
+        "node b",
+        "elsewhere",
+    ),
+    "unsynced node": (FakeSite((FakeNode(timestamp=NOW - 10_000),)), "clock", "synced"),
+    "clock behind": (FakeSite((FakeNode(timestamp=NOW + 10_000),)), "clock", "timedatectl"),
+    "no deployment file": (FakeSite(fake_contracts=BadInput("no file", hint="write it")), "contracts", "write it"),
+    "no code": (
+        FakeSite(fake_contracts=C(without_code={"RiskFile": STRANGER})),
+        "contract RiskFile",
+        "deployment_file",
+    ),
+    "unreadable key": (FakeSite(addresses=BadInput("no key", hint="chmod 600")), "keys", "chmod 600"),
+    "one key for both": (FakeSite(addresses=dict.fromkeys(SignerRole, PUBLISHER)), "keys", "second key"),
+    "unfunded key": (FakeSite(fake_contracts=C(balances={PUBLISHER: 0})), "publisher balance", "send ether to 0x1"),
+    "may not publish": (FakeSite(fake_contracts=C(publishers=())), "publisher key", "PUBLISHER_ROLE"),
+    "liquidator publishes": (
+        FakeSite(fake_contracts=C(publishers=(PUBLISHER, LIQUIDATOR))),
+        "liquidator key",
+        "another",
+    ),
+    "foreign account": (FakeSite(fake_contracts=C(account_owner=STRANGER)), "liquidator account", "its owner's key"),
+    "empty account": (FakeSite(fake_contracts=C(account_equity=0)), "liquidator account", "deposit collateral"),
+    "no price": (
+        FakeSite(fake_contracts=C(answers={"ETH": Unusable(reason="StalePrice(age=95)")})),
+        "price ETH",
+        "stay unknown",
+    ),
+    "no store": (FakeSite(store_problem=Halt("disk full", hint="make room")), "store", "make room"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_check__one_thing_wrong__not_ready_and_what_to_do(name):
+    """Exactly that thing is bad; the others are judged all the same."""
+    site, what, hint = WRONG[name]
+    findings = found(site)
+    assert not ready(findings)
+    bad = [one for one in findings if one.verdict is Verdict.BAD]
+    assert what in [one.what for one in bad]
+    assert all(one.hint for one in bad)
+    assert any(hint in one.hint for one in bad)
+    assert findings[-1].what == "store"
+
+
+WORTH_A_LOOK = {
+    "watch only": (FakeSite(addresses={}), "publisher key"),
+    "little ether": (FakeSite(fake_contracts=C(balances={LIQUIDATOR: ETHER // 10})), "liquidator balance"),
+    "no account": (FakeSite(liquidator_account=None), "liquidator account"),
+    "stale file": (FakeSite(fake_contracts=C(stale=("ETH",))), "risk file ETH"),
+    "a little late": (FakeSite((FakeNode(timestamp=NOW - 100),)), "clock"),
+    "old head of a test chain": (FakeSite((FakeNode(timestamp=NOW - 10**6),), chain_id=31337), "clock"),
+}
+
+
+@pytest.mark.parametrize("name", WORTH_A_LOOK)
+def test_check__runs_with_less__ready_with_a_warning(name):
+    site, what = WORTH_A_LOOK[name]
+    findings = found(site)
+    assert ready(findings)
+    assert what in [one.what for one in findings if one.verdict is Verdict.WARNING]
+
+
+def test_check__no_node__what_needs_one_is_skipped_not_blamed():
+    findings = found(FakeSite((FakeNode(problem=Retry("refused")),)))
+    assert {one.what: one.verdict for one in findings} == {
+        "node node.example": Verdict.BAD,
+        "contracts": Verdict.SKIPPED,
+        "publisher key": Verdict.SKIPPED,
+        "liquidator key": Verdict.SKIPPED,
+        "liquidator account": Verdict.SKIPPED,
+        "oracle prices": Verdict.SKIPPED,
+        "store": Verdict.GOOD,
+    }

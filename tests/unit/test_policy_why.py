@@ -1,0 +1,105 @@
+"""Why an account was left alone: the reason given is the one that `decide` had."""
+
+from dataclasses import replace
+
+import pytest
+
+from keeper.cycle import think
+from keeper.domain.action import Flag
+from keeper.domain.cycle import CycleInputs
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
+from keeper.domain.snapshot import FundState, Snapshot
+from keeper.policy.why import Answer, why
+from keeper.risk.model import model
+from keeper.testing.builders import a_file, a_publication, a_snapshot, an_account, an_auction, an_underlying
+
+SHORT = {"cash": 100, "perp": 2, "entry": 3_000}
+
+
+def reasons(snapshot: Snapshot, account: int = 7, *, in_flight=(), policy: PolicyKnobs | None = None):
+    inputs = CycleInputs(
+        snapshot=snapshot, in_flight=in_flight, called=(), risk=RiskKnobs(), policy=policy or PolicyKnobs()
+    )
+    decision = think(inputs)
+    flagged = any(isinstance(a, Flag) and a.account == account for a in decision.actions)
+    found = why(account, inputs, decision, model(snapshot, inputs.risk))
+    assert flagged == any(isinstance(r.action, Flag) for r in found)
+    return found
+
+
+def test_why__short__flagged():
+    (reason,) = reasons(a_snapshot(an_account(7, **SHORT)))
+    assert reason.answer is Answer.ACTED
+    assert reason.said.startswith("flagged for liquidation: equity 100.00 below maintenance")
+
+
+def test_why__notice_window__names_what_covers_it():
+    """New parameters never flag an account before their notice is over."""
+    old = an_underlying(file=a_file(psr_ppm=400_000), publication=a_publication())
+    noticed = replace(
+        old,
+        previous=a_file(psr_ppm=15_000),
+        publication=replace(a_publication(), in_notice=True),
+    )
+    (reason,) = reasons(a_snapshot(an_account(7, cash=500, perp=2), underlying=noticed))
+    assert reason.answer is Answer.WAITS
+    assert "notice window is open: under the file before, equity 500.00 covers maintenance" in reason.said
+
+
+@pytest.mark.parametrize(
+    ("change", "in_flight", "policy", "said"),
+    [
+        ({"own_account": 7}, (), None, "our own account"),
+        ({"fund": FundState(account=7, balance=0, cap_per_auction=0, social_receivable=0)}, (), None, "insurance fund"),
+        ({}, (("flag", f"account:{7:#066x}"),), None, "its flag is in flight"),
+        ({}, (), PolicyKnobs(max_actions_per_block=1), "filled the 1 of this block"),
+    ],
+)
+def test_why__short_and_not_flagged__the_reason(change, in_flight, policy, said):
+    worse = an_account(3, cash=-5_000, perp=2)
+    snapshot = replace(a_snapshot(worse, an_account(7, **SHORT)), **change)
+    (reason,) = reasons(snapshot, in_flight=in_flight, policy=policy)
+    assert reason.answer is Answer.WAITS
+    assert said in reason.said
+
+
+@pytest.mark.parametrize(
+    ("own", "in_flight", "said"),
+    [
+        (None, (), "no liquidator account is configured"),
+        (99, (), "our own account cannot bid"),
+        (5, (("bid", f"account:{7:#066x}"),), "our bid is in flight"),
+        (6, (), "no bid pays or fits: least edge 0.5 %, our spare margin 0.00"),
+    ],
+)
+def test_why__in_auction_without_a_bid__the_reason(own, in_flight, said):
+    snapshot = a_snapshot(
+        an_account(5, cash=100_000),
+        an_account(6, cash=0),
+        an_account(7, cash=300, perp=2, in_auction=True),
+        auctions=(an_auction(7),),
+        own_account=own,
+    )
+    started, reason = reasons(snapshot, in_flight=in_flight)
+    assert started.said.startswith("in auction for 60 s: a bidder pays ")
+    assert said in reason.said
+
+
+def test_why__file_moves_in_the_block__the_bid_waits_for_it():
+    """A bid carries the epochs it was priced on."""
+    aged = an_underlying(file=a_file(time=1_700_000_000 - 5_000))
+    snapshot = a_snapshot(
+        an_account(5, cash=100_000),
+        an_account(7, cash=300, perp=2, in_auction=True),
+        underlying=aged,
+        auctions=(an_auction(7),),
+        own_account=5,
+    )
+    assert "would void a bid" in reasons(snapshot)[-1].said
+
+
+def test_why__sound__how_far_from_maintenance():
+    (reason,) = reasons(a_snapshot(an_account(7, cash=10_000)))
+    assert (reason.answer, reason.said) == (Answer.SAFE, "nothing is required of it")
+    (reason,) = reasons(a_snapshot(an_account(7, cash=10_000, perp=1)))
+    assert "above maintenance" in reason.said
