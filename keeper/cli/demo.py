@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +11,7 @@ from rich.table import Table
 
 from keeper import logs
 from keeper.cli.options import Json
+from keeper.cli.show.answer import answer, console
 from keeper.demo.paths import BLOCKS, parse_sources
 from keeper.demo.report import ROWS
 from keeper.demo.stage import Outcome, Request, show
@@ -20,13 +19,10 @@ from keeper.demo.view import Silent, View, choose_view
 from keeper.errors import BadInput, LawBroken
 from keeper.wiring import assemble
 
-EXAMPLE = "\n".join(
-    [
-        "keeper demo",
-        "keeper demo --control --seeds 3 --json",
-        "keeper demo --prices ETH=eth.csv.gz --prices BTC=btc.csv.gz --start 2025-10-10T12:00 --end 2025-10-11T12:00",
-    ]
-)
+EXAMPLE = """keeper demo
+keeper demo --control --seeds 3 --json
+keeper demo --prices eth.csv.gz --start 2025-10-10T12:00 --end 2025-10-11T12:00
+keeper demo --prices ETH=eth.csv.gz --prices BTC=btc.csv.gz"""
 
 DEFAULT_REPORT = Path("demo-report") / "index.html"
 
@@ -58,8 +54,8 @@ def demo(
     With --control the same path is lived three times from one snapshot: no keeper, static margins of equal average
     requirement, recalibrating.
 
-    Exit codes: 0 when Python and the contracts agreed to the wei at every check, 2 for input that cannot be used, 4 when
-    they did not agree.
+    Exit codes: 0 when Python and the contracts agreed to the wei at every check, 2 for input that cannot be used, 4
+    when they did not agree.
     """
     logs.configure(level="error", style="console")
     request = Request(
@@ -72,14 +68,14 @@ def demo(
         blocks=blocks,
         accounts=accounts,
     )
-    out = Console()
+    out = console()
     _writable(report)
     watcher: View = Silent() if as_json else choose_view(out, plain=plain)
     with watcher:
         outcome = show(request, assemble, watcher)
     report.write_text(outcome.page(), encoding="utf-8")
     if as_json:
-        print(json.dumps(outcome.as_json() | {"report": str(report)}))
+        answer(outcome.as_json() | {"report": str(report)})
     else:
         _summary(out, outcome, report)
     if outcome.parity_max_wei:
@@ -113,4 +109,3 @@ def _summary(out: Console, outcome: Outcome, report: Path) -> None:
     for sentence in outcome.verdict:
         out.print(sentence, highlight=False)
     out.print(f"report: {report}", highlight=False, soft_wrap=True)
-    sys.stdout.flush()

@@ -42,6 +42,7 @@ RISK = RiskKnobs(ewma_lambda=0.3, horizon_hours=3.0, history_days=3, psr_floor_p
 def policy(block_s: int) -> PolicyKnobs:
     """Decisions of the demo's keeper; what is counted in seconds scales with the length of a block."""
     return PolicyKnobs(
+        hysteresis_ppm=100_000,
         refresh_age_s=max(3_600, 3 * block_s),
         heartbeat_s=max(21_600, 24 * block_s),
         intent_ttl_s=max(900, 2 * block_s),
@@ -189,6 +190,6 @@ def _underlying(
         vsr_up_ppm=RISK.vsr_up_ppm,
         vsr_down_ppm=RISK.vsr_down_ppm,
         max_age_s=max(7_200, 6 * block_s),
-        vol_fences=VolFenceSpec(min_delay_s=block_s),
+        vol_fences=VolFenceSpec(min_delay_s=2 * block_s),
         expiries=expiries,
     )

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from keeper.demo.listings import Plan
+from keeper.demo.listings import RUNGS, Plan
 from keeper.domain.snapshot import Instrument, Kind, Listing
 from keeper.errors import BadInput
 
@@ -146,7 +146,10 @@ def _customer(plan: Plan, profile: Profile, number: int, chance: np.random.Gener
     spot = plan.spots[underlying] / WAD
     notional = NOTIONAL_USD * float(np.exp(NOTIONAL_SPREAD * chance.standard_normal()))
     size = max(LOT, int(notional / spot * 1000) * LOT)
-    legs = _LEGS[profile](_Shelf(underlying, plan.listings[underlying]), size, chance)
+    shelf = _Shelf(underlying, plan.listings[underlying])
+    legs = _LEGS[profile](shelf, size, chance)
+    if profile is Profile.SHORT_CALL and number == 1:  # somebody holds the expiry that settles during the run
+        legs = [Leg(shelf.option(Kind.CALL, 0, RUNGS // 2), -size)]
     covered = profile is Profile.COVERED_CALL
     return Member(
         name=f"{profile} {number}",

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from html import escape
 
 from keeper.demo import plots
-from keeper.demo.frames import Frame
 from keeper.demo.panels import money
-from keeper.demo.summary import RunSummary
+from keeper.demo.summary import Life, RunSummary
 
 CSS = """
 :root { --ink: #1b1f24; --faint: #9aa1aa; --page: #ffffff; --line: #d9dde2; --note: #5c6570; color-scheme: light dark }
@@ -45,14 +43,6 @@ ROWS: tuple[tuple[str, Callable[[RunSummary], str]], ...] = (
     ("cycle, ms (median · 99th of 100)", lambda r: f"{r.cycle_ms_p50:.0f} · {r.cycle_ms_p99:.0f}"),
     ("transactions of the keeper", lambda r: str(r.transactions)),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Life:
-    """One run, whole."""
-
-    summary: RunSummary
-    frames: tuple[Frame, ...]
 
 
 def render(lives: Sequence[Life], *, verdict: Sequence[str] = ()) -> str:

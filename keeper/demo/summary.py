@@ -60,6 +60,14 @@ class RunSummary:
         return asdict(self)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Life:
+    """One run, whole."""
+
+    summary: RunSummary
+    frames: tuple[Frame, ...]
+
+
 def percentile(values: Sequence[float], q: float) -> float:
     """The smallest value with at least the part `q` of all values at or below it; 0.0 if there are none."""
     if not values:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from keeper.abis import load
 from keeper.chain.fees import FeePolicy
@@ -31,6 +31,7 @@ from keeper.demo.population import Population, Trade, populate
 from keeper.deploy import Hand, HouseSpec, deploy_house
 from keeper.domain.block import BlockRef
 from keeper.domain.market import UnderlyingTarget
+from keeper.domain.riskfile import Ranges
 from keeper.domain.tx import SignerRole
 from keeper.protocols.abi import Abi
 from keeper.protocols.clearinghouse.deployment import Deployment
@@ -72,24 +73,44 @@ class World:
     seed: int
 
     def reach(self, point: Point) -> BlockRef:
-        """Set the prices of one point and mine the block that carries them."""
+        """Set the prices of one point and mine the block that carries them.  Nothing mines by itself from now on."""
         self.chain.advance_to(max(point.time + self.shift_s, self.chain.block().timestamp + 1))
-        with self.chain.automine_off():
-            for symbol, feed in self.feeds.items():
-                self._send("MockAggregator", feed, "push", to_wad(point.prices[symbol]) // 10**10)
-            return self.chain.mine()
+        self.chain.set_automine(on=False)
+        for symbol, feed in self.feeds.items():
+            self._send("MockAggregator", feed, "push", to_wad(point.prices[symbol]) // 10**10)
+        return self.chain.mine()
 
     def mine(self) -> BlockRef:
         """The next block of the same moment, one block interval later."""
         return self.chain.mine()
 
-    def govern(self, contract: str, function: str, *args: object) -> None:
-        """Do something as the owner, mined at once."""
+    def publish_ranges(self, ranges: Sequence[Ranges]) -> None:
+        """Publish constant scan ranges before the opening, as governance would: fences open, publish, fences back.
+
+        Volatilities stay as they are.
+        """
+        self.chain.set_automine(on=False)
+        self.chain.advance_to(self.plan.opening_s - 60)
+        fence = b"psr".ljust(32, b"\0")
+        for i, (u, wanted) in enumerate(zip(self.spec.underlyings, ranges, strict=True)):
+            wide = (u.psr_fence.min, u.psr_fence.max, 10**7, u.psr_fence.max, 10**7, u.psr_fence.max)
+            self.govern("RiskParameters", "setFence", i, fence, wide)
+            vols = [
+                (e.expiry, e.phi_ppb, e.df_ppb, e.sigma_atm_ppm, [e.sigma_atm_ppm] * len(e.strikes)) for e in u.expiries
+            ]
+            numbers = (wanted.psr_ppm, wanted.vsr_up_ppm, wanted.vsr_down_ppm)
+            publication = (2, self.plan.opening_s, b"\0" * 32, *numbers, vols)
+            self.govern("RiskParameters", "publish", i, publication, sender=1)
+            self.govern("RiskParameters", "setFence", i, fence, astuple(u.psr_fence))
+
+    def govern(self, contract: str, function: str, *args: object, sender: int = 0) -> None:
+        """Do something as the owner (or another of the chain's accounts), mined at once."""
         abi = Abi(contract, load(contract).abi)
         data = abi.call(function, *args)
         tx_hash = self.chain.send(
-            sender=self.chain.accounts[0], to=self.deployment.addresses[contract], data=data, gas=TRADE_GAS
+            sender=self.chain.accounts[sender], to=self.deployment.addresses[contract], data=data, gas=TRADE_GAS
         )
+        self.chain.mine()
         self.chain.receipt(tx_hash)
 
     def _send(self, contract: str, to: str, function: str, *args: object) -> str:

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from keeper.demo import panels, view
 from keeper.demo.frames import Frame, UnderlyingFrame
-from keeper.demo.report import Life, render
-from keeper.demo.summary import ParityCheck, RunSummary, percentile
+from keeper.demo.report import render
+from keeper.demo.summary import Life, ParityCheck, RunSummary, percentile
 from keeper.domain.margin import Band
 
 BLOCKS = 40

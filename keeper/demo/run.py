@@ -1,0 +1,248 @@
+"""One life of one path: prices move, the keeper's cycle runs on each block, its transactions mine."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from keeper.chain.outbox import Outbox, OutboxPolicy
+from keeper.chain.rpc import Rpc
+from keeper.cycle import Ports, cycle, think
+from keeper.demo.parity import check_parity
+from keeper.demo.summary import Life, ParityCheck, RunSummary, mean_margin, percentile
+from keeper.demo.tally import Tally
+from keeper.demo.view import View
+from keeper.demo.watch import Moment, Tap, frame
+from keeper.demo.world import FEES, World
+from keeper.domain.action import Bid, Flag, MarginCall, Unflag
+from keeper.domain.block import BlockRef
+from keeper.domain.cycle import CycleInputs, CycleRecord, Handed
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
+from keeper.domain.snapshot import Snapshot
+from keeper.domain.tx import TxState
+from keeper.ports import Store, TxSender
+from keeper.protocols.clearinghouse.deployment import Deployment
+from keeper.store import open_store
+
+#: Cycles on one point of the path: a keeper on a chain of 12-second blocks has fifty before prices move again; two let
+#: it flag and bid at the same prices.
+TURNS = 2
+#: What is followed up at once; the rest waits for the next prices.
+URGENT = (Flag, Bid, Unflag)
+#: States of a transaction that mines.
+ON_ITS_WAY = (TxState.SIGNED, TxState.SENT, TxState.MINED, TxState.FINAL)
+#: Snapshots kept of a run.
+SAMPLES = 10
+#: Where parity is checked, parts of the run.
+PARITY_AT = (0.0, 0.45, 0.7, 1.0)
+
+
+class Keeping(StrEnum):
+    """Who looks after the market."""
+
+    NOBODY = "no keeper"
+    """Nobody publishes, refreshes, settles or liquidates."""
+    STATIC = "static"
+    """A keeper that refreshes, settles and liquidates, under parameters that never change."""
+    RECALIBRATING = "recalibrating"
+    """The keeper."""
+
+
+class Assembled(Protocol):
+    """A keeper put together, as far as a run needs it."""
+
+    @property
+    def ports(self) -> Ports:
+        """What a cycle needs."""
+
+    @property
+    def views(self) -> Any:
+        """The contracts' own views."""
+
+
+class Assemble(Protocol):
+    """`keeper.wiring.assemble`: the composition root that production uses, handed in from above."""
+
+    def __call__(
+        self,
+        *,
+        rpc: Rpc,
+        store: Store,
+        deployment: Deployment,
+        risk: RiskKnobs,
+        policy: PolicyKnobs,
+        sender: Callable[[Callable[[bytes], str]], TxSender],
+    ) -> Assembled:
+        """Put a keeper together from its adapters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conduct:
+    """How a life is led."""
+
+    keeping: Keeping
+    risk: RiskKnobs
+    policy: PolicyKnobs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lived:
+    """A life, and some of the snapshots it went through."""
+
+    life: Life
+    samples: tuple[Snapshot, ...]
+    """`SAMPLES` of them, evenly spaced, the first included."""
+
+
+def live(world: World, assemble: Assemble, conduct: Conduct, view: View) -> Lived:
+    """Live a path from its first point to its last."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="keeper-demo-") as folder, _store(Path(folder)) as store:
+        return _Run(world, assemble, conduct, view, store).through(started)
+
+
+@contextmanager
+def _store(folder: Path) -> Iterator[Store]:
+    store = open_store(f"sqlite:///{folder / 'keeper.sqlite'}")
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+class _Run:
+    def __init__(self, world: World, assemble: Assemble, conduct: Conduct, view: View, store: Store) -> None:
+        self._world, self._conduct, self._view, self._store = world, conduct, view, store
+        keeper = assemble(
+            rpc=world.rpc,
+            store=store,
+            deployment=world.deployment,
+            risk=conduct.risk,
+            policy=conduct.policy,
+            sender=self._outbox,
+        )
+        self._views = keeper.views
+        self._tap = Tap(keeper.ports.reader)
+        self._ports = replace(keeper.ports, reader=self._tap)
+        self._tally = Tally(world.rpc, world.deployment, since=world.chain.block())
+        self._calls = self._sent = 0
+        self._cycle_ms: list[float] = []
+        self._parity: list[ParityCheck] = []
+
+    def _outbox(self, decode: Callable[[bytes], str]) -> TxSender:
+        return Outbox(
+            self._world.rpc,
+            self._store,
+            self._world.signers,
+            fees=FEES,
+            # Blocks of this chain are final: nobody else mines.
+            policy=OutboxPolicy(confirmations=0, replace_after_blocks=3, daily_cap_wei=10**24),
+            decode_revert=decode,
+        )
+
+    def through(self, started: float) -> Lived:
+        """All points."""
+        world, points = self._world, self._world.path.points
+        checked = {round(part * (len(points) - 1)) for part in PARITY_AT}
+        frames, samples = [], []
+        every = max(1, len(points) // SAMPLES)
+        fund_before = 0
+        for index, point in enumerate(points):
+            block = world.reach(point)
+            moment = self._moment(index, block)
+            if index in checked and self._conduct.keeping is not Keeping.NOBODY:
+                self._check(moment.first, block, index)
+            if index % every == 0:
+                samples.append(moment.snapshot)
+            if index == 0 and moment.snapshot.fund is not None:
+                fund_before = moment.snapshot.fund.balance
+            self._tally.advance(world.chain.block())
+            frames.append(frame(world, moment, self._tally))
+            self._view.frame(frames[-1])
+        last = frames[-1]
+        summary = RunSummary(
+            name=self._conduct.keeping,
+            seed=world.seed,
+            path=world.path.label,
+            blocks=len(frames),
+            accounts=len(world.population.members),
+            updates_pushed=last.pushes,
+            margin_calls=last.margin_calls,
+            liquidations=last.liquidations,
+            bad_debt=round(last.bad_debt, 2),
+            fund_before=round(fund_before / 10**18, 2),
+            fund_after=round(last.fund, 2),
+            socialised=round(self._tally.socialised / 10**18, 2),
+            settled=last.settled,
+            transactions=self._sent,
+            mean_margin=round(mean_margin(frames), 2),
+            parity_max_wei=max((c.max_wei for c in self._parity), default=None),
+            cycle_ms_p50=round(percentile(self._cycle_ms, 0.5), 1),
+            cycle_ms_p99=round(percentile(self._cycle_ms, 0.99), 1),
+            took_s=round(time.monotonic() - started, 1),
+            parity=tuple(self._parity),
+        )
+        return Lived(life=Life(summary=summary, frames=tuple(frames)), samples=tuple(samples))
+
+    def _moment(self, index: int, block: BlockRef) -> Moment:
+        """One point: a cycle on its block, and on the blocks that its liquidations make."""
+        first, ms = self._cycle(block)
+        snapshot = self._last()
+        handed = list(first.handed)
+        record = first
+        for _ in range(TURNS - 1):
+            if not _acted(record.handed):
+                break
+            block = self._world.mine()
+            if not _acted(record.handed, URGENT):
+                break
+            record, _ = self._cycle(block)
+            handed += record.handed
+        else:
+            if _acted(record.handed):
+                self._world.mine()
+        self._calls += sum(isinstance(h.action, MarginCall) for h in handed)
+        self._sent += sum(h.state in ON_ITS_WAY for h in handed)
+        return Moment(
+            index=index,
+            first=first,
+            snapshot=snapshot,
+            latest=self._last(),
+            handed=tuple(handed),
+            calls=self._calls,
+            cycle_ms=ms,
+        )
+
+    def _cycle(self, block: BlockRef) -> tuple[CycleRecord, float]:
+        began = time.perf_counter()
+        conduct = self._conduct
+        if conduct.keeping is Keeping.NOBODY:
+            # The same thinking, so that the same things are shown; nothing is done about it.
+            snapshot = self._tap.read(block)
+            decision = think(
+                CycleInputs(snapshot=snapshot, in_flight=(), called=(), risk=conduct.risk, policy=conduct.policy)
+            )
+            record = CycleRecord(block=block, decision=decision, handed=())
+        else:
+            record = cycle(block, self._ports, conduct.risk, conduct.policy)
+        ms = (time.perf_counter() - began) * 1000
+        self._cycle_ms.append(ms)
+        return record, ms
+
+    def _last(self) -> Any:
+        return self._tap.last
+
+    def _check(self, record: CycleRecord, block: BlockRef, index: int) -> None:
+        found = check_parity(self._world, self._views, record.decision.report, block=block, index=index)
+        self._parity.append(found)
+
+
+def _acted(handed: tuple[Handed, ...], kinds: tuple[type, ...] = (object,)) -> bool:
+    """Whether a transaction of one of these kinds is on its way."""
+    return any(h.state in ON_ITS_WAY and isinstance(h.action, kinds) for h in handed)

@@ -1,0 +1,59 @@
+"""Decisions in words: one line each, names instead of ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from keeper.demo.panels import money
+from keeper.demo.pricefile import show_time
+from keeper.domain.action import Bid, Flag, MarginCall, Publish, Refresh, SettleExpiry, Touch, Unflag
+from keeper.domain.cycle import Handed
+
+WAD, PPM = 10**18, 10**6
+#: States of a transaction that is on its way or done; anything else is said.
+FINE = ("sent", "mined", "final", "notice", "signed")
+
+
+def say(handed: Handed, *, names: Mapping[int, str], symbols: Mapping[int, str], shift_s: int) -> str:
+    """One action and, if it did not go through, what became of it; empty for chores that nobody reads.
+
+    Args:
+        handed: the action.
+        names: member name by account.
+        symbols: ticker by underlying.
+        shift_s: chain time less market time.
+    """
+    text = _action(handed, names, symbols, shift_s)
+    if not text or handed.state in FINE:
+        return text
+    return f"{text} ({handed.state}: {handed.reason.splitlines()[0] if handed.reason else 'no reason given'})"
+
+
+def _action(handed: Handed, names: Mapping[int, str], symbols: Mapping[int, str], shift_s: int) -> str:
+    action = handed.action
+    match action:
+        case Publish():
+            return f"publish {action.why}"
+        case Refresh():
+            return f"refresh {action.why}"
+        case SettleExpiry():
+            return f"settle {symbols[action.underlying]} expiry of {show_time(action.expiry - shift_s)}"
+        case Flag():
+            return f"flag {_name(names, action.account)}: {action.why}"
+        case Unflag():
+            return f"release {_name(names, action.account)}: {action.why}"
+        case Bid():
+            part = f"{action.fraction_wad * 100 / WAD:.0f} %"
+            verb = "for at most" if action.max_cost >= 0 else "if paid"
+            return f"bid {_name(names, action.account)}: {part} {verb} {money(abs(action.max_cost) / WAD)}"
+        case MarginCall():
+            return (
+                f"margin call {_name(names, action.account)}: health {action.health_ppm / PPM:.3f}, "
+                f"{money((action.equity - action.mm) / WAD)} above maintenance"
+            )
+        case Touch():
+            return ""
+
+
+def _name(names: Mapping[int, str], account: int) -> str:
+    return names.get(account, f"{account:#066x}"[:14] + "…")
