@@ -39,7 +39,10 @@ interface IPriceOracle {
     /// Answer of the first round at or after `expiry`, proven by its predecessor, wad USD.
     /// Feeds that run two phases at once have one such round in each; both are honest answers of the same feed.
     /// @param previousRoundId `roundId − 1`, or, for the first round of a phase, the last round of the phase before.
-    function settlementPrice(bytes32 asset, uint256 expiry, uint80 roundId, uint80 previousRoundId) external view returns (uint256);
+    function settlementPrice(bytes32 asset, uint256 expiry, uint80 roundId, uint80 previousRoundId)
+        external
+        view
+        returns (uint256);
 
     function feed(bytes32 asset) external view returns (Feed memory);
 }

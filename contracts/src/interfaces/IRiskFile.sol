@@ -64,7 +64,9 @@ interface IRiskFile {
 
     event Connected(address parameters);
     /// `time` is when the rows were computed: for a staged publication, when it was opened.
-    event FileComputed(uint16 indexed underlying, uint40 indexed epoch, uint96 refSpot, uint40 time, uint256 strikes, bool refresh);
+    event FileComputed(
+        uint16 indexed underlying, uint40 indexed epoch, uint96 refSpot, uint40 time, uint256 strikes, bool refresh
+    );
 
     /// Sum rows over legs of one underlying, shift to `spot`, value at live spot and `block.timestamp`.
     /// @param legs unexpired options of one underlying, strictly ascending as numbers: by expiry, strike, call before
@@ -89,7 +91,10 @@ interface IRiskFile {
 
     function isStale(uint16 underlying, uint256 spot) external view returns (bool);
     function header(uint16 underlying, FileVersion version) external view returns (Header memory);
-    function expiryParams(uint16 underlying, uint32 expiry, FileVersion version) external view returns (ExpiryParams memory);
+    function expiryParams(uint16 underlying, uint32 expiry, FileVersion version)
+        external
+        view
+        returns (ExpiryParams memory);
     /// Volatility and 24 unweighted call values (ppm of refSpot) of one strike.
     function strikeArray(uint16 underlying, uint32 expiry, uint64 strike, FileVersion version)
         external
@@ -115,8 +120,14 @@ interface IRiskFile {
     /// Open the idle bank at the oracle's spot and now; whatever was staged before is void.
     function begin(uint16 underlying, uint24 psrPpm, uint24 vsrUpPpm, uint24 vsrDownPpm) external returns (uint40 epoch);
     /// Rows of one expiry into the bank opened by `begin`.
-    function write(uint16 underlying, uint32 expiry, uint40 phiPpb, uint40 dfPpb, uint32 sigmaAtmPpm, uint32[] calldata sigmaPpm)
-        external;
+    function write(
+        uint16 underlying,
+        uint32 expiry,
+        uint40 phiPpb,
+        uint40 dfPpb,
+        uint32 sigmaAtmPpm,
+        uint32[] calldata sigmaPpm
+    ) external;
     /// Make the staged bank live.  The bank before it stays readable for `noticeBlocks`.
     function flip(uint16 underlying, uint256 noticeBlocks) external returns (uint40 epoch);
 }

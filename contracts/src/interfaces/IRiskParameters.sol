@@ -87,13 +87,35 @@ interface IRiskParameters {
 
     event UnderlyingConfigured(uint16 indexed underlying, UnderlyingConfig config);
     event FencesSet(uint16 indexed underlying, bytes32 indexed what);
-    event ExpiryListed(uint16 indexed underlying, uint32 indexed expiry, uint64[] strikes, uint32 sigmaAtmPpm, uint40 phiPpb, uint40 dfPpb);
+    event ExpiryListed(
+        uint16 indexed underlying,
+        uint32 indexed expiry,
+        uint64[] strikes,
+        uint32 sigmaAtmPpm,
+        uint40 phiPpb,
+        uint40 dfPpb
+    );
     event StrikesListed(uint16 indexed underlying, uint32 indexed expiry, uint64[] strikes);
     /// Rows go into the idle bank from here; an earlier staging that was not flipped is void.
     event PublicationStaged(uint16 indexed underlying, uint64 indexed id, uint40 epoch);
-    event Published(uint16 indexed underlying, uint64 indexed id, uint40 indexed epoch, bytes32 inputsHash, uint24 psrPpm, uint24 vsrUpPpm, uint24 vsrDownPpm);
+    event Published(
+        uint16 indexed underlying,
+        uint64 indexed id,
+        uint40 indexed epoch,
+        bytes32 inputsHash,
+        uint24 psrPpm,
+        uint24 vsrUpPpm,
+        uint24 vsrDownPpm
+    );
     /// Binds with the `Published` that follows it.
-    event ExpiryPublished(uint16 indexed underlying, uint32 indexed expiry, uint40 phiPpb, uint40 dfPpb, uint32 sigmaAtmPpm, uint32[] sigmaPpm);
+    event ExpiryPublished(
+        uint16 indexed underlying,
+        uint32 indexed expiry,
+        uint40 phiPpb,
+        uint40 dfPpb,
+        uint32 sigmaAtmPpm,
+        uint32[] sigmaPpm
+    );
 
     /// Governance: a new underlying with the scan ranges that anchor its fences.
     function listUnderlying(
@@ -123,7 +145,14 @@ interface IRiskParameters {
     function checkPublication(uint16 underlying, Publication calldata p) external returns (bool ok, bytes memory reason);
 
     /// Governance or lister: a new expiry with its first σ_ATM and φ, which anchor the step fences.
-    function listExpiry(uint16 underlying, uint32 expiry, uint64[] calldata strikes, uint32 sigmaAtmPpm, uint40 phiPpb, uint40 dfPpb) external;
+    function listExpiry(
+        uint16 underlying,
+        uint32 expiry,
+        uint64[] calldata strikes,
+        uint32 sigmaAtmPpm,
+        uint40 phiPpb,
+        uint40 dfPpb
+    ) external;
     /// More strikes of a listed expiry.
     function listStrikes(uint16 underlying, uint32 expiry, uint64[] calldata strikes) external;
 
@@ -131,11 +160,17 @@ interface IRiskParameters {
     function volFences(uint16 underlying) external view returns (VolFences memory);
     /// The value that steps are measured from, and the anchor of the budget, now.
     /// @param expiry 0 for "psr", "vsrUp", "vsrDown"; an expiry for "sigmaAtm" and "phi".
-    function inForce(uint16 underlying, uint32 expiry, bytes32 what) external view returns (uint256 value, uint256 anchor);
+    function inForce(uint16 underlying, uint32 expiry, bytes32 what)
+        external
+        view
+        returns (uint256 value, uint256 anchor);
     function config(uint16 underlying) external view returns (UnderlyingConfig memory);
     function listedExpiries(uint16 underlying) external view returns (uint32[] memory); // unexpired, ascending
     function listedStrikes(uint16 underlying, uint32 expiry) external view returns (uint64[] memory);
-    function lastPublication(uint16 underlying) external view returns (uint64 id, uint64 time, uint64 blockNumber, bytes32 inputsHash);
+    function lastPublication(uint16 underlying)
+        external
+        view
+        returns (uint64 id, uint64 time, uint64 blockNumber, bytes32 inputsHash);
     /// Whether `block.number` lies inside the notice window of the last publication.
     function inNotice(uint16 underlying) external view returns (bool);
 }

@@ -11,14 +11,6 @@ type InstrumentId is uint120;
 /// A position in one storage slot: instrument (120 bits) | unused (8) | size (int128, wad contracts, signed).
 type Position is uint256;
 
-/// An unexpired option position as the grid sees it.
-struct Leg {
-    uint32 expiry;
-    uint64 strike; // 1e-8 USD
-    bool isCall;
-    int128 size; // wad, signed
-}
-
 /// Which publication of the file to sum: the live one, or, while a new publication is in its notice window, the one
 /// that was live before it.
 enum FileVersion {
