@@ -91,7 +91,11 @@ def bids(
         yield Bid(
             account=target.account,
             bidder=own.account,
-            fraction_wad=fraction,
+            # The discount falls until it mines, and what restores the account grows with it: ask for that much more.
+            # The contract takes no more than restores, and `max_cost` leaves the same room.
+            fraction_wad=min(WAD, fraction + fraction * knobs.bid_slippage_ppm // PPM)
+            if fraction == offer.most
+            else fraction,
             epochs=tuple(market.of(u.underlying).epoch for u in target.underlyings),
             max_cost=cost + abs(cost) * knobs.bid_slippage_ppm // PPM,
             why=f"{fraction * 100 / WAD:.1f} % of an account worth {_usd(offer.worth)} for {_usd(cost)}",
