@@ -153,6 +153,9 @@ def house_spec(
         liquidator=liquidator,
         guardian=guardian,
         auction=AuctionSpec(
+            # A block moves prices by percents: what is restored must stay so for a few of them.
+            buffer_ppm=250_000,
+            dust_usd=2_000 * WAD,
             fast_s=max(900, 2 * block_s),
             slow_s=max(7_200, 12 * block_s),
             insolvent_s=max(3_600, 6 * block_s),
