@@ -93,7 +93,7 @@ def _auctions(snapshot: Snapshot) -> list[RenderableType]:
     table = _table("auction", "running", "paid in", "paid by fund", "")
     for one in snapshot.auctions:
         table.add_row(
-            words.account(one.account),
+            account_name(one.account),
             f"{snapshot.block.timestamp - one.start_time:,} s",
             words.usd(one.reserved),
             words.usd(one.paid_by_fund),
@@ -105,12 +105,13 @@ def _auctions(snapshot: Snapshot) -> list[RenderableType]:
 def _nearest(status: Status) -> list[RenderableType]:
     if not status.nearest:
         return []
-    table = _table("nearest to liquidation", "health", "equity", "maintenance", "initial")
+    # In full, so that it can be handed to `keeper explain`.
+    table = _table("nearest to liquidation", "health", "equity", "maintenance", "")
     for one in status.nearest:
         style = words.BAND_STYLES[one.band]
-        name = Text(words.account(one.account) + ("  in auction" if one.in_auction else ""))
         health = Text(words.health(one.health_ppm), style=style)
-        table.add_row(name, health, words.usd(one.equity), words.usd(one.mm), words.usd(one.im))
+        note = Text("in auction", style="red") if one.in_auction else ""
+        table.add_row(account_name(one.account), health, words.usd(one.equity), words.usd(one.mm), note)
     return [table]
 
 
@@ -133,7 +134,7 @@ def _notices(status: Status) -> list[RenderableType]:
         state = Text("ended", style="bright_black") if one.ended else Text("stands", style="yellow")
         call = one.call
         table.add_row(
-            words.account(call.account),
+            account_name(call.account),
             f"{one.block.number:,}",
             words.health(call.health_ppm),
             words.usd(call.equity),
