@@ -53,7 +53,7 @@ def deploy_house(
     """
     _check(spec, hand)
     first_block = hand.height() + 1
-    steps = _Steps(progress, total=11 + len(spec.feeds) + len(spec.collaterals) + 2 * len(spec.underlyings))
+    steps = _Steps(progress, total=9 + len(spec.feeds) + len(spec.collaterals) + 2 * len(spec.underlyings))
     at = _contracts(spec, hand, steps)
     _configure(spec, hand, at, steps)
     # The tail of the validity is for slow chains; the head of a young test chain may be far from the wall clock.
