@@ -109,6 +109,10 @@ def assemble(
     )
 
 
+#: How a keeper of each protocol is put together.
+PROTOCOLS = {"clearinghouse": assemble}
+
+
 def endpoints(settings: Settings) -> Sequence[Endpoint]:
     """The configured nodes."""
     return [http_endpoint(url.reveal(), timeout_s=settings.chain.request_timeout_s) for url in settings.chain.rpc_urls]
@@ -156,7 +160,7 @@ def build(settings: Settings, *, environ: Mapping[str, str], send: bool) -> Keep
             decode_revert=decode,
         )
 
-    return assemble(
+    return PROTOCOLS[settings.protocol.name](
         rpc=rpc,
         store=store,
         deployment=deployment,

@@ -1,8 +1,7 @@
 """Law: each key of the settings has an effect.  A key that nobody reads lies to the operator.
 
 CONSUMERS names, for each key, the module that reads it.  A key without a line fails; so does a line whose module does
-not read the key.  A key whose consumer is not built yet is PENDING, and fails as soon as something reads it: then its
-line must name the module.
+not read the key.
 """
 
 from __future__ import annotations
@@ -20,16 +19,14 @@ from keeper.settings.tree import leaves
 
 PACKAGE = Path(keeper.__file__).parent
 
-PENDING = "pending"
-
-#: Key → module under keeper/ that reads it, or PENDING.
+#: Key → module under keeper/ that reads it.
 CONSUMERS: dict[str, str] = {
     "chain.rpc_urls": "wiring.py",
     "chain.chain_id": "wiring.py",
     "chain.confirmations": "wiring.py",
     "chain.poll_interval_s": "wiring.py",
     "chain.request_timeout_s": "wiring.py",
-    "protocol.name": PENDING,
+    "protocol.name": "wiring.py",
     "protocol.deployment_file": "wiring.py",
     "store.url": "wiring.py",
     "keys.publisher.keystore_file": "wiring.py",
@@ -44,21 +41,21 @@ CONSUMERS: dict[str, str] = {
     "fees.priority_fee_gwei": "wiring.py",
     "fees.max_spend_eth_per_day": "wiring.py",
     "fees.replace_after_blocks": "wiring.py",
-    "risk.ewma_lambda": PENDING,
-    "risk.es_level": PENDING,
-    "risk.horizon_hours": PENDING,
+    "risk.ewma_lambda": "risk/targets.py",
+    "risk.es_level": "risk/scan_range.py",
+    "risk.horizon_hours": "risk/scan_range.py",
     "risk.history_days": "wiring.py",
-    "risk.min_observations": PENDING,
-    "risk.psr_floor_ppm": PENDING,
-    "risk.psr_ceiling_ppm": PENDING,
-    "risk.psr_multiplier": PENDING,
-    "risk.psr_lattice_ppm": PENDING,
-    "risk.vsr_up_ppm": PENDING,
-    "risk.vsr_down_ppm": PENDING,
-    "risk.vol_floor_ppm": PENDING,
-    "risk.vol_ceiling_ppm": PENDING,
-    "risk.term_short_power": PENDING,
-    "risk.term_long_power": PENDING,
+    "risk.min_observations": "risk/targets.py",
+    "risk.psr_floor_ppm": "risk/scan_range.py",
+    "risk.psr_ceiling_ppm": "risk/scan_range.py",
+    "risk.psr_multiplier": "risk/scan_range.py",
+    "risk.psr_lattice_ppm": "risk/scan_range.py",
+    "risk.vsr_up_ppm": "risk/scan_range.py",
+    "risk.vsr_down_ppm": "risk/scan_range.py",
+    "risk.vol_floor_ppm": "risk/term.py",
+    "risk.vol_ceiling_ppm": "risk/term.py",
+    "risk.term_short_power": "risk/term.py",
+    "risk.term_long_power": "risk/term.py",
     "policy.hysteresis_ppm": "policy/publish.py",
     "policy.heartbeat_s": "policy/publish.py",
     "policy.refresh_age_s": "policy/upkeep.py",
@@ -76,8 +73,8 @@ CONSUMERS: dict[str, str] = {
     "jobs.reconcile_sample": "wiring.py",
     "jobs.housekeeping_every_s": "wiring.py",
     "jobs.snapshots_kept": "wiring.py",
-    "log.level": PENDING,
-    "log.format": PENDING,
+    "log.level": "cli/options.py",
+    "log.format": "cli/options.py",
 }
 
 #: Where reading a key is no effect: it is defined, or checked, there.
@@ -128,7 +125,4 @@ def test_consumers__name_existing_keys():
 def test_key__has_an_effect(key):
     assert key in CONSUMERS, f"say in CONSUMERS which module reads {key}"
     found = readers(key)
-    if CONSUMERS[key] == PENDING:
-        assert not found, f"{key} is read now: put one of {sorted(found)} into CONSUMERS"
-    else:
-        assert CONSUMERS[key] in found, f"{CONSUMERS[key]} does not read {key}; it is read in {sorted(found)}"
+    assert CONSUMERS[key] in found, f"{CONSUMERS[key]} does not read {key}; it is read in {sorted(found)}"
