@@ -69,7 +69,7 @@ def http_endpoint(url: str, *, timeout_s: float = 10.0) -> Endpoint:
     """
     scheme, _, rest = url.partition("://")
     if scheme not in ("http", "https") or not rest:
-        raise BadInput("an RPC endpoint must be an http:// or https:// URL", hint="check rpc.urls in the settings")
+        raise BadInput("an RPC endpoint must be an http:// or https:// URL", hint="check chain.rpc_urls")
     host = rest.split("/")[0].rpartition("@")[2]
     # Retrying is ours: web3's own would sleep, and hide how ill an endpoint is.
     provider = HTTPProvider(url, request_kwargs={"timeout": timeout_s}, exception_retry_configuration=None)
@@ -87,7 +87,7 @@ class Rpc:
 
     def __init__(self, endpoints: Sequence[Endpoint], *, chain_id: int, multicall: str | None = None) -> None:
         if not endpoints:
-            raise BadInput("no RPC endpoint is configured", hint="set rpc.urls")
+            raise BadInput("no RPC endpoint is configured", hint="set chain.rpc_urls")
         self._endpoints = list(endpoints)
         self._current = 0
         self.chain_id = chain_id
@@ -118,7 +118,7 @@ class Rpc:
         if found != self.chain_id:
             raise WrongChain(
                 f"{endpoint.name} serves chain {found}, configured is {self.chain_id}",
-                hint="point rpc.urls at the right network, or correct chain_id",
+                hint="point chain.rpc_urls at the right network, or correct chain.chain_id",
                 found=found,
                 configured=self.chain_id,
             )
