@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keeper.domain.riskfile import ExpiryParams, Ranges
-from keeper.domain.snapshot import AccountState, FileState, PerpState, Position, StrikeVol
+from keeper.domain.snapshot import AccountState, FileState, Kind, PerpState, Position, StrikeVol
 from keeper.protocols.abi import Event
 from keeper.protocols.clearinghouse.ids import unpack_instrument
 
@@ -210,7 +210,9 @@ class HouseIndex:
         held[args["underlying"]] = PerpState(
             underlying=args["underlying"], open_notional=args["openNotional"], funding_entry=args["fundingEntry"]
         )
-        self.accounts[old.account] = replace(old, perps=tuple(held[u] for u in sorted(held)))
+        # The event follows the position's own: what was closed leaves no perp behind, as in the contract's view.
+        perps = {p.instrument.underlying for p in old.positions if p.instrument.kind is Kind.PERP}
+        self.accounts[old.account] = replace(old, perps=tuple(held[u] for u in sorted(held) if u in perps))
 
     def _auction_set(self, args: dict[str, Any]) -> None:
         old = self._account(args["account"])
