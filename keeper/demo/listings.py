@@ -11,11 +11,11 @@ from keeper.domain.snapshot import Listing
 WAD = 10**18
 #: Strikes are held in 1e-8 USD.
 STRIKE_ONE = 10**8
-#: Life of each expiry, seconds, and the distance between its strikes as a part of spot: about half a standard deviation
-#: at the volatilities of a crash.
-TENORS = ((4 * 3600, 0.02), (86_400, 0.04), (7 * 86_400, 0.08), (30 * 86_400, 0.14))
-#: Strikes per expiry, the middle one at the money.
-RUNGS = 5
+#: Life of each expiry, seconds, and the distance between its strikes as a part of spot: about a standard deviation at
+#: the volatilities before a crash.
+TENORS = ((4 * 3600, 0.03), (86_400, 0.06), (7 * 86_400, 0.12), (30 * 86_400, 0.2))
+#: Strikes per expiry, the middle one at the money: what a publication costs grows with them.
+RUNGS = 3
 
 
 @dataclass(frozen=True, kw_only=True)

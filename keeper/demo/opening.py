@@ -43,6 +43,7 @@ def policy(block_s: int) -> PolicyKnobs:
     """Decisions of the demo's keeper; what is counted in seconds scales with the length of a block."""
     return PolicyKnobs(
         hysteresis_ppm=100_000,
+        refresh_distance_ppm=950_000,
         refresh_age_s=max(3_600, 3 * block_s),
         heartbeat_s=max(21_600, 24 * block_s),
         intent_ttl_s=max(900, 2 * block_s),
@@ -193,6 +194,6 @@ def _underlying(
         vsr_up_ppm=RISK.vsr_up_ppm,
         vsr_down_ppm=RISK.vsr_down_ppm,
         max_age_s=max(7_200, 6 * block_s),
-        vol_fences=VolFenceSpec(min_delay_s=2 * block_s),
+        vol_fences=VolFenceSpec(min_delay_s=3 * block_s),
         expiries=expiries,
     )

@@ -177,20 +177,20 @@ class _Shelf:
 
 
 def _hedged(shelf: _Shelf, size: int, chance: np.random.Generator) -> list[Leg]:
-    put = shelf.option(Kind.PUT, int(chance.integers(2, 4)), int(chance.integers(1, 3)))
+    put = shelf.option(Kind.PUT, int(chance.integers(2, 4)), int(chance.integers(0, 2)))
     return [Leg(put, size), Leg(shelf.perp, size)]
 
 
 def _covered_call(shelf: _Shelf, size: int, chance: np.random.Generator) -> list[Leg]:
-    return [Leg(shelf.option(Kind.CALL, int(chance.integers(1, 4)), int(chance.integers(3, 5))), -size)]
+    return [Leg(shelf.option(Kind.CALL, int(chance.integers(1, 4)), 2), -size)]
 
 
 def _short_call(shelf: _Shelf, size: int, chance: np.random.Generator) -> list[Leg]:
-    return [Leg(shelf.option(Kind.CALL, int(chance.integers(0, 4)), int(chance.integers(2, 5))), -size)]
+    return [Leg(shelf.option(Kind.CALL, int(chance.integers(0, 4)), int(chance.integers(1, 3))), -size)]
 
 
 def _short_put(shelf: _Shelf, size: int, chance: np.random.Generator) -> list[Leg]:
-    return [Leg(shelf.option(Kind.PUT, int(chance.integers(1, 4)), int(chance.integers(0, 3))), -size)]
+    return [Leg(shelf.option(Kind.PUT, int(chance.integers(1, 4)), int(chance.integers(0, 2))), -size)]
 
 
 def _perp_long(shelf: _Shelf, size: int, chance: np.random.Generator) -> list[Leg]:  # noqa: ARG001 - one shape for all
@@ -203,7 +203,7 @@ def _perp_short(shelf: _Shelf, size: int, chance: np.random.Generator) -> list[L
 
 def _spread(shelf: _Shelf, size: int, chance: np.random.Generator) -> list[Leg]:
     kind = Kind.CALL if chance.random() < 0.4 else Kind.PUT
-    tenor, rung = int(chance.integers(1, 4)), int(chance.integers(0, 4))
+    tenor, rung = int(chance.integers(1, 4)), int(chance.integers(0, 2))
     low, high = shelf.option(kind, tenor, rung), shelf.option(kind, tenor, rung + 1)
     sign = 1 if chance.random() < 0.5 else -1
     return [Leg(low, sign * size), Leg(high, -sign * size)]
@@ -211,7 +211,7 @@ def _spread(shelf: _Shelf, size: int, chance: np.random.Generator) -> list[Leg]:
 
 def _box(shelf: _Shelf, size: int, chance: np.random.Generator) -> list[Leg]:
     tenor, low = int(chance.integers(2, 4)), int(chance.integers(0, 2))
-    high = low + int(chance.integers(1, 3))
+    high = int(chance.integers(low + 1, RUNGS))
     sign = 1 if chance.random() < 0.5 else -1
     return [
         Leg(shelf.option(Kind.CALL, tenor, low), sign * size),
@@ -226,7 +226,7 @@ def _fly(
 ) -> list[Leg]:
     kind = Kind.CALL if chance.random() < 0.5 else Kind.PUT
     tenor = int(chance.integers(1, 4)) if tenor is None else tenor
-    low, middle, high = (shelf.option(kind, tenor, rung) for rung in (1, 2, 3))
+    low, middle, high = (shelf.option(kind, tenor, rung) for rung in range(RUNGS))
     return [Leg(low, sign * size), Leg(middle, -2 * sign * size), Leg(high, sign * size)]
 
 

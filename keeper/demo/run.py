@@ -18,11 +18,11 @@ from keeper.demo.parity import check_parity
 from keeper.demo.summary import Life, ParityCheck, RunSummary, mean_margin, percentile
 from keeper.demo.tally import Tally
 from keeper.demo.view import View
-from keeper.demo.watch import Moment, Tap, frame
+from keeper.demo.watch import Moment, Tap, frame, owed
 from keeper.demo.world import FEES, World
 from keeper.domain.action import Bid, Flag, MarginCall, Unflag
 from keeper.domain.block import BlockRef
-from keeper.domain.cycle import CycleInputs, CycleRecord, Handed
+from keeper.domain.cycle import CycleInputs, CycleRecord, Decision, Handed
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.snapshot import Snapshot
 from keeper.domain.tx import TxState
@@ -152,7 +152,7 @@ class _Run:
         checked = {round(part * (len(points) - 1)) for part in PARITY_AT}
         frames, samples = [], []
         every = max(1, len(points) // SAMPLES)
-        fund_before = 0
+        fund_before = self._fund()
         for index, point in enumerate(points):
             block = world.reach(point)
             moment = self._moment(index, block)
@@ -160,8 +160,6 @@ class _Run:
                 self._check(moment.first, block, index)
             if index % every == 0:
                 samples.append(moment.snapshot)
-            if index == 0 and moment.snapshot.fund is not None:
-                fund_before = moment.snapshot.fund.balance
             self._tally.advance(world.chain.block())
             frames.append(frame(world, moment, self._tally))
             self._view.frame(frames[-1])
@@ -175,7 +173,7 @@ class _Run:
             updates_pushed=last.pushes,
             margin_calls=last.margin_calls,
             liquidations=last.liquidations,
-            bad_debt=round(last.bad_debt, 2),
+            bad_debt=round((self._tally.from_fund + self._tally.socialised + self._owed()) / 10**18, 2),
             fund_before=round(fund_before / 10**18, 2),
             fund_after=round(last.fund, 2),
             socialised=round(self._tally.socialised / 10**18, 2),
@@ -213,21 +211,31 @@ class _Run:
             index=index,
             first=first,
             snapshot=snapshot,
-            latest=self._last(),
+            fund=self._fund(),
             handed=tuple(handed),
             calls=self._calls,
             cycle_ms=ms,
         )
+
+    def _fund(self) -> int:
+        return int(self._views.one(self._world.chain.block(), "InsuranceFund", "balance"))
+
+    def _owed(self) -> int:
+        """What accounts below zero owe at the very end, wad USD."""
+        snapshot = self._tap.read(self._world.chain.block())
+        return owed(snapshot, self._think(snapshot).report.accounts)
+
+    def _think(self, snapshot: Snapshot) -> Decision:
+        """The pure half, with nothing in flight."""
+        conduct = self._conduct
+        return think(CycleInputs(snapshot=snapshot, in_flight=(), called=(), risk=conduct.risk, policy=conduct.policy))
 
     def _cycle(self, block: BlockRef) -> tuple[CycleRecord, float]:
         began = time.perf_counter()
         conduct = self._conduct
         if conduct.keeping is Keeping.NOBODY:
             # The same thinking, so that the same things are shown; nothing is done about it.
-            snapshot = self._tap.read(block)
-            decision = think(
-                CycleInputs(snapshot=snapshot, in_flight=(), called=(), risk=conduct.risk, policy=conduct.policy)
-            )
+            decision = self._think(self._tap.read(block))
             record = CycleRecord(block=block, decision=decision, handed=())
         else:
             record = cycle(block, self._ports, conduct.risk, conduct.policy)

@@ -41,7 +41,7 @@ SHAPES: Mapping[str, Shape] = {
     "BTC": Shape(opening=64_000.0, calm_vol=0.46, fall=(0.24, 0.32), recovered=(0.2, 0.4), common=0.93),
 }
 #: Where the crash begins and where its trough lies, parts of the run.
-CRASH_BEGINS, TROUGH = 0.3, 0.62
+CRASH_BEGINS, TROUGH = 0.35, 0.58
 #: Volatility during the crash over calm volatility.
 CRASH_VOL = 3.5
 #: Standard deviation of a block's innovation of log-volatility, and what stays of a deviation after a block.

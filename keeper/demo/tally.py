@@ -28,6 +28,8 @@ class Tally:
         self._addresses = [deployment.addresses[name] for name in COUNTED]
         self.flagged: set[int] = set()
         """Accounts that were put in auction."""
+        self.running: set[int] = set()
+        """Accounts in auction now."""
         self.pushes = 0
         self.refreshes = 0
         self.settled = 0
@@ -56,6 +58,9 @@ class Tally:
         match event.name:
             case "Flagged":
                 self.flagged.add(event.args["account"])
+                self.running.add(event.args["account"])
+            case "AuctionEnded":
+                self.running.discard(event.args["account"])
             case "Published":
                 self.pushes += 1
             case "FileComputed":

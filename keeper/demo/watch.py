@@ -10,6 +10,7 @@ from keeper.demo.frames import Frame, UnderlyingFrame
 from keeper.demo.tally import Tally
 from keeper.demo.words import say
 from keeper.demo.world import World
+from keeper.domain.action import Bid
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleRecord, Handed
 from keeper.domain.margin import AccountMargin, Band
@@ -46,8 +47,8 @@ class Moment:
     """On the block that brought the prices: its health is what is shown."""
     snapshot: Snapshot
     """Of the first cycle."""
-    latest: Snapshot
-    """Of the last cycle: fund and auctions after what was done."""
+    fund: int
+    """Balance of the insurance fund after everything mined, wad USD."""
     handed: tuple[Handed, ...]
     """Of all cycles."""
     calls: int
@@ -66,7 +67,13 @@ def frame(world: World, moment: Moment, tally: Tally) -> Frame:
     bands = Counter(a.band if isinstance(a, AccountMargin) else Band.UNKNOWN for a in members)
     holding = [a.im for a in priced if a.underlyings]
     lines = [say(h, names=world.names, symbols=world.deployment.symbols, shift_s=world.shift_s) for h in moment.handed]
-    fund = moment.latest.fund
+    # Who was flagged or bid on in this moment is counted by what was paid, from the next block on by what is left.
+    untouched = [
+        a
+        for a in report.accounts
+        if a.account not in {h.action.account for h in moment.handed if isinstance(h.action, Bid)}
+    ]
+    still_owed = owed(snapshot, untouched)
     return Frame(
         index=moment.index,
         blocks=len(world.path.points),
@@ -76,9 +83,9 @@ def frame(world: World, moment: Moment, tally: Tally) -> Frame:
         requirement=sum(a.mm for a in priced) / WAD,
         mean_margin=sum(holding) / len(holding) / WAD if holding else 0.0,
         bands={band: bands.get(band, 0) for band in Band},
-        auctions=len(moment.latest.auctions),
-        fund=fund.balance / WAD if fund else 0.0,
-        bad_debt=(tally.from_fund + tally.socialised + owed(moment.latest, report.accounts)) / WAD,
+        auctions=len(tally.running),
+        fund=moment.fund / WAD,
+        bad_debt=(tally.from_fund + tally.socialised + still_owed) / WAD,
         pushes=tally.pushes,
         refreshes=tally.refreshes,
         margin_calls=moment.calls,
