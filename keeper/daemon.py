@@ -6,7 +6,7 @@
     housekeeping    APScheduler: drops old snapshots
 
 A signal only sets an Event that the loop and the waiting share; what is being sent is finished first, so the process
-ends between transactions.  Start-up is recovery: whatever an earlier process left open is adopted before the first cycle.
+ends between transactions.  Start-up is recovery: what an earlier process left open is adopted before the first cycle.
 """
 
 from __future__ import annotations

@@ -80,5 +80,7 @@ class MarginReport:
     """All accounts at one block, in the snapshot's order."""
 
     accounts: tuple[AccountMargin | Unpriced, ...]
+    refreshed: tuple[AccountMargin | Unpriced, ...]
+    """Accounts below MM under a stale file again, as a refresh of it would judge them."""
     previous: tuple[AccountMargin | Unpriced, ...]
     """Accounts below MM again under the file before the live one, where a notice window asks for it."""

@@ -42,6 +42,8 @@ class UnderlyingMarket:
     file: File | None
     previous: File | None
     """Set only inside the notice window."""
+    refreshed: File | None
+    """What a refresh would make of a stale file: a flag refreshes first, so it is judged by this."""
     epoch: int
     """Of the live file; 0 if there is none."""
     stale: bool

@@ -1,7 +1,7 @@
 """The Dutch auction in the contract's integers: discount, largest fraction, cost of a bid.
 
 Mirrors contracts/src/libraries/AuctionMath.sol and `LiquidationAuction._price`.  With E = equity, H = what haircuts
-leave out, G = E + H the mark to market, M = MM, b = the buffer and R = cash that earlier bidders of this auction paid in:
+leave out, G = E + H the mark to market, M = MM, b = the buffer, R = cash that earlier bidders of this auction paid in:
 
     solvent     cost of a fraction f = d(t)·(G − R)·f,  f at most −BM / (−BM + d·G + (1 − d)·R),  BM = E − (1 + b)·M
     insolvent   cost of f = (G − (H + M)·min(1, t / insolvent_s))·f,  f at most 1; negative: the bidder is paid

@@ -36,7 +36,6 @@ def decide(
         Actions, most urgent first, at most `knobs.max_actions_per_block` of them besides notices.
     """
     accounts = {a.account: a for a in report.accounts if isinstance(a, AccountMargin)}
-    previous = {a.account: a for a in report.previous}
     pushes = list(publish.publications(snapshot, market, knobs))
     pushed = {p.underlying for p in pushes}
     refreshes = [r for r in upkeep.refreshes(snapshot, knobs) if r.underlying not in pushed]
@@ -46,7 +45,7 @@ def decide(
         yield from pushes
         yield from refreshes
         yield from upkeep.settlements(snapshot)
-        yield from liquidate.flags(snapshot, accounts, previous)
+        yield from liquidate.flags(snapshot, accounts, (*report.refreshed, *report.previous))
         yield from liquidate.unflags(snapshot, accounts)
         # A bid carries the epochs it was priced on; beside a new epoch it would be void, so it waits a block.
         for bid in liquidate.bids(snapshot, market, accounts, knobs):

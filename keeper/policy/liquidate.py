@@ -1,12 +1,12 @@
 """Whom to flag, whom to release, what to bid on, worst first.
 
-A flag needs a shortfall that we can prove: an account that cannot be priced is left alone, and inside the notice window
-of a publication the account must be short under the file before it too.
+A flag needs a shortfall that we can prove: an account that cannot be priced is left alone, one that a refresh of a
+stale file would clear is too, and inside the notice window of a publication it must be short under the file before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from keeper.domain.action import Bid, Flag, Unflag
 from keeper.domain.knobs import PolicyKnobs
@@ -20,20 +20,21 @@ SHORT = (Band.LIQUIDATABLE, Band.INSOLVENT)
 
 
 def flags(
-    snapshot: Snapshot, accounts: Mapping[int, AccountMargin], previous: Mapping[int, AccountMargin | Unpriced]
+    snapshot: Snapshot, accounts: Mapping[int, AccountMargin], again: Iterable[AccountMargin | Unpriced]
 ) -> Iterator[Flag]:
     """Accounts to put up for auction, largest shortfall first.
 
     Args:
         snapshot: the block; the fund's and our own account are never flagged by us.
         accounts: priced accounts under the live file.
-        previous: the same under the file before it, for accounts inside a notice window.
+        again: short accounts as a refresh of a stale file would judge them, and under the file before a publication
+            whose notice window runs.  An account must be short in each.
     """
     ours = {snapshot.own_account, snapshot.fund.account if snapshot.fund else None}
+    cleared = {a.account for a in again if isinstance(a, Unpriced) or a.band not in SHORT}
     short = [a for a in accounts.values() if a.band in SHORT and not a.in_auction and a.account not in ours]
     for a in sorted(short, key=lambda a: (a.equity - a.mm, a.account)):
-        before = previous.get(a.account)
-        if before is not None and (isinstance(before, Unpriced) or before.band not in SHORT):
+        if a.account in cleared:
             continue
         yield Flag(account=a.account, why=f"equity {_usd(a.equity)} below maintenance {_usd(a.mm)}")
 

@@ -89,6 +89,12 @@ def _no_flag(found: AccountMargin, inputs: CycleInputs, decision: Decision) -> s
         return "it is our own account, which we never flag: reduce it or add cash by hand"
     if snapshot.fund is not None and found.account == snapshot.fund.account:
         return "it is the insurance fund's account, which is never flagged"
+    after = {a.account: a for a in decision.report.refreshed}.get(found.account)
+    if isinstance(after, AccountMargin) and after.band not in SHORT:
+        return (
+            "it is short under a stale file only: refreshed at live spot, equity "
+            f"{_usd(after.equity)} covers maintenance {_usd(after.mm)}"
+        )
     before = {a.account: a for a in decision.report.previous}.get(found.account)
     if isinstance(before, Unpriced):
         return f"a notice window is open and it cannot be priced under the file before: {before.reason}"

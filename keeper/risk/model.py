@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 from keeper.domain.knobs import RiskKnobs
@@ -26,6 +27,7 @@ def _underlying(u: UnderlyingState, now: int, knobs: RiskKnobs) -> UnderlyingMar
     spot = u.spot.wad if isinstance(u.spot, Usable) else None
     aim = target(u, now, knobs)
     in_notice = u.publication is not None and u.publication.in_notice
+    stale = u.live is None or spot is None or is_stale(u.live, u.rules, spot, now)
     return UnderlyingMarket(
         underlying=u.underlying,
         symbol=u.symbol,
@@ -33,8 +35,13 @@ def _underlying(u: UnderlyingState, now: int, knobs: RiskKnobs) -> UnderlyingMar
         why_unpriced="" if isinstance(u.spot, Usable) else u.spot.reason,
         file=file_of(u.live, u.rules) if u.live else None,
         previous=file_of(u.previous, u.rules) if u.previous and in_notice else None,
+        refreshed=(
+            file_of(replace(u.live, ref_spot=spot, time=now), u.rules)
+            if stale and u.live and spot is not None
+            else None
+        ),
         epoch=u.live.epoch if u.live else 0,
-        stale=u.live is None or spot is None or is_stale(u.live, u.rules, spot, now),
+        stale=stale,
         target=None if isinstance(aim, Untargeted) else aim,
         why_untargeted=aim.reason if isinstance(aim, Untargeted) else "",
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from enum import Enum
 from itertools import groupby
 
 from keeper.domain.margin import AccountMargin, Band, MarginReport, UnderlyingMargin, Unpriced
@@ -79,29 +80,43 @@ def holdings(account: AccountState, now: int) -> Mapping[int, Holding]:
     return found
 
 
+class Under(Enum):
+    """Which file an account is judged by."""
+
+    LIVE = "live"
+    REFRESHED = "refreshed"
+    """The live one as a refresh at this block would leave it."""
+    PREVIOUS = "previous"
+    """The one before the publication whose notice window runs."""
+
+
 def shock(snapshot: Snapshot, market: MarketModel) -> ScenarioPnl:
     """Assess every account in every underlying under the live files."""
-    return _shock(snapshot.accounts, snapshot, market, previous=False)
+    return _shock(snapshot.accounts, snapshot, market, Under.LIVE)
 
 
 def worst(snapshot: Snapshot, market: MarketModel, pnl: ScenarioPnl, *, buffer_ppm: int) -> MarginReport:
-    """Put every account's margin together; those that are short, again under the files before the notice window."""
+    """Put every account's margin together; those that are short, again under the files a flag would be judged by."""
     accounts = tuple(_margin(a, snapshot, market, pnl, buffer_ppm) for a in snapshot.accounts)
-    noticed = {u.underlying for u in market.underlyings if u.previous is not None}
-    again = tuple(
-        state
+    short = [
+        (state, {u.underlying for u in found.underlyings})
         for state, found in zip(snapshot.accounts, accounts, strict=True)
-        if isinstance(found, AccountMargin)
-        and found.band in (Band.LIQUIDATABLE, Band.INSOLVENT)
-        and noticed & {u.underlying for u in found.underlyings}
-    )
-    before = _shock(again, snapshot, market, previous=True)
+        if isinstance(found, AccountMargin) and found.band in (Band.LIQUIDATABLE, Band.INSOLVENT)
+    ]
+
+    def again(under: Under, concerned: set[int]) -> tuple[AccountMargin | Unpriced, ...]:
+        states = [state for state, held in short if held & concerned]
+        judged = _shock(states, snapshot, market, under)
+        return tuple(_margin(state, snapshot, market, judged, buffer_ppm) for state in states)
+
     return MarginReport(
-        accounts=accounts, previous=tuple(_margin(a, snapshot, market, before, buffer_ppm) for a in again)
+        accounts=accounts,
+        refreshed=again(Under.REFRESHED, {u.underlying for u in market.underlyings if u.refreshed is not None}),
+        previous=again(Under.PREVIOUS, {u.underlying for u in market.underlyings if u.previous is not None}),
     )
 
 
-def _shock(accounts: Iterable[AccountState], snapshot: Snapshot, market: MarketModel, *, previous: bool) -> ScenarioPnl:
+def _shock(accounts: Iterable[AccountState], snapshot: Snapshot, market: MarketModel, under: Under) -> ScenarioPnl:
     settled = {u.underlying: frozenset(expiry for expiry, _ in u.settled) for u in snapshot.underlyings}
     required: dict[tuple[int, int], Required | Unpriced] = {}
     by_underlying: dict[int, list[Holding]] = {}
@@ -109,27 +124,26 @@ def _shock(accounts: Iterable[AccountState], snapshot: Snapshot, market: MarketM
         for underlying, held in holdings(account, market.now).items():
             by_underlying.setdefault(underlying, []).append(held)
     for underlying, group in by_underlying.items():
-        required |= _assess(group, market.of(underlying), market.now, settled=settled[underlying], previous=previous)
+        required |= _assess(group, market.of(underlying), market.now, settled=settled[underlying], under=under)
     return ScenarioPnl(required=required)
 
 
 def _assess(
-    held: Iterable[Holding], u: UnderlyingMarket, now: int, *, settled: AbstractSet[int], previous: bool
+    held: Iterable[Holding], u: UnderlyingMarket, now: int, *, settled: AbstractSet[int], under: Under
 ) -> dict[tuple[int, int], Required | Unpriced]:
     found: dict[tuple[int, int], Required | Unpriced] = {}
-    books: dict[bool, list[Holding]] = {True: [], False: []}
+    books: dict[Under, list[Holding]] = {choice: [] for choice in Under}
     for h in held:
-        before = previous and u.previous is not None and _covers(u.previous, h)
         problem = _why_not(u, h, settled)
         if problem:
             found[h.account, u.underlying] = Unpriced(account=h.account, reason=problem, in_auction=False)
         elif h.legs or h.perp_size:
-            books[before].append(h)
+            books[_judge(u, h, under)].append(h)
         else:
             found[h.account, u.underlying] = Required(option_mark=0, grid=0, short_minimum=0, worst_row=NO_ROW)
-    for before, group in books.items():
-        # As the contract: a strike that the live file published first has no earlier requirement to compare with.
-        file = u.previous if before else u.file
+    files = {Under.LIVE: u.file, Under.REFRESHED: u.refreshed, Under.PREVIOUS: u.previous}
+    for choice, group in books.items():
+        file = files[choice]
         if group and file is not None and u.spot is not None:
             swept = assess_book(file, Book.of([(h.legs, h.perp_size) for h in group]), spot=u.spot, now=now)
             for i, h in enumerate(group):
@@ -140,6 +154,19 @@ def _assess(
                     worst_row=int(swept.worst_row[i]),
                 )
     return found
+
+
+def _judge(u: UnderlyingMarket, held: Holding, under: Under) -> Under:
+    """The file that judges a holding.
+
+    As the contract: a file that is not stale is not refreshed, and a strike that the live file published first has no
+    earlier requirement to compare with.
+    """
+    if under is Under.REFRESHED and u.refreshed is not None and held.legs:
+        return under
+    if under is Under.PREVIOUS and u.previous is not None and _covers(u.previous, held):
+        return under
+    return Under.LIVE
 
 
 def _why_not(u: UnderlyingMarket, held: Holding, settled: AbstractSet[int]) -> str:

@@ -128,7 +128,7 @@ def a_cycle(block: BlockRef, *, alert: str = "") -> CycleRecord:
     decision = Decision(
         block=block,
         targets=(),
-        report=MarginReport(accounts=(), previous=()),
+        report=MarginReport(accounts=(), refreshed=(), previous=()),
         actions=(MarginCall(account=2**256 - 1, health_ppm=1, equity=-5, mm=1, why="short"),),
         alerts=(alert,),
     )

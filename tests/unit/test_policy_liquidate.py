@@ -17,8 +17,8 @@ MARKET = MarketModel(
     now=NOW,
     underlyings=(
         UnderlyingMarket(
-            underlying=1, symbol="ETH", spot=usd(3_000), why_unpriced="", file=None, previous=None, epoch=65_536,
-            stale=False, target=None, why_untargeted="",
+            underlying=1, symbol="ETH", spot=usd(3_000), why_unpriced="", file=None, previous=None, refreshed=None,
+            epoch=65_536, stale=False, target=None, why_untargeted="",
         ),
     ),
 )  # fmt: skip
@@ -34,7 +34,7 @@ def short(account: int, equity: float, mm: float) -> AccountMargin:
 
 def test_flags__several_short__largest_shortfall_first() -> None:
     """When blocks are full the account that loses most must not wait behind one that loses little."""
-    got = flags(a_snapshot(), priced(short(7, 90, 100), short(8, 10, 100), a_margin(9)), {})
+    got = flags(a_snapshot(), priced(short(7, 90, 100), short(8, 10, 100), a_margin(9)), ())
     assert [f.account for f in got] == [8, 7]
 
 
@@ -42,22 +42,22 @@ def test_flags__warning_or_in_auction__left_alone() -> None:
     """Only a proven shortfall is flagged, and only once."""
     calls = a_margin(7, equity=105, mm=100, band=Band.WARNING)
     running = replace(short(8, 10, 100), in_auction=True)
-    assert list(flags(a_snapshot(), priced(calls, running), {})) == []
+    assert list(flags(a_snapshot(), priced(calls, running), ())) == []
 
 
 def test_flags__short_only_under_new_file__waits() -> None:
     """A publication alone must not liquidate anybody inside its notice window."""
     account = short(7, 90, 100)
     healthy_before = a_margin(7, equity=130, mm=100)
-    assert list(flags(a_snapshot(), priced(account), {7: healthy_before})) == []
-    assert list(flags(a_snapshot(), priced(account), {7: Unpriced(account=7, reason="?", in_auction=False)})) == []
-    assert [f.account for f in flags(a_snapshot(), priced(account), {7: account})] == [7]
+    assert list(flags(a_snapshot(), priced(account), (healthy_before,))) == []
+    assert list(flags(a_snapshot(), priced(account), (Unpriced(account=7, reason="?", in_auction=False),))) == []
+    assert [f.account for f in flags(a_snapshot(), priced(account), (account,))] == [7]
 
 
 def test_flags__own_account_and_fund__never() -> None:
     """We do not put ourselves or the insurance fund up for auction."""
     snapshot = a_snapshot(own_account=7)
-    assert list(flags(snapshot, priced(short(7, 1, 100), short(1, 1, 100)), {})) == []
+    assert list(flags(snapshot, priced(short(7, 1, 100), short(1, 1, 100)), ())) == []
 
 
 @pytest.mark.parametrize(("equity", "released"), [(109.99, False), (110, True), (-1, False)])

@@ -70,7 +70,8 @@ class HouseReader:
             # An empty answer at boot is a node that does not have the logs, not a protocol without accounts.
             raise Retry(f"no market was ever listed before block {block.number}; the node may be missing logs")
         house = self._views.one(block, "ClearingHouse", "houseState")
-        accounts = tuple(self._index.accounts[k] for k in sorted(self._index.accounts))
+        # Closed accounts stay in the index, where events of theirs may follow, and out of everybody's way here.
+        accounts = tuple(a for _, a in sorted(self._index.accounts.items()) if not _is_closed(a))
         return Snapshot(
             protocol="clearinghouse",
             block=block,
@@ -172,17 +173,18 @@ class HouseReader:
         if newest is not None:
             rounds = [newest[1]]
             if underlying not in self._backfilled:
-                rounds += self._older_rounds(block, feed, newest[0], since)
+                rounds += self._older_rounds(block, underlying, feed, newest[0], since)
                 self._backfilled.add(underlying)
             self._store.append_prices(block, underlying, rounds)
         return tuple(o for o in self._store.prices(underlying, since_s=since) if o.time <= block.timestamp)
 
-    def _older_rounds(self, block: BlockRef, feed: str, newest: int, since: int) -> list[Observation]:
+    def _older_rounds(self, block: BlockRef, underlying: int, feed: str, newest: int, since: int) -> list[Observation]:
         """Rounds before the newest, back to `since`, until one is known already or the feed has no more."""
+        known = {o.time for o in self._store.prices(underlying, since_s=since)}
         found = []
         for round_id in range(newest - 1, newest - 1 - MAX_BACKFILL, -1):
             answer = self._views.round(block, feed, round_id)
-            if answer is None or answer[1].time < since:
+            if answer is None or answer[1].time < since or answer[1].time in known:
                 break
             found.append(answer[1])
         return found
@@ -217,3 +219,8 @@ class HouseReader:
             cap_per_auction=self._views.one(block, "InsuranceFund", "capPerAuction"),
             social_receivable=house["socialReceivable"],
         )
+
+
+def _is_closed(account: AccountState) -> bool:
+    """Whether nothing of an account is left."""
+    return not (account.cash or account.collateral or account.positions or account.in_auction)

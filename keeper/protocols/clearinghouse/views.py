@@ -50,6 +50,7 @@ class Views:
     def __init__(self, calls: Calls, deployment: Deployment) -> None:
         self._calls = calls
         self._addresses = deployment.addresses
+        self._decimals: dict[str, int] = {}
 
     @cached_property
     def abis(self) -> dict[str, Abi]:
@@ -89,10 +90,11 @@ class Views:
                 answer = self.at(block, FEED, "latestRoundData", address=feed)
             else:
                 answer = self.at(block, FEED, "getRoundData", round_id, address=feed)
-            decimals = self.at(block, FEED, "decimals", address=feed)["decimals"]
+            if feed not in self._decimals:  # fixed when a feed is deployed
+                self._decimals[feed] = self.at(block, FEED, "decimals", address=feed)["decimals"]
         except Refused:
             return None
         if answer["updatedAt"] == 0 or answer["answer"] <= 0:
             return None
-        price = answer["answer"] * 10 ** (WAD_DECIMALS - decimals)
+        price = answer["answer"] * 10 ** (WAD_DECIMALS - self._decimals[feed])
         return answer["roundId"], Observation(time=answer["updatedAt"], price=price)
