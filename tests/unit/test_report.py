@@ -124,15 +124,15 @@ def test_worst__notice_window__judged_under_both_files() -> None:
 
 def test_worst__stale_file__short_accounts_are_judged_as_a_refresh_would() -> None:
     """A flag refreshes a stale file first; an account that the refresh clears is not flagged in vain."""
-    old = an_underlying(spot=2_000, file=a_file(spot=3_000))
-    far = an_account(cash=250, options=((an_option(3_600, Kind.CALL), -1),))
+    old = an_underlying(spot=2_500, file=a_file(spot=3_000))
+    far = an_account(cash=350, options=((an_option(2_400, Kind.PUT), -1),))
     found = report_of(a_snapshot(far, underlying=old))
     (now,), (after,) = found.accounts, found.refreshed
     assert isinstance(now, AccountMargin)
     assert isinstance(after, AccountMargin)
     assert now.equity == after.equity
-    assert after.mm < now.mm
-    u = replace(old, live=a_file(spot=2_000))
+    assert (now.band, after.band) == (Band.LIQUIDATABLE, Band.HEALTHY)
+    u = replace(old, live=a_file(spot=2_500))
     assert margin_of(a_snapshot(far, underlying=u)).mm == after.mm
     assert report_of(a_snapshot(far, underlying=u)).refreshed == ()
 
