@@ -131,7 +131,7 @@ def test_worst__stale_file__short_accounts_are_judged_as_a_refresh_would() -> No
     assert isinstance(now, AccountMargin)
     assert isinstance(after, AccountMargin)
     assert now.equity == after.equity
-    assert (now.band, after.band) == (Band.LIQUIDATABLE, Band.HEALTHY)
+    assert (now.band, after.band) == (Band.LIQUIDATABLE, Band.WARNING)
     u = replace(old, live=a_file(spot=2_500))
     assert margin_of(a_snapshot(far, underlying=u)).mm == after.mm
     assert report_of(a_snapshot(far, underlying=u)).refreshed == ()
