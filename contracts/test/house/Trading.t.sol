@@ -377,4 +377,17 @@ contract TradingTest is BaseTest {
         assertTrue(both <= 200_000e18);
         assertEq(both + fund.balance(), 200_000e18);
     }
+
+    /// Law ROUND-3: the buyer pays rounded up, the seller receives rounded down, the fund has the wei between.
+    function test_trade__roundings_goToTheFund() public {
+        house.setFee(0);
+        trade(acct(alice), acct(bob), call_(ETH, near, 2000), 1, 50e18 + 1); // 50 + 1e-18 wei exactly
+        assertEq(house.cashOf(acct(alice)), 100_000e18 - 51);
+        assertEq(house.cashOf(acct(bob)), 100_000e18 + 50);
+        assertEq(fund.balance(), int256(1));
+        trade(acct(alice), acct(bob), perp(ETH), 1, 2000e18 + 1);
+        assertEq(int256(house.accountState(acct(alice)).perps[0].openNotional), 2001);
+        assertEq(int256(house.accountState(acct(bob)).perps[0].openNotional), -2000);
+        assertEq(fund.balance(), int256(2));
+    }
 }
