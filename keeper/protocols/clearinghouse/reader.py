@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from keeper.domain.block import BlockRef
@@ -28,7 +28,7 @@ from keeper.protocols.clearinghouse.index import HouseIndex, Setting
 from keeper.protocols.clearinghouse.views import Views
 
 DAY = 86_400
-#: Rounds fetched one by one when the keeper starts for the first time.
+#: Rounds fetched one by one when the keeper starts for the first time, or looks again after a while.
 MAX_BACKFILL = 500
 
 
@@ -60,7 +60,6 @@ class HouseReader:
         self._deployment = deployment
         self._store = store
         self._history_s = history_days * DAY
-        self._backfilled: set[int] = set()
 
     def read(self, block: BlockRef) -> Snapshot:
         """See `SnapshotReader.read`."""
@@ -166,21 +165,25 @@ class HouseReader:
         )
 
     def _history(self, block: BlockRef, underlying: int, asset: bytes) -> tuple[Observation, ...]:
-        """Stored rounds up to this block, the newest among them; the first time also those before we started."""
+        """Stored rounds up to this block, the newest and those we missed among them."""
         feed = self._views.feed(block, asset)
         newest = self._views.round(block, feed)
         since = block.timestamp - self._history_s
         if newest is not None:
+            known = {o.time for o in self._store.prices(underlying, since_s=since)}
             rounds = [newest[1]]
-            if underlying not in self._backfilled:
-                rounds += self._older_rounds(block, underlying, feed, newest[0], since)
-                self._backfilled.add(underlying)
+            if newest[1].time not in known:
+                rounds += self._missed_rounds(block, feed, newest[0], since, known)
             self._store.append_prices(block, underlying, rounds)
         return tuple(o for o in self._store.prices(underlying, since_s=since) if o.time <= block.timestamp)
 
-    def _older_rounds(self, block: BlockRef, underlying: int, feed: str, newest: int, since: int) -> list[Observation]:
-        """Rounds before the newest, back to `since`, until one is known already or the feed has no more."""
-        known = {o.time for o in self._store.prices(underlying, since_s=since)}
+    def _missed_rounds(
+        self, block: BlockRef, feed: str, newest: int, since: int, known: Container[int]
+    ) -> list[Observation]:
+        """Rounds before the newest, back to `since`, until one is known already or the feed has no more.
+
+        What is stored has no holes, because every new round is joined to it here.
+        """
         found = []
         for round_id in range(newest - 1, newest - 1 - MAX_BACKFILL, -1):
             answer = self._views.round(block, feed, round_id)
