@@ -36,7 +36,7 @@ FUND_USD = 250_000
 #: What the keeper's own account has to bid with, USD.
 LIQUIDATOR_USD = 5_000_000
 
-RISK = RiskKnobs(ewma_lambda=0.3, horizon_hours=3.0, history_days=3, psr_floor_ppm=60_000)
+RISK = RiskKnobs(ewma_lambda=0.3, horizon_hours=2.0, history_days=3, psr_floor_ppm=60_000)
 
 
 def policy(block_s: int) -> PolicyKnobs:

@@ -12,8 +12,10 @@ from enum import StrEnum
 
 import numpy as np
 
+from keeper.demo import shapes
 from keeper.demo.listings import RUNGS, Plan
-from keeper.domain.snapshot import Instrument, Kind, Listing
+from keeper.demo.shapes import Leg, Shelf
+from keeper.domain.snapshot import Instrument, Kind
 from keeper.errors import BadInput
 
 WAD = 10**18
@@ -64,14 +66,18 @@ MIX: dict[Profile, tuple[float, tuple[float, float]]] = {
 }
 MAKER_CUSHION = (2.0, 6.0)
 
-
-@dataclass(frozen=True)
-class Leg:
-    """One position, as it is traded."""
-
-    instrument: Instrument
-    size: int
-    """Signed, wad contracts."""
+_LEGS: dict[Profile, Callable[[Shelf, int, np.random.Generator], list[Leg]]] = {
+    Profile.HEDGED: shapes.hedged,
+    Profile.COVERED_CALL: shapes.covered_call,
+    Profile.SHORT_CALL: shapes.short_call,
+    Profile.SHORT_PUT: shapes.short_put,
+    Profile.PERP_LONG: shapes.perp_long,
+    Profile.PERP_SHORT: shapes.perp_short,
+    Profile.SPREAD: shapes.spread,
+    Profile.BOX: shapes.box,
+    Profile.FLY: shapes.fly,
+    Profile.SHORT_FLY: shapes.short_fly,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +152,7 @@ def _customer(plan: Plan, profile: Profile, number: int, chance: np.random.Gener
     spot = plan.spots[underlying] / WAD
     notional = NOTIONAL_USD * float(np.exp(NOTIONAL_SPREAD * chance.standard_normal()))
     size = max(LOT, int(notional / spot * 1000) * LOT)
-    shelf = _Shelf(underlying, plan.listings[underlying])
+    shelf = Shelf(underlying, plan.listings[underlying])
     legs = _LEGS[profile](shelf, size, chance)
     if profile is Profile.SHORT_CALL and number == 1:  # somebody holds the expiry that settles during the run
         legs = [Leg(shelf.option(Kind.CALL, 0, RUNGS // 2), -size)]
@@ -158,94 +164,6 @@ def _customer(plan: Plan, profile: Profile, number: int, chance: np.random.Gener
         cushion=float(chance.uniform(*MIX[profile][1])),
         in_coin=0.9 if covered else float(chance.choice([0.0, 0.0, 0.0, 0.35])),
     )
-
-
-class _Shelf:
-    """Instruments of one underlying by tenor (0 = shortest) and rung (0 = lowest strike)."""
-
-    def __init__(self, underlying: int, listings: Sequence[Listing]) -> None:
-        self.underlying = underlying
-        self.listings = listings
-
-    @property
-    def perp(self) -> Instrument:
-        return Instrument(self.underlying, 0, 0, Kind.PERP)
-
-    def option(self, kind: Kind, tenor: int, rung: int) -> Instrument:
-        listing = self.listings[tenor]
-        return Instrument(self.underlying, listing.expiry, listing.strikes[rung], kind)
-
-
-def _hedged(shelf: _Shelf, size: int, chance: np.random.Generator) -> list[Leg]:
-    put = shelf.option(Kind.PUT, int(chance.integers(2, 4)), int(chance.integers(0, 2)))
-    return [Leg(put, size), Leg(shelf.perp, size)]
-
-
-def _covered_call(shelf: _Shelf, size: int, chance: np.random.Generator) -> list[Leg]:
-    return [Leg(shelf.option(Kind.CALL, int(chance.integers(1, 4)), 2), -size)]
-
-
-def _short_call(shelf: _Shelf, size: int, chance: np.random.Generator) -> list[Leg]:
-    return [Leg(shelf.option(Kind.CALL, int(chance.integers(0, 4)), int(chance.integers(1, 3))), -size)]
-
-
-def _short_put(shelf: _Shelf, size: int, chance: np.random.Generator) -> list[Leg]:
-    return [Leg(shelf.option(Kind.PUT, int(chance.integers(1, 4)), int(chance.integers(0, 2))), -size)]
-
-
-def _perp_long(shelf: _Shelf, size: int, chance: np.random.Generator) -> list[Leg]:  # noqa: ARG001 - one shape for all
-    return [Leg(shelf.perp, size)]
-
-
-def _perp_short(shelf: _Shelf, size: int, chance: np.random.Generator) -> list[Leg]:  # noqa: ARG001 - one shape for all
-    return [Leg(shelf.perp, -size)]
-
-
-def _spread(shelf: _Shelf, size: int, chance: np.random.Generator) -> list[Leg]:
-    kind = Kind.CALL if chance.random() < 0.4 else Kind.PUT
-    tenor, rung = int(chance.integers(1, 4)), int(chance.integers(0, 2))
-    low, high = shelf.option(kind, tenor, rung), shelf.option(kind, tenor, rung + 1)
-    sign = 1 if chance.random() < 0.5 else -1
-    return [Leg(low, sign * size), Leg(high, -sign * size)]
-
-
-def _box(shelf: _Shelf, size: int, chance: np.random.Generator) -> list[Leg]:
-    tenor, low = int(chance.integers(2, 4)), int(chance.integers(0, 2))
-    high = int(chance.integers(low + 1, RUNGS))
-    sign = 1 if chance.random() < 0.5 else -1
-    return [
-        Leg(shelf.option(Kind.CALL, tenor, low), sign * size),
-        Leg(shelf.option(Kind.PUT, tenor, high), sign * size),
-        Leg(shelf.option(Kind.CALL, tenor, high), -sign * size),
-        Leg(shelf.option(Kind.PUT, tenor, low), -sign * size),
-    ]
-
-
-def _fly(
-    shelf: _Shelf, size: int, chance: np.random.Generator, *, tenor: int | None = None, sign: int = 1
-) -> list[Leg]:
-    kind = Kind.CALL if chance.random() < 0.5 else Kind.PUT
-    tenor = int(chance.integers(1, 4)) if tenor is None else tenor
-    low, middle, high = (shelf.option(kind, tenor, rung) for rung in range(RUNGS))
-    return [Leg(low, sign * size), Leg(middle, -2 * sign * size), Leg(high, sign * size)]
-
-
-def _short_fly(shelf: _Shelf, size: int, chance: np.random.Generator) -> list[Leg]:
-    return _fly(shelf, size, chance, tenor=1, sign=-1)
-
-
-_LEGS: dict[Profile, Callable[[_Shelf, int, np.random.Generator], list[Leg]]] = {
-    Profile.HEDGED: _hedged,
-    Profile.COVERED_CALL: _covered_call,
-    Profile.SHORT_CALL: _short_call,
-    Profile.SHORT_PUT: _short_put,
-    Profile.PERP_LONG: _perp_long,
-    Profile.PERP_SHORT: _perp_short,
-    Profile.SPREAD: _spread,
-    Profile.BOX: _box,
-    Profile.FLY: _fly,
-    Profile.SHORT_FLY: _short_fly,
-}
 
 
 def _match(

@@ -1,7 +1,7 @@
 """Deployment as a use case: the demo, the tests and `scripts/deploy.py` all come through here."""
 
 from keeper.deploy.hand import Hand
-from keeper.deploy.house import account_id, asset_id, deploy_house
+from keeper.deploy.house import account_id, deploy_house
 from keeper.deploy.spec import (
     AuctionSpec,
     CollateralSpec,
@@ -12,6 +12,7 @@ from keeper.deploy.spec import (
     UnderlyingSpec,
     VolFenceSpec,
 )
+from keeper.deploy.structs import asset_id
 
 __all__ = [
     "AuctionSpec",

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from eth_utils import keccak
 
 from keeper.abis import load
+from keeper.deploy import structs
 from keeper.deploy.hand import Hand
-from keeper.deploy.spec import CollateralSpec, FeedSpec, FenceSpec, HouseSpec, UnderlyingSpec
+from keeper.deploy.spec import HouseSpec
 from keeper.domain import codec
 from keeper.errors import BadInput
 from keeper.protocols.clearinghouse.deployment import Deployment
 
-ZERO = "0x" + "0" * 40
 ROLES = {name: keccak(name.encode()) for name in ("PUBLISHER_ROLE", "LISTER_ROLE", "GUARDIAN_ROLE")}
 
 #: Told of progress: name of the step, done, total.
@@ -29,11 +29,6 @@ Progress = Callable[[str, int, int], None]
 def account_id(owner: str, sub_account: int = 0) -> int:
     """AccountId: the owner in the high 160 bits, the sub-account in the low 96."""
     return int(owner, 16) << 96 | sub_account
-
-
-def asset_id(ticker: str) -> bytes:
-    """The oracle's id of an asset: its ticker's bytes, left-aligned."""
-    return ticker.encode().ljust(32, b"\0")
 
 
 def deploy_house(
@@ -113,9 +108,9 @@ def _contracts(spec: HouseSpec, hand: Hand, steps: _Steps) -> dict[str, str]:
     file = create("RiskFile", oracle)
     parameters = create("RiskParameters", file, owner)
     hand.send("RiskFile", file, "connect", parameters)
-    house = create("ClearingHouse", oracle, file, parameters, _collateral(spec.collaterals[0]), owner)
+    house = create("ClearingHouse", oracle, file, parameters, structs.collateral(spec.collaterals[0]), owner)
     create("InsuranceFund", house, owner, spec.fund_cap_per_auction)
-    create("LiquidationAuction", house, owner, _auction(spec))
+    create("LiquidationAuction", house, owner, structs.auction(spec))
     return at
 
 
@@ -131,12 +126,12 @@ def _needed(name: str) -> list[str]:
 def _configure(spec: HouseSpec, hand: Hand, at: dict[str, str], steps: _Steps) -> None:
     house = at["ClearingHouse"]
     for feed in spec.feeds:
-        hand.send("PriceOracle", at["PriceOracle"], "setFeed", asset_id(feed.asset), _feed(feed))
+        hand.send("PriceOracle", at["PriceOracle"], "setFeed", structs.asset_id(feed.asset), structs.feed(feed))
         steps.done(feed.asset)
     hand.send("ClearingHouse", house, "wire", at["LiquidationAuction"], at["InsuranceFund"])
     steps.done("wired")
     for collateral in spec.collaterals[1:]:
-        hand.send("ClearingHouse", house, "addCollateral", _collateral(collateral))
+        hand.send("ClearingHouse", house, "addCollateral", structs.collateral(collateral))
         steps.done(collateral.symbol)
     for function, value in (
         ("setInterest", spec.interest_ppm_per_year),
@@ -157,8 +152,16 @@ def _open_markets(spec: HouseSpec, hand: Hand, at: dict[str, str], steps: _Steps
     for role in ("LISTER_ROLE", "PUBLISHER_ROLE"):
         send("grantRole", ROLES[role], hand.address)
     for i, u in enumerate(spec.underlyings):
-        send("listUnderlying", i, asset_id(u.asset), _config(u), _fences(u), _vols(u), *_ranges(u))
-        hand.send("ClearingHouse", at["ClearingHouse"], "setMarket", i, _market(u))
+        send(
+            "listUnderlying",
+            i,
+            structs.asset_id(u.asset),
+            structs.config(u),
+            structs.fences(u),
+            structs.vols(u),
+            *structs.ranges(u),
+        )
+        hand.send("ClearingHouse", at["ClearingHouse"], "setMarket", i, structs.market(u))
         for e in u.expiries:
             send("listExpiry", i, e.expiry, list(e.strikes), e.sigma_atm_ppm, e.phi_ppb, e.df_ppb)
         steps.done(f"{u.asset} listed")
@@ -166,7 +169,7 @@ def _open_markets(spec: HouseSpec, hand: Hand, at: dict[str, str], steps: _Steps
         flat = [
             (e.expiry, e.phi_ppb, e.df_ppb, e.sigma_atm_ppm, [e.sigma_atm_ppm] * len(e.strikes)) for e in u.expiries
         ]
-        send("publish", i, (1, deadline, digest, *_ranges(u), flat))
+        send("publish", i, (1, deadline, digest, *structs.ranges(u), flat))
         steps.done(f"{u.asset} published")
     for role in ("LISTER_ROLE", "PUBLISHER_ROLE"):
         send("renounceRole", ROLES[role], hand.address)
@@ -183,90 +186,3 @@ def _seed_fund(spec: HouseSpec, hand: Hand, at: dict[str, str]) -> None:
     # `approve` is the same in every ERC-20; the mock's ABI is the one we export.
     hand.send("MockERC20", token, "approve", at["ClearingHouse"], spec.fund_seed)
     hand.send("ClearingHouse", at["ClearingHouse"], "deposit", fund, 0, spec.fund_seed)
-
-
-# --- specs as the contracts' structs, in their order ------------------------------------------------------------------
-
-
-def _feed(f: FeedSpec) -> tuple[object, ...]:
-    return f.primary, f.secondary or ZERO, f.max_age_s, f.max_deviation_ppm, f.min_price, f.max_price
-
-
-def _collateral(c: CollateralSpec) -> tuple[object, ...]:
-    return c.token, c.decimals, asset_id(c.asset), c.haircut_ppm, c.cap_per_account, c.cap_total
-
-
-def _config(u: UnderlyingSpec) -> tuple[object, ...]:
-    return (
-        u.tail_ppm,
-        u.short_min_ppm,
-        u.kappa_ppm,
-        u.flag_fee_ppm,
-        u.stale_add_on_ppm,
-        u.im_add_on_ppm,
-        u.vol_floor_ppm,
-        u.max_age_s,
-        u.notice_blocks,
-        True,
-    )
-
-
-def _fence(f: FenceSpec) -> tuple[int, ...]:
-    return f.min, f.max, f.step_rel_ppm, f.step_abs, f.budget_rel_ppm, f.budget_abs
-
-
-def _fences(u: UnderlyingSpec) -> tuple[object, ...]:
-    return _fence(u.psr_fence), _fence(u.vsr_up_fence), _fence(u.vsr_down_fence)
-
-
-def _vols(u: UnderlyingSpec) -> tuple[int, ...]:
-    v = u.vol_fences
-    return (
-        v.sigma_min_ppm,
-        v.sigma_max_ppm,
-        v.atm_step_ppm,
-        v.atm_budget_ppm,
-        v.smile_min_ppm,
-        v.smile_max_ppm,
-        v.phi_min_ppb,
-        v.phi_max_ppb,
-        v.phi_step_ppb,
-        v.phi_budget_ppb,
-        v.carry_max_ppm,
-        v.df_min_ppb,
-        v.min_delay_s,
-    )
-
-
-def _ranges(u: UnderlyingSpec) -> tuple[int, int, int]:
-    return u.psr_ppm, u.vsr_up_ppm, u.vsr_down_ppm
-
-
-def _market(u: UnderlyingSpec) -> tuple[object, ...]:
-    return (
-        asset_id(u.asset),
-        u.price_band_ppm,
-        u.max_open_interest_perp,
-        u.max_open_interest_instrument,
-        u.max_open_interest_expiry,
-        u.max_position_per_account,
-        u.max_funding_ppm_per_day,
-        u.max_funding_step_ppm,
-        u.min_funding_delay_s,
-        True,
-    )
-
-
-def _auction(spec: HouseSpec) -> tuple[int, ...]:
-    a = spec.auction
-    return (
-        a.fast_s,
-        a.slow_s,
-        a.start_ppm,
-        a.cutoff_ppm,
-        a.insolvent_s,
-        a.buffer_ppm,
-        a.cool_off_s,
-        a.dust_usd,
-        a.min_gate_usd,
-    )
