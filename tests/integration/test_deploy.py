@@ -1,0 +1,115 @@
+"""Deployment as a use case: roles end where they belong, the file says where everything is, bad specs are refused."""
+
+from dataclasses import replace
+
+import pytest
+
+from keeper.chain.rpc import Endpoint, Rpc
+from keeper.chain.signers import LocalSigner
+from keeper.demo.world import FEES
+from keeper.deploy import CollateralSpec, ExpirySpec, FeedSpec, Hand, HouseSpec, UnderlyingSpec, deploy_house
+from keeper.deploy.house import ROLES
+from keeper.domain import codec
+from keeper.errors import BadInput
+from keeper.protocols.clearinghouse.deployment import CONTRACTS, load_deployment
+from keeper.testing.embedded import EmbeddedChain
+
+pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
+
+DAY = 86_400
+
+
+@pytest.fixture(scope="module")
+def a_hand():
+    chain = EmbeddedChain(accounts=5, block_interval_s=1)
+    rpc = Rpc([Endpoint(name="embedded", provider=chain.provider)], chain_id=chain.chain_id)
+    hand = Hand(rpc, LocalSigner(chain.node.accounts[0]), fees=FEES, poll_interval_s=0.0)
+    hand.chain = chain
+    return hand
+
+
+@pytest.fixture(scope="module")
+def a_spec(a_hand):
+    """The smallest house: one underlying, one expiry, one coin."""
+    chain = a_hand.chain
+    feed = a_hand.create("MockAggregator", 8, 3_000 * 10**8)
+    usdc, weth = a_hand.create("MockERC20", "USDC", "USDC", 6), a_hand.create("MockERC20", "WETH", "WETH", 18)
+    a_hand.send("MockERC20", usdc, "mint", a_hand.address, 10**12)
+    expiry = ExpirySpec(
+        expiry=chain.block().timestamp + 7 * DAY, strikes=(2_800 * 10**8, 3_000 * 10**8), sigma_atm_ppm=700_000
+    )
+    return HouseSpec(
+        feeds=(FeedSpec(asset="ETH", primary=feed),),
+        collaterals=(
+            CollateralSpec(symbol="USDC", token=usdc, decimals=6, asset="USD"),
+            CollateralSpec(symbol="WETH", token=weth, decimals=18, asset="ETH", haircut_ppm=100_000),
+        ),
+        underlyings=(UnderlyingSpec(asset="ETH", psr_ppm=120_000, expiries=(expiry,)),),
+        publisher=chain.accounts[1],
+        liquidator=chain.accounts[2],
+        guardian=chain.accounts[3],
+        fund_seed=10**11,
+    )
+
+
+@pytest.fixture(scope="module")
+def a_deployment(a_hand, a_spec):
+    steps = []
+    now = a_hand.chain.block().timestamp
+    deployment = deploy_house(a_spec, a_hand, now_s=now, progress=lambda *step: steps.append(step))
+    assert steps[0][1] == 0
+    assert steps[-1][1] == steps[-1][2]
+    return deployment
+
+
+def test_deploy__roles__only_the_publisher_publishes(a_hand, a_spec, a_deployment):
+    """The deployer listed and published once, and kept neither role; the liquidator never had one."""
+    at = a_deployment.addresses["RiskParameters"]
+
+    def has(role, who):
+        return a_hand.view("RiskParameters", at, "hasRole", ROLES[role], who)
+
+    assert has("PUBLISHER_ROLE", a_spec.publisher)
+    for role in ("PUBLISHER_ROLE", "LISTER_ROLE"):
+        assert not has(role, a_hand.address)
+        assert not has(role, a_spec.liquidator)
+
+
+def test_deploy__first_publication__is_live_and_the_fund_has_its_seed(a_hand, a_spec, a_deployment):
+    """The file answers at the published scan range, and the seed counts as the fund's."""
+    at = a_deployment.addresses
+    header = a_hand.view("RiskFile", at["RiskFile"], "header", 0, 0)
+    assert header["psrPpm"] == 120_000
+    assert header["refSpot"] == 3_000 * 10**18
+    assert a_hand.view("InsuranceFund", at["InsuranceFund"], "balance") == 10**11 * 10**12
+
+
+def test_deployment_file__round_trip(a_deployment, tmp_path):
+    """What is written is what every command reads."""
+    a_deployment.save(tmp_path / "deployment.json")
+    assert load_deployment(tmp_path / "deployment.json") == a_deployment
+    assert set(a_deployment.addresses) == set(CONTRACTS)
+    assert a_deployment.liquidator_account is not None
+
+
+def test_spec__json__round_trip(a_spec):
+    """A spec is a file that people edit: it reads back to itself, and a typo is named."""
+    assert codec.loads(HouseSpec, codec.dumps(a_spec)) == a_spec
+    with pytest.raises(BadInput, match="feed"):
+        codec.loads(HouseSpec, codec.dumps(a_spec).replace(b'"feeds"', b'"feed"'))
+
+
+def test_deploy__one_key_for_two_roles__refused(a_hand, a_spec):
+    """Whoever publishes must not liquidate."""
+    for change in ({"publisher": a_spec.liquidator}, {"liquidator": a_hand.address}):
+        with pytest.raises(BadInput, match="three keys"):
+            deploy_house(replace(a_spec, **change), a_hand)
+
+
+def test_deploy__no_contract_at_the_feed__refused_before_anything_is_sent(a_hand, a_spec):
+    """A wrong address is found before gas is spent."""
+    height = a_hand.height()
+    nobody = FeedSpec(asset="ETH", primary="0x" + "42" * 20)
+    with pytest.raises(BadInput, match="feed of ETH: no contract"):
+        deploy_house(replace(a_spec, feeds=(nobody,)), a_hand)
+    assert a_hand.height() == height
