@@ -7,7 +7,7 @@ Chain time is market time where the chain allows it; a path older than the chain
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, replace
 
 from keeper.abis import load
 from keeper.chain.fees import FeePolicy
@@ -27,7 +27,7 @@ from keeper.demo.opening import (
 from keeper.demo.orders import Owner
 from keeper.demo.paths import Point, PricePath
 from keeper.demo.population import Population, populate
-from keeper.deploy import Hand, HouseSpec, deploy_house
+from keeper.deploy import Hand, HouseSpec, deploy_house, structs
 from keeper.domain.block import BlockRef
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.riskfile import Ranges
@@ -82,18 +82,21 @@ class World:
         Volatilities stay as they are.
         """
         self.chain.set_automine(on=False)
-        self.chain.advance_to(self.plan.opening_s - 60)
+        self.chain.advance_to(self.plan.opening_s - 300)
         fence = b"psr".ljust(32, b"\0")
         for i, (u, wanted) in enumerate(zip(self.spec.underlyings, ranges, strict=True)):
             wide = (u.psr_fence.min, u.psr_fence.max, 10**7, u.psr_fence.max, 10**7, u.psr_fence.max)
+            hasty = replace(u, vol_fences=replace(u.vol_fences, min_delay_s=0))
             self.govern("RiskParameters", "setFence", i, fence, wide)
+            self.govern("RiskParameters", "setVolFences", i, structs.vols(hasty))
             vols = [
                 (e.expiry, e.phi_ppb, e.df_ppb, e.sigma_atm_ppm, [e.sigma_atm_ppm] * len(e.strikes)) for e in u.expiries
             ]
             numbers = (wanted.psr_ppm, wanted.vsr_up_ppm, wanted.vsr_down_ppm)
-            publication = (2, self.plan.opening_s, b"\0" * 32, *numbers, vols)
+            publication = (2, self.plan.opening_s + 3_600, b"\0" * 32, *numbers, vols)
             self.govern("RiskParameters", "publish", i, publication, sender=1)
-            self.govern("RiskParameters", "setFence", i, fence, astuple(u.psr_fence))
+            self.govern("RiskParameters", "setFence", i, fence, structs.fence(u.psr_fence))
+            self.govern("RiskParameters", "setVolFences", i, structs.vols(u))
 
     def govern(self, contract: str, function: str, *args: object, sender: int = 0) -> None:
         """Do something as the owner (or another of the chain's accounts), mined at once."""
