@@ -22,6 +22,7 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_J
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from keeper.cycle import Ports, cycle
+from keeper.domain.action import MarginCall
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleRecord
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
@@ -153,6 +154,9 @@ class Daemon:
     def _report(self, record: CycleRecord) -> None:
         for alert in record.decision.alerts:
             log.warning("cycle.alert", block=record.block.number, alert=alert)
+        for action in record.decision.actions:
+            if isinstance(action, MarginCall):
+                log.warning("margin_call", block=record.block.number, account=f"{action.account:#066x}", why=action.why)
         bands: dict[str, int] = {}
         for account in record.decision.report.accounts:
             band = getattr(account, "band", "unknown")
