@@ -15,7 +15,7 @@ from keeper.risk.exact.sweep import assess_book
 from keeper.testing import portfolios
 from keeper.testing.portfolios import MAX_POSITIONS, NOW, PSRS, Portfolio, Style, a_file, a_portfolio, an_extreme_file
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.timeout(1_800)]
 
 #: The portfolios of one file, but for three odd ones and, on every other file, a full book.
 STYLES = (
@@ -24,9 +24,10 @@ STYLES = (
 )
 #: Scan ranges beside the named ones: the least and the most that governance can fence in, and some between.
 OTHER_PSRS = (1, 166_667, 316_667, 500_000)
-#: Portfolios come in independent parts, so that they share out over the workers of a run.  Ten times as many in CI.
+#: Portfolios come in independent parts, so that they share out over the workers of a run.  Twice as many in CI, twenty
+#: times at night.
 PARTS = 4
-ROUNDS = max(1, hypothesis.settings.default.max_examples // 50)
+ROUNDS = max(1, hypothesis.settings.default.max_examples // 250)
 #: Everything that must have occurred, and how often at least; a quarter of it in each part.
 WANTED = {
     "portfolios": 1_000,
