@@ -10,6 +10,9 @@ from keeper.risk.exact.riskfile import DAY
 from keeper.risk.scan_range import ranges, scan_range
 from keeper.risk.volatility import Unestimated, estimate
 
+#: Annual volatility beyond which rounds are taken for garbage: 10,000 %, a price that moves sixfold in a day.
+ABSURD_VOL = 100.0
+
 #: No target, and why.
 Untargeted = Unestimated
 
@@ -30,6 +33,9 @@ def target(state: UnderlyingState, now: int, knobs: RiskKnobs) -> UnderlyingTarg
     series = estimate(rounds, decay_per_day=knobs.ewma_lambda, min_rounds=knobs.min_observations)
     if isinstance(series, Unestimated):
         return series
+    wildest = max(series.vol_annual, series.mean_vol_annual)
+    if wildest > ABSURD_VOL:
+        return Untargeted(reason=f"the oracle rounds give a volatility of {wildest:.3g}; they are not prices")
     scan = scan_range(series, knobs)
     realised_ppm = max(1, lattice.to_ppm(series.vol_annual))
     mean_ppm = max(1, lattice.to_ppm(series.mean_vol_annual))

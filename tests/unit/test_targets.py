@@ -15,7 +15,7 @@ from keeper.risk.exact.riskfile import DAY, term_factor
 from keeper.risk.scan_range import normal_shortfall, scan_range
 from keeper.risk.targets import Untargeted, target
 from keeper.risk.volatility import Series, estimate
-from keeper.testing.builders import NOW, an_underlying
+from keeper.testing.builders import NOW, an_underlying, usd
 
 WAD = 10**18
 KNOBS = RiskKnobs()
@@ -141,3 +141,13 @@ def test_lattice__up_and_nearest(value, step):
     near = lattice.nearest(value, step)
     assert near % step == 0
     assert -step <= 2 * (value - near) < step
+
+
+def test_target__rounds_that_are_no_prices__untargeted():
+    """A feed that prints garbage inside its bounds gives no target, and no exception."""
+    rounds = tuple(
+        Observation(time=NOW - 3_600 * (60 - i), price=usd(3_000) * (10**20 if i == 50 else 1)) for i in range(60)
+    )
+    found = target(an_underlying(history=rounds), NOW, RiskKnobs())
+    assert isinstance(found, Untargeted)
+    assert "not prices" in found.reason

@@ -174,7 +174,9 @@ class HouseReader:
             rounds = [newest[1]]
             if newest[1].time not in known:
                 rounds += self._missed_rounds(block, feed, newest[0], since, known)
-            self._store.append_prices(block, underlying, rounds)
+            # What the oracle would refuse is no observation of a price.
+            low, high = self._views.bounds(block, asset)
+            self._store.append_prices(block, underlying, [r for r in rounds if low <= r.price <= high])
         return tuple(o for o in self._store.prices(underlying, since_s=since) if o.time <= block.timestamp)
 
     def _missed_rounds(

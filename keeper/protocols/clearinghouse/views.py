@@ -83,6 +83,11 @@ class Views:
         """Address of the asset's primary feed."""
         return str(self.one(block, "PriceOracle", "feed", asset)["primary"])
 
+    def bounds(self, block: BlockRef, asset: bytes) -> tuple[int, int]:
+        """Lowest and highest price the oracle lets pass, wad."""
+        feed = self.one(block, "PriceOracle", "feed", asset)
+        return feed["minPrice"], feed["maxPrice"]
+
     def round(self, block: BlockRef, feed: str, round_id: int | None = None) -> tuple[int, Observation] | None:
         """One round of a feed (the newest without `round_id`), or None if the feed has no such round."""
         try:
