@@ -10,7 +10,7 @@ from keeper.risk.exact.riskfile import DAY
 from keeper.risk.scan_range import ranges, scan_range
 from keeper.risk.volatility import Unestimated, estimate
 
-#: Annual volatility beyond which rounds are taken for garbage: 10,000 %, a daily standard deviation of 5 in the logarithm of the price.
+#: Annual volatility beyond which rounds are taken for garbage: 10,000 %, or 5 a day in the logarithm of the price.
 ABSURD_VOL = 100.0
 
 #: No target, and why.
