@@ -77,6 +77,8 @@ contract ClearingHouse is HouseAdmin, HouseViews {
         if (ILiquidationAuction(_h.auction).insolvencyGated()) revert WithdrawalsGated();
         CollateralConfig storage config = _collateral(c);
         TouchLib.touch(_h, account);
+        uint32 open = Ledger.unsettled(_h, account);
+        if (open != 0) revert ExpiryUnsettled(account, open);
         uint256 held = _h.held[c];
         if (amount > held) revert NotEnough(held, amount);
         _h.held[c] = held - amount;

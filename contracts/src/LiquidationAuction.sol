@@ -20,7 +20,8 @@ import {InstrumentIds} from "./libraries/InstrumentIds.sol";
 /// @title Permissionless flag, then a Dutch auction of a pro-rata slice of the whole account.
 /// @notice Why nobody is liquidated while healthy: `flag` and `bid` measure the account themselves, in this order:
 /// 1. touch, so that nothing lazily accrued is left out; 2. refresh stale files; 3. margin at the live oracle, which
-/// reverts if a price is unusable; 4. act only below MM (flag) or below the un-flag level (bid).
+/// reverts if a price is unusable; 4. no option that awaits its settlement price; 5. act only below MM (flag) or below
+/// the un-flag level (bid).
 contract LiquidationAuction is ILiquidationAuction, Ownable2Step, ReentrancyGuardTransient {
     using SafeCast for uint256;
     using InstrumentIds for InstrumentId;
@@ -64,7 +65,7 @@ contract LiquidationAuction is ILiquidationAuction, Ownable2Step, ReentrancyGuar
         if (_same(account, house.fundAccount())) revert FundAccount(account);
         IClearingHouse.MarginDetail memory d = _measure(account);
         if (!_below(d.margin)) revert Healthy(account, d.margin.equity, d.margin.mm);
-        Position[] memory list = house.positions(account);
+        Position[] memory list = _settled(account);
         if (_inNotice(list)) {
             IClearingHouse.Margin memory m = house.margin(account, FileVersion.Previous);
             if (!_below(m)) revert HealthyUnderPreviousFile(account, m.equity, m.mm);
@@ -93,7 +94,9 @@ contract LiquidationAuction is ILiquidationAuction, Ownable2Step, ReentrancyGuar
 
     /// @inheritdoc ILiquidationAuction
     function remeasure(AccountId account) external nonReentrant {
-        _note(account, _active(account), _measure(account).margin.equity);
+        int256 equity = _measure(account).margin.equity;
+        _settled(account);
+        _note(account, _active(account), equity);
     }
 
     // --- bid ------------------------------------------------------------------------------------------------------
@@ -110,6 +113,7 @@ contract LiquidationAuction is ILiquidationAuction, Ownable2Step, ReentrancyGuar
         if (fractionWad == 0) revert ZeroFraction();
         _checkEpochs(house.positions(account), epochs);
         IClearingHouse.MarginDetail memory d = _measure(account);
+        _settled(account);
         if (_restored(d.margin)) revert Healthy(account, d.margin.equity, d.margin.mm);
         _note(account, a, d.margin.equity);
 
@@ -125,6 +129,7 @@ contract LiquidationAuction is ILiquidationAuction, Ownable2Step, ReentrancyGuar
         emit Bid(account, bidder, taken, cost, fromFund, socialised);
 
         _conclude(account, a, taken == WAD);
+        _settled(bidder);
         IClearingHouse.Margin memory m = house.margin(bidder, FileVersion.Live);
         if (m.equity < int256(m.im)) revert BidderBelowInitial(bidder, m.equity, m.im);
     }
@@ -243,6 +248,16 @@ contract LiquidationAuction is ILiquidationAuction, Ownable2Step, ReentrancyGuar
         d = house.marginDetail(account, FileVersion.Live);
     }
 
+    /// Positions of a touched account, none of which awaits its settlement price: at live spot instead, whoever delays
+    /// the settlement would choose whether the account is healthy, and buy or sell it the difference.
+    function _settled(AccountId account) private view returns (Position[] memory list) {
+        list = house.positions(account);
+        for (uint256 i; i < list.length; ++i) {
+            uint32 expiry = list[i].instrumentOf().expiryOf(); // 0 of a perp
+            if (expiry != 0 && expiry <= block.timestamp) revert IClearingHouse.ExpiryUnsettled(account, expiry);
+        }
+    }
+
     function _inNotice(Position[] memory list) private view returns (bool) {
         for (uint256 i; i < list.length; ++i) {
             uint16 u = list[i].instrumentOf().underlyingOf();
@@ -259,7 +274,8 @@ contract LiquidationAuction is ILiquidationAuction, Ownable2Step, ReentrancyGuar
             if (i != 0 && u == list[i - 1].instrumentOf().underlyingOf()) continue;
             if (n == epochs.length) revert WrongEpochs(epochs.length, n + 1);
             uint40 live = file.header(u, FileVersion.Live).epoch;
-            if (epochs[n] != live) revert WrongEpoch(u, epochs[n], live);
+            // Of one publication is enough: anyone may refresh, as often as there are bids to make void.
+            if (epochs[n] >> 16 != live >> 16) revert WrongEpoch(u, epochs[n], live);
             ++n;
         }
         if (n != epochs.length) revert WrongEpochs(epochs.length, n);

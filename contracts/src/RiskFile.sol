@@ -35,6 +35,8 @@ contract RiskFile is IRiskFile {
 
     uint256 private constant MAX_EXPIRIES = 16;
     uint256 private constant MAX_STRIKES = 64;
+    /// Of all live expiries together: a refresh, at 63k gas a strike, must fit a transaction of 2^24 gas.
+    uint256 private constant MAX_LISTED = 240;
     /// Refreshes between two publications that still get an epoch of their own.
     uint40 private constant REFRESHES = 1 << 16;
     /// Tolerance of the butterfly fence, ppm of the reference spot.
@@ -335,6 +337,12 @@ contract RiskFile is IRiskFile {
             if (merged[i] <= (i == 0 ? 0 : merged[i - 1])) revert BadStrikes(expiry, i);
         }
         _strikes[underlying][expiry] = merged;
+        uint32[] storage listed = _listed[underlying];
+        uint256 total;
+        for (uint256 i; i < listed.length; ++i) {
+            if (listed[i] > block.timestamp) total += _strikes[underlying][listed[i]].length;
+        }
+        if (total > MAX_LISTED) revert TooMany("all strikes", total, MAX_LISTED);
     }
 
     /// Keep the list ascending; nothing to do if `expiry` is in it.

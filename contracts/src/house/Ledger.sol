@@ -157,6 +157,17 @@ library Ledger {
         a.positions[i] = packed;
     }
 
+    /// First expired option of a touched account, 0 if none: a touch pays out what is settled, so its price is unknown.
+    function unsettled(House storage h, AccountId id) internal view returns (uint32) {
+        Position[] storage list = h.accounts[id].positions;
+        uint256 n = list.length;
+        for (uint256 i; i < n; ++i) {
+            uint32 expiry = list[i].instrumentOf().expiryOf(); // 0 of a perp
+            if (expiry != 0 && expiry <= block.timestamp) return expiry;
+        }
+        return 0;
+    }
+
     /// Payoff of one expired option at `price`, wad USD.
     function intrinsic(InstrumentId instrument, uint256 price) internal pure returns (uint256) {
         uint256 strike = uint256(instrument.strikeOf()) * 1e10;

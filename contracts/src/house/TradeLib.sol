@@ -32,6 +32,7 @@ library TradeLib {
         int256 delta;
         bool shrinks;
         bool grows; // not `!shrinks`: a flip is neither shrinking nor free of the checks of growth
+        uint32 unsettled; // an expired option of the account has no settlement price yet
         IClearingHouse.Margin before; // only if it shrinks
     }
 
@@ -105,10 +106,12 @@ library TradeLib {
         (s.account, s.delta) = (id, delta);
         s.shrinks = becomes < was && (becomes == 0 || (size > 0) == (next > 0));
         s.grows = !s.shrinks;
+        s.unsettled = Ledger.unsettled(h, id);
         if (s.shrinks) {
             s.before = MarginLib.detail(h, id, FileVersion.Live).margin;
             return s;
         }
+        if (s.unsettled != 0) revert IClearingHouse.ExpiryUnsettled(id, s.unsettled);
         IClearingHouse.UnderlyingMarket storage market = h.markets[f.instrument.underlyingOf()];
         if (!market.listed) revert IClearingHouse.UnknownMarket(f.instrument.underlyingOf());
         if (becomes > market.maxPositionPerAccount) {
@@ -160,7 +163,8 @@ library TradeLib {
         if (s.grows && m.equity < int256(uint256(h.minEquityToOpen))) {
             revert IClearingHouse.EquityTooSmallToOpen(s.account, m.equity, h.minEquityToOpen);
         }
-        if (m.equity >= int256(m.im)) return;
+        // An expired option requires nothing, so IM says little until it is settled.
+        if (m.equity >= int256(m.im) && s.unsettled == 0) return;
         if (s.grows) revert IClearingHouse.BelowInitial(s.account, m.equity, m.im);
         // The last condition keeps a shrinking trade at a bad price from pushing the account into insolvency:
         // MM that a close sets free must not leave through its price (else two accounts of one person take it

@@ -144,6 +144,8 @@ interface IClearingHouse {
     error FeeAboveMaximum(uint256 fee, uint256 maximum);
     error BadSignature(address owner, bytes32 orderHash);
     error InstrumentExpired(uint32 expiry, uint256 nowS);
+    /// The account holds an option that expired and whose settlement price is not written: nobody knows yet what it owns.
+    error ExpiryUnsettled(AccountId account, uint32 expiry);
     error NotExpired(uint32 expiry, uint256 nowS);
     error AlreadySettled(uint16 underlying, uint32 expiry);
     error TooEarlyByHand(uint256 nextAllowedS, uint256 nowS);

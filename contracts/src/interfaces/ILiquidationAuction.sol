@@ -82,13 +82,14 @@ interface ILiquidationAuction {
     /// underlying of the account is in its notice window, the account must be below MM under the file before it too.
     /// The fee goes to `feeTo`, from the account's equity; none within the cool-off of the last auction.
     /// An account of which only debt is left is cleared at once.
+    /// Reverts, like `bid`, while an expired option of the account awaits its settlement price: settle first.
     function flag(AccountId account, AccountId feeTo) external;
     /// Anyone, once health >= 1 + b.
     function unflag(AccountId account) external;
     /// Anyone: measure an account in auction again, so that its insolvency starts or stops to count.
     function remeasure(AccountId account) external;
     /// Take `fractionWad` (at most the closed form) of what is left.  The bidder's owner calls; it must be above IM after.
-    /// @param epochs live file epoch of each underlying the account holds, ascending by underlying: the bid is void if a publication landed in between.
+    /// @param epochs live file epoch of each underlying the account holds, ascending by underlying: the bid is void if a publication landed in between; a refresh does not matter.
     /// @param maxCost most the bidder pays; negative: the least the bidder must be paid.  wad USD.
     function bid(AccountId account, AccountId bidder, uint256 fractionWad, uint40[] calldata epochs, int256 maxCost)
         external

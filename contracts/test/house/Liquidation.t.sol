@@ -226,6 +226,23 @@ contract LiquidationTest is BaseTest {
         auction.bid(acct(alice), sub(alice, 1), WAD, epochs, 1e30);
     }
 
+    /// A refresh in between does not make a bid void, or anybody could hold bids off; a publication does.
+    function test_bid__refreshed_goesThrough() public {
+        _under();
+        flag(acct(alice));
+        uint40[] memory epochs = epochsOf(acct(alice));
+        file.refresh(ETH);
+        uint256 snapshot = vm.snapshotState();
+        vm.prank(liquidator);
+        auction.bid(acct(alice), acct(liquidator), WAD, epochs, 1e30);
+        vm.revertToState(snapshot);
+        pass(601);
+        publish(ETH);
+        vm.expectPartialRevert(ILiquidationAuction.WrongEpoch.selector);
+        vm.prank(liquidator);
+        auction.bid(acct(alice), acct(liquidator), WAD, epochs, 1e30);
+    }
+
     /// Law LIQ-7: the bidder is above IM afterwards.
     function test_bid__bidderBelowInitial_refused() public {
         give(carol, 900);

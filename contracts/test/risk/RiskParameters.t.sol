@@ -302,6 +302,28 @@ contract RiskParametersTest is RiskFixture {
         this.listOne(60);
     }
 
+    /// LST-3: all live strikes together can be refreshed within one transaction, so nobody's listing stops a liquidation.
+    function test_listing__all_strikes__refreshable() public {
+        uint256 listed;
+        uint32[] memory live = parameters.listedExpiries(ETH);
+        for (uint256 i; i < live.length; ++i) {
+            listed += parameters.listedStrikes(ETH, live[i]).length;
+        }
+        for (uint256 days_ = 40; listed < 240; ++days_) {
+            uint256 n = 240 - listed < 60 ? 240 - listed : 60;
+            listDays(days_, n);
+            listed += n;
+        }
+        vm.expectRevert(abi.encodeWithSelector(IRiskFile.TooMany.selector, bytes32("all strikes"), 241, 240));
+        this.listOne(60);
+        pass(1 hours);
+        publish();
+        vm.cool(address(file));
+        uint256 before = gasleft();
+        file.refresh(ETH);
+        assertLt(before - gasleft(), 2 ** 24, "LST-3");
+    }
+
     function listOne(uint256 days_) external {
         listDays(days_, 1);
     }
