@@ -40,7 +40,7 @@ ON_ITS_WAY = (TxState.SIGNED, TxState.SENT, TxState.MINED, TxState.FINAL)
 #: Snapshots kept of a run.
 SAMPLES = 10
 #: Where parity is checked, parts of the run.
-PARITY_AT = (0.0, 0.45, 0.7, 1.0)
+PARITY_AT = (0.0, 0.5, 1.0)
 
 
 class Keeping(StrEnum):

@@ -53,7 +53,7 @@ def _compare(
     pairs = [(read(a), read(b)) for a, b in zip(ours, theirs, strict=True)]
     lower, higher = (sum(sign * (b - a) >= same for a, b in pairs) for sign in (1, -1))
     mine, other = (sum(side) / len(pairs) for side in zip(*pairs, strict=True))
-    numbers = f"{money(round(mine, 2))} against {money(round(other, 2))}"
+    numbers = f"{_number(mine)} against {_number(other)}"
     if len(pairs) == 1:
         word = "lower (better)" if lower else "higher (worse)" if higher else "equal"
         return f"{name} {word}, {numbers}"
@@ -80,4 +80,9 @@ def _mean(runs: Sequence[RunSummary], measure: str) -> str:
 
 
 def _avg(values: Sequence[float]) -> str:
-    return money(round(sum(values) / len(values), 2))
+    return _number(sum(values) / len(values))
+
+
+def _number(value: float) -> str:
+    """Whole where it is whole."""
+    return f"{value:,.0f}" if value == round(value) else money(round(value, 2))

@@ -28,7 +28,7 @@ PROMISED = {
 @pytest.fixture(scope="module")
 def a_life():
     """A crash in twenty blocks, with everything that can be asked of the chain afterwards."""
-    world = open_world(stylised_crash(seed=5, blocks=20), accounts=34, seed=5)
+    world = open_world(stylised_crash(seed=5, blocks=18), accounts=30, seed=5)
     opened = world.chain.block()
     conduct = Conduct(keeping=Keeping.RECALIBRATING, risk=RISK, policy=policy(world.path.block_s))
     lived = live(world, assemble, conduct, Silent())
@@ -50,8 +50,9 @@ def test_demo__every_account__parity_to_the_wei(a_life):
     checks = a_life.life.summary.parity
     assert len(checks) >= 3
     assert {c.max_wei for c in checks} == {0}
-    # Members, the insurance fund and the keeper's own account.
-    assert all(c.accounts == 36 for c in checks)
+    # Members, the insurance fund and the keeper's own account; one that was closed out whole is an account no more.
+    assert checks[0].accounts == 32
+    assert all(32 - a_life.life.summary.liquidations <= c.accounts <= 32 for c in checks)
 
 
 def test_demo__crash__the_keeper_does_its_whole_job(a_life):
@@ -64,10 +65,10 @@ def test_demo__crash__the_keeper_does_its_whole_job(a_life):
     assert summary.liquidations == len(a_life.tally.flagged)
     assert summary.updates_pushed == a_life.tally.pushes
     assert frames[-1].underlyings[0].psr > frames[0].underlyings[0].psr
-    assert sum(frames[-1].bands.values()) == 34
+    assert 30 - summary.liquidations <= sum(frames[-1].bands.values()) <= 30
     assert frames[-1].bands[Band.UNKNOWN] == 0
     # Most survive: a crash is not the end of the market.
-    assert summary.liquidations < 20
+    assert summary.liquidations < 18
 
 
 def test_demo__fund__changes_by_what_events_say(a_life):
@@ -92,13 +93,13 @@ def test_demo__json__has_what_was_promised(a_life):
     answer = a_life.life.summary.as_json()
     assert set(answer) >= PROMISED
     assert all(isinstance(answer[key], int | float) for key in PROMISED)
-    assert answer["blocks"] == 20
-    assert answer["accounts"] == 34
+    assert answer["blocks"] == 18
+    assert answer["accounts"] == 30
 
 
 def test_demo__control__same_path_three_times():
     """One snapshot, three lives: nobody does nothing, static never publishes, and all see the same prices."""
-    outcome = show(Request(control=True, blocks=16, accounts=22, seed=3), assemble, Silent())
+    outcome = show(Request(control=True, blocks=12, accounts=20, seed=3), assemble, Silent())
     lives = {life.summary.name: life for life in outcome.lives}
     assert list(lives) == ["no keeper", "static", "recalibrating"]
     paths = {tuple(u.price for f in life.frames for u in f.underlyings) for life in lives.values()}
