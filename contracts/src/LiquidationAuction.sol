@@ -72,7 +72,14 @@ contract LiquidationAuction is ILiquidationAuction, Ownable2Step, ReentrancyGuar
         }
 
         bool resumed = a.endTime != 0 && block.timestamp <= uint256(a.endTime) + _params.coolOffS;
-        if (!resumed) (a.startTime, a.insolventSince, a.paidByFund) = (uint64(block.timestamp), 0, 0);
+        if (resumed) {
+            // The clocks stood still while the account was not in auction: nobody could bid, so nothing gets cheaper.
+            uint64 away = uint64(block.timestamp) - a.endTime;
+            a.startTime += away;
+            if (a.insolventSince != 0) a.insolventSince += away;
+        } else {
+            (a.startTime, a.insolventSince, a.paidByFund) = (uint64(block.timestamp), 0, 0);
+        }
         (a.active, a.flagBlock, a.reserved) = (true, uint64(block.number), 0);
         bool insolvent = d.margin.equity < 0;
         uint256 fee = insolvent || resumed ? 0 : Math.min(d.flagFee, uint256(d.margin.equity));

@@ -63,6 +63,8 @@ class AccountMargin:
     underlyings: tuple[UnderlyingMargin, ...]
     stale: bool
     """Some file it depends on is stale."""
+    unsettled: bool
+    """It holds an expired option whose settlement price is not fixed yet: nobody can liquidate it before that."""
     in_auction: bool
 
 

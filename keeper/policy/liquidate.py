@@ -1,7 +1,8 @@
 """Whom to flag, whom to release, what to bid on, worst first.
 
 A flag needs a shortfall that we can prove: an account that cannot be priced is left alone, one that a refresh of a
-stale file would clear is too, and inside the notice window of a publication it must be short under the file before.
+stale file would clear is too, and so is one whose expired options have no settlement price yet.  Inside the notice
+window of a publication an account must be short under the file before it too.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def flags(
     cleared = {a.account for a in again if isinstance(a, Unpriced) or a.band not in SHORT}
     short = [a for a in accounts.values() if a.band in SHORT and not a.in_auction and a.account not in ours]
     for a in sorted(short, key=lambda a: (a.equity - a.mm, a.account)):
-        if a.account in cleared:
+        if a.account in cleared or a.unsettled:
             continue
         yield Flag(account=a.account, why=f"equity {_usd(a.equity)} below maintenance {_usd(a.mm)}")
 
@@ -59,13 +60,13 @@ def bids(
     """
     rules = snapshot.auction_rules
     own = accounts.get(snapshot.own_account) if snapshot.own_account is not None else None
-    if rules is None or own is None or own.in_auction:
+    if rules is None or own is None or own.in_auction or own.unsettled:
         return
     spare = max(0, own.equity - own.im)
     inventory = max(0, knobs.max_inventory_usd * WAD - _risk(own))
     for running in sorted(snapshot.auctions, key=lambda r: (r.start_time, r.account)):
         target = accounts.get(running.account)
-        if target is None or running.account == own.account:
+        if target is None or target.unsettled or running.account == own.account:
             continue
         if dutch.restored(target, rules):
             continue

@@ -89,6 +89,8 @@ def _no_flag(found: AccountMargin, inputs: CycleInputs, decision: Decision) -> s
         return "it is our own account, which we never flag: reduce it or add cash by hand"
     if snapshot.fund is not None and found.account == snapshot.fund.account:
         return "it is the insurance fund's account, which is never flagged"
+    if found.unsettled:
+        return "an expired option of it has no settlement price yet; the contract liquidates nobody before that"
     after = {a.account: a for a in decision.report.refreshed}.get(found.account)
     if isinstance(after, AccountMargin) and after.band not in SHORT:
         return (

@@ -190,7 +190,7 @@ def _margin(
 ) -> AccountMargin | Unpriced:
     states = {u.underlying: u for u in snapshot.underlyings}
     held = holdings(account, market.now)
-    parts, mm_e6, im, stale = [], 0, 0, False
+    parts, mm_e6, im, stale, unsettled = [], 0, 0, False, False
     for underlying, h in held.items():
         required = pnl.required[account.account, underlying]
         if isinstance(required, Unpriced):
@@ -202,6 +202,8 @@ def _margin(
         mm_e6 += margin.maintenance_e6(r, rules)
         im += margin.initial(r, rules, stale=old)
         stale = stale or old
+        settled = {expiry for expiry, _ in states[underlying].settled}
+        unsettled = unsettled or any(p.instrument.expiry not in settled for p in h.expired)
         parts.append(_part(h, states[underlying], required))
 
     counted = haircut = 0
@@ -233,6 +235,7 @@ def _margin(
         pending_loss=loss,
         underlyings=tuple(parts),
         stale=stale,
+        unsettled=unsettled,
         in_auction=account.in_auction,
     )
 

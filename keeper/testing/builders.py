@@ -265,5 +265,6 @@ def a_margin(
             ),
         ),
         stale=False,
+        unsettled=False,
         in_auction=in_auction,
     )

@@ -54,6 +54,16 @@ def test_flags__short_only_under_new_file__waits() -> None:
     assert [f.account for f in flags(a_snapshot(), priced(account), (account,))] == [7]
 
 
+def test_flags_and_bids__expired_option_without_price__wait_for_settlement() -> None:
+    """Settlement may make the account healthy, so nobody is liquidated before it; the contract would refuse."""
+    held = replace(short(7, 90, 100), unsettled=True)
+    assert list(flags(a_snapshot(), priced(held), ())) == []
+    snapshot = a_snapshot(auctions=(an_auction(7),), own_account=2)
+    own = a_margin(2, equity=50_000, mm=0, im=0)
+    assert list(bids(snapshot, MARKET, priced(own, replace(held, in_auction=True)), KNOBS)) == []
+    assert list(bids(snapshot, MARKET, priced(own, replace(short(7, 90, 100), in_auction=True)), KNOBS))
+
+
 def test_flags__own_account_and_fund__never() -> None:
     """We do not put ourselves or the insurance fund up for auction."""
     snapshot = a_snapshot(own_account=7)

@@ -144,6 +144,7 @@ def test_worst__expired_options__worth_intrinsic_and_require_nothing() -> None:
     snapshot = a_snapshot(an_account(options=((CALL, -2),)), underlying=u, timestamp=after)
     got = margin_of(snapshot)
     assert (got.mm, got.underlyings[0].expired_value) == (0, usd(-200))
+    assert got.unsettled
     settled = replace(u, settled=((EXPIRY, usd(3_050)),))
     assert margin_of(replace(snapshot, underlyings=(settled,))).underlyings[0].expired_value == usd(-100)
 

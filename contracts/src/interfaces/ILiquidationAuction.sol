@@ -11,13 +11,13 @@ import {AccountId} from "./Types.sol";
 /// After the largest f, health is 1 + b.  A negative payout is a cost.  Costs round up, payouts down.
 interface ILiquidationAuction {
     struct Auction {
-        uint64 startTime; // kept across a re-flag within the cool-off
+        uint64 startTime; // a re-flag within the cool-off resumes the clock: moved by the time between
         uint64 flagBlock;
         bool active;
         bool insolvent; // equity was below 0 when last measured
         uint256 reserved; // R: cash paid in by bidders of this auction, wad
         uint256 paidByFund; // wad, against the cap per auction
-        uint64 insolventSince; // first insolvency of this auction, 0 = none; its clock does not reset either
+        uint64 insolventSince; // first insolvency of this auction, 0 = none; its clock resumes alike
         uint64 endTime; // of the last auction: the cool-off counts from here
         uint256 deficit; // −equity when last measured, wad; what withdrawals are gated by
     }

@@ -296,7 +296,9 @@ contract LiquidationTest is BaseTest {
         _under();
         int256 before = house.cashOf(acct(alice));
         flag(acct(alice));
-        assertEq(uint256(auction.auction(acct(alice)).startTime), t0);
+        // 500 s had run when it ended; the 600 s in between do not count.
+        assertEq(block.timestamp - auction.auction(acct(alice)).startTime, 500);
+        assertEq(uint256(auction.auction(acct(alice)).startTime), t0 + 600);
         assertEq(house.cashOf(acct(alice)), before); // and no second fee
         setSpot(ETH, 2000);
         auction.unflag(acct(alice));
