@@ -22,7 +22,7 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_J
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from keeper.cycle import Ports, cycle
-from keeper.domain.action import MarginCall
+from keeper.domain.action import MarginCall, kind, subject
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleRecord
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
@@ -157,6 +157,11 @@ class Daemon:
         for action in record.decision.actions:
             if isinstance(action, MarginCall):
                 log.warning("margin_call", block=record.block.number, account=f"{action.account:#066x}", why=action.why)
+        for one in record.handed:
+            if not isinstance(one.action, MarginCall):
+                tell = log.warning if one.failed else log.info
+                what, on = kind(one.action), subject(one.action)
+                tell("action", kind=what, on=on, why=one.action.why, state=one.state, reason=one.reason)
         bands: dict[str, int] = {}
         for account in record.decision.report.accounts:
             band = getattr(account, "band", "unknown")
@@ -166,7 +171,7 @@ class Daemon:
             block=record.block.number,
             accounts=len(record.decision.report.accounts),
             actions=len(record.decision.actions),
-            failed=sum(h.state in ("failed", "dropped") for h in record.handed),
+            failed=sum(one.failed for one in record.handed),
             **bands,
         )
 

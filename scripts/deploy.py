@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -59,6 +60,9 @@ def main() -> int:
         return 0
     if not (args.rpc and args.spec and args.key_file):
         parser.error("--rpc, --spec and --key-file are needed")
+    if args.out.is_dir() or not os.access(args.out.parent, os.W_OK):  # before anything is paid for
+        print(f"error: --out {args.out} cannot be written: choose a file in a folder that exists", file=sys.stderr)
+        return 2
     try:
         rpc = Rpc([http_endpoint(args.rpc)], chain_id=args.chain_id)
         cap = args.max_fee_gwei * GWEI

@@ -27,6 +27,7 @@ from keeper.chain.settlement import Settlement
 from keeper.chain.signers import Signer
 from keeper.chain.spending import DailyCap
 from keeper.domain.block import BlockRef
+from keeper.domain.cycle import REHEARSED
 from keeper.domain.tx import SignerRole, TxAttempt, TxIntent, TxRecord, TxState
 from keeper.errors import BadInput, Halt, KeeperError, Refused, Retry
 from keeper.ports import Store
@@ -266,7 +267,7 @@ class DrySender:
             return f"dry run: would revert: {self._decode(error.data) if error.data else error.message}"
         except KeeperError as error:
             return f"dry run: not simulated: {error.message}"
-        return "dry run: would be sent"
+        return REHEARSED
 
     def settle(self, head: BlockRef) -> Sequence[TxRecord]:  # noqa: ARG002 - the port's signature
         """Nothing is ever open."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from eth_account.signers.local import LocalAccount
 from keeper.errors import BadInput
 
 log = structlog.get_logger(__name__)
+
+#: What a private key looks like in text.
+_KEY = re.compile(r"(?<![0-9a-fA-F])(0[xX])?[0-9a-fA-F]{64}(?![0-9a-fA-F])")
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ def from_environment(name: str, environment: Mapping[str, str]) -> LocalSigner:
 
     Raises: `BadInput` if it is not set or holds no key.
     """
+    _refuse_key(name, "the name of its variable")
     if not environment.get(name):
         raise BadInput(f"the environment variable {name} is not set", hint="set it, or configure a keystore file")
     signer = _signer(environment[name], f"the environment variable {name}")
@@ -111,7 +116,15 @@ def _signer(text: str, source: str) -> LocalSigner:
     raise BadInput(f"{source} holds no private key", hint="64 hexadecimal digits are expected") from None
 
 
+def _refuse_key(name: str, wanted: str) -> None:
+    """Refuse a key pasted where a name belongs, before any message could show it.  Raises: `BadInput`."""
+    if _KEY.search(name):
+        hint = "keep a key in a file of its own (chmod 600); this one was in the settings: make a new one and fund that"
+        raise BadInput(f"a private key itself stands where {wanted} belongs", hint=hint)
+
+
 def _read(path: Path, *, secret: bool) -> str:
+    _refuse_key(path.name, "the name of its file")
     try:
         if secret and os.name == "posix" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise BadInput(f"{path} can be read by others", hint=f"chmod 600 {path}")

@@ -32,6 +32,7 @@ def settings_of(config: Path) -> Settings:
     """
     settings = load_settings(config, os.environ)
     logs.configure(level=settings.log.level, style=settings.log.format)
-    # Its every-day news is that it looked at the schema; what goes wrong is an error of ours.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # Their every-day news is that a schema was looked at and jobs were added; what goes wrong is an error of ours.
+    for library in ("alembic", "apscheduler"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     return settings

@@ -179,10 +179,14 @@ def _window(
         start = end - span if end is not None else _deepest_fall(ticks, earliest=earliest, span=span)
         start -= start % BLOCK_S if start - start % BLOCK_S >= earliest else 0  # round hours read better
     if start < earliest or start + span > ticks[-1].time + block_s:
+        most = (ticks[-1].time + block_s - earliest) // block_s + 1
+        hint = f"the first possible --start is {show_time(earliest)}; from there at most {most} blocks fit"
+        if most < 1:
+            hint = f"it is too short: a run of {blocks} blocks needs {(WARMUP_BLOCKS + blocks) * block_s / 3600:.0f} h"
         raise BadInput(
             f"{path}: covers {show_time(ticks[0].time)} to {show_time(ticks[-1].time)}; {blocks} blocks of "
             f"{block_s // 60} min from {show_time(start)}, and {WARMUP_BLOCKS} before them, do not fit",
-            hint=f"the first possible --start is {show_time(earliest)}; fewer --blocks end sooner",
+            hint=hint,
         )
     return start, start + span, block_s
 

@@ -26,6 +26,8 @@ PRICE_COLUMNS = ("close", "price", "answer", "last", "mark", "markprice", "value
 EARLIEST_S = 1_230_940_800
 #: Unix seconds of 2100-01-01; later numbers are read as milliseconds, microseconds or nanoseconds.
 LATEST_S = 4_102_444_800
+#: USD.  The feeds have eight decimals, and beyond this no price of a coin was ever seen: a row in another unit.
+LOWEST, HIGHEST = 0.01, 1e8
 
 FORMAT_HINT = (
     "a price file is CSV (or CSV.gz) with a header row, a time column "
@@ -56,7 +58,7 @@ def read_ticks(path: Path) -> tuple[Tick, ...]:
             ticks, numbers = _parse(path, lines)
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file", hint="give --prices the path of an existing CSV file") from None
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, csv.Error) as error:
         raise BadInput(f"{path}: cannot be read: {error}", hint="check that the file is whole and readable") from error
     except UnicodeDecodeError:
         raise BadInput(f"{path}: not a text file", hint=FORMAT_HINT) from None
@@ -137,6 +139,9 @@ def _parse(path: Path, lines: Iterable[str]) -> tuple[list[Tick], list[int]]:
             raise _bad_row(path, number, f"{header[price_at]} {cells[price_at]!r} is not a number") from None
         if not (math.isfinite(price) and price > 0):
             raise _bad_row(path, number, f"{header[price_at]} {cells[price_at]} is not a positive price")
+        if not LOWEST <= price <= HIGHEST:
+            said = f"{header[price_at]} {cells[price_at]} is not between {LOWEST:g} and {HIGHEST:,.0f} USD"
+            raise _bad_row(path, number, said)
         ticks.append(Tick(at_s, price))
         numbers.append(number)
     return ticks, numbers

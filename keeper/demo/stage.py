@@ -10,6 +10,7 @@ from keeper.demo import report
 from keeper.demo.control import three_lives
 from keeper.demo.opening import RISK, policy
 from keeper.demo.paths import BLOCKS, PricePath, recorded
+from keeper.demo.population import MIN_ACCOUNTS
 from keeper.demo.run import Assemble, Conduct, Keeping, live
 from keeper.demo.stylised import stylised_crash
 from keeper.demo.summary import Life
@@ -20,6 +21,8 @@ from keeper.errors import BadInput
 
 #: Fewer blocks than this leave no room for an expiry, a crash and an end.
 MIN_BLOCKS = 12
+#: More than this would take days, or all memory before the first block: a slip of the finger.
+MAX_BLOCKS, MAX_ACCOUNTS = 10_000, 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +92,16 @@ def show(request: Request, assemble: Assemble, view: View) -> Outcome:
 def _check(request: Request) -> None:
     if request.seeds < 1:
         raise BadInput(f"--seeds {request.seeds}", hint="run at least one")
+    if request.seed < 0:
+        raise BadInput(f"--seed {request.seed} is negative", hint="give 0 or more")
     if request.blocks < MIN_BLOCKS:
         raise BadInput(f"--blocks {request.blocks} is too few", hint=f"a run needs at least {MIN_BLOCKS}")
+    if request.blocks > MAX_BLOCKS:
+        raise BadInput(f"--blocks {request.blocks} is too many", hint=f"a run has at most {MAX_BLOCKS:,}")
+    if request.accounts < MIN_ACCOUNTS:  # said before a chain is deployed for nothing
+        raise BadInput(f"--accounts {request.accounts} is too few", hint=f"the market needs at least {MIN_ACCOUNTS}")
+    if request.accounts > MAX_ACCOUNTS:
+        raise BadInput(f"--accounts {request.accounts} is too many", hint=f"the market has at most {MAX_ACCOUNTS:,}")
     if (request.start or request.end) and not request.sources:
         raise BadInput("--start and --end cut a price file, and there is none", hint="add --prices FILE")
 
@@ -98,4 +109,10 @@ def _check(request: Request) -> None:
 def _path(request: Request, seed: int) -> PricePath:
     if not request.sources:
         return stylised_crash(seed=seed, blocks=request.blocks)
-    return recorded(request.sources, start=request.start, end=request.end, blocks=request.blocks)
+    path = recorded(request.sources, start=request.start, end=request.end, blocks=request.blocks)
+    if len(path.points) < MIN_BLOCKS:
+        raise BadInput(
+            f"--start to --end is {len(path.points)} block(s) of {path.block_s // 60} min, a run needs {MIN_BLOCKS}",
+            hint=f"put them at least {(MIN_BLOCKS - 1) * path.block_s // 60} min apart, or leave --end away",
+        )
+    return path

@@ -25,6 +25,10 @@ class CycleInputs:
     policy: PolicyKnobs
 
 
+#: Reason of an action that a dry run simulated and that went through.
+REHEARSED = "dry run: would be sent"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Handed:
     """An action and what became of it when it was handed over."""
@@ -36,6 +40,11 @@ class Handed:
     """State of the transaction when the cycle ended, or `notice`, or `dry`."""
     reason: str
     """Why it was refused or dropped, if it was."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether it came to nothing; a rehearsal that went through did not."""
+        return self.state in ("failed", "dropped") and self.reason != REHEARSED
 
 
 @dataclass(frozen=True, kw_only=True)

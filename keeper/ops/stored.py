@@ -7,6 +7,8 @@ from keeper.errors import BadInput
 from keeper.ports import Store
 
 _HASH_DIGITS = 64
+#: Heights with more digits do not fit the store's integers, and no chain is that high.
+_HEIGHT_DIGITS = 18
 
 
 def stored_cycle(store: Store, which: str | None) -> CycleRecord:
@@ -29,7 +31,7 @@ def stored_cycle(store: Store, which: str | None) -> CycleRecord:
 
 def _by_name(store: Store, name: str) -> CycleRecord | None:
     if name.isascii() and name.isdecimal():
-        return store.cycle_at(int(name))
+        return store.cycle_at(int(name)) if len(name) <= _HEIGHT_DIGITS else None
     if name.startswith("0x") and len(name) == 2 + _HASH_DIGITS and set(name[2:]) <= set("0123456789abcdef"):
         return store.cycle(name)
     raise BadInput(f"{name!r} is not a block", hint="give a height in decimal, or a hash: 0x and 64 hex digits")

@@ -4,7 +4,7 @@ locked, busy, connection lost, pool exhausted      Retry
 a constraint or a range of ours is violated        LawBroken
 the file is damaged or no database                 BadInput
 disk full, read-only, no permission, no table      Halt
-the URL names no database or no driver             BadInput
+the URL names no database, or no driver is there   BadInput
 """
 
 from __future__ import annotations
@@ -43,7 +43,13 @@ def border() -> Iterator[None]:
 _MEANING: tuple[tuple[tuple[type[Exception], ...], type[KeeperError], str, str], ...] = (
     ((exc.TimeoutError,), Retry, "the database did not answer", ""),
     (
-        (exc.ArgumentError, exc.NoSuchModuleError, ImportError),
+        (ImportError,),
+        BadInput,
+        "the database's driver is not installed",
+        'run: pip install "psycopg[binary]", in the environment of the keeper; or use sqlite:///keeper.sqlite',
+    ),
+    (
+        (exc.ArgumentError, exc.NoSuchModuleError),
         BadInput,
         "the store's address cannot be used",
         "write [store] url like sqlite:///keeper.sqlite or postgresql+psycopg://user:password@host/database",

@@ -183,6 +183,7 @@ def test_run__sigterm__says_dry_first_and_ends_cleanly(site):
     assert process.returncode == 0, err
     assert time.monotonic() - started < 30
     assert err.startswith("DRY RUN")
+    assert "Added job" not in err
     assert second["block"]["number"] > first["block"]["number"]
     beats = json.loads(ask("status", "-c", site.settings("run.toml"), "--json").stdout)["heartbeats"]
     assert beats["loop"]["block"] == second["block"]["number"]

@@ -7,6 +7,7 @@ from keeper.chain.fees import FeePolicy
 from keeper.chain.outbox import DrySender, OutboxPolicy
 from keeper.chain.records import FeeHistory
 from keeper.chain.signers import from_key
+from keeper.domain.cycle import REHEARSED
 from keeper.domain.tx import SignerRole, TxAttempt, TxState
 from keeper.errors import BadInput, Halt, Refused
 from keeper.store import open_store
@@ -217,7 +218,7 @@ def test_dry_sender__leaves_nothing_behind(chain, store, counter):
     """A rehearsal says what would happen and is no obstacle to the real thing."""
     dry = DrySender(rpc_of(chain), {role: signer.address for role, signer in signers_of(chain).items()})
     intent = an_intent(counter, chain.block())
-    assert dry.submit(intent).reason == "dry run: would be sent"
+    assert dry.submit(intent).reason == REHEARSED == "dry run: would be sent"
     assert store.txs() == ()
     assert an_outbox(chain, store).submit(intent).state is TxState.SENT
     chain.send(sender=chain.accounts[0], to=counter, data=CLOSE)

@@ -73,6 +73,7 @@ ERRORS = [
     (["explain", "7", "--block", "99"], ["block 99 was not lived", "the newest is 100"]),
     (["explain", "7", "--block", "0xab"], ["'0xab' is not a block", "64 hex digits"]),
     (["explain", "7", "--block", "0x" + "ab" * 32], ["was not lived"]),
+    (["replay", "--block", "9" * 30], ["was not lived", "the newest is 100"]),
     (["replay", "--block", "1e3"], ["'1e3' is not a block"]),
     (["once"], ["deployment.json cannot be read"]),
     (["once", "-c", "elsewhere.toml"], ["11155111", "31337"]),

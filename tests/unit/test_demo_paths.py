@@ -77,6 +77,12 @@ def test_read__usual_files__same_ticks(a_file, name, text):
         ("ts,close\n1760000400,3000\n1760000700,cheap\n", "line 3: close 'cheap' is not a number"),
         ("ts,close\n1760000400,3000\n1760000700,-1\n", "line 3: close -1 is not a positive price"),
         ("ts,close\n1760000400,3000\n1760000700,nan\n", "line 3: close nan is not a positive price"),
+        (
+            "ts,close\n1760000400,3000\n1760000700,1e300\n",
+            "line 3: close 1e300 is not between 0.01 and 100,000,000",
+        ),
+        ("ts,close\n1760000400,3000\n1760000700,1e-12\n", "line 3: close 1e-12 is not between 0.01"),
+        ("ts,close\n" + "1" * 200_000 + ",3000\n", "field larger than field limit"),
         ("ts,close\n1760000400,3000\n1760000700\n", "line 3: 1 columns, the header has 2"),
         ("ts,close\n1760000400,3000\n1760001000,1\n1760000700,1\n1760001300,1\n", "line 4"),
     ],
@@ -154,6 +160,14 @@ def test_recorded__window_not_covered__says_what_is(a_file, kwargs, says):
     with pytest.raises(BadInput, match=says) as refusal:
         recorded({"ETH": path}, **kwargs)
     assert refusal.value.hint
+
+
+@pytest.mark.parametrize(("n", "says"), [(60, "too short: a run of 100 blocks needs 23 h"), (90, "at most 10 blocks")])
+def test_recorded__file_too_short__hint_is_one_that_helps(a_file, n, says):
+    """No --start is proposed that lies behind the file's end."""
+    with pytest.raises(BadInput) as refusal:
+        recorded({"ETH": a_file(rows(n))}, blocks=100)
+    assert says in refusal.value.hint
 
 
 def test_recorded__hole__refused_inside_the_window_only(a_file):

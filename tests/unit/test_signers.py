@@ -1,6 +1,7 @@
 """Keys: loaded from guarded places only, and never shown."""
 
 import json
+from pathlib import Path
 
 import pytest
 from eth_account import Account
@@ -55,6 +56,16 @@ def test_environment__missing__bad_input():
     with pytest.raises(BadInput, match="KEEPER_KEY"):
         from_environment("KEEPER_KEY", {})
     assert from_environment("KEEPER_KEY", {"KEEPER_KEY": KEY.hex()}).address == ADDRESS
+
+
+@pytest.mark.parametrize("pasted", [KEY.hex(), f"0x{KEY.hex()}"])
+def test_load__key_pasted_for_its_name__refused_without_showing_it(pasted):
+    """The likeliest mistake of all must not end up in a terminal, a log or a ticket."""
+    for load in (lambda: from_secret_file(Path(pasted)), lambda: from_environment(pasted, {})):
+        with pytest.raises(BadInput) as caught:
+            load()
+        assert "a private key itself" in caught.value.message
+        assert KEY.hex() not in f"{caught.value.message}{caught.value.hint}{caught.value.__cause__}"
 
 
 def test_repr__key__never_shown():

@@ -94,6 +94,14 @@ def test_border__neighbours_of_the_database__become_ours(foreign):
         raise foreign
 
 
+def test_translate__driver_not_there__says_what_to_install():
+    """PostgreSQL's driver is an extra: the address is right, so the hint is not to rewrite it."""
+    error = translate(ModuleNotFoundError("No module named 'psycopg'"))
+    assert isinstance(error, BadInput)
+    assert "driver is not installed" in error.message
+    assert "pip install" in error.hint
+
+
 @pytest.mark.parametrize("bug", [KeyError("x"), ZeroDivisionError()])
 def test_border__our_own_bug__passes_unchanged(bug):
     """A bug of ours is not the database's failure."""

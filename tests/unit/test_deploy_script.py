@@ -1,0 +1,24 @@
+"""scripts/deploy.py refuses what it cannot finish before it pays for anything."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "deploy.py"
+
+
+@pytest.mark.parametrize("out", ["absent/deployment.json", "."])
+def test_deploy_script__addresses_could_not_be_written__exit_2_before_the_node_is_asked(tmp_path, out):
+    """Whoever deploys and cannot write the addresses has lost them."""
+    done = subprocess.run(
+        [sys.executable, SCRIPT, "--rpc", "http://127.0.0.1:1", "--spec", "s", "--key-file", "k", "--out", out],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"--out {out} cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
