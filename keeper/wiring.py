@@ -186,8 +186,11 @@ def signers(settings: Settings, environ: Mapping[str, str]) -> dict[SignerRole, 
 
     Raises: `BadInput` if a file or variable is missing or holds no key, or two roles share one key.
     """
-    found = {SignerRole.PUBLISHER: settings.keys.publisher, SignerRole.LIQUIDATOR: settings.keys.liquidator}
-    return {role: _signer(source, environ) for role, source in found.items() if source is not None}
+    sources = {SignerRole.PUBLISHER: settings.keys.publisher, SignerRole.LIQUIDATOR: settings.keys.liquidator}
+    found = {role: _signer(source, environ) for role, source in sources.items() if source is not None}
+    if len({key.address for key in found.values()}) < len(found):
+        raise BadInput("two roles share one key", hint="the publisher and the liquidator need keys of their own")
+    return found
 
 
 def _signer(source: KeySource, environ: Mapping[str, str]) -> Signer:
