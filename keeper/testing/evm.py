@@ -82,6 +82,7 @@ class Evm:
         self.keys: tuple[bytes, ...] = tuple(key.to_bytes() for key in backend.account_keys)
         self._warm: OrderedDict[bytes, Any] = OrderedDict()
         self._receipts: OrderedDict[bytes, tuple[Any, ...]] = OrderedDict()
+        self._pending: tuple[bytes, list[bytes], Any, Any] = (b"", [], None, None)
         self._salt = 0
 
     # Blocks
@@ -232,14 +233,18 @@ class Evm:
         return self._warm[key]
 
     def _pending_vm(self, header: Any, after: Sequence[Any]) -> Any:
-        vm = self._chain.get_vm(header.copy(base_fee_per_gas=0))
-        current = header
-        for transaction in after:
+        """State with `after` applied.  Kept while the same transactions come first, so that n sends cost n, not n²."""
+        hashes = [transaction.hash for transaction in after]
+        key, done, vm, current = self._pending
+        if key != header.hash or done != hashes[: len(done)]:
+            done, vm, current = [], self._chain.get_vm(header.copy(base_fee_per_gas=0)), header
+        for transaction in after[len(done) :]:
             try:
                 receipt, _ = vm.apply_transaction(current, transaction)
             except ValidationError:
                 continue
             current = vm.add_receipt_to_header(current, receipt)
+        self._pending = (header.hash, hashes, vm, current)
         return vm
 
     # Rewinding
