@@ -20,7 +20,7 @@ from keeper.demo.tally import Tally
 from keeper.demo.view import View
 from keeper.demo.watch import Moment, Tap, frame, owed
 from keeper.demo.world import FEES, World
-from keeper.domain.action import Bid, Flag, MarginCall, Unflag
+from keeper.domain.action import Bid, Flag, MarginCall, Remeasure, Unflag
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleInputs, CycleRecord, Decision, Handed
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
@@ -34,7 +34,7 @@ from keeper.store import open_store
 #: it flag and bid at the same prices.
 TURNS = 2
 #: What is followed up at once; the rest waits for the next prices.
-URGENT = (Flag, Bid, Unflag)
+URGENT = (Flag, Bid, Unflag, Remeasure)
 #: States of a transaction that mines.
 ON_ITS_WAY = (TxState.SIGNED, TxState.SENT, TxState.MINED, TxState.FINAL)
 #: Snapshots kept of a run.

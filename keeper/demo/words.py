@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from keeper.demo.panels import money
 from keeper.demo.pricefile import show_time
-from keeper.domain.action import Bid, Flag, MarginCall, Publish, Refresh, SettleExpiry, Touch, Unflag
+from keeper.domain.action import Bid, Flag, MarginCall, Publish, Refresh, Remeasure, SettleExpiry, Touch, Unflag
 from keeper.domain.cycle import Handed
 
 WAD, PPM = 10**18, 10**6
@@ -40,8 +40,9 @@ def _action(handed: Handed, names: Mapping[int, str], symbols: Mapping[int, str]
             return f"settle {symbols[action.underlying]} expiry of {show_time(action.expiry - shift_s)}"
         case Flag():
             return f"flag {_name(names, action.account)}: {action.why}"
-        case Unflag():
-            return f"release {_name(names, action.account)}: {action.why}"
+        case Unflag() | Remeasure():
+            verb = "release" if isinstance(action, Unflag) else "note insolvency of"
+            return f"{verb} {_name(names, action.account)}: {action.why}"
         case Bid():
             part = f"{action.fraction_wad * 100 / WAD:.0f} %"
             verb = "for at most" if action.max_cost >= 0 else "if paid"

@@ -48,6 +48,14 @@ class Unflag:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Remeasure:
+    """Have an auction notice that its account became insolvent: from there its payout grows."""
+
+    account: int
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bid:
     """Take a slice of an account in auction."""
 
@@ -89,28 +97,25 @@ class MarginCall:
     why: str
 
 
-Action = Publish | Refresh | Flag | Unflag | Bid | SettleExpiry | Touch | MarginCall
+Action = Publish | Refresh | Flag | Unflag | Remeasure | Bid | SettleExpiry | Touch | MarginCall
+
+
+_KINDS: dict[type, str] = {
+    Publish: "publish",
+    Refresh: "refresh",
+    Flag: "flag",
+    Unflag: "unflag",
+    Remeasure: "remeasure",
+    Bid: "bid",
+    SettleExpiry: "settle",
+    Touch: "touch",
+    MarginCall: "margin_call",
+}
 
 
 def kind(action: Action) -> str:
     """Short name of an action, as transactions and records carry it."""
-    match action:
-        case Publish():
-            return "publish"
-        case Refresh():
-            return "refresh"
-        case Flag():
-            return "flag"
-        case Unflag():
-            return "unflag"
-        case Bid():
-            return "bid"
-        case SettleExpiry():
-            return "settle"
-        case Touch():
-            return "touch"
-        case MarginCall():
-            return "margin_call"
+    return _KINDS[type(action)]
 
 
 def subject(action: Action) -> str:
@@ -120,5 +125,5 @@ def subject(action: Action) -> str:
             return f"underlying:{action.underlying}"
         case SettleExpiry():
             return f"underlying:{action.underlying}:expiry:{action.expiry}"
-        case Flag() | Unflag() | Bid() | Touch() | MarginCall():
+        case Flag() | Unflag() | Remeasure() | Bid() | Touch() | MarginCall():
             return f"account:{action.account:#066x}"

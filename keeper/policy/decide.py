@@ -47,6 +47,7 @@ def decide(
         yield from upkeep.settlements(snapshot)
         yield from liquidate.flags(snapshot, accounts, (*report.refreshed, *report.previous))
         yield from liquidate.unflags(snapshot, accounts)
+        yield from liquidate.remeasures(snapshot, accounts)
         # A bid carries the epochs it was priced on; beside a new epoch it would be void, so it waits a block.
         for bid in liquidate.bids(snapshot, market, accounts, knobs):
             if not any(u.underlying in moving for u in accounts[bid.account].underlyings):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from keeper.domain.action import Bid, Flag, Unflag
+from keeper.domain.action import Bid, Flag, Remeasure, Unflag
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.margin import AccountMargin, Band, Unpriced
 from keeper.domain.market import MarketModel
@@ -48,6 +48,17 @@ def unflags(snapshot: Snapshot, accounts: Mapping[int, AccountMargin]) -> Iterat
         a = accounts.get(running.account)
         if a is not None and dutch.restored(a, snapshot.auction_rules):
             yield Unflag(account=a.account, why=f"equity {_usd(a.equity)} restored above maintenance {_usd(a.mm)}")
+
+
+def remeasures(snapshot: Snapshot, accounts: Mapping[int, AccountMargin]) -> Iterator[Remeasure]:
+    """Accounts that fell below zero in their auction and whose auction has not noticed.
+
+    Without it the insolvent clock stands at zero, the payout never grows, and nobody ever bids.
+    """
+    for running in snapshot.auctions:
+        a = accounts.get(running.account)
+        if a is not None and a.equity < 0 and running.insolvent_since == 0 and not a.unsettled:
+            yield Remeasure(account=a.account, why=f"equity {_usd(a.equity)} fell below zero in its auction")
 
 
 def bids(

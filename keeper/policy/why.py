@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keeper.domain.action import Action, Bid, Flag, MarginCall, Publish, Refresh, Touch, Unflag, subject
+from keeper.domain.action import Action, Bid, Flag, MarginCall, Publish, Refresh, Remeasure, Touch, Unflag, subject
 from keeper.domain.cycle import CycleInputs, Decision
 from keeper.domain.margin import INFINITE_HEALTH_PPM, AccountMargin, Band, Unpriced
 from keeper.domain.market import MarketModel
@@ -48,7 +48,7 @@ def why(account: int, inputs: CycleInputs, decision: Decision, market: MarketMod
     Raises: `KeyError` if the report does not know it.
     """
     found = {a.account: a for a in decision.report.accounts}[account]
-    acted = [a for a in decision.actions if isinstance(a, Flag | Unflag | Bid | Touch | MarginCall)]
+    acted = [a for a in decision.actions if isinstance(a, Flag | Unflag | Remeasure | Bid | Touch | MarginCall)]
     reasons = [
         Reason(answer=Answer.ACTED, action=a, said=f"{_DONE[type(a)]}: {a.why}") for a in acted if a.account == account
     ]
@@ -70,6 +70,7 @@ def why(account: int, inputs: CycleInputs, decision: Decision, market: MarketMod
 _DONE: dict[type, str] = {
     Flag: "flagged for liquidation",
     Unflag: "released from its auction",
+    Remeasure: "its insolvency noted",
     Bid: "bid on",
     Touch: "brought up to date",
     MarginCall: "called for margin",

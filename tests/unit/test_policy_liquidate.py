@@ -9,7 +9,7 @@ from keeper.domain.margin import AccountMargin, Band, Unpriced
 from keeper.domain.market import MarketModel, UnderlyingMarket
 from keeper.policy import auction as dutch
 from keeper.policy.auction import WAD
-from keeper.policy.liquidate import bids, flags, unflags
+from keeper.policy.liquidate import bids, flags, remeasures, unflags
 from keeper.testing.builders import NOW, a_margin, a_snapshot, an_auction, auction_rules, usd
 
 KNOBS = PolicyKnobs(max_inventory_usd=100_000)
@@ -146,6 +146,16 @@ def test_bids__insolvent__waits_until_the_payout_pays() -> None:
     (bid,) = bids(late, MARKET, priced(own, broke), KNOBS)
     assert bid.fraction_wad == WAD
     assert bid.max_cost == -usd(600) + usd(3)
+
+
+def test_remeasures__insolvent_unnoticed__once() -> None:
+    """An account that falls below zero in its auction starts the insolvent clock; one that did already does not."""
+    broke = replace(a_margin(7, equity=-100, mm=1_000, band=Band.INSOLVENT), in_auction=True)
+    unnoticed = a_snapshot(auctions=(an_auction(7),))
+    assert [r.account for r in remeasures(unnoticed, priced(broke))] == [7]
+    noticed = a_snapshot(auctions=(an_auction(7, insolvent_since=NOW - 5),))
+    assert list(remeasures(noticed, priced(broke))) == []
+    assert list(remeasures(unnoticed, priced(replace(short(7, 1, 100), in_auction=True)))) == []
 
 
 def test_bids__no_inventory_left__none() -> None:

@@ -11,6 +11,7 @@ from keeper.domain.action import (
     MarginCall,
     Publish,
     Refresh,
+    Remeasure,
     SettleExpiry,
     Touch,
     Unflag,
@@ -29,6 +30,7 @@ GAS_LIMITS: Final = {
     "refresh": 12_000_000,
     "flag": 16_000_000,
     "unflag": 3_000_000,
+    "remeasure": 12_000_000,
     "bid": 12_000_000,
     "settle": 1_000_000,
     "touch": 5_000_000,
@@ -78,8 +80,8 @@ class HouseEncoder:
                 if fee_to is None:
                     raise Refused("no liquidator account is configured, so nothing is flagged")
                 return self._to("LiquidationAuction", "flag", action.account, fee_to)
-            case Unflag():
-                return self._to("LiquidationAuction", "unflag", action.account)
+            case Unflag() | Remeasure():
+                return self._to("LiquidationAuction", kind(action), action.account)
             case Bid():
                 return self._to(
                     "LiquidationAuction",
