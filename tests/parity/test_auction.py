@@ -115,5 +115,6 @@ def an_account(account, equity, mm, haircut):
         pending_loss=0,
         underlyings=(),
         stale=False,
+        unsettled=False,
         in_auction=True,
     )
