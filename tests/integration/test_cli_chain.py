@@ -104,7 +104,7 @@ def test_check__sound_site__ready(site):
     [
         ({"url": "http://127.0.0.1:1"}, ["node 127.0.0.1:1", "chain.rpc_urls"]),
         ({"publisher": "poor.key"}, ["0 ETH: it cannot pay", "send ether to 0x", "may not publish"]),
-        ({"publisher": "liquidator.key"}, ["one key", "second key"]),
+        ({"publisher": "liquidator.key"}, ["share one key", "keys of their own"]),
         ({"liquidator": "absent.key"}, ["absent.key cannot be read"]),
     ],
 )
