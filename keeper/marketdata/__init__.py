@@ -1,0 +1,1 @@
+"""Market data from outside the chain: option quotes and price histories, from files and over HTTP."""

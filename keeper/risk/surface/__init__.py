@@ -1,0 +1,1 @@
+"""Implied volatility surfaces: fitted to quotes, checked for arbitrage, repaired or refused."""
