@@ -63,11 +63,18 @@ def main() -> int:
     if args.out.is_dir() or not os.access(args.out.parent, os.W_OK):  # before anything is paid for
         print(f"error: --out {args.out} cannot be written: choose a file in a folder that exists", file=sys.stderr)
         return 2
+    if args.out.exists():
+        print(f"error: {args.out} exists: name another file, or move that deployment away first", file=sys.stderr)
+        return 2
+    try:
+        spec = codec.loads(HouseSpec, args.spec.read_bytes())
+    except (KeeperError, OSError) as error:
+        print(f"error: {args.spec}: {error}", file=sys.stderr)
+        return 2
     try:
         rpc = Rpc([http_endpoint(args.rpc)], chain_id=args.chain_id)
         cap = args.max_fee_gwei * GWEI
         hand = Hand(rpc, from_secret_file(args.key_file), fees=FeePolicy(max_fee_wei=cap, max_priority_fee_wei=cap))
-        spec = codec.loads(HouseSpec, args.spec.read_bytes())
         deployment = deploy_house(spec, hand, now_s=rpc.block().timestamp, progress=_progress)
     except (KeeperError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -76,6 +76,8 @@ def from_keystore(keystore: Path, password_file: Path) -> LocalSigner:
     Takes about a second: the key derivation is meant to.
     Raises: `BadInput` if a file is missing or open to others, is no keystore, or the password is wrong.
     """
+    if not password_file.exists():  # without its text: what stands here may be the password itself
+        raise BadInput("the password file does not exist", hint=f"password_file of {keystore} names a file, chmod 600")
     content, password = _read(keystore, secret=False), _read(password_file, secret=True)
     try:
         key = Account.decrypt(json.loads(content), password.rstrip("\n"))

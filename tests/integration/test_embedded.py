@@ -58,7 +58,10 @@ def raw(chain, nonce, max_fee, tip):
 
 def test_mempool__gap_and_replacement__as_on_a_real_node(chain):
     """Later nonces wait for the gap; a replacement pays a tenth more on both fields or is refused."""
-    send = lambda *args: chain.request("eth_sendRawTransaction", raw(chain, *args))  # noqa: E731
+
+    def send(*args):
+        return chain.request("eth_sendRawTransaction", raw(chain, *args))
+
     with chain.automine_off():
         later = send(1, 10**10, 10**9)
         chain.mine()

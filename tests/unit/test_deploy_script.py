@@ -22,3 +22,18 @@ def test_deploy_script__addresses_could_not_be_written__exit_2_before_the_node_i
     assert done.returncode == 2
     assert f"--out {out} cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_deploy_script__deployment_file_exists__exit_2_and_it_is_kept(tmp_path):
+    """The addresses of an earlier deployment are never overwritten."""
+    (tmp_path / "deployment.json").write_text("the only copy")
+    done = subprocess.run(
+        [sys.executable, SCRIPT, "--rpc", "http://127.0.0.1:1", "--spec", "s", "--key-file", "k"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "deployment.json exists" in done.stderr
+    assert (tmp_path / "deployment.json").read_text() == "the only copy"

@@ -74,3 +74,12 @@ def test_repr__key__never_shown():
     for text in (repr(signer), str(signer), f"{signer}"):
         assert KEY.hex() not in text
         assert "***" in text
+
+
+def test_keystore__password_in_place_of_its_file__not_echoed(tmp_path):
+    """A password pasted where the name of its file belongs shows in no message."""
+    keystore = tmp_path / "key.json"
+    keystore.write_text("{}")
+    with pytest.raises(BadInput) as raised:
+        from_keystore(keystore, tmp_path / "correct horse battery staple")
+    assert "horse" not in str(raised.value)
