@@ -1,0 +1,122 @@
+"""Quotes in, a fitted surface or reasons out: the vocabulary of `fit_surface`.
+
+    quotes: Iterable[Quote]  ──▶  fit_surface(quotes, now_s=…, model=Model.SVI)  ──▶  FittedSurface
+                                                                                    .surface   Surface | None
+                                                                                    .fits      one Fit per expiry used
+                                                                                    .refused   one Refusal per other
+
+Every expiry of the quotes is in `fits` or in `refused`, never in both.  What is in `fits` has passed butterfly, Lee
+and calendar checks, before shocking and after; a slice that could not be repaired is a `Refusal`, a value with a
+reason.  Nothing here raises for bad quotes.
+
+Which quotes count, in this order (`QuoteRules`):
+
+1. They are not older than `max_age_s`, and expire at least `min_life_s` after now.
+2. They have a volatility: the venue's mark, else the mid of the volatilities of a bid and an ask that are both there.
+3. It lies between `vol_floor` and `vol_cap`.
+4. Of a call and a put at one strike the one out of the money counts: it is the liquid one.
+5. The ends of the smile beyond `max_deviations` of ATM deviation are left out: they cost less than a tick.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from keeper.risk.surface.smile import Surface
+
+
+class Model(StrEnum):
+    """The family of smiles that is fitted."""
+
+    SVI = "svi"
+    """Raw SVI, expiry by expiry, each above the one before."""
+    SSVI = "ssvi"
+    """Surface SVI: one correlation and one curvature law for all expiries."""
+    SABR = "sabr"
+    """Hagan's lognormal SABR, expiry by expiry, β = 1."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quote:
+    """One option as a venue quotes it at one time."""
+
+    expiry_s: int
+    """Unix seconds."""
+    strike: float
+    is_call: bool
+    forward: float
+    """Of its expiry, in the unit of the strike."""
+    time_s: int
+    """When it was quoted, unix seconds."""
+    mark_vol: float | None = None
+    """The venue's mark, annual, as a fraction; None if it publishes none."""
+    bid: float | None = None
+    """Premium over forward (Deribit's premium in coin); None if nobody bids."""
+    ask: float | None = None
+    """Premium over forward; None if nobody offers."""
+    open_interest: float = 0.0
+    """In units of the underlying."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuoteRules:
+    """Which quotes count; see the head of this module."""
+
+    max_age_s: int = 3_600
+    min_life_s: int = 3_600
+    vol_floor: float = 0.02
+    vol_cap: float = 10.0
+    max_deviations: float = 6.0
+    min_quotes: int = 5
+    """An expiry with fewer strikes than a slice has parameters is refused."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitError:
+    """|model − mark| over the quotes that count, in vol points (0.01 of annual volatility)."""
+
+    median: float
+    rms: float
+    max: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """What became of one expiry that is used."""
+
+    expiry_s: int
+    quotes: int
+    """Strikes that count."""
+    error: FitError
+    """Of the slice that is used."""
+    error_before: FitError
+    """Of the unconstrained fit, before repair."""
+    found: tuple[str, ...] = ()
+    """Arbitrage of the unconstrained fit, one sentence each; the slice that is used has none."""
+
+    @property
+    def repaired(self) -> bool:
+        """Whether the unconstrained fit was not used as it was."""
+        return bool(self.found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """An expiry that is not used."""
+
+    expiry_s: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedSurface:
+    """The surface, with its papers."""
+
+    model: Model
+    surface: Surface | None
+    """Slices of `fits`, free of arbitrage; None if every expiry was refused."""
+    fits: tuple[Fit, ...] = field(default=())
+    """One per slice, in order of expiry."""
+    refused: tuple[Refusal, ...] = field(default=())
+    """In order of expiry."""
