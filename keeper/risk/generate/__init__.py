@@ -1,0 +1,1 @@
+"""Generators: each makes rows of the scenario table from data, and knows nothing of portfolios or presets."""
