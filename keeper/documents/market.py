@@ -1,0 +1,218 @@
+"""The market document: prices, forwards, volatilities and the state of the venue, at one time."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from keeper.documents.names import parse_expiry
+from keeper.documents.read import Document, Part
+from keeper.errors import BadInput
+
+Positive = Annotated[float, Field(gt=0.0)]
+NotNegative = Annotated[float, Field(ge=0.0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Rate = Annotated[float, Field(ge=-1.0, le=5.0)]
+
+
+class Svi(Part):
+    """Raw SVI of one expiry: w(k) = a + b·(ρ·(k − m) + √((k − m)² + σ²)), k = ln(strike / forward)."""
+
+    a: float
+    """Level of total variance (variance times years)."""
+    b: NotNegative
+    """Steepness of the wings."""
+    rho: Annotated[float, Field(ge=-1.0, le=1.0)]
+    """Turn: negative where puts are dearer."""
+    m: float
+    """Log-moneyness around which the smile lies."""
+    sigma: NotNegative
+    """Roundness at the bottom."""
+    tau_years: Positive | None = None
+    """Years with which a and b were fitted; from `as_of` to expiry if left out."""
+
+
+class Quote(Part):
+    """One quoted option: by its volatility, or by bid and ask."""
+
+    strike: Positive
+    """In the quote currency."""
+    kind: Annotated[str, Field(pattern="^[CP]$")] = "C"
+    """C or P; of both at one strike the one out of the money counts."""
+    vol: Positive | None = None
+    """Mark, annual, as a fraction: 0.65 is 65 %."""
+    bid: NotNegative | None = None
+    """Premium in the quote currency."""
+    ask: Positive | None = None
+    """Premium in the quote currency."""
+
+    @model_validator(mode="after")
+    def _says_a_volatility(self) -> Self:
+        if self.vol is None and (self.bid is None or self.ask is None):
+            raise ValueError("a quote needs vol, or both bid and ask")
+        return self
+
+
+class Smile(Part):
+    """Volatility by strike: exactly one of the three."""
+
+    flat: Positive | None = None
+    """One annual volatility for every strike: 0.65 is 65 %."""
+    svi: Svi | None = None
+    """Raw SVI."""
+    quotes: Annotated[tuple[Quote, ...], Field(min_length=1)] | None = None
+    """Quoted options, at least five strikes: fitted with SVI, checked for arbitrage, repaired or refused."""
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if sum(one is not None for one in (self.flat, self.svi, self.quotes)) != 1:
+            raise ValueError("give exactly one of flat, svi and quotes")
+        return self
+
+
+class Confidence(Part):
+    """How sure the oracle is of each input, from 0 to 1."""
+
+    spot: Share = 1.0
+    perp: Share = 1.0
+    forward: Share = 1.0
+    rate: Share = 1.0
+    vol: Share = 1.0
+
+
+class Expiry(Part):
+    """One expiry of one underlying."""
+
+    expiry: str
+    """20260327, 2026-03-27, 27MAR26 (08:00 UTC), or 20260327T1600."""
+    forward: Positive | None = None
+    """Of the settlement price; spot·e^(rate·years) if left out."""
+    rate: Rate | None = None
+    """Annual, continuous, for discounting; the underlying's if left out."""
+    smile: Smile | None = None
+    """Volatilities; the underlying's if left out."""
+    confidence: Confidence | None = None
+    """The oracle's, where it differs from the underlying's."""
+
+    @property
+    def expiry_s(self) -> int:
+        """Unix seconds."""
+        return parse_expiry(self.expiry)
+
+    @model_validator(mode="after")
+    def _is_a_day(self) -> Self:
+        try:
+            parse_expiry(self.expiry)
+        except BadInput as error:
+            raise ValueError(f"expiry {error.message}: {error.hint}") from None
+        return self
+
+
+class Perp(Part):
+    """The perpetual of one underlying."""
+
+    price: Positive | None = None
+    """Mark; spot if left out."""
+    funding_rate: float = 0.0
+    """What longs pay shorts, per 8 hours, as a fraction of notional."""
+    open_interest: NotNegative | None = None
+    """One side, in units of the underlying."""
+
+
+class Book(Part):
+    """Resting orders, best first: [price, size] each, sizes in units of the underlying."""
+
+    bids: tuple[tuple[Positive, Positive], ...] = ()
+    """Where a long is closed; prices descending."""
+    asks: tuple[tuple[Positive, Positive], ...] = ()
+    """Where a short is closed; prices ascending."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        bids, asks = [price for price, _ in self.bids], [price for price, _ in self.asks]
+        if bids != sorted(bids, reverse=True) or asks != sorted(asks):
+            raise ValueError("bids go down from the best, asks go up")
+        if bids and asks and bids[0] >= asks[0]:
+            raise ValueError(f"the best bid {bids[0]:g} is not below the best ask {asks[0]:g}")
+        return self
+
+
+class Underlying(Part):
+    """One underlying and all that is listed on it."""
+
+    spot: Positive
+    """Index price in the quote currency."""
+    rate: Rate = 0.0
+    """Annual, continuous: grows forwards that are not given, and discounts."""
+    smile: Smile | None = None
+    """Volatilities of every expiry that has none of its own."""
+    expiries: tuple[Expiry, ...] = ()
+    """Those of which more is known; an option of another expiry takes `rate` and `smile` from here."""
+    perp: Perp = Perp()
+    """The perpetual."""
+    history: str | None = None
+    """File of past prices (CSV, time and price), relative to this document: what the history generator needs."""
+    daily_vol: Positive | None = None
+    """Volatility of a day, as a fraction; from the history, or the smile at the money, if left out."""
+    adv: Positive | None = None
+    """Average volume of a day, in units of the underlying."""
+    open_interest: NotNegative | None = None
+    """All instruments of the underlying, delta-weighted, in units of it."""
+    open_interest_cap: Positive | None = None
+    """What the depth can carry; the ramp of initial margin is measured against it."""
+    book: Book | None = None
+    """Depth near spot."""
+    confidence: Confidence = Confidence()
+    """The oracle's."""
+
+    @model_validator(mode="after")
+    def _each_expiry_once(self) -> Self:
+        seen = [one.expiry_s for one in self.expiries]
+        twice = next((one.expiry for one in self.expiries if seen.count(one.expiry_s) > 1), None)
+        if twice is not None:
+            raise ValueError(f"expiry {twice} is given twice")
+        return self
+
+
+class Collateral(Part):
+    """One token that is accepted as collateral."""
+
+    price: Positive | None = None
+    """In the quote currency; the underlying's spot if it names one, else 1."""
+    underlying: str | None = None
+    """The underlying whose price it follows, such as ETH for WETH."""
+    haircut_mm: Share | None = None
+    """Share of the value that does not count for maintenance; the preset's if left out."""
+    haircut_im: Share | None = None
+    """Share of the value that does not count for initial margin, not below `haircut_mm`."""
+    confidence: Share = 1.0
+    """The oracle's."""
+
+
+class Fees(Part):
+    """What a trade costs, as a fraction of notional."""
+
+    perp: NotNegative = 0.0
+    """Perpetuals and futures."""
+    option: NotNegative = 0.0
+    """Options, of the underlying's spot."""
+    option_cap: Share = 1.0
+    """Of the premium: no option's fee is higher."""
+
+
+class MarketDocument(Document):
+    """A market at one time."""
+
+    as_of: AwareDatetime
+    """The time of valuation, ISO 8601 with its zone: 2026-01-15T12:00:00Z."""
+    quote_currency: str = "USD"
+    """What every price and amount is in."""
+    stable_price: Positive = 1.0
+    """Of the settlement token, in the quote currency."""
+    underlyings: Annotated[dict[str, Underlying], Field(min_length=1)]
+    """By symbol, as instruments name it."""
+    collaterals: dict[str, Collateral] = Field(default_factory=dict)
+    """By symbol, as the portfolio names it."""
+    fees: Fees = Fees()
+    """Charged on what-if orders."""

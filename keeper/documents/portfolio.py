@@ -1,0 +1,78 @@
+"""The portfolio document: what one account holds; and the orders document: what it thinks of trading."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from keeper.documents.market import NotNegative, Positive
+from keeper.documents.names import parse
+from keeper.documents.read import Document, Part
+from keeper.errors import BadInput
+
+
+def _named(instrument: str) -> None:
+    try:
+        parse(instrument)
+    except BadInput as error:
+        raise ValueError(f"{error.message}: {error.hint}") from None
+
+
+class Position(Part):
+    """One instrument and how much of it."""
+
+    instrument: str
+    """ETH-PERP, ETH-20260327, ETH-20260327-3000-C, or as Deribit writes them."""
+    size: float
+    """In units of the underlying; short is negative."""
+    entry_price: Positive | None = None
+    """Of a perpetual or future: its profit since then counts as equity; left out, it is settled already."""
+    funding: float = 0.0
+    """Accrued and not yet paid, in the quote currency; what the account receives is positive."""
+
+    @model_validator(mode="after")
+    def _has_a_name(self) -> Self:
+        _named(self.instrument)
+        return self
+
+
+class PortfolioDocument(Document):
+    """One account."""
+
+    cash: float = 0.0
+    """Of the settlement token; a debt is negative."""
+    collateral: dict[str, NotNegative] = Field(default_factory=dict)
+    """Amount of each token, by the market's symbol."""
+    positions: tuple[Position, ...]
+    """In any order; several lots of one instrument add up."""
+
+
+class Order(Part):
+    """One order, taken as filled."""
+
+    instrument: str
+    """As in a portfolio."""
+    side: Literal["buy", "sell"]
+    """Which way."""
+    amount: Positive
+    """In units of the underlying."""
+    price: NotNegative | None = None
+    """At which it is filled, in the quote currency; the mark if left out."""
+
+    @model_validator(mode="after")
+    def _has_a_name(self) -> Self:
+        _named(self.instrument)
+        return self
+
+    @property
+    def signed_amount(self) -> float:
+        """What it adds to the position."""
+        return self.amount if self.side == "buy" else -self.amount
+
+
+class OrdersDocument(Document):
+    """Orders that are all filled together."""
+
+    orders: Annotated[tuple[Order, ...], Field(min_length=1)]
+    """In any order."""
