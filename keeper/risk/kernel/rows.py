@@ -1,0 +1,131 @@
+"""Where a block's rows come from, as data.  `keeper.risk.kernel.tables` makes the scenario table of each.
+
+Ranges, histories and rates belong to a market or to an account; what a venue chose once is written here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keeper.risk.generate.grid import GridRow
+from keeper.risk.kernel.market import ScanRange
+from keeper.risk.kernel.scenarios import Generator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row, the same for every underlying and collateral; what is left out does not move."""
+
+    tag: str
+    spot: float = 1.0
+    """Factor."""
+    vol: float = 0.0
+    """Relative shock of a 30-day volatility."""
+    skew: float = 0.0
+    """Share of the full linear skew shock."""
+    smile: float = 0.0
+    """Share of the full absolute one."""
+    basis: float = 1.0
+    """Factor on forwards over spot."""
+    collateral: float = 1.0
+    """Factor on collaterals that follow no underlying."""
+    weight: float = 1.0
+    """Factor on the row's P&L."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """Rows written out one by one."""
+
+    generator: Generator
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scanned:
+    """A grid over each underlying's scan range."""
+
+    rows: tuple[GridRow, ...]
+    tail_weight: float
+    """c of the tail law."""
+    fixed: ScanRange | None = None
+    """The venue's own ranges, whatever the market's are."""
+    fallback: ScanRange | None = None
+    """Where a market gives none; None refuses to price."""
+    min_level: float = 0.05
+    """Lowest factor on spot."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """A linear margin fraction of one market, of |size| units held.
+
+        max(base, root_share·base + root·√|size|) + per_unit·|size|,   then + ramp·(1 − that),   at most 1
+
+    where ramp = clamp((open interest − ramp_lower) / (ramp_upper − ramp_lower), 0, 1).
+    """
+
+    base: float
+    per_unit: float = 0.0
+    """Synthetix: initial margin ratio over skew scale."""
+    root: float = 0.0
+    """Drift: IMF factor."""
+    root_share: float = 0.8
+    """Drift: part of the base under the root."""
+    ramp_lower_usd: float | None = None
+    """dYdX: open interest where the ramp starts; None has no ramp."""
+    ramp_upper_usd: float | None = None
+    """dYdX: open interest where the fraction is 1."""
+    scale: float = 1.0
+    """Factor on all of it, before the cap: a maintenance fraction of the initial one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linear:
+    """Spot up and down by a margin fraction: the rule `fraction · notional` as two rows."""
+
+    default: Rate
+    by_symbol: tuple[tuple[str, Rate], ...] = ()
+    """Markets with a fraction of their own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """Every collateral down to the part of it that a lending market counts: one row."""
+
+    initial: bool
+    """Whether to the loan-to-value, or else to the liquidation threshold."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Depegs:
+    """One row per collateral that follows no underlying: it loses `drop`, weighted."""
+
+    drop: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Historical:
+    """Filtered historical simulation over the market's history."""
+
+    decay: float
+    """λ of the EWMA that scales the past to today's volatility."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulated:
+    """Joint Student-t moves at today's volatilities, correlated as in the market's history."""
+
+    draws: int
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stressed:
+    """Named days of the market's history, as they happened."""
+
+    days: tuple[str, ...]
+    """Tags, or their beginnings: `2020-03-12`."""
+
+
+Rows = Listed | Scanned | Linear | Thresholds | Depegs | Historical | Simulated | Stressed
