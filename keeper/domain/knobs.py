@@ -31,10 +31,16 @@ class RiskKnobs:
     """Lowest price scan range, ppm of spot: fences cannot follow a crash, a floor waits for it."""
     psr_ceiling_ppm: int = 325_000
     """Highest price scan range, ppm of spot.  Above 325000 the −3 scan row would reach a negative price."""
+    stress_weight: float = 0.25
+    """Weight w of the stressed period in the scan range, so that a calm month does not forget a crash.  0 to 1."""
+    stress_days: int = 365
+    """Length of the stressed period, in days: the wildest one within the history."""
+    floor_share: float = 1.0
+    """Share of the expected shortfall of the whole history below which the scan range never falls.  0 to 1."""
     psr_multiplier: float = 1.0
     """Factor on the expected shortfall, for what the estimate does not see.  1 to 3."""
     psr_lattice_ppm: int = 2_500
-    """The scan range is rounded up to a multiple of this, so that daily noise does not move it.  ppm of spot."""
+    """Scan ranges are rounded up to a multiple of this, so that daily noise does not move them.  ppm."""
     vsr_up_ppm: int = 450_000
     """One full rise of a 30-day volatility, relative, ppm."""
     vsr_down_ppm: int = 300_000
@@ -57,6 +63,9 @@ class RiskKnobs:
         _within("risk.min_observations", self.min_observations, 2, 1_000_000)
         _within("risk.psr_ceiling_ppm", self.psr_ceiling_ppm, 1, 325_000)
         _within("risk.psr_floor_ppm", self.psr_floor_ppm, 1, self.psr_ceiling_ppm)
+        _within("risk.stress_weight", self.stress_weight, 0, 1)
+        _within("risk.stress_days", self.stress_days, 1, 3650)
+        _within("risk.floor_share", self.floor_share, 0, 1)
         _within("risk.psr_multiplier", self.psr_multiplier, 1, 3)
         _within("risk.psr_lattice_ppm", self.psr_lattice_ppm, 1, 100_000)
         _within("risk.vsr_up_ppm", self.vsr_up_ppm, 1, 5 * _PPM)

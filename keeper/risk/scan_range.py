@@ -4,16 +4,17 @@
 
 ES is the expected shortfall of the horizon's move in the worse direction.  *now*: returns scaled to current volatility
 (FHS), never below what a normal distribution of that volatility gives, because a short sample has no tail.  *stress*:
-the same returns as they happened, so that a calm month after a crash does not forget it.
+returns as they happened in the wildest period of `stress_days`, so that a calm month does not forget a crash.  *floor*:
+the larger of the operator's own and of `floor_share` of the ES of all returns as they happened.
 
 Sources: filtered historical simulation, Barone-Adesi et al. (1999); stressed weight and floor, EMIR RTS 153/2013
-Art. 28.
+Art. 28(1)(b) and (c).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +24,25 @@ from keeper.domain.knobs import RiskKnobs
 from keeper.domain.riskfile import Ranges
 from keeper.risk import lattice
 from keeper.risk.tail import expected_shortfall
-from keeper.risk.volatility import DAY_S, Series, filtered, horizon_returns
+from keeper.risk.volatility import DAY_S, Series
+from keeper.risk.windows import Windows, windows_of_rounds
 
 Floats = npt.NDArray[np.float64]
 
-#: Weight of the stressed period.  Source: EMIR RTS 153/2013 Art. 28(1)(b), 25 %.
-STRESS_WEIGHT: Final = 0.25
-#: Overlapping windows start this many times per horizon.
-STEPS_PER_HORIZON: Final = 24
+
+class Binding(StrEnum):
+    """Which term decided."""
+
+    FLOOR = "floor"
+    """The operator's lowest scan range."""
+    CEILING = "ceiling"
+    """The operator's highest scan range."""
+    HISTORY = "whole history"
+    """`floor_share` of the ES of all returns as they happened."""
+    FILTERED = "filtered history"
+    """The blend, its current part from returns scaled to current volatility."""
+    NORMAL = "normal tail at current volatility"
+    """The blend, its current part from a normal distribution."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,46 +54,75 @@ class ScanRange:
     now: float
     """Expected shortfall at current volatility, fraction of spot."""
     stress: float
-    """Expected shortfall of the returns as they happened, fraction of spot."""
+    """Expected shortfall of the stressed period's returns as they happened, fraction of spot."""
+    history: float
+    """Expected shortfall of all returns as they happened, fraction of spot."""
     sample: int
     """Overlapping horizon returns it rests on."""
+    binding: Binding
+    """Which term decided."""
     reason: str
     """Which term binds, and from how much data."""
 
 
 def scan_range(series: Series, knobs: RiskKnobs) -> ScanRange:
-    """Target price scan range of one underlying."""
-    horizon_s = knobs.horizon_hours * 3600.0
-    returns, variance = horizon_returns(series, horizon_s=horizon_s, step_s=horizon_s / STEPS_PER_HORIZON)
-    variance_now = float(series.variance_per_day[-1])
-    normal = normal_shortfall(variance_now, days=horizon_s / DAY_S, level=knobs.es_level)
-    history = _worse_side(filtered(returns, variance, variance_now), knobs.es_level) if len(returns) else 0.0
-    stress = _worse_side(returns, knobs.es_level) if len(returns) else 0.0
-    now = max(history, normal)
-    blend = knobs.psr_multiplier * ((1.0 - STRESS_WEIGHT) * now + STRESS_WEIGHT * max(stress, normal))
+    """Target price scan range of one underlying, from its oracle rounds."""
+    return scan_range_of(windows_of_rounds(series, horizon_s=knobs.horizon_hours * 3600.0), knobs)
 
-    wanted = lattice.to_ppm(blend)
-    psr = lattice.up(max(wanted, knobs.psr_floor_ppm), knobs.psr_lattice_ppm)
+
+def scan_range_of(windows: Windows, knobs: RiskKnobs) -> ScanRange:
+    """Target price scan range from horizon moves, of whatever they are."""
+    level = knobs.es_level
+    normal = normal_shortfall(windows.variance_now, days=windows.horizon_s / DAY_S, level=level)
+    history = worse_side(windows.log_return, level)
+    filtered = worse_side(windows.filtered(), level)
+    stress = worse_side(windows.some(stressed_period(windows, knobs.stress_days)).log_return, level)
+    now = max(filtered, normal)
+    floor, blend = floor_of(history, knobs), blend_of(now, max(stress, normal), knobs)
+
+    psr = lattice.up(lattice.to_ppm(max(floor, blend)), knobs.psr_lattice_ppm)
     # A ceiling off the lattice is met from below: above it the file would be refused.
-    psr = min(psr, knobs.psr_ceiling_ppm // knobs.psr_lattice_ppm * knobs.psr_lattice_ppm or knobs.psr_ceiling_ppm)
-    binding = (
-        f"floor {knobs.psr_floor_ppm / 1e4:.2f} %"
-        if wanted <= knobs.psr_floor_ppm
-        else f"ceiling {knobs.psr_ceiling_ppm / 1e4:.2f} %"
-        if wanted > psr
-        else ("filtered history" if history >= normal else "normal tail at current volatility")
-    )
+    top = knobs.psr_ceiling_ppm // knobs.psr_lattice_ppm * knobs.psr_lattice_ppm or knobs.psr_ceiling_ppm
+    binding = _binding(max(floor, blend), floor, knobs, by_sample=filtered >= normal, above=psr > top)
+    psr = min(psr, top)
+    bound = {Binding.FLOOR: f" {knobs.psr_floor_ppm / 1e4:.2f} %", Binding.CEILING: f" {top / 1e4:.2f} %"}
     reason = (
-        f"scan range {psr / 1e4:.2f} %: {binding} binds; ES {knobs.es_level:.2%} over {knobs.horizon_hours:g} h is "
-        f"{history:.2%} filtered, {normal:.2%} normal, {stress:.2%} as it happened, "
-        f"from {len(returns)} overlapping returns"
+        f"scan range {psr / 1e4:.2f} %: {binding}{bound.get(binding, '')} binds; ES {level:.2%} over "
+        f"{knobs.horizon_hours:g} h is {filtered:.2%} filtered, {normal:.2%} normal, {history:.2%} as it happened, "
+        f"{stress:.2%} in the wildest {knobs.stress_days} days, from {len(windows)} overlapping returns"
     )
-    return ScanRange(psr_ppm=psr, now=now, stress=stress, sample=len(returns), reason=reason)
+    return ScanRange(
+        psr_ppm=psr, now=now, stress=stress, history=history, sample=len(windows), binding=binding, reason=reason
+    )
 
 
 def ranges(scan: ScanRange, knobs: RiskKnobs) -> Ranges:
     """All scan ranges; those of volatility are constants of the knobs."""
     return Ranges(psr_ppm=scan.psr_ppm, vsr_up_ppm=knobs.vsr_up_ppm, vsr_down_ppm=knobs.vsr_down_ppm)
+
+
+def floor_of(history: float, knobs: RiskKnobs) -> float:
+    """The lowest scan range, given the ES of the whole history."""
+    return max(knobs.psr_floor_ppm / 1e6, knobs.floor_share * history)
+
+
+def blend_of(now: float, stress: float, knobs: RiskKnobs) -> float:
+    """What current and stressed markets ask for together."""
+    return knobs.psr_multiplier * ((1.0 - knobs.stress_weight) * now + knobs.stress_weight * stress)
+
+
+def stressed_period(windows: Windows, days: float) -> slice:
+    """The windows that start within the `days` whose squared returns sum highest; the earliest on ties.
+
+    A sample that is shorter is stressed as a whole.
+    """
+    n = len(windows)
+    if n == 0 or windows.start_s[-1] - windows.start_s[0] < days * DAY_S:
+        return slice(0, n)
+    ends = np.searchsorted(windows.start_s, windows.start_s + days * DAY_S, side="left")
+    total = np.concatenate(([0.0], np.cumsum(windows.log_return**2)))
+    first = int(np.argmax(total[ends] - total[:-1]))
+    return slice(first, int(ends[first]))
 
 
 def normal_shortfall(variance_per_day: float, *, days: float, level: float) -> float:
@@ -90,7 +131,19 @@ def normal_shortfall(variance_per_day: float, *, days: float, level: float) -> f
     return float(np.sqrt(variance_per_day * days)) * density / (1.0 - level)
 
 
-def _worse_side(log_returns: Floats, level: float) -> float:
-    """Expected shortfall of a long or a short unit, whichever is worse; zero at least."""
+def worse_side(log_returns: Floats, level: float) -> float:
+    """Expected shortfall of a long or a short unit, whichever is worse; zero at least, and for no returns."""
+    if not len(log_returns):
+        return 0.0
     moves = np.expm1(log_returns)
     return max(expected_shortfall(-moves, level), expected_shortfall(moves, level), 0.0)
+
+
+def _binding(wanted: float, floor: float, knobs: RiskKnobs, *, by_sample: bool, above: bool) -> Binding:
+    if above:
+        return Binding.CEILING
+    if lattice.to_ppm(wanted) <= knobs.psr_floor_ppm:
+        return Binding.FLOOR
+    if wanted <= floor:
+        return Binding.HISTORY
+    return Binding.FILTERED if by_sample else Binding.NORMAL
