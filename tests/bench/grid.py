@@ -25,6 +25,14 @@ from tests.bench.timing import Row, best
 NOW = 1_700_000_000
 POSITIONS = 10
 SPOT = 3_000 * WAD
+#: Least ratio that passes.
+FLOORS = {
+    "grid: row sums, micro-contract sizes": 8.0,
+    "grid: micro-contract sizes, at reference": 5.0,
+    "grid: micro-contract sizes, shifted": 5.0,
+    "grid: sizes to the wei, at reference": 3.0,
+    "grid: sizes to the wei, shifted": 3.0,
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,12 @@ class Row:
     name: str
     baseline_s: float
     ours_s: float
+    limit_s: float | None = None
+    """Least seconds this machine could need for the work, where one of its limits says so."""
+    limit: str = ""
+    """Which limit that is: `copy`, `GEMM`."""
+    note: str = ""
+    """What else was measured, in a few words: error, memory."""
 
     @property
     def ratio(self) -> float:

@@ -1,0 +1,55 @@
+"""What this machine can do at most, measured in the same run as the table."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from tests.bench.timing import best, calibration
+
+#: Elements of each copied array: 64 MB of float64, beyond any cache that two cores have for themselves.
+_COPIED = 8_000_000
+#: Side of the square matrices that are multiplied.
+_SIDE = 2_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Limits of two cores."""
+
+    calibration_s: float
+    """1,000,000 small Python operations."""
+    copy_bytes_per_s: float
+    """Bytes read plus bytes written per second when both cores copy arrays that no cache holds."""
+    gemm_flop_per_s: float
+    """Multiplications plus additions per second of a float64 matrix product on both cores."""
+
+    def copying(self, byte_count: float) -> float:
+        """Least seconds to bring `byte_count` bytes to and from memory."""
+        return byte_count / self.copy_bytes_per_s
+
+    def computing(self, flop: float) -> float:
+        """Least seconds for `flop` float64 multiplications and additions."""
+        return flop / self.gemm_flop_per_s
+
+
+def measure() -> Machine:
+    """Measure: about five seconds."""
+    return Machine(calibration_s=calibration(), copy_bytes_per_s=_copy(), gemm_flop_per_s=_gemm())
+
+
+def _copy() -> float:
+    cores = min(2, os.cpu_count() or 1)
+    sources = [np.ones(_COPIED) for _ in range(cores)]
+    targets = [np.zeros(_COPIED) for _ in range(cores)]
+    # numpy lets go of the interpreter while it copies, so threads are cores.
+    with ThreadPoolExecutor(cores) as pool:
+        seconds = best(5, lambda: list(pool.map(np.copyto, targets, sources)))
+    return 2.0 * cores * _COPIED * 8 / seconds
+
+
+def _gemm() -> float:
+    rng = np.random.default_rng(1)
+    a, b, out = rng.standard_normal((_SIDE, _SIDE)), rng.standard_normal((_SIDE, _SIDE)), np.empty((_SIDE, _SIDE))
+    return 2.0 * _SIDE**3 / best(5, lambda: np.matmul(a, b, out=out))
