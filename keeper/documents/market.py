@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
@@ -37,15 +37,15 @@ class Quote(Part):
     """One quoted option: by its volatility, or by bid and ask."""
 
     strike: Positive
-    """In the quote currency."""
+    """USD."""
     kind: Annotated[str, Field(pattern="^[CP]$")] = "C"
     """C or P; of both at one strike the one out of the money counts."""
     vol: Positive | None = None
     """Mark, annual, as a fraction: 0.65 is 65 %."""
     bid: NotNegative | None = None
-    """Premium in the quote currency."""
+    """Premium, USD."""
     ask: Positive | None = None
-    """Premium in the quote currency."""
+    """Premium, USD."""
 
     @model_validator(mode="after")
     def _says_a_volatility(self) -> Self:
@@ -114,10 +114,10 @@ class Perp(Part):
 
     price: Positive | None = None
     """Mark; spot if left out."""
+    kind: Literal["linear", "inverse"] = "linear"
+    """Linear is sized in the underlying; inverse in coin at today's mark, and settles in coin."""
     funding_rate: float = 0.0
-    """What longs pay shorts, per 8 hours, as a fraction of notional."""
-    open_interest: NotNegative | None = None
-    """One side, in units of the underlying."""
+    """What longs pay shorts over one funding period, as a fraction of notional."""
 
 
 class Book(Part):
@@ -138,30 +138,46 @@ class Book(Part):
         return self
 
 
+class ScanRange(Part):
+    """How far one underlying is scanned, instead of the preset's own range."""
+
+    price: Annotated[float, Field(gt=0.0, lt=1.0)]
+    """Price scan range, fraction of spot."""
+    vol_up: NotNegative
+    """Full rise of a 30-day volatility, relative: 0.45 is up by 45 %."""
+    vol_down: Share
+    """Full fall of it, relative."""
+
+
 class Underlying(Part):
     """One underlying and all that is listed on it."""
 
     spot: Positive
-    """Index price in the quote currency."""
+    """Index price, USD."""
     rate: Rate = 0.0
     """Annual, continuous: grows forwards that are not given, and discounts."""
-    smile: Smile | None = None
-    """Volatilities of every expiry that has none of its own."""
+    vol: Positive | None = None
+    """Annual volatility of options whose expiry has no smile: 0.65 is 65 %.  With it any expiry can be priced, without
+    it those of `expiries`."""
     expiries: tuple[Expiry, ...] = ()
-    """Those of which more is known; an option of another expiry takes `rate` and `smile` from here."""
+    """Those of which more is known than `rate` and `vol`."""
     perp: Perp = Perp()
     """The perpetual."""
     history: str | None = None
-    """File of past prices (CSV, time and price), relative to this document: what the history generator needs."""
+    """File of past prices, relative to this document: CSV with a header, a time and a close."""
+    vol_history: str | None = None
+    """File of past 30-day at-the-money volatilities, likewise: volatilities of the history then move as they did."""
+    scan_range: ScanRange | None = None
+    """Calibrated range; the preset's own if left out."""
     daily_vol: Positive | None = None
-    """Volatility of a day, as a fraction; from the history, or the smile at the money, if left out."""
+    """Volatility of a day's return, as a fraction; from the history if left out."""
     adv: Positive | None = None
     """Average volume of a day, in units of the underlying."""
     open_interest: NotNegative | None = None
-    """All instruments of the underlying, delta-weighted, in units of it."""
-    open_interest_cap: Positive | None = None
-    """What the depth can carry; the ramp of initial margin is measured against it."""
-    book: Book | None = None
+    """Of the whole venue, in units of the underlying."""
+    safe_open_interest: Positive | None = None
+    """What the depth could absorb in a liquidation of it all, in units of the underlying."""
+    book: Book = Book()
     """Depth near spot."""
     confidence: Confidence = Confidence()
     """The oracle's."""
@@ -179,15 +195,23 @@ class Collateral(Part):
     """One token that is accepted as collateral."""
 
     price: Positive | None = None
-    """In the quote currency; the underlying's spot if it names one, else 1."""
+    """USD; spot of `underlying` if left out."""
     underlying: str | None = None
-    """The underlying whose price it follows, such as ETH for WETH."""
-    haircut_mm: Share | None = None
-    """Share of the value that does not count for maintenance; the preset's if left out."""
+    """The underlying whose price it follows, such as ETH for WETH: it moves with it in every scenario."""
+    haircut_mm: Share = 0.0
+    """Share of the value that does not count for maintenance margin."""
     haircut_im: Share | None = None
-    """Share of the value that does not count for initial margin, not below `haircut_mm`."""
+    """Share of the value that does not count for initial margin; as `haircut_mm` if left out, and never below it."""
     confidence: Share = 1.0
     """The oracle's."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.price is None and self.underlying is None:
+            raise ValueError("give a price, or the underlying whose price it follows")
+        if self.haircut_im is not None and self.haircut_im < self.haircut_mm:
+            raise ValueError(f"haircut_im {self.haircut_im:g} is below haircut_mm {self.haircut_mm:g}")
+        return self
 
 
 class Fees(Part):
@@ -206,13 +230,23 @@ class MarketDocument(Document):
 
     as_of: AwareDatetime
     """The time of valuation, ISO 8601 with its zone: 2026-01-15T12:00:00Z."""
-    quote_currency: str = "USD"
-    """What every price and amount is in."""
     stable_price: Positive = 1.0
-    """Of the settlement token, in the quote currency."""
+    """Of the settlement token, USD."""
     underlyings: Annotated[dict[str, Underlying], Field(min_length=1)]
     """By symbol, as instruments name it."""
     collaterals: dict[str, Collateral] = Field(default_factory=dict)
     """By symbol, as the portfolio names it."""
     fees: Fees = Fees()
     """Charged on what-if orders."""
+
+    @property
+    def as_of_s(self) -> float:
+        """Unix seconds."""
+        return self.as_of.timestamp()
+
+    @model_validator(mode="after")
+    def _names_what_is_there(self) -> Self:
+        for symbol, token in self.collaterals.items():
+            if token.underlying is not None and token.underlying not in self.underlyings:
+                raise ValueError(f"collateral {symbol} follows {token.underlying}, which is no underlying here")
+        return self

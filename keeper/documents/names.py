@@ -66,7 +66,7 @@ class InstrumentName:
         if self.kind is Kind.PERP:
             return f"{self.symbol}-PERP"
         assert self.expiry_s is not None
-        dated = f"{self.symbol}-{_day(self.expiry_s)}"
+        dated = f"{self.symbol}-{expiry_name(self.expiry_s)}"
         return dated if self.kind is Kind.FUTURE else f"{dated}-{_plain(self.strike or Decimal(0))}-{self.kind}"
 
 
@@ -111,18 +111,19 @@ def parse_expiry(text: str, *, of: str = "") -> int:
     raise BadInput(f"{text!r}{where} is not an expiry", hint=HINT_EXPIRY)
 
 
+def expiry_name(expiry_s: int) -> str:
+    """The EXPIRY of a canonical name: `20260327`, with the time of day where it is not 08:00 UTC."""
+    when = datetime.fromtimestamp(expiry_s, UTC)
+    if expiry_s % 86_400 == EXPIRY_TIME_S:
+        return f"{when.year:04d}{when:%m%d}"
+    return f"{when.year:04d}{when:%m%dT%H%M%S}" if when.second else f"{when.year:04d}{when:%m%dT%H%M}"
+
+
 def _parse_strike(text: str, *, of: str) -> Decimal:
     plain = text.replace("d", ".").replace("D", ".")
     if not _STRIKE.fullmatch(plain) or not Decimal(plain):
         raise BadInput(f"{text!r} in {of!r} is not a strike", hint="write a positive decimal: 3000, 0.5 or 0d5")
     return Decimal(plain).normalize()
-
-
-def _day(expiry_s: int) -> str:
-    when = datetime.fromtimestamp(expiry_s, UTC)
-    if expiry_s % 86_400 == EXPIRY_TIME_S:
-        return f"{when.year:04d}{when:%m%d}"
-    return f"{when.year:04d}{when:%m%dT%H%M%S}" if when.second else f"{when.year:04d}{when:%m%dT%H%M}"
 
 
 def _plain(strike: Decimal) -> str:

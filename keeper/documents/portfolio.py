@@ -7,14 +7,14 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from keeper.documents.market import NotNegative, Positive
-from keeper.documents.names import parse
+from keeper.documents.names import InstrumentName, Kind, parse
 from keeper.documents.read import Document, Part
 from keeper.errors import BadInput
 
 
-def _named(instrument: str) -> None:
+def _named(instrument: str) -> InstrumentName:
     try:
-        parse(instrument)
+        return parse(instrument)
     except BadInput as error:
         raise ValueError(f"{error.message}: {error.hint}") from None
 
@@ -25,25 +25,31 @@ class Position(Part):
     instrument: str
     """ETH-PERP, ETH-20260327, ETH-20260327-3000-C, or as Deribit writes them."""
     size: float
-    """In units of the underlying; short is negative."""
+    """In units of the underlying (of an inverse perpetual its worth in coin); short is negative."""
     entry_price: Positive | None = None
     """Of a perpetual or future: its profit since then counts as equity; left out, it is settled already."""
     funding: float = 0.0
-    """Accrued and not yet paid, in the quote currency; what the account receives is positive."""
+    """Of a perpetual: accrued and not yet paid, in the currency of cash; what the account receives is positive."""
 
     @model_validator(mode="after")
-    def _has_a_name(self) -> Self:
-        _named(self.instrument)
+    def _makes_sense(self) -> Self:
+        kind = _named(self.instrument).kind
+        if self.entry_price is not None and kind in {Kind.CALL, Kind.PUT}:
+            raise ValueError("an option is fully paid: it has no entry_price")
+        if self.funding and kind is not Kind.PERP:
+            raise ValueError("only a perpetual has funding")
         return self
 
 
 class PortfolioDocument(Document):
     """One account."""
 
+    currency: str = "USD"
+    """In what `cash` and `funding` are counted: USD, or the coin that an inverse venue settles in."""
     cash: float = 0.0
     """Of the settlement token; a debt is negative."""
-    collateral: dict[str, NotNegative] = Field(default_factory=dict)
-    """Amount of each token, by the market's symbol."""
+    collateral: dict[str, float] = Field(default_factory=dict)
+    """Amount of each token, by the market's symbol; a debt is negative."""
     positions: tuple[Position, ...]
     """In any order; several lots of one instrument add up."""
 
@@ -58,11 +64,12 @@ class Order(Part):
     amount: Positive
     """In units of the underlying."""
     price: NotNegative | None = None
-    """At which it is filled, in the quote currency; the mark if left out."""
+    """At which it is filled, USD; the mark if left out."""
 
     @model_validator(mode="after")
-    def _has_a_name(self) -> Self:
-        _named(self.instrument)
+    def _makes_sense(self) -> Self:
+        if _named(self.instrument).kind in {Kind.PERP, Kind.FUTURE} and self.price == 0.0:
+            raise ValueError("only an option can cost nothing")
         return self
 
     @property
