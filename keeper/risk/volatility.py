@@ -118,10 +118,11 @@ def horizon_returns(series: Series, *, horizon_s: float, step_s: float) -> tuple
     return series.log_price[end] - series.log_price[start], series.variance_per_day[known]
 
 
-def filtered(returns: Floats, start_variance: Floats, variance_now: float) -> Floats:
+def filtered(returns: Floats, start_variance: Floats, variance_now: float | Floats) -> Floats:
     """Filtered historical simulation: each return scaled from the volatility of its day to today's.
 
-    The factor is kept within `MAX_SCALE` of one; a return whose volatility was zero is left as it is.
+    Returns of several underlyings have shape (T, U) and `variance_now` has shape (U,).  The factor is kept within
+    `MAX_SCALE` of one; a return whose volatility was zero is left as it is.
     """
     safe = np.where(start_variance > 0.0, start_variance, variance_now)
     scale = np.clip(np.sqrt(variance_now / safe), 1.0 / MAX_SCALE, MAX_SCALE)
