@@ -22,7 +22,7 @@ from keeper.domain.market import MarketModel
 from keeper.domain.snapshot import Snapshot
 from keeper.errors import Refused, Retry
 from keeper.policy.decide import decide
-from keeper.ports import Encoder, SnapshotReader, Store, TxSender
+from keeper.ports import Encoder, QuoteSource, SnapshotReader, Store, TxSender
 from keeper.risk.model import model
 from keeper.risk.report import shock, worst
 
@@ -32,6 +32,7 @@ class Ports:
     """The world as one cycle sees it."""
 
     reader: SnapshotReader
+    quotes: QuoteSource
     encoder: Encoder
     sender: TxSender
     store: Store
@@ -46,8 +47,10 @@ def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -
         Halt: a person must look; what was handed over before stays handed over.
     """
     ports.sender.settle(block)
+    snapshot = ports.reader.read(block)
     inputs = CycleInputs(
-        snapshot=ports.reader.read(block),
+        snapshot=snapshot,
+        quotes=ports.quotes.read(snapshot),
         in_flight=tuple(sorted((tx.intent.kind, tx.intent.subject) for tx in ports.store.open_txs())),
         called=ports.store.called(),
         risk=risk,
@@ -66,7 +69,7 @@ def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -
 def think(inputs: CycleInputs) -> Decision:
     """The pure half: no clock, network, environment or chance."""
     snapshot = inputs.snapshot
-    market = model(snapshot, inputs.risk)
+    market = model(snapshot, inputs.risk, inputs.quotes)
     pnl = shock(snapshot, market)
     report = worst(snapshot, market, pnl, buffer_ppm=inputs.policy.margin_call_buffer_ppm)
     actions = decide(
@@ -117,6 +120,8 @@ def alerts(snapshot: Snapshot, market: MarketModel, report: MarginReport) -> Ite
             yield f"{u.symbol}: price unusable: {u.why_unpriced}"
         elif u.target is None:
             yield f"{u.symbol}: no target parameters: {u.why_untargeted}"
+        elif u.why_realised:
+            yield f"{u.symbol}: quotes unused, volatilities are realised: {u.why_realised}"
     unknown = [a for a in report.accounts if isinstance(a, Unpriced)]
     for a in unknown[:10]:
         yield f"account {a.account:#066x} is unknown: {a.reason}"

@@ -2,6 +2,7 @@
 
     loop            follow the head, live one cycle per new head, back off on Retry
     heartbeat       APScheduler: writes the loop's last progress, not its own
+    quotes          APScheduler: asks the configured venue for newer quotes; a silent one holds up no block
     reconciliation  APScheduler: has the loop compare some accounts with the contract after the next block
     housekeeping    APScheduler: drops old snapshots
 
@@ -41,6 +42,7 @@ class Rhythm:
 
     poll_interval_s: float
     heartbeat_every_s: float
+    quotes_every_s: float
     reconcile_every_s: float
     reconcile_sample: int
     """Accounts per reconciliation."""
@@ -149,6 +151,9 @@ class Daemon:
     def _recover(self) -> None:
         head = self._heads.head()
         adopted = self._ports.sender.recover(head)
+        # Once and within the source's time-out, so that the first block does not publish realised volatilities only
+        # because the venue has not been asked yet.
+        self._ports.quotes.refresh()
         log.info("daemon.recovered", block=head.number, adopted=len(adopted))
 
     def _report(self, record: CycleRecord) -> None:
@@ -182,6 +187,7 @@ class Daemon:
             timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
         scheduler.add_job(self._beat, "interval", seconds=self._rhythm.heartbeat_every_s, id="heartbeat")
+        scheduler.add_job(self._ports.quotes.refresh, "interval", seconds=self._rhythm.quotes_every_s, id="quotes")
         scheduler.add_job(
             self._reconcile_due.set, "interval", seconds=self._rhythm.reconcile_every_s, id="reconciliation"
         )

@@ -9,6 +9,7 @@ from keeper.domain.action import Action, MarginCall
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleRecord
 from keeper.domain.history import Notice
+from keeper.domain.quotes import Quoted
 from keeper.domain.snapshot import Observation, Snapshot
 from keeper.domain.tx import TxIntent, TxRecord
 
@@ -62,6 +63,23 @@ class SnapshotReader(Protocol):
         """Compare `sample` accounts built from events with the contract's own views at the same block.
 
         Returns: one line per difference; empty if they agree.  Differing accounts are re-read from the contract.
+        """
+
+
+class QuoteSource(Protocol):
+    """Option quotes of a venue."""
+
+    def refresh(self) -> None:
+        """Ask the venue for newer quotes; may take as long as the source's time-out.
+
+        Never raises: what went wrong is told by the next `read`.  Safe to call beside it from another thread.
+        """
+
+    def read(self, snapshot: Snapshot) -> tuple[Quoted, ...]:
+        """What is known now, cut down to the snapshot's listed expiries, one per underlying, ascending.
+
+        Answers from memory: a silent venue holds up nobody.  No quotes, or old ones, are values; the pure half judges
+        their age by the block's time.  Empty if no source is configured.
         """
 
 

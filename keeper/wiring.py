@@ -23,8 +23,12 @@ from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleRecord
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.tx import SignerRole
-from keeper.errors import BadInput
-from keeper.ports import Clock, Store, TxSender
+from keeper.errors import BadInput, KeeperError
+from keeper.marketdata.board import NoSource, QuoteBoard
+from keeper.marketdata.chain import Venue
+from keeper.marketdata.venues import BookSummary, QuotesFile
+from keeper.ops.doctor import Quoting
+from keeper.ports import Clock, QuoteSource, Store, TxSender
 from keeper.protocols.abi import Abi, explain_revert
 from keeper.protocols.clearinghouse.consumer import HouseConsumer
 from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment, load_deployment
@@ -59,6 +63,7 @@ def assemble(
     risk: RiskKnobs,
     policy: PolicyKnobs,
     sender: Callable[[Callable[[bytes], str]], TxSender],
+    quotes: QuoteSource | None = None,
     reorg_depth: int = 32,
 ) -> Keeper:
     """Put a keeper together from its adapters.
@@ -70,6 +75,7 @@ def assemble(
         risk: estimation knobs.
         policy: decision knobs.
         sender: makes the outbox (or the dry one) around the contracts' words for a revert.
+        quotes: where implied volatilities come from; None leaves them realised.
         reorg_depth: blocks that a reorg may still replace.
     """
     views = Views(rpc, deployment)
@@ -93,6 +99,7 @@ def assemble(
     )
     ports = Ports(
         reader=reader,
+        quotes=quotes or NoSource(),
         encoder=HouseEncoder(views=views, deployment=deployment, intent_ttl_s=policy.intent_ttl_s),
         sender=sender(lambda data: explain_revert(data, views.abis.values())),
         store=store,
@@ -167,8 +174,43 @@ def build(settings: Settings, *, environ: Mapping[str, str], send: bool) -> Keep
         risk=settings.risk,
         policy=settings.policy,
         sender=sender,
+        quotes=quote_source(settings, deployment),
         reorg_depth=max(32, settings.chain.confirmations),
     )
+
+
+def quote_source(settings: Settings, deployment: Deployment) -> QuoteSource:
+    """Where implied volatilities come from.
+
+    Raises: `BadInput` if the URL is none.
+    """
+    venue = _venue(settings)
+    if venue is None:
+        return NoSource()
+    return QuoteBoard(
+        venue,
+        quoted_names(settings, deployment),
+        poll_every_s=settings.quotes.poll_every_s,
+        max_per_expiry=settings.quotes.max_per_expiry,
+    )
+
+
+def quoted_names(settings: Settings, deployment: Deployment) -> dict[str, str]:
+    """The source's name of each underlying by its ticker, without those it does not quote."""
+    names = {ticker: ticker for ticker in deployment.symbols.values()}
+    for pair in settings.quotes.names:
+        ticker, _, name = pair.partition("=")
+        names[ticker] = name
+    return {ticker: name for ticker, name in names.items() if name}
+
+
+def _venue(settings: Settings) -> Venue | None:
+    quotes = settings.quotes
+    if quotes.source == "file":
+        return QuotesFile(quotes.file)
+    if quotes.source == "http":
+        return BookSummary(quotes.url.reveal(), timeout_s=quotes.request_timeout_s)
+    return None
 
 
 def _deployment(settings: Settings) -> Deployment:
@@ -218,6 +260,7 @@ def daemon(
         rhythm=Rhythm(
             poll_interval_s=settings.chain.poll_interval_s,
             heartbeat_every_s=settings.jobs.heartbeat_every_s,
+            quotes_every_s=settings.quotes.poll_every_s,
             reconcile_every_s=settings.jobs.reconcile_every_s,
             reconcile_sample=settings.jobs.reconcile_sample,
             housekeeping_every_s=settings.jobs.housekeeping_every_s,
@@ -250,9 +293,32 @@ class ConfiguredSite:
         """See `Site.keys`."""
         return {role: key.address for role, key in signers(self._settings, self._environ).items()}
 
+    def quotes(self) -> Sequence[Quoting]:
+        """See `Site.quotes`."""
+        venue = _venue(self._settings)
+        if venue is None:
+            return []
+        names = quoted_names(self._settings, _deployment(self._settings))
+        return [_quoting(venue, symbol, name) for symbol, name in sorted(names.items())]
+
+    @property
+    def quotes_max_age_s(self) -> int:
+        """See `Site.quotes_max_age_s`."""
+        return self._settings.risk.implied.max_age_s
+
     def store(self) -> Store:
         """See `Site.store`."""
         return open_store(self._settings.store.url.reveal())
+
+
+def _quoting(venue: Venue, symbol: str, name: str) -> Quoting:
+    try:
+        chain = venue.fetch(name)
+    except KeeperError as error:
+        return Quoting(symbol=symbol, source=venue.name, taken_s=None, said=error.message)
+    expiries = len({quote.expiry_s for quote in chain.quotes})
+    said = f"{venue.name}: {len(chain.quotes):,} options of {expiries} expiries, index {chain.index:,.2f}"
+    return Quoting(symbol=symbol, source=venue.name, taken_s=chain.taken_s, said=said)
 
 
 class ConfiguredNode:

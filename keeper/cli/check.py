@@ -18,7 +18,7 @@ EXAMPLE = "keeper check\nkeeper check -c mainnet.toml --json | jq .ready"
 
 
 def check(config: Config = DEFAULT_CONFIG, *, as_json: Json = False) -> None:
-    """Prove that the keeper could run: node, contracts, keys, prices, store.
+    """Prove that the keeper could run: node, contracts, keys, prices, quotes, store.
 
     Nothing is sent and nothing is changed, except that a store which is not there yet is made. Each thing that is wrong
     comes with what to do. Ends with 0 if the keeper could run, with 2 if not.

@@ -26,7 +26,7 @@ from keeper.errors import Halt, KeeperError, LawBroken
 #: Commands in the order of the help, with the first sentence of each; the module of the same name holds the rest.
 COMMANDS: Final = {
     "init": "Write a settings file with every key, its meaning and its default.",
-    "check": "Prove that the keeper could run: node, contracts, keys, prices, store.",
+    "check": "Prove that the keeper could run: node, contracts, keys, prices, quotes, store.",
     "run": "Follow the chain and keep it: dry unless told to send.",
     "once": "Live one block: decide what to do at the head, and say why.",
     "status": "Show where everything stands, from the store alone.",

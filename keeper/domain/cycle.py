@@ -9,6 +9,7 @@ from keeper.domain.block import BlockRef
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.margin import MarginReport
 from keeper.domain.market import UnderlyingTarget
+from keeper.domain.quotes import Quoted
 from keeper.domain.snapshot import Snapshot
 
 
@@ -23,6 +24,8 @@ class CycleInputs:
     """Accounts in the warning zone that had already been told."""
     risk: RiskKnobs
     policy: PolicyKnobs
+    quotes: tuple[Quoted, ...] = ()
+    """One per underlying of a configured source, ascending; empty if there is no source."""
 
 
 #: Reason of an action that a dry run simulated and that went through.

@@ -14,6 +14,48 @@ _PPM = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImpliedKnobs:
+    """When quoted volatilities are believed, and how much they weigh; where they are not, realised ones are used."""
+
+    weight_ppm: int = 1_000_000
+    """Weight of quoted against realised variance at the money, ppm; 1000000 is quotes alone, 0 realised alone.  Smile
+    and forward are the quotes' in any case."""
+    max_age_s: int = 300
+    """Most seconds between the quotes and the block's time, either way."""
+    max_index_gap_ppm: int = 20_000
+    """Furthest the venue's index may be from our oracle's price, relative, ppm."""
+    max_carry_ppm: int = 1_000_000
+    """Furthest a quoted forward may be from the venue's index, ppm a year, and 1 % beside."""
+    vol_min_ppm: int = 50_000
+    """Quoted volatilities below this are left out, ppm."""
+    vol_max_ppm: int = 5_000_000
+    """Quoted volatilities above this are left out, ppm."""
+    min_quotes: int = 6
+    """An expiry with fewer strikes quoted than this is left out."""
+    max_fit_error_ppm: int = 30_000
+    """An expiry is left out if the fitted smile misses its quotes by more than this, root mean square, ppm."""
+    max_ratio: float = 4.0
+    """An expiry is left out if its quoted volatility at the money is more than so many times the realised one of its
+    tenor, or less than the inverse."""
+    max_stretch: float = 2.0
+    """A listed expiry before the first quoted one, or after the last, is read off the surface if its time to expiry is
+    within this factor of that one's."""
+
+    def validate(self) -> None:
+        """Raises: `BadInput` naming the first knob out of range."""
+        _within("risk.implied.weight_ppm", self.weight_ppm, 0, _PPM)
+        _within("risk.implied.max_age_s", self.max_age_s, 1, 31_536_000)
+        _within("risk.implied.max_index_gap_ppm", self.max_index_gap_ppm, 1, 500_000)
+        _within("risk.implied.max_carry_ppm", self.max_carry_ppm, 0, 10 * _PPM)
+        _within("risk.implied.vol_max_ppm", self.vol_max_ppm, 1, 10 * _PPM)
+        _within("risk.implied.vol_min_ppm", self.vol_min_ppm, 1, self.vol_max_ppm)
+        _within("risk.implied.min_quotes", self.min_quotes, 5, 1_000)
+        _within("risk.implied.max_fit_error_ppm", self.max_fit_error_ppm, 1, _PPM)
+        _within("risk.implied.max_ratio", self.max_ratio, 1.0, 100.0)
+        _within("risk.implied.max_stretch", self.max_stretch, 1.0, 10.0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RiskKnobs:
     """How parameters are estimated from oracle rounds."""
 
@@ -53,6 +95,10 @@ class RiskKnobs:
     """Exponent of (30 / days to expiry) by which volatility departs from its mean up to 30 days.  0 to 1."""
     term_long_power: float = 0.13
     """The same beyond 30 days.  0 to 1."""
+    discount_rate_ppm: int = 0
+    """Annual rate, ppm, at which option values are discounted; 0 because margin here earns nothing."""
+    implied: ImpliedKnobs = ImpliedKnobs()
+    """When quoted volatilities are believed, and how much they weigh."""
 
     def validate(self) -> None:
         """Raises: `BadInput` naming the first knob out of range."""
@@ -74,6 +120,8 @@ class RiskKnobs:
         _within("risk.vol_floor_ppm", self.vol_floor_ppm, 1, self.vol_ceiling_ppm)
         _within("risk.term_short_power", self.term_short_power, 0, 1)
         _within("risk.term_long_power", self.term_long_power, 0, 1)
+        _within("risk.discount_rate_ppm", self.discount_rate_ppm, 0, _PPM)
+        self.implied.validate()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +130,8 @@ class PolicyKnobs:
 
     hysteresis_ppm: int = 50_000
     """A published number is pushed again when its target differs by more than this, relative, ppm."""
+    forward_hysteresis_ppm: int = 2_500
+    """A published forward is pushed again when its target differs by more than this, ppm of spot."""
     heartbeat_s: int = 86_400
     """Push at least this often, in seconds, even if nothing moved."""
     refresh_age_s: int = 3_600
@@ -108,6 +158,7 @@ class PolicyKnobs:
     def validate(self) -> None:
         """Raises: `BadInput` naming the first knob out of range."""
         _within("policy.hysteresis_ppm", self.hysteresis_ppm, 0, _PPM)
+        _within("policy.forward_hysteresis_ppm", self.forward_hysteresis_ppm, 0, _PPM)
         _within("policy.heartbeat_s", self.heartbeat_s, 1, 31_536_000)
         _within("policy.refresh_age_s", self.refresh_age_s, 1, 31_536_000)
         _within("policy.refresh_distance_ppm", self.refresh_distance_ppm, 1, _PPM)

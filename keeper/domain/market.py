@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keeper.domain.quotes import Quoted
 from keeper.domain.riskfile import ExpiryParams, File, Ranges
 
 
@@ -50,6 +51,10 @@ class UnderlyingMarket:
     target: UnderlyingTarget | None
     """None when it could not be estimated; `why_untargeted` says why."""
     why_untargeted: str
+    quotes: Quoted | None = None
+    """What was quoted for it; None if no source is configured."""
+    why_realised: str = ""
+    """Why none of its quotes were used; empty if they were, or no source is configured."""
 
 
 @dataclass(frozen=True, kw_only=True)

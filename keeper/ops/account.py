@@ -71,7 +71,7 @@ def account_story(store: Store, account: int, *, which: str | None = None) -> Ac
             account=account,
             block=number,
         )
-    market = model(snapshot, lived.inputs.risk)
+    market = model(snapshot, lived.inputs.risk, lived.inputs.quotes)
     return AccountStory(
         record=record,
         inputs=lived.inputs,

@@ -1,7 +1,7 @@
 """Prove that a keeper could run, and say for each thing that is wrong what to do about it.
 
 The checks go from the outside in: a node that answers, the right chain, the contracts on it, the keys and what they may
-do, prices, memory.  One that cannot be made because an earlier one failed is skipped, and says so.
+do, prices, quotes, memory.  One that cannot be made because an earlier one failed is skipped, and says so.
 """
 
 from __future__ import annotations
@@ -85,6 +85,18 @@ class Contracts(Protocol):
         """Underlyings whose risk file is stale."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Quoting:
+    """What a source of quotes said about one underlying."""
+
+    symbol: str
+    source: str
+    taken_s: int | None
+    """When it quoted, unix seconds; None if it did not."""
+    said: str
+    """How much it quotes, or what went wrong."""
+
+
 class Site(Protocol):
     """What is to be checked, as the settings describe it.  Nothing is opened before it is asked for."""
 
@@ -101,6 +113,13 @@ class Site(Protocol):
 
     def keys(self) -> Mapping[SignerRole, str]:
         """Address by role of the configured keys.  Raises: `BadInput` if one cannot be loaded."""
+
+    def quotes(self) -> Sequence[Quoting]:
+        """What the configured source says now; empty if none is configured.  Raises: `BadInput`."""
+
+    @property
+    def quotes_max_age_s(self) -> int:
+        """Age beyond which quotes are not used, seconds."""
 
     def store(self) -> Store:
         """Memory.  Raises: `KeeperError`."""
@@ -128,6 +147,7 @@ def examine(site: Site, *, now_s: int) -> Iterator[Finding]:
         yield from _needs(here, f"{role} key", partial(_key, role, address, site.daily_cap_wei))
     yield from _needs(here, "liquidator account", partial(_own_account, site.liquidator_account, keys))
     yield from _needs(here, "oracle prices", _prices)
+    yield from _guard("quotes", lambda: _quotes(site, now_s))
     yield from _guard("store", lambda: _store(site))
 
 
@@ -245,6 +265,24 @@ def _prices(contracts: Contracts, head: BlockRef) -> Iterator[Finding]:
     for symbol in contracts.stale_files(head, prices):
         hint = "the keeper refreshes it with --send; anyone may call RiskFile.refresh"
         yield Finding(what=f"risk file {symbol}", verdict=Verdict.WARNING, said="stale", hint=hint)
+
+
+def _quotes(site: Site, now_s: int) -> Iterator[Finding]:
+    quoted = site.quotes()
+    if not quoted:
+        yield _good("quotes", "no source configured: volatilities are realised")
+    for one in quoted:
+        what, hint = f"quotes {one.symbol}", ""
+        verdict, said = Verdict.GOOD, one.said
+        if one.taken_s is None:
+            verdict, hint = Verdict.WARNING, "check [quotes]; until it answers, volatilities are realised"
+        else:
+            age = now_s - one.taken_s
+            said = f"{one.said}, {age:,} s old"
+            if abs(age) > site.quotes_max_age_s:
+                verdict = Verdict.WARNING
+                hint = "they are too old to be used: renew the source, or raise risk.implied.max_age_s"
+        yield Finding(what=what, verdict=verdict, said=said, hint=hint)
 
 
 def _store(site: Site) -> Iterator[Finding]:

@@ -15,4 +15,5 @@ def once(heads: Heads, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -> Cy
     """
     head = heads.head()
     ports.sender.recover(head)
+    ports.quotes.refresh()
     return cycle(head, ports, risk, policy)

@@ -6,6 +6,9 @@ inside every bound, because the contract sees a block later than we do.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import isqrt
+
 from keeper.domain.market import ExpiryTarget, UnderlyingTarget
 from keeper.domain.riskfile import ExpiryParams, Ranges
 from keeper.domain.snapshot import ExpiryFence, FenceState, PublicationState, VolFences
@@ -54,6 +57,9 @@ def phi_reach(fence: ExpiryFence, vol: VolFences, seconds: int) -> tuple[int, in
 def allow(target: UnderlyingTarget, state: PublicationState, now: int) -> UnderlyingTarget:
     """The legal publication nearest to the target, expiry by expiry in the fences' order.
 
+    A smile moves with its level and stays in its band.  Call marks across strikes are fenced too, and depend on spot:
+    see `keeper.policy.smile`.
+
     Args:
         target: what we would publish if nothing held us back; must cover exactly the fenced expiries.
         state: the fences.
@@ -66,15 +72,18 @@ def allow(target: UnderlyingTarget, state: PublicationState, now: int) -> Underl
         vsr_down_ppm=_clamp(target.ranges.vsr_down_ppm, *reach(by_name["vsr_down"])),
     )
     fences = {f.expiry: f for f in state.expiries}
+    reaches = {e: sigma_reach(f, state.vol, e - now) for e, f in fences.items()}
+    highest = _calendar_ceilings([(e.params.expiry - now, reaches[e.params.expiry][1]) for e in target.expiries])
     expiries: list[ExpiryTarget] = []
     variance = 0
-    for wanted in target.expiries:
+    for wanted, top in zip(target.expiries, highest, strict=True):
         p = wanted.params
         fence, seconds = fences[p.expiry], p.expiry - now
-        sigma = _clamp(p.sigma_atm_ppm, *sigma_reach(fence, state.vol, seconds))
-        # Total variance may not fall from one expiry to the next; the later one gives way upwards.
-        while sigma * sigma * seconds < variance:
-            sigma += max(1, sigma // 1000)
+        low, high = reaches[p.expiry]
+        # Total variance may not fall from one expiry to the next; the later one gives way upwards.  What is in force
+        # is in order, so neither bound below is ever beyond the other.
+        low = max(low, isqrt(max(0, -(-variance // seconds) - 1)) + 1)
+        sigma = _clamp(p.sigma_atm_ppm, low, min(high, top))
         variance = sigma * sigma * seconds
         params = ExpiryParams(
             expiry=p.expiry,
@@ -92,6 +101,21 @@ def allow(target: UnderlyingTarget, state: PublicationState, now: int) -> Underl
         realised_vol=target.realised_vol,
         reasons=target.reasons,
     )
+
+
+def _calendar_ceilings(reaches: Sequence[tuple[int, int]]) -> list[int]:
+    """Highest σ_ATM of each expiry that leaves every later one, at its highest, in calendar order.
+
+    Args:
+        reaches: (seconds to expiry, highest σ within its own fences), ascending.
+    """
+    ceilings: list[int] = []
+    limit: int | None = None
+    for seconds, high in reversed(reaches):
+        variance = high * high * seconds
+        limit = variance if limit is None else min(limit, variance)
+        ceilings.append(isqrt(limit // seconds))
+    return ceilings[::-1]
 
 
 def _clamp(value: int, low: int, high: int) -> int:

@@ -15,6 +15,11 @@ from keeper.units import ceil_div
 
 #: Volatilities are published in quarters of a point.
 VOL_LATTICE_PPM: Final = 2_500
+#: Volatilities of single strikes are finer, a hundredth of a point: rounded to quarters, neighbours a percent apart
+#: would no longer be convex in price.
+SMILE_LATTICE_PPM: Final = 100
+#: Forwards are published in hundredths of a percent of spot.
+FORWARD_LATTICE_PPB: Final = 100_000
 
 
 def to_ppm(value: float) -> int:

@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
 from keeper.domain.knobs import RiskKnobs
 from keeper.domain.market import MarketModel, UnderlyingMarket
+from keeper.domain.quotes import Quoted
 from keeper.domain.riskfile import File
 from keeper.domain.snapshot import FileState, Rules, Snapshot, UnderlyingState, Usable
 from keeper.risk.exact.riskfile import PPM, strike_array
+from keeper.risk.implied import Unseen, see
 from keeper.risk.targets import Untargeted, target
 
 
-def model(snapshot: Snapshot, knobs: RiskKnobs) -> MarketModel:
+def model(snapshot: Snapshot, knobs: RiskKnobs, quotes: Sequence[Quoted] = ()) -> MarketModel:
     """Make the market of one block.
+
+    Args:
+        snapshot: the block's state.
+        knobs: the operator's choices.
+        quotes: of a venue, at most one sheet per underlying; only target parameters depend on them.
 
     An underlying whose price is unusable keeps its place with `spot` None: accounts that depend on it are unknown,
     others go on.
     """
     now = snapshot.block.timestamp
-    return MarketModel(now=now, underlyings=tuple(_underlying(u, now, knobs) for u in snapshot.underlyings))
+    quoted = {q.underlying: q for q in quotes}
+    return MarketModel(
+        now=now,
+        underlyings=tuple(_underlying(u, quoted.get(u.underlying), now, knobs) for u in snapshot.underlyings),
+    )
 
 
-def _underlying(u: UnderlyingState, now: int, knobs: RiskKnobs) -> UnderlyingMarket:
+def _underlying(u: UnderlyingState, quoted: Quoted | None, now: int, knobs: RiskKnobs) -> UnderlyingMarket:
     spot = u.spot.wad if isinstance(u.spot, Usable) else None
-    aim = target(u, now, knobs)
+    view = see(quoted, spot=spot, now=now, knobs=knobs.implied)
+    aim = target(u, now, knobs, view)
     in_notice = u.publication is not None and u.publication.in_notice
     stale = u.live is None or spot is None or is_stale(u.live, u.rules, spot, now)
     return UnderlyingMarket(
@@ -44,6 +57,8 @@ def _underlying(u: UnderlyingState, now: int, knobs: RiskKnobs) -> UnderlyingMar
         stale=stale,
         target=None if isinstance(aim, Untargeted) else aim,
         why_untargeted=aim.reason if isinstance(aim, Untargeted) else "",
+        quotes=quoted,
+        why_realised=view.reason if isinstance(view, Unseen) else "",
     )
 
 

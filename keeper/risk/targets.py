@@ -1,12 +1,16 @@
-"""What we would publish for an underlying if nothing held us back, from its oracle rounds."""
+"""What we would publish for an underlying if nothing held us back, from its oracle rounds and a venue's quotes."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from keeper.domain.knobs import RiskKnobs
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.snapshot import UnderlyingState
 from keeper.risk import lattice, term
 from keeper.risk.exact.riskfile import DAY
+from keeper.risk.implied import ImpliedExpiry, Unseen, View
 from keeper.risk.scan_range import ranges, scan_range
 from keeper.risk.volatility import Unestimated, estimate
 
@@ -16,14 +20,20 @@ ABSURD_VOL = 100.0
 #: No target, and why.
 Untargeted = Unestimated
 
+#: No source of quotes is configured, which needs no words.
+UNQUOTED = Unseen(reason="")
 
-def target(state: UnderlyingState, now: int, knobs: RiskKnobs) -> UnderlyingTarget | Untargeted:
+
+def target(
+    state: UnderlyingState, now: int, knobs: RiskKnobs, view: View | Unseen = UNQUOTED
+) -> UnderlyingTarget | Untargeted:
     """Estimate the parameters of one underlying.
 
     Args:
         state: with its oracle rounds; rounds outside `knobs.history_days` before `now` are left out.
         now: block time.
         knobs: the operator's choices.
+        view: quotes that may be used at this block, or why there are none.
 
     Returns:
         `Untargeted` if the rounds do not suffice: what is on-chain stays.
@@ -42,15 +52,60 @@ def target(state: UnderlyingState, now: int, knobs: RiskKnobs) -> UnderlyingTarg
     span_days = (series.time_s[-1] - series.time_s[0]) / DAY
     volatility = (
         f"volatility {realised_ppm / 1e4:.2f} % now, mean {mean_ppm / 1e4:.2f} %, from {len(series.time_s)} rounds "
-        f"over {span_days:.1f} days; flat smile, no carry"
+        f"over {span_days:.1f} days"
     )
+    seen = _seen(state, view, realised_ppm=realised_ppm, mean_ppm=mean_ppm, now=now, knobs=knobs)
+    implied = {expiry: one for expiry, one in seen.items() if isinstance(one, ImpliedExpiry)}
     return UnderlyingTarget(
         underlying=state.underlying,
         ranges=ranges(scan, knobs),
         expiries=tuple(
-            term.expiry_targets(state.listings, realised_ppm=realised_ppm, mean_ppm=mean_ppm, now=now, knobs=knobs)
+            term.expiry_targets(
+                state.listings,
+                realised_ppm=realised_ppm,
+                mean_ppm=mean_ppm,
+                now=now,
+                knobs=knobs,
+                implied=implied,
+            )
         ),
         # Rounded: the record must not carry digits in which two machines differ.
         realised_vol=realised_ppm / 1e6,
-        reasons=(scan.reason, volatility),
+        reasons=(scan.reason, *_words(volatility, view, seen, knobs)),
     )
+
+
+def _seen(
+    state: UnderlyingState, view: View | Unseen, *, realised_ppm: int, mean_ppm: int, now: int, knobs: RiskKnobs
+) -> dict[int, ImpliedExpiry | Unseen]:
+    """What quotes say about each unexpired expiry; empty if they are not used."""
+    if isinstance(view, Unseen):
+        return {}
+    return {
+        listing.expiry: view.at(listing, realised_ppm=term.vol_at(realised_ppm, mean_ppm, listing.expiry - now, knobs))
+        for listing in state.listings
+        if listing.expiry > now
+    }
+
+
+def _words(
+    volatility: str, view: View | Unseen, seen: dict[int, ImpliedExpiry | Unseen], knobs: RiskKnobs
+) -> Iterator[str]:
+    """Where volatilities, smiles and forwards come from, one line each."""
+    if isinstance(view, Unseen):
+        yield f"{volatility}; flat smile, no carry"
+        if view.reason:
+            yield f"quotes unused: {view.reason}"
+        return
+    yield f"{volatility}; weight of quoted variance {knobs.implied.weight_ppm / 1e4:g} %"
+    yield view.said
+    for expiry, one in seen.items():
+        if isinstance(one, Unseen):
+            yield f"expiry {day(expiry)} realised, flat, no carry: {one.reason}"
+    for expiry, why in view.fit.refused:
+        yield f"quotes of {day(expiry)} left out: {why}"
+
+
+def day(expiry: int) -> str:
+    """An expiry as a person writes it, UTC."""
+    return datetime.fromtimestamp(expiry, tz=UTC).strftime("%Y-%m-%d %H:%M")

@@ -10,7 +10,7 @@ Unknown keys are errors.  Secrets show as `***`; only `Secret.reveal` gives them
 from keeper.settings.load import load_settings
 from keeper.settings.render import default_toml
 from keeper.settings.secret import Secret
-from keeper.settings.sections import Chain, Fees, Jobs, Keys, KeySource, Log, Protocol, Settings, StoreSection
+from keeper.settings.sections import Chain, Fees, Jobs, Keys, KeySource, Log, Protocol, Quotes, Settings, StoreSection
 
 __all__ = [
     "Chain",
@@ -20,6 +20,7 @@ __all__ = [
     "Keys",
     "Log",
     "Protocol",
+    "Quotes",
     "Secret",
     "Settings",
     "StoreSection",

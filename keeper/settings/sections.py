@@ -122,6 +122,32 @@ class Fees(Section):
         return int(self.max_spend_eth_per_day * _WEI_PER_ETH)
 
 
+class Quotes(Section):
+    """Where quoted volatilities come from.  What they must pass before they are used is in [risk.implied]."""
+
+    source: Literal["none", "file", "http"] = "none"
+    """none: volatilities are realised.  file: a file that something else keeps fresh.  http: Deribit's public API, or
+    a server that answers like it."""
+    file: Path = Path("quotes.json")
+    """For file: an answer of that API saved as it came, or a table; keeper surface --help names the columns."""
+    url: Secret = Secret("https://www.deribit.com/api/v2/public/get_book_summary_by_currency")
+    """For http: asked with ?currency=NAME&kind=option.  It may carry a key, so it is never shown."""
+    names: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
+    """TICKER=NAME where the source calls an underlying by another name (WETH=ETH), TICKER= where it has no quotes."""
+    poll_every_s: int = Field(default=30, ge=1, le=86_400)
+    """Seconds between two looks at the source."""
+    request_timeout_s: float = Field(default=5.0, gt=0, le=60)
+    """Seconds after which the source counts as silent.  Blocks never wait for it, but the start does, once."""
+    max_per_expiry: int = Field(default=16, ge=5, le=200)
+    """Most quotes of one expiry that are used, and stored with each block."""
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        if any(name.count("=") != 1 or name.startswith("=") for name in self.names):
+            raise ValueError("names are TICKER=NAME")
+        return self
+
+
 class Jobs(Section):
     """What runs beside the block loop."""
 
@@ -154,6 +180,7 @@ class Settings(Section):
     store: StoreSection = StoreSection()
     keys: Keys = Keys()
     fees: Fees = Fees()
+    quotes: Quotes = Quotes()
     risk: RiskKnobs = RiskKnobs()
     policy: PolicyKnobs = PolicyKnobs()
     jobs: Jobs = Jobs()

@@ -12,6 +12,7 @@ from keeper.domain.cycle import CycleRecord
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.snapshot import Snapshot
 from keeper.domain.tx import SignerRole, TxAttempt, TxIntent, TxRecord, TxState
+from keeper.marketdata.board import NoSource
 from keeper.ports import Store
 
 ADDRESS = "0x" + "11" * 20
@@ -93,7 +94,9 @@ def live(store: Store, *snapshots: Snapshot, policy: PolicyKnobs | None = None) 
     """
     sender, record = StoringSender(store), None
     for snapshot in snapshots:
-        ports = Ports(reader=BuiltReader(snapshot), encoder=PlainEncoder(), sender=sender, store=store)
+        ports = Ports(
+            reader=BuiltReader(snapshot), quotes=NoSource(), encoder=PlainEncoder(), sender=sender, store=store
+        )
         record = cycle(snapshot.block, ports, RiskKnobs(), policy or PolicyKnobs())
     assert record is not None, "give at least one snapshot"
     return record

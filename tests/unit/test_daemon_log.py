@@ -12,6 +12,7 @@ from keeper.domain.block import BlockRef
 from keeper.domain.cycle import REHEARSED
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.tx import TxIntent, TxRecord, TxState
+from keeper.marketdata.board import NoSource
 from keeper.testing.builders import a_snapshot, an_account
 from keeper.testing.lived import BuiltReader, PlainEncoder, StoringSender
 from keeper.testing.memory_store import MemoryStore
@@ -54,10 +55,11 @@ def test_daemon__dry_block__actions_are_logged_and_rehearsals_are_no_failures(re
     snapshot, store = a_snapshot(an_account(7, cash=10, perp=1)), MemoryStore()
     sender = Rehearsal(store)
     sender.reason = reason
-    ports = Ports(reader=BuiltReader(snapshot), encoder=PlainEncoder(), sender=sender, store=store)
+    ports = Ports(reader=BuiltReader(snapshot), quotes=NoSource(), encoder=PlainEncoder(), sender=sender, store=store)
     rhythm = Rhythm(
         poll_interval_s=1,
         heartbeat_every_s=EVERY_DAY,
+        quotes_every_s=EVERY_DAY,
         reconcile_every_s=EVERY_DAY,
         reconcile_sample=1,
         housekeeping_every_s=EVERY_DAY,

@@ -8,7 +8,7 @@ import pytest
 from keeper.domain.snapshot import Price, Unusable, Usable
 from keeper.domain.tx import SignerRole
 from keeper.errors import BadInput, Halt, KeeperError, Retry
-from keeper.ops.doctor import Finding, Verdict, examine, ready
+from keeper.ops.doctor import Finding, Quoting, Verdict, examine, ready
 from keeper.testing.builders import NOW, a_block, usd
 from keeper.testing.memory_store import MemoryStore
 
@@ -71,6 +71,8 @@ class FakeSite:
     liquidator_account: int | None = 5
     chain_id: int = 1
     daily_cap_wei: int = ETHER // 2
+    quoted: tuple[Quoting, ...] | KeeperError = ()
+    quotes_max_age_s: int = 300
 
     def nodes(self):
         return self.fake_nodes
@@ -80,6 +82,9 @@ class FakeSite:
 
     def keys(self):
         return _or_raise(self.addresses)
+
+    def quotes(self):
+        return _or_raise(self.quoted)
 
     def store(self):
         if self.store_problem:
@@ -102,6 +107,16 @@ def test_check__sound_site__ready_and_nothing_to_say():
     assert ready(findings)
     assert {one.verdict for one in findings} == {Verdict.GOOD}
     assert not any(one.hint for one in findings)
+
+
+def quoted(*, taken_s):
+    return (Quoting(symbol="ETH", source="venue.example", taken_s=taken_s, said="venue.example: 400 options"),)
+
+
+def test_check__fresh_quotes__good_with_their_age():
+    (one,) = [f for f in found(FakeSite(quoted=quoted(taken_s=NOW))) if f.what == "quotes ETH"]
+    assert one.verdict is Verdict.GOOD
+    assert "400 options, 5 s old" in one.said
 
 
 C = FakeContracts
@@ -138,6 +153,7 @@ WRONG = {
         "price ETH",
         "stay unknown",
     ),
+    "quotes from nowhere": (FakeSite(quoted=BadInput("no URL", hint="check quotes.url")), "quotes", "quotes.url"),
     "no store": (FakeSite(store_problem=Halt("disk full", hint="make room")), "store", "make room"),
 }
 
@@ -160,6 +176,9 @@ WORTH_A_LOOK = {
     "little ether": (FakeSite(fake_contracts=C(balances={LIQUIDATOR: ETHER // 10})), "liquidator balance"),
     "no account": (FakeSite(liquidator_account=None), "liquidator account"),
     "stale file": (FakeSite(fake_contracts=C(stale=("ETH",))), "risk file ETH"),
+    "silent venue": (FakeSite(quoted=quoted(taken_s=None)), "quotes ETH"),
+    "old quotes": (FakeSite(quoted=quoted(taken_s=NOW - 400)), "quotes ETH"),
+    "quotes of tomorrow": (FakeSite(quoted=quoted(taken_s=NOW + 86_400)), "quotes ETH"),
     "a little late": (FakeSite((FakeNode(timestamp=NOW - 100),)), "clock"),
     "old head of a test chain": (FakeSite((FakeNode(timestamp=NOW - 10**6),), chain_id=31337), "clock"),
 }
@@ -182,5 +201,6 @@ def test_check__no_node__what_needs_one_is_skipped_not_blamed():
         "liquidator key": Verdict.SKIPPED,
         "liquidator account": Verdict.SKIPPED,
         "oracle prices": Verdict.SKIPPED,
+        "quotes": Verdict.GOOD,
         "store": Verdict.GOOD,
     }

@@ -41,6 +41,13 @@ CONSUMERS: dict[str, str] = {
     "fees.priority_fee_gwei": "wiring.py",
     "fees.max_spend_eth_per_day": "wiring.py",
     "fees.replace_after_blocks": "wiring.py",
+    "quotes.source": "wiring.py",
+    "quotes.file": "wiring.py",
+    "quotes.url": "wiring.py",
+    "quotes.names": "wiring.py",
+    "quotes.poll_every_s": "wiring.py",
+    "quotes.request_timeout_s": "wiring.py",
+    "quotes.max_per_expiry": "wiring.py",
     "risk.ewma_lambda": "risk/targets.py",
     "risk.es_level": "risk/scan_range.py",
     "risk.horizon_hours": "risk/scan_range.py",
@@ -59,7 +66,19 @@ CONSUMERS: dict[str, str] = {
     "risk.vol_ceiling_ppm": "risk/term.py",
     "risk.term_short_power": "risk/term.py",
     "risk.term_long_power": "risk/term.py",
+    "risk.discount_rate_ppm": "risk/term.py",
+    "risk.implied.weight_ppm": "risk/term.py",
+    "risk.implied.max_age_s": "risk/implied.py",
+    "risk.implied.max_index_gap_ppm": "risk/implied.py",
+    "risk.implied.max_carry_ppm": "risk/implied.py",
+    "risk.implied.vol_min_ppm": "risk/implied.py",
+    "risk.implied.vol_max_ppm": "risk/implied.py",
+    "risk.implied.min_quotes": "risk/implied.py",
+    "risk.implied.max_fit_error_ppm": "risk/implied.py",
+    "risk.implied.max_ratio": "risk/implied.py",
+    "risk.implied.max_stretch": "risk/implied.py",
     "policy.hysteresis_ppm": "policy/publish.py",
+    "policy.forward_hysteresis_ppm": "policy/publish.py",
     "policy.heartbeat_s": "policy/publish.py",
     "policy.refresh_age_s": "policy/upkeep.py",
     "policy.refresh_distance_ppm": "policy/upkeep.py",
@@ -92,7 +111,7 @@ READ_AS = {
 
 
 #: Names under which the knobs are handed around; other sections are read as `settings.section.key`.
-OWNERS = {"risk": {"knobs", "risk"}, "policy": {"knobs", "policy"}}
+OWNERS = {"risk": {"knobs", "risk"}, "risk.implied": {"knobs", "implied"}, "policy": {"knobs", "policy"}}
 
 
 @cache
@@ -116,7 +135,7 @@ def readers(key: str) -> set[str]:
     wanted, known = READ_AS.get(name, name), reads()
     if sections[0] == "keys":  # a key's source is handed over whole
         return {module for (_, attribute), where in known.items() if attribute == wanted for module in where}
-    owners = OWNERS.get(sections[0], set(sections[-1:]))
+    owners = OWNERS.get(".".join(sections), set(sections[-1:]))
     return {module for owner in owners for module in known[owner, wanted]}
 
 

@@ -92,7 +92,9 @@ def test_vol_at__short_and_long_tenors__from_realised_to_the_mean():
 def test_expiry_targets__any_vols__lattice_bounds_and_calendar(realised_ppm, mean_ppm, tenors):
     """EST-3: volatilities on the quarter point, within bounds, and total variance never falls."""
     listings = [Listing(expiry=NOW + t, strikes=(1, 2, 3)) for t in tenors]
-    got = list(term.expiry_targets(listings, realised_ppm=realised_ppm, mean_ppm=mean_ppm, now=NOW, knobs=KNOBS))
+    got = list(
+        term.expiry_targets(listings, realised_ppm=realised_ppm, mean_ppm=mean_ppm, now=NOW, knobs=KNOBS, implied={})
+    )
     assert [e.params.expiry for e in got] == sorted(NOW + t for t in tenors if t > 0)
     variances = [e.params.sigma_atm_ppm**2 * (e.params.expiry - NOW) for e in got]
     assert variances == sorted(variances), "EST-3"

@@ -1,0 +1,88 @@
+"""The last quotes known: filled from a venue in the background, read from memory by the cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import structlog
+
+from keeper.domain.quotes import Quoted, Unquoted
+from keeper.domain.snapshot import Snapshot
+from keeper.errors import KeeperError
+from keeper.marketdata.chain import Chain, Venue, sheet
+
+log = structlog.get_logger(__name__)
+
+#: After failures in a row the venue is left alone for 1, 3, 7 polls, at most this many.
+MOST_SKIPPED = 7
+
+
+class NoSource:
+    """`QuoteSource` where none is configured: volatilities are realised, and nobody is alarmed."""
+
+    def refresh(self) -> None:
+        """See `QuoteSource.refresh`."""
+
+    def read(self, snapshot: Snapshot) -> tuple[Quoted, ...]:  # noqa: ARG002 - the port's signature
+        """See `QuoteSource.read`."""
+        return ()
+
+
+class QuoteBoard:
+    """`QuoteSource` of one venue.
+
+    Args:
+        venue: where chains come from.
+        names: the venue's name of each underlying by our ticker; one that is not here is not quoted there.
+        poll_every_s: how often `refresh` is called, by which a venue's plea to wait is counted.
+        max_per_expiry: most quotes of one expiry that cross into a cycle.
+    """
+
+    def __init__(self, venue: Venue, names: Mapping[str, str], *, poll_every_s: int, max_per_expiry: int) -> None:
+        self._venue, self._names = venue, dict(names)
+        self._poll_every_s, self._max_per_expiry = poll_every_s, max_per_expiry
+        # Each value is replaced whole, so that a reader in another thread sees the one before or the one after.
+        self._chains: dict[str, Chain] = {}
+        self._trouble: dict[str, str] = {}
+        self._failures = self._skip = 0
+
+    def refresh(self) -> None:
+        """See `QuoteSource.refresh`."""
+        if self._skip > 0:
+            self._skip -= 1
+            return
+        failed, wait_s = False, 0
+        for name in sorted(set(self._names.values())):
+            try:
+                chain = self._venue.fetch(name)
+            except KeeperError as error:
+                failed = True
+                asked = error.fields.get("retry_after_s")
+                wait_s = max(wait_s, asked if isinstance(asked, int) else 0)
+                self._trouble[name] = error.message
+                log.warning("quotes.failed", venue=self._venue.name, underlying=name, error=error.message)
+            else:
+                held = self._chains.get(name)
+                if held is None or chain.taken_s >= held.taken_s:  # a cache on the way may answer with older ones
+                    self._chains[name] = chain
+                self._trouble.pop(name, None)
+                log.debug("quotes.fetched", venue=self._venue.name, underlying=name, quotes=len(chain.quotes))
+        self._failures = self._failures + 1 if failed else 0
+        backed_off = min(2**self._failures - 1, MOST_SKIPPED) if self._failures > 1 else 0
+        self._skip = max(backed_off, -(-wait_s // self._poll_every_s) - 1 if wait_s else 0)
+
+    def read(self, snapshot: Snapshot) -> tuple[Quoted, ...]:
+        """See `QuoteSource.read`."""
+        found: list[Quoted] = []
+        for u in snapshot.underlyings:
+            name = self._names.get(u.symbol)
+            listed = [one.expiry for one in u.listings if one.expiry > snapshot.block.timestamp]
+            if name is None or not listed:
+                continue
+            chain, trouble = self._chains.get(name), self._trouble.get(name, "")
+            if chain is None:
+                reason = trouble or f"{self._venue.name} has not answered yet"
+                found.append(Unquoted(underlying=u.underlying, reason=reason))
+                continue
+            found.append(sheet(chain, u.underlying, listed, max_per_expiry=self._max_per_expiry, trouble=trouble))
+        return tuple(found)

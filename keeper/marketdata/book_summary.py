@@ -1,0 +1,106 @@
+"""Deribit's public book summary, and whoever answers like it.
+
+    GET …/public/get_book_summary_by_currency?currency=ETH&kind=option
+    {"result": [{"instrument_name": "ETH-27MAR26-3000-C", "mark_iv": 62.1, "bid_price": 0.041, "ask_price": null,
+                 "underlying_price": 3012.4, "estimated_delivery_price": 3005.9, "creation_timestamp": 1767225600123,
+                 "quote_currency": "ETH", "open_interest": 120.0, …}, …]}
+
+`mark_iv` is in percent.  Premia are in the coin, which is over the forward; where `quote_currency` is a dollar they are
+divided by it.  `underlying_price` is the forward of that expiry and `estimated_delivery_price` the index.  Expiries are
+at 08:00 UTC.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from statistics import median
+from typing import Any, Final
+
+from keeper.errors import Retry
+from keeper.marketdata.chain import Chain
+from keeper.risk.surface.quotes import Quote
+
+_NAME: Final = re.compile(r"([A-Z0-9_]+)-(\d{1,2})([A-Z]{3})(\d{2})-(\d{1,15}(?:d\d{1,12})?)-([CP])", re.ASCII)
+_MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+#: Hour of expiry, UTC.  Source: Deribit's contract specifications.
+_EXPIRY_HOUR: Final = 8
+#: A quote this much older than the newest of the answer is left out, seconds: one dead book must not age the others.
+STRAGGLER_S: Final = 60
+_DOLLARS: Final = ("USD", "USDC", "USDT")
+
+
+def read_summary(tree: Any, *, source: str, underlying: str) -> Chain:
+    """Read an answer.
+
+    Args:
+        tree: parsed JSON: the whole answer, or its list of summaries.
+        source: what the venue is called.
+        underlying: its name, as options' names begin; rows of another are passed over.
+
+    Raises:
+        Retry: it is an error, or no option of `underlying` in it can be read.
+    """
+    rows = tree.get("result") if isinstance(tree, dict) else tree
+    if not isinstance(rows, list):
+        error = tree.get("error") if isinstance(tree, dict) else None
+        raise Retry(f"{source} answered without a result{f': {error}'[:100] if error else ''}")
+    found = list(_rows(rows, underlying))
+    if not found:
+        raise Retry(f"{source} quotes no option on {underlying}")
+    newest = max(quote.time_s for quote, _ in found)
+    fresh = [(quote, index) for quote, index in found if quote.time_s >= newest - STRAGGLER_S]
+    return Chain(
+        source=source,
+        taken_s=min(quote.time_s for quote, _ in fresh),
+        index=median(index for _, index in fresh),
+        quotes=tuple(quote for quote, _ in fresh),
+    )
+
+
+def _rows(rows: list[Any], underlying: str) -> Iterator[tuple[Quote, float]]:
+    """Each option that says its forward, its time and the index, with the index.  Others are passed over."""
+    for row in rows:
+        if not isinstance(row, dict):
+            continue
+        name = _NAME.fullmatch(str(row.get("instrument_name")))
+        forward, index, at_ms = (
+            _positive(row.get(key)) for key in ("underlying_price", "estimated_delivery_price", "creation_timestamp")
+        )
+        if name is None or name[1] != underlying or forward is None or index is None or at_ms is None:
+            continue
+        expiry_s = _expiry(name[2], name[3], name[4])
+        if expiry_s is None:
+            continue
+        vol, unit = _positive(row.get("mark_iv")), forward if row.get("quote_currency") in _DOLLARS else 1.0
+        bid, ask = _positive(row.get("bid_price")), _positive(row.get("ask_price"))
+        quote = Quote(
+            expiry_s=expiry_s,
+            strike=float(name[5].replace("d", ".")),
+            is_call=name[6] == "C",
+            forward=forward,
+            time_s=int(at_ms // 1000),
+            mark_vol=None if vol is None else vol / 100,
+            bid=None if bid is None else bid / unit,
+            ask=None if ask is None else ask / unit,
+            open_interest=_positive(row.get("open_interest")) or 0.0,
+        )
+        yield quote, index
+
+
+def _positive(value: Any) -> float | None:
+    """A finite number above zero; None for anything else, which is how a venue says that there is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    number = float(value) if abs(value) < 1e15 else math.nan
+    return number if number > 0.0 else None
+
+
+def _expiry(day: str, month: str, year: str) -> int | None:
+    try:
+        when = datetime(2000 + int(year), _MONTHS.index(month) + 1, int(day), _EXPIRY_HOUR, tzinfo=UTC)
+    except ValueError:
+        return None
+    return int(when.timestamp())
