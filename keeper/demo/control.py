@@ -63,8 +63,8 @@ def _conduct(world: World) -> dict[Keeping, Conduct]:
 
 
 def never_publish(knobs: PolicyKnobs) -> PolicyKnobs:
-    """The same keeper with no reason ever to push: no step is as large as the number itself, no heartbeat in a year."""
-    return replace(knobs, hysteresis_ppm=PPM, heartbeat_s=31_536_000)
+    """The same keeper with no reason ever to push: nothing moves by ten times itself, nor does a year pass."""
+    return replace(knobs, hysteresis_ppm=10 * PPM, forward_hysteresis_ppm=PPM, heartbeat_s=31_536_000)
 
 
 def equal_average(ours: Lived) -> tuple[Ranges, ...]:

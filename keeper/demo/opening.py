@@ -7,9 +7,11 @@ day: a shorter memory and a shorter closing-out time than a keeper of a live mar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from keeper.demo.listings import Plan, to_wad
 from keeper.demo.paths import PricePath
+from keeper.demo.venue import quote
 from keeper.deploy import (
     AuctionSpec,
     CollateralSpec,
@@ -24,7 +26,9 @@ from keeper.domain.market import UnderlyingTarget
 from keeper.domain.riskfile import File
 from keeper.domain.snapshot import Observation, Rules, UnderlyingState, Usable
 from keeper.errors import BadInput
-from keeper.risk.exact.riskfile import strike_array
+from keeper.policy.smile import straighten
+from keeper.risk.exact.riskfile import PPM, strike_array
+from keeper.risk.implied import see
 from keeper.risk.targets import Untargeted, target
 
 WAD = 10**18
@@ -52,8 +56,8 @@ def policy(block_s: int) -> PolicyKnobs:
     )
 
 
-def first_targets(path: PricePath, plan: Plan, *, shift_s: int) -> tuple[UnderlyingTarget, ...]:
-    """What the keeper would publish at the opening, from the warm-up: the numbers the market opens with.
+def first_targets(path: PricePath, plan: Plan, *, shift_s: int, seed: int) -> tuple[UnderlyingTarget, ...]:
+    """What the keeper would publish at the opening, from warm-up and quotes: the numbers the market opens with.
 
     Raises: `BadInput` if the warm-up shows no volatility.
     """
@@ -76,14 +80,28 @@ def first_targets(path: PricePath, plan: Plan, *, shift_s: int) -> tuple[Underly
             funding_index=0,
             funding_rate_ppm_per_day=0,
         )
-        aim = target(state, plan.opening_s, RISK)
+        now = plan.opening_s
+        view = see(quote(state, now, seed=seed), spot=plan.spots[i], now=now, knobs=RISK.implied)
+        aim = target(state, now, RISK, view)
         if isinstance(aim, Untargeted):
             raise BadInput(
                 f"{symbol}: the prices before the opening allow no estimate: {aim.reason}",
                 hint="choose a --start with moving prices before it",
             )
-        found.append(aim)
+        listed = straighten(_in_band(aim), plan.listings[i], spot=plan.spots[i], now=now, latest_s=now)
+        found.append(listed)
     return tuple(found)
+
+
+def _in_band(aim: UnderlyingTarget) -> UnderlyingTarget:
+    """The target with every smile inside the band that its fences will have."""
+    band = VolFenceSpec()
+    expiries = []
+    for one in aim.expiries:
+        atm = one.params.sigma_atm_ppm
+        low, high = -(-atm * band.smile_min_ppm // PPM), atm * band.smile_max_ppm // PPM
+        expiries.append(replace(one, sigmas_ppm=tuple(min(max(sigma, low), high) for sigma in one.sigmas_ppm)))
+    return replace(aim, expiries=tuple(expiries))
 
 
 def rules(u: UnderlyingSpec) -> Rules:
@@ -179,6 +197,7 @@ def underlying_spec(aim: UnderlyingTarget, plan: Plan, block_s: int) -> Underlyi
                 sigma_atm_ppm=expiry.params.sigma_atm_ppm,
                 phi_ppb=expiry.params.phi_ppb,
                 df_ppb=expiry.params.df_ppb,
+                sigmas_ppm=expiry.sigmas_ppm,
             )
             for listing, expiry in zip(plan.listings[aim.underlying], aim.expiries, strict=True)
         ),

@@ -17,6 +17,7 @@ from keeper.cycle import Ports, cycle, think
 from keeper.demo.parity import check_parity
 from keeper.demo.summary import Life, ParityCheck, RunSummary, mean_margin, percentile
 from keeper.demo.tally import Tally
+from keeper.demo.venue import DemoVenue
 from keeper.demo.view import View
 from keeper.demo.watch import Moment, Tap, frame, owed
 from keeper.demo.world import FEES, World
@@ -26,7 +27,7 @@ from keeper.domain.cycle import CycleInputs, CycleRecord, Decision, Handed
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.snapshot import Snapshot
 from keeper.domain.tx import TxState
-from keeper.ports import Store, TxSender
+from keeper.ports import QuoteSource, Store, TxSender
 from keeper.protocols.clearinghouse.deployment import Deployment
 from keeper.store import open_store
 
@@ -78,6 +79,7 @@ class Assemble(Protocol):
         risk: RiskKnobs,
         policy: PolicyKnobs,
         sender: Callable[[Callable[[bytes], str]], TxSender],
+        quotes: QuoteSource,
     ) -> Assembled:
         """Put a keeper together from its adapters."""
 
@@ -126,6 +128,7 @@ class _Run:
             risk=conduct.risk,
             policy=conduct.policy,
             sender=self._outbox,
+            quotes=DemoVenue(world.seed),
         )
         self._views = keeper.views
         self._tap = Tap(keeper.ports.reader)
@@ -228,7 +231,16 @@ class _Run:
     def _think(self, snapshot: Snapshot) -> Decision:
         """The pure half, with nothing in flight."""
         conduct = self._conduct
-        return think(CycleInputs(snapshot=snapshot, in_flight=(), called=(), risk=conduct.risk, policy=conduct.policy))
+        return think(
+            CycleInputs(
+                snapshot=snapshot,
+                quotes=self._ports.quotes.read(snapshot),
+                in_flight=(),
+                called=(),
+                risk=conduct.risk,
+                policy=conduct.policy,
+            )
+        )
 
     def _cycle(self, block: BlockRef) -> tuple[CycleRecord, float]:
         began = time.perf_counter()

@@ -33,7 +33,7 @@ def _action(handed: Handed, names: Mapping[int, str], symbols: Mapping[int, str]
     action = handed.action
     match action:
         case Publish():
-            return f"publish {action.why}"
+            return f"publish {action.why}{_surface(action)}"
         case Refresh():
             return f"refresh {action.why}"
         case SettleExpiry():
@@ -54,6 +54,15 @@ def _action(handed: Handed, names: Mapping[int, str], symbols: Mapping[int, str]
             )
         case Touch():
             return ""
+
+
+def _surface(action: Publish) -> str:
+    """The smile and the forward that went out with it, of the latest expiry."""
+    if not action.params.expiries:
+        return ""
+    last = action.params.expiries[-1]
+    smile = "/".join(f"{sigma / 1e4:.0f}" for sigma in last.sigmas_ppm)
+    return f"; last expiry {smile} %, forward {(last.params.phi_ppb / 10**9 - 1) * 100:+.2f} %"
 
 
 def _name(names: Mapping[int, str], account: int) -> str:

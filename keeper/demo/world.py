@@ -89,9 +89,7 @@ class World:
             hasty = replace(u, vol_fences=replace(u.vol_fences, min_delay_s=0))
             self.govern("RiskParameters", "setFence", i, fence, wide)
             self.govern("RiskParameters", "setVolFences", i, structs.vols(hasty))
-            vols = [
-                (e.expiry, e.phi_ppb, e.df_ppb, e.sigma_atm_ppm, [e.sigma_atm_ppm] * len(e.strikes)) for e in u.expiries
-            ]
+            vols = [(e.expiry, e.phi_ppb, e.df_ppb, e.sigma_atm_ppm, list(e.smile)) for e in u.expiries]
             numbers = (wanted.psr_ppm, wanted.vsr_up_ppm, wanted.vsr_down_ppm)
             publication = (2, self.plan.opening_s + 3_600, b"\0" * 32, *numbers, vols)
             self.govern("RiskParameters", "publish", i, publication, sender=1)
@@ -134,7 +132,7 @@ def open_world(
     chain.mine()
 
     plan = plan_market(path, opening_s=opening_s + shift_s)
-    targets = first_targets(path, plan, shift_s=shift_s)
+    targets = first_targets(path, plan, shift_s=shift_s, seed=seed)
     owner = _signer(chain, 0)
     hand = Hand(rpc, owner, fees=FEES, poll_interval_s=0.0)
     feeds, tokens = _mocks(hand, path, plan, shift_s)

@@ -166,10 +166,8 @@ def _open_markets(spec: HouseSpec, hand: Hand, at: dict[str, str], steps: _Steps
             send("listExpiry", i, e.expiry, list(e.strikes), e.sigma_atm_ppm, e.phi_ppb, e.df_ppb)
         steps.done(f"{u.asset} listed")
         digest = hashlib.sha256(codec.dumps(u)).digest()
-        flat = [
-            (e.expiry, e.phi_ppb, e.df_ppb, e.sigma_atm_ppm, [e.sigma_atm_ppm] * len(e.strikes)) for e in u.expiries
-        ]
-        send("publish", i, (1, deadline, digest, *structs.ranges(u), flat))
+        first = [(e.expiry, e.phi_ppb, e.df_ppb, e.sigma_atm_ppm, list(e.smile)) for e in u.expiries]
+        send("publish", i, (1, deadline, digest, *structs.ranges(u), first))
         steps.done(f"{u.asset} published")
     for role in ("LISTER_ROLE", "PUBLISHER_ROLE"):
         send("renounceRole", ROLES[role], hand.address)

@@ -91,6 +91,13 @@ class ExpirySpec:
     sigma_atm_ppm: int
     phi_ppb: int = 1_000_000_000
     df_ppb: int = 1_000_000_000
+    sigmas_ppm: tuple[int, ...] = ()
+    """First volatility of each strike; empty for a flat smile."""
+
+    @property
+    def smile(self) -> tuple[int, ...]:
+        """First volatility of each strike."""
+        return self.sigmas_ppm or (self.sigma_atm_ppm,) * len(self.strikes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -157,7 +157,7 @@ class PolicyKnobs:
 
     def validate(self) -> None:
         """Raises: `BadInput` naming the first knob out of range."""
-        _within("policy.hysteresis_ppm", self.hysteresis_ppm, 0, _PPM)
+        _within("policy.hysteresis_ppm", self.hysteresis_ppm, 0, 10 * _PPM)
         _within("policy.forward_hysteresis_ppm", self.forward_hysteresis_ppm, 0, _PPM)
         _within("policy.heartbeat_s", self.heartbeat_s, 1, 31_536_000)
         _within("policy.refresh_age_s", self.refresh_age_s, 1, 31_536_000)
