@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 
 from keeper.documents.names import parse_expiry
 from keeper.documents.read import Document, Part
@@ -36,6 +36,8 @@ class Svi(Part):
 class Quote(Part):
     """One quoted option: by its volatility, or by bid and ask."""
 
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["vol"]}, {"required": ["bid", "ask"]}]})
+
     strike: Positive
     """USD."""
     kind: Annotated[str, Field(pattern="^[CP]$")] = "C"
@@ -56,6 +58,8 @@ class Quote(Part):
 
 class Smile(Part):
     """Volatility by strike: exactly one of the three."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     flat: Positive | None = None
     """One annual volatility for every strike: 0.65 is 65 %."""
@@ -114,8 +118,6 @@ class Perp(Part):
 
     price: Positive | None = None
     """Mark; spot if left out."""
-    kind: Literal["linear", "inverse"] = "linear"
-    """Linear is sized in the underlying; inverse in coin at today's mark, and settles in coin."""
     funding_rate: float = 0.0
     """What longs pay shorts over one funding period, as a fraction of notional."""
 
@@ -193,6 +195,8 @@ class Underlying(Part):
 
 class Collateral(Part):
     """One token that is accepted as collateral."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["price"]}, {"required": ["underlying"]}]})
 
     price: Positive | None = None
     """USD; spot of `underlying` if left out."""

@@ -25,7 +25,7 @@ class Position(Part):
     instrument: str
     """ETH-PERP, ETH-20260327, ETH-20260327-3000-C, or as Deribit writes them."""
     size: float
-    """In units of the underlying (of an inverse perpetual its worth in coin); short is negative."""
+    """In units of the underlying; of an inverse perpetual or future its worth in coin today.  Short is negative."""
     entry_price: Positive | None = None
     """Of a perpetual or future: its profit since then counts as equity; left out, it is settled already."""
     funding: float = 0.0
@@ -45,7 +45,8 @@ class PortfolioDocument(Document):
     """One account."""
 
     currency: str = "USD"
-    """In what `cash` and `funding` are counted: USD, or the coin that an inverse venue settles in."""
+    """In what `cash` and `funding` are counted: USD; or a coin, such as ETH, where the venue settles in it.  Perpetuals
+    and futures of a coin account are inverse."""
     cash: float = 0.0
     """Of the settlement token; a debt is negative."""
     collateral: dict[str, float] = Field(default_factory=dict)

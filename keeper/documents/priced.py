@@ -10,7 +10,7 @@ from keeper.documents.market import MarketDocument
 from keeper.documents.names import InstrumentName, Kind, expiry_name
 from keeper.documents.volatility import YEAR_S, NoVol, vol_at
 from keeper.risk import black76
-from keeper.risk.kernel.market import Market
+from keeper.risk.kernel.market import Expiry, Market
 from keeper.risk.surface.smile import Slice
 
 
@@ -27,13 +27,16 @@ class Priced:
     in_coin: bool = False
     """Whether the account is counted in the coin of its one underlying, or else in USD."""
 
-    def money(self, usd: float, symbol: str) -> float:
-        """An amount of USD in the account's currency."""
-        return usd / self.document.underlyings[symbol].spot if self.in_coin else usd
+    def money(self, usd: float, name: InstrumentName) -> float:
+        """An amount of USD in the account's currency; a premium in coin is a share of its expiry's forward."""
+        if not self.in_coin:
+            return usd
+        expiry = self._expiry(name)
+        return usd / (self.document.underlyings[name.symbol].spot if expiry is None else expiry.forward)
 
     def is_inverse(self, name: InstrumentName) -> bool:
-        """Whether an instrument is sized and settled in coin."""
-        return name.kind is Kind.PERP and self.document.underlyings[name.symbol].perp.kind == "inverse"
+        """Whether an instrument is a fixed number of USD, sized and settled in coin."""
+        return self.in_coin and name.kind in {Kind.PERP, Kind.FUTURE}
 
     def vol(self, name: InstrumentName) -> float | NoVol:
         """Volatility of an option."""
@@ -51,7 +54,7 @@ class Priced:
         assert underlying is not None
         if name.kind is Kind.PERP:
             return underlying.perp.price if underlying.perp else underlying.spot
-        expiry = underlying.expiry(expiry_name(name.expiry_s or 0))
+        expiry = self._expiry(name)
         assert expiry is not None
         if name.kind is Kind.FUTURE:
             return expiry.forward
@@ -79,3 +82,9 @@ class Priced:
             return ""
         vol = self.vol(name)
         return f"{name}: {vol.reason}" if isinstance(vol, NoVol) else ""
+
+    def _expiry(self, name: InstrumentName) -> Expiry | None:
+        underlying = self.market.underlying(name.symbol)
+        if underlying is None or name.expiry_s is None:
+            return None
+        return underlying.expiry(expiry_name(name.expiry_s))

@@ -148,6 +148,6 @@ def _resolve(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str,
     for _ in range(4):
         if "$ref" in node:
             node = schema["$defs"][node["$ref"].rpartition("/")[2]]
-        elif "anyOf" in node:
+        elif "anyOf" in node and "properties" not in node:
             node = next((one for one in node["anyOf"] if one.get("type") != "null"), {})
     return node

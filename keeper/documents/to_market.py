@@ -15,12 +15,15 @@ from keeper.risk.kernel import market as kernel
 from keeper.risk.surface.smile import Slice
 
 
-def price_market(document: doc.MarketDocument, folder: Path, *, traded: Iterable[InstrumentName]) -> Priced:
+def price_market(
+    document: doc.MarketDocument, folder: Path, *, traded: Iterable[InstrumentName], in_coin: bool = False
+) -> Priced:
     """The kernel's market, with every expiry that is listed or held.
 
     Args:
         document: as written.
         folder: where its histories are relative to.
+        in_coin: whether the account is counted in coin: perpetuals are inverse then.
         traded: instruments whose expiries are needed, listed or not.
 
     Raises: `BadInput` if a history cannot be used.
@@ -34,7 +37,7 @@ def price_market(document: doc.MarketDocument, folder: Path, *, traded: Iterable
         listed = {expiry.expiry_s: expiry for expiry in one.expiries}
         days = sorted({day for day in (*listed, *(day for of, day in wanted if of == symbol)) if day > now_s})
         expiries = tuple(_expiry(one, listed.get(day), expiry_s=day, now_s=now_s) for day in days)
-        underlyings.append(_underlying(symbol, one, expiries, history))
+        underlyings.append(_underlying(symbol, one, expiries, history, in_coin=in_coin))
         by_day = dict(zip(days, expiries, strict=True))
         smiles |= {(symbol, day): smile for day, smile in slices_of(one, now_s=now_s, expiries=by_day).items()}
     return Priced(
@@ -46,6 +49,7 @@ def price_market(document: doc.MarketDocument, folder: Path, *, traded: Iterable
             history=history,
         ),
         smiles=smiles,
+        in_coin=in_coin,
     )
 
 
@@ -67,7 +71,12 @@ def _expiry(underlying: doc.Underlying, written: doc.Expiry | None, *, expiry_s:
 
 
 def _underlying(
-    symbol: str, one: doc.Underlying, expiries: tuple[kernel.Expiry, ...], history: kernel.History | None
+    symbol: str,
+    one: doc.Underlying,
+    expiries: tuple[kernel.Expiry, ...],
+    history: kernel.History | None,
+    *,
+    in_coin: bool,
 ) -> kernel.Underlying:
     in_history = history is not None and symbol in history.underlyings
     daily_vol = one.daily_vol
@@ -81,7 +90,7 @@ def _underlying(
         perp=kernel.Perp(
             price=one.spot if one.perp.price is None else one.perp.price,
             confidence=one.confidence.perp,
-            kind=kernel.PerpKind(one.perp.kind),
+            kind=kernel.PerpKind.INVERSE if in_coin else kernel.PerpKind.LINEAR,
             funding_rate=one.perp.funding_rate,
         ),
         expiries=expiries,

@@ -63,7 +63,7 @@ def unrealised(name: InstrumentName, lot: Position, priced: Priced) -> float:
     mark = priced.mark(name)
     if priced.is_inverse(name):
         return lot.size * (mark / lot.entry_price - 1.0)  # N USD are size = N/mark coin; they gain N/entry − N/mark
-    return priced.money(lot.size * (mark - lot.entry_price), name.symbol)
+    return priced.money(lot.size * (mark - lot.entry_price), name)
 
 
 def _option(name: InstrumentName, size: float, priced: Priced) -> OptionPosition:

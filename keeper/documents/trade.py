@@ -65,7 +65,7 @@ def _filled(order: Order, priced: Priced) -> Fill:
         amount=order.signed_amount,
         price=price,
         at_mark=order.price is None,
-        premium=priced.money(-order.signed_amount * price, name.symbol) if is_option else 0.0,
+        premium=priced.money(-order.signed_amount * price, name) if is_option else 0.0,
         fee=_fee(name, order.amount, price, priced),
     )
 
@@ -74,7 +74,7 @@ def _fee(name: InstrumentName, amount: float, price: float, priced: Priced) -> f
     fees = priced.document.fees
     if name.kind in {Kind.CALL, Kind.PUT}:
         spot = priced.document.underlyings[name.symbol].spot
-        return priced.money(amount * min(fees.option * spot, fees.option_cap * price), name.symbol)
+        return priced.money(amount * min(fees.option * spot, fees.option_cap * price), name)
     if priced.is_inverse(name):
         return fees.perp * amount  # its amount is its worth in coin
-    return priced.money(fees.perp * amount * price, name.symbol)
+    return priced.money(fees.perp * amount * price, name)
