@@ -1,6 +1,8 @@
 """What a venue's rule is made of.  A preset is a value of these types: data, never code.
 
-    requirement = factor · max over blocks of reduce(P&L of its rows)  +  charges,    once for IM and once for MM
+    requirement = factor · max over blocks of reduce(P&L of its rows)  +  charges
+
+once for IM and once for MM.
 """
 
 from __future__ import annotations

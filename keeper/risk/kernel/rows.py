@@ -6,10 +6,20 @@ Ranges, histories and rates belong to a market or to an account; what a venue ch
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from keeper.risk.generate.grid import GridRow
 from keeper.risk.kernel.market import ScanRange
 from keeper.risk.kernel.scenarios import Generator
+
+
+class Counted(StrEnum):
+    """The part of a collateral that a lending market counts."""
+
+    LIQUIDATION_THRESHOLD = "liquidation threshold"
+    """1 − MM haircut."""
+    LOAN_TO_VALUE = "loan to value"
+    """1 − MM haircut − IM haircut."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +103,8 @@ class Linear:
 class Thresholds:
     """Every collateral down to the part of it that a lending market counts: one row."""
 
-    initial: bool
-    """Whether to the loan-to-value, or else to the liquidation threshold."""
+    counted: Counted
+    """Which part that is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +128,12 @@ class Simulated:
 
     draws: int
     seed: int
+    decay: float
+    """λ of the EWMA volatilities."""
+    correlation_decay: float
+    """λ of the correlation, slower than the volatilities'."""
+    dof: float
+    """Degrees of freedom of the Student-t."""
 
 
 @dataclass(frozen=True, kw_only=True)

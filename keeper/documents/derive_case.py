@@ -1,0 +1,285 @@
+"""Derive's published test portfolios: a case, or one of a file of them, into the kernel and back into four figures.
+
+    {"name": …, "inputs": {cash, spot, …, options, feeds}, "param_overrides": {…}}
+    {"param_set_P0": {…}, "cases": [case, …]}
+
+`param_overrides` is a nested part of the parameter set, merged key by key; lists are replaced.  Where a file brings no
+`param_set_P0`, the preset's own set is the base.  An option without a `vol` reads its feed's SVI.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from keeper.documents.derive_params import Parameters, own_parameters, preset_of
+from keeper.documents.read import Part, check
+from keeper.errors import BadInput
+from keeper.risk.kernel.margin import margin
+from keeper.risk.kernel.market import Collateral, Expiry, Market, Perp, Underlying
+from keeper.risk.kernel.portfolio import Holding, OptionPosition, PerpPosition, Portfolio
+from keeper.risk.kernel.preset import Preset
+from keeper.risk.kernel.requirement import Requirement, Unpriced
+
+#: A case is of one underlying and does not name it.
+SYMBOL: Final = "UNDERLYING"
+#: Most that a total variance may be, and how far from the money a smile is read in units of √(a + bσ).
+_MAX_VARIANCE: Final = 144.0
+_WING: Final = 4.0
+
+NotNegative = Annotated[float, Field(ge=0.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class CollateralInput(Part):
+    """A balance of one token, with its price."""
+
+    name: str
+    amount: NotNegative
+    price: NotNegative
+    """USD."""
+    conf: Share
+    risk_cancelling: bool
+    """Whether it moves with spot in the rows."""
+    mm_haircut: Share
+    im_haircut: Share
+    """Besides the one of MM."""
+
+
+class OptionInput(Part):
+    """One option position."""
+
+    sec_to_expiry: float
+    """Of a feed below; at or below 0 it has expired."""
+    strike: NotNegative
+    call: bool
+    amount: float
+    """Signed."""
+    vol: NotNegative | None = None
+    """Of this strike; the feed's SVI if left out."""
+
+
+class FeedInput(Part):
+    """What is known of one expiry."""
+
+    sec_to_expiry: float
+    forward: NotNegative
+    fwd_conf: Share
+    rate: float
+    rate_conf: Share
+    vol_conf: Share
+    svi_a_b_rho_m_sigma_fwd_tau: Annotated[list[float], Field(min_length=7, max_length=7)] | None = None
+    """In this order; a and b are total variances."""
+
+
+class Inputs(Part):
+    """One account and its market."""
+
+    cash: float
+    spot: Positive
+    spot_conf: Share
+    stable: Positive
+    """Price of the settlement token, USD."""
+    perps: float
+    """Signed."""
+    perp_price: NotNegative
+    perp_conf: Share
+    upnl: float
+    funding: float
+    collateral: list[CollateralInput]
+    options: list[OptionInput]
+    feeds: list[FeedInput]
+
+
+class CaseInput(Part):
+    """A case.  What else it carries (figures to expect, tolerances, where it is from) is nobody's input."""
+
+    name: str = "case"
+    inputs: Inputs
+    param_overrides: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeriveCase:
+    """A case for the kernel."""
+
+    name: str
+    preset: Preset
+    market: Market
+    portfolio: Portfolio
+
+
+def parse_case(tree: Any, *, name: str | None = None, where: str = "case") -> DeriveCase:
+    """Read a case object, or one of a file of cases.
+
+    Args:
+        tree: the JSON value.
+        name: which case of a file; may be left out where there is one.
+        where: opens each message.
+
+    Raises:
+        BadInput: naming the field that is wrong, or the cases there are to choose from.
+    """
+    base, case = _chosen(tree, name, where)
+    kept = {key: value for key, value in case.items() if key in {"name", "inputs", "param_overrides"}}
+    document = check(kept, CaseInput, where=where)
+    merged = merge(base, document.param_overrides, where=f"{where}: param_overrides")
+    parameters = check(merged, Parameters, where=f"{where}: parameters")
+    return DeriveCase(
+        name=document.name,
+        preset=preset_of(parameters),
+        market=_market(document.inputs, where),
+        portfolio=_portfolio(document.inputs, where),
+    )
+
+
+def answer(found: Requirement) -> dict[str, float | str]:
+    """The four figures: excesses over IM and MM, mark to market with cash, and the kind of the worst row."""
+    return {
+        "IM": found.im_excess,
+        "MM": found.mm_excess,
+        "mtm": found.equity,
+        "worst": found.initial.binding or "regular",
+    }
+
+
+def margin_of(case: DeriveCase) -> Requirement:
+    """The kernel's answer to a case.  Raises: `BadInput` if it cannot be priced."""
+    found = margin(case.market, case.portfolio, case.preset)
+    if isinstance(found, Unpriced):
+        raise BadInput(f"{case.name}: {found.reason}", hint="each option needs a feed of the same sec_to_expiry")
+    return found
+
+
+def merge(base: Mapping[str, Any], overrides: Mapping[str, Any], *, where: str) -> dict[str, Any]:
+    """`base` with the parts of `overrides`, key by key; what is no mapping is replaced.
+
+    Raises: `BadInput` naming a key that `base` does not have.
+    """
+    out = dict(base)
+    for key, value in overrides.items():
+        if key not in base:
+            near = difflib.get_close_matches(key, list(base), n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(base)}"
+            raise BadInput(f"{where}: unknown key {key}", hint=hint)
+        both = isinstance(base[key], Mapping), isinstance(value, Mapping)
+        out[key] = merge(base[key], value, where=f"{where}.{key}") if all(both) else value
+    return out
+
+
+def _chosen(tree: Any, name: str | None, where: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The parameter set and the case."""
+    if not isinstance(tree, Mapping):
+        raise BadInput(f"{where}: not a case", hint="a case is an object with inputs, a file one with cases")
+    if "cases" not in tree:
+        if name is not None and tree.get("name", name) != name:
+            raise BadInput(f"{where}: holds the case {tree.get('name')}, not {name}", hint="leave --case out")
+        return own_parameters(), tree
+    cases, base = tree["cases"], tree.get("param_set_P0")
+    if not isinstance(cases, list) or not all(isinstance(one, Mapping) for one in cases):
+        raise BadInput(f"{where}: cases is not a list of cases", hint="write {cases: [{name, inputs}, …]}")
+    if base is not None and not isinstance(base, Mapping):
+        raise BadInput(f"{where}: param_set_P0 is not an object", hint="leave it out for the preset's own set")
+    names = [str(one.get("name", "")) for one in cases]
+    found = [one for one, called in zip(cases, names, strict=True) if name in {None, called}]
+    if len(found) != 1:
+        what = f"holds no case {name}" if not found else f"holds {len(found)} cases" + (f" {name}" if name else "")
+        raise BadInput(f"{where}: {what}", hint=f"choose with --case NAME from: {', '.join(names)}")
+    return own_parameters() if base is None else base, found[0]
+
+
+def _market(inputs: Inputs, where: str) -> Market:
+    feeds = {_seconds(feed.sec_to_expiry): feed for feed in inputs.feeds}
+    if len(feeds) != len(inputs.feeds):
+        raise BadInput(f"{where}: inputs.feeds: two feeds of one expiry", hint="give each sec_to_expiry once")
+    names = [token.name for token in inputs.collateral]
+    if len(set(names)) != len(names):
+        raise BadInput(f"{where}: inputs.collateral: a name is given twice", hint="add the amounts up")
+    return Market(
+        stable=inputs.stable,
+        underlyings=(
+            Underlying(
+                symbol=SYMBOL,
+                spot=inputs.spot,
+                confidence=inputs.spot_conf,
+                perp=Perp(price=inputs.perp_price, confidence=inputs.perp_conf),
+                expiries=tuple(
+                    Expiry(
+                        name=_expiry(seconds),
+                        seconds=seconds,
+                        forward=feed.forward,
+                        rate=feed.rate,
+                        forward_confidence=feed.fwd_conf,
+                        rate_confidence=feed.rate_conf,
+                        vol_confidence=feed.vol_conf,
+                    )
+                    for seconds, feed in feeds.items()
+                ),
+            ),
+        ),
+        collaterals=tuple(
+            Collateral(
+                symbol=token.name,
+                price=token.price,
+                confidence=token.conf,
+                underlying=SYMBOL if token.risk_cancelling else None,
+                mm_haircut=token.mm_haircut,
+                im_haircut=token.im_haircut,
+            )
+            for token in inputs.collateral
+        ),
+    )
+
+
+def _portfolio(inputs: Inputs, where: str) -> Portfolio:
+    feeds = {_seconds(feed.sec_to_expiry): feed for feed in inputs.feeds}
+    options = []
+    for i, option in enumerate(inputs.options):
+        seconds = _seconds(option.sec_to_expiry)
+        at = f"{where}: inputs.options[{i}]"
+        if seconds not in feeds:
+            raise BadInput(f"{at}: no feed of sec_to_expiry {seconds:g}", hint="add it to inputs.feeds")
+        options.append(
+            OptionPosition(
+                underlying=SYMBOL,
+                expiry=_expiry(seconds),
+                strike=option.strike,
+                is_call=option.call,
+                size=option.amount,
+                vol=_svi_vol(feeds[seconds], option.strike, at) if option.vol is None else option.vol,
+            )
+        )
+    return Portfolio(
+        cash=inputs.cash,
+        collateral=tuple(Holding(symbol=token.name, amount=token.amount) for token in inputs.collateral),
+        perps=(PerpPosition(underlying=SYMBOL, size=inputs.perps, unrealised=inputs.upnl, funding=inputs.funding),),
+        options=tuple(options),
+    )
+
+
+def _seconds(written: float) -> float:
+    return max(written, 0.0)
+
+
+def _expiry(seconds: float) -> str:
+    return f"{seconds:g}s"
+
+
+def _svi_vol(feed: FeedInput, strike: float, at: str) -> float:
+    """√(w/τ) of raw SVI with the feed's own forward and τ."""
+    if feed.svi_a_b_rho_m_sigma_fwd_tau is None:
+        raise BadInput(f"{at}: has no vol, and its feed no SVI", hint="give one of them")
+    a, b, rho, m, sigma, forward, tau = feed.svi_a_b_rho_m_sigma_fwd_tau
+    reach = _WING * math.sqrt(max(a + b * sigma, 0.0))
+    k = math.log(strike / forward) if strike > 0.0 and forward > 0.0 else -math.inf
+    k = min(max(k, -reach), reach)
+    total = min(a + b * (rho * (k - m) + math.sqrt((k - m) ** 2 + sigma**2)), _MAX_VARIANCE)
+    if not (tau > 0.0 and total >= 0.0):
+        raise BadInput(f"{at}: the feed's SVI gives no volatility", hint="its tau must be positive, its variance too")
+    return math.sqrt(total / tau)

@@ -1,0 +1,134 @@
+"""What one account must hold under one preset: the whole computation on one screen.
+
+market, portfolio ─lay_out→ legs ─table→ rows ─revalue→ values ─block_loss→ losses ─level→ IM, MM
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from keeper.errors import LawBroken
+from keeper.risk.kernel.charging import Account, Charged, charge, scan_edges
+from keeper.risk.kernel.deltas import deltas
+from keeper.risk.kernel.floors import floor_loss
+from keeper.risk.kernel.legs import Legs, lay_out
+from keeper.risk.kernel.losses import BlockLoss, block_loss
+from keeper.risk.kernel.market import Market
+from keeper.risk.kernel.marks import debt, equity, notionals
+from keeper.risk.kernel.numeraire import Numeraire, numeraire
+from keeper.risk.kernel.portfolio import Portfolio
+from keeper.risk.kernel.preset import Applies, Preset
+from keeper.risk.kernel.requirement import Level, Line, LineKind, Requirement, Unpriced, WorstRow
+from keeper.risk.kernel.revalue import revalue
+from keeper.risk.kernel.scenarios import Generator
+from keeper.risk.kernel.tables import still, table
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """One block's loss, or the floor's."""
+
+    name: str
+    generator: Generator
+    applies: Applies
+    loss: BlockLoss
+
+
+def margin(market: Market, portfolio: Portfolio, preset: Preset) -> Requirement | Unpriced:
+    """IM and MM of one account, every line of them; or why it cannot be priced.
+
+    Raises: `LawBroken` if a number on the way is NaN or infinite.
+    """
+    legs = lay_out(market, portfolio)
+    if isinstance(legs, Unpriced):
+        return legs
+    money = numeraire(preset.currency, market, legs)
+    if isinstance(money, Unpriced):
+        return money
+    found = _scenario_losses(market, legs, preset, money)
+    if isinstance(found, Unpriced):
+        return found
+
+    spots = np.array([one.spot for one in market.underlyings])
+    base = revalue(legs, still(market), vol_term=preset.vol_term, skew=preset.skew, money=money).base
+    account = Account(
+        market=market,
+        legs=legs,
+        deltas=deltas(legs, spots),
+        notionals=notionals(legs, spots, money),
+        units=spots / money.price,
+        edges=scan_edges(preset.blocks, market),
+        scenario=0.0,
+    )
+    if preset.floor is not None:
+        least = floor_loss(preset.floor, legs, deltas=account.deltas, units=account.units)
+        found.append(_Found(name="delta minimum", generator=Generator.GRID, applies=Applies.BOTH, loss=least))
+    account = account.losing(
+        max((one.loss.loss for one in found if one.applies is not Applies.MAINTENANCE), default=0.0)
+    )
+    charged = [line for one in preset.charges for line in charge(one, account)]
+    return Requirement(
+        preset=preset.name,
+        currency=money.name,
+        equity=equity(portfolio, legs, base),
+        debt=debt(portfolio, legs, base),
+        initial=_level(
+            legs,
+            [one for one in found if one.applies is not Applies.MAINTENANCE],
+            preset.initial_factor,
+            [(line, line.initial) for line in charged],
+        ),
+        maintenance=_level(
+            legs,
+            [one for one in found if one.applies is not Applies.INITIAL],
+            preset.maintenance_factor,
+            [(line, line.maintenance) for line in charged],
+        ),
+    )
+
+
+def _scenario_losses(market: Market, legs: Legs, preset: Preset, money: Numeraire) -> list[_Found] | Unpriced:
+    """Every block's loss, in the preset's order; blocks whose rows the market cannot make are left out."""
+    found = []
+    for block in preset.blocks:
+        rows = table(block.rows, market, legs)
+        if isinstance(rows, Unpriced):
+            return rows
+        if rows is not None:
+            values = revalue(legs, rows, vol_term=preset.vol_term, skew=preset.skew, money=money)
+            loss = block_loss(block, rows, legs, values)
+            found.append(_Found(name=block.name, generator=rows.generator, applies=block.applies, loss=loss))
+    return found
+
+
+def _level(legs: Legs, found: Sequence[_Found], factor: float, charged: Sequence[tuple[Charged, float]]) -> Level:
+    """Factor · the largest loss, the first on ties, and the add-ons; the requirement is the sum of its lines."""
+    decides = max(found, key=lambda one: one.loss.loss, default=None)
+    lines = []
+    if decides is not None and decides.loss.loss > 0.0:
+        row = ", ".join(dict.fromkeys(decides.loss.rows))
+        lines = [
+            Line(kind=LineKind.LEG, what=position.name, amount=factor * float(part), detail=row)
+            for position, part in zip(legs.positions, decides.loss.parts, strict=True)
+            if part
+        ]
+    scenario = math.fsum(line.amount for line in lines)
+    lines += [
+        Line(kind=LineKind.ADD_ON, what=one.what, amount=amount, detail=one.detail) for one, amount in charged if amount
+    ]
+    requirement = math.fsum(line.amount for line in lines)
+    if not math.isfinite(requirement):
+        raise LawBroken(f"a requirement is {requirement}")
+    return Level(
+        requirement=requirement,
+        scenario=scenario,
+        binding=decides.name if decides is not None and decides.loss.loss > 0.0 else "",
+        worst=tuple(
+            WorstRow(generator=one.generator, name=one.name, loss=one.loss.loss, rows=one.loss.rows) for one in found
+        ),
+        lines=tuple(lines),
+    )

@@ -1,0 +1,149 @@
+"""The scenario table of each source of rows, laid over a market and one account.
+
+A table is None where the market lacks what it needs and the preset can do without: no history, nothing to depeg.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keeper.risk.concentration import open_interest_fraction
+from keeper.risk.generate.grid import Scan, grid
+from keeper.risk.kernel import rows as source
+from keeper.risk.kernel.legs import NONE, Kind, Legs
+from keeper.risk.kernel.market import Market, ScanRange, Underlying
+from keeper.risk.kernel.requirement import Unpriced
+from keeper.risk.kernel.scenarios import Generator, Scenarios, unmoved
+
+Floats = npt.NDArray[np.float64]
+
+
+def table(rows: source.Rows, market: Market, legs: Legs) -> Scenarios | Unpriced | None:
+    """The rows of one block; None if they do not apply, `Unpriced` if they are needed and cannot be made."""
+    match rows:
+        case source.Listed():
+            return _listed(rows, market)
+        case source.Scanned():
+            return _scanned(rows, market, legs)
+        case source.Linear():
+            return _linear(rows, market, legs)
+        case source.Thresholds():
+            return _thresholds(rows, market)
+        case source.Depegs():
+            return _depegs(rows, market)
+        case source.Historical() | source.Simulated() | source.Stressed():
+            return _past(rows, market, legs)
+
+
+def still(market: Market) -> Scenarios:
+    """No row at all: what revaluation needs to value everything as it stands."""
+    return Scenarios(**_blank(Generator.GRID, market, ()))
+
+
+def scan_of(underlying: Underlying, rows: source.Scanned) -> ScanRange | None:
+    """The ranges that a grid uses for one underlying: the venue's own, else the calibrated, else the fallback."""
+    return rows.fixed or underlying.scan or rows.fallback
+
+
+def rate_of(rate: source.Rate, *, size: float, open_interest_usd: float | None) -> float:
+    """A linear margin fraction of `size` units, at most 1."""
+    held = abs(size)
+    fraction = max(rate.base, rate.root_share * rate.base + rate.root * held**0.5 if rate.root else rate.base)
+    fraction = min(1.0, (fraction + rate.per_unit * held) * rate.scale)
+    if rate.ramp_lower_usd is None or rate.ramp_upper_usd is None or open_interest_usd is None:
+        return fraction
+    return float(
+        open_interest_fraction(
+            fraction, notional=open_interest_usd, lower=rate.ramp_lower_usd, upper=rate.ramp_upper_usd
+        )
+    )
+
+
+def _blank(generator: Generator, market: Market, tags: Sequence[str]) -> dict[str, Any]:
+    return unmoved(
+        generator,
+        underlyings=tuple(one.symbol for one in market.underlyings),
+        collaterals=tuple(one.symbol for one in market.collaterals),
+        tags=tuple(tags),
+    )
+
+
+def _listed(rows: source.Listed, market: Market) -> Scenarios:
+    columns = _blank(rows.generator, market, [row.tag for row in rows.rows])
+    for name in ("spot", "vol", "skew", "smile", "basis", "collateral"):
+        each = np.array([getattr(row, name) for row in rows.rows], dtype=np.float64)
+        columns[name] = np.broadcast_to(each[:, None], columns[name].shape)
+    columns["weight"] = np.array([row.weight for row in rows.rows], dtype=np.float64)
+    return Scenarios(**columns)
+
+
+def _scanned(rows: source.Scanned, market: Market, legs: Legs) -> Scenarios | Unpriced | None:
+    scans = {}
+    for i in sorted({int(i) for i in legs.underlying if i != NONE}):
+        underlying = market.underlyings[i]
+        ranges = scan_of(underlying, rows)
+        if ranges is None:
+            return Unpriced(reason=f"{underlying.symbol} has no scan range, and the preset none of its own")
+        scans[underlying.symbol] = Scan(psr=ranges.price, vsr_up=ranges.vol_up, vsr_down=ranges.vol_down)
+    if not scans:
+        return None
+    return grid(
+        rows.rows,
+        scans=scans,
+        underlyings=tuple(one.symbol for one in market.underlyings),
+        collaterals=tuple(one.symbol for one in market.collaterals),
+        tail_weight=rows.tail_weight,
+        min_level=rows.min_level,
+    )
+
+
+def _linear(rows: source.Linear, market: Market, legs: Legs) -> Scenarios:
+    """Two rows, spot up and spot down by each market's fraction."""
+    columns = _blank(Generator.GRID, market, ("up by the margin fraction", "down by the margin fraction"))
+    own = dict(rows.by_symbol)
+    for i, underlying in enumerate(market.underlyings):
+        held = float(legs.size[(legs.underlying == i) & (legs.kind != Kind.COLLATERAL)].sum())
+        interest = underlying.liquidity.open_interest_usd if underlying.liquidity else None
+        fraction = rate_of(own.get(underlying.symbol, rows.default), size=held, open_interest_usd=interest)
+        columns["spot"][:, i] = (1.0 + fraction, 1.0 - fraction)
+    return Scenarios(**columns)
+
+
+def _thresholds(rows: source.Thresholds, market: Market) -> Scenarios | None:
+    if not market.collaterals:
+        return None
+    columns = _blank(Generator.GRID, market, (f"collateral at its {rows.counted}",))
+    to_value = rows.counted is source.Counted.LOAN_TO_VALUE
+    left_out = [one.mm_haircut + (one.im_haircut if to_value else 0.0) for one in market.collaterals]
+    columns["collateral"] = np.maximum(1.0 - np.array([left_out], dtype=np.float64), 0.0)
+    return Scenarios(**columns)
+
+
+def _past(rows: source.Historical | source.Simulated | source.Stressed, market: Market, legs: Legs) -> Scenarios | None:
+    held = {market.underlyings[i].symbol for i in legs.underlying if i != NONE}
+    past = market.history
+    if past is None or not held or not held <= set(past.underlyings):
+        return None
+    # Only accounts with a history pay for loading what estimates from one.
+    from keeper.risk.kernel import past as from_past  # noqa: PLC0415
+
+    match rows:
+        case source.Historical():
+            return from_past.historical(rows, past, market)
+        case source.Simulated():
+            return from_past.simulated(rows, past, market)
+        case source.Stressed():
+            return from_past.stressed(rows, past, market)
+
+
+def _depegs(rows: source.Depegs, market: Market) -> Scenarios | None:
+    pegged = [i for i, one in enumerate(market.collaterals) if one.underlying is None]
+    if not pegged:
+        return None
+    columns = _blank(Generator.DEPEG, market, [f"{market.collaterals[i].symbol} −{rows.drop:.0%}" for i in pegged])
+    columns["collateral"][range(len(pegged)), pegged] = 1.0 - rows.drop
+    return Scenarios(**columns)
