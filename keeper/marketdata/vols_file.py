@@ -7,7 +7,8 @@ A file is CSV, plain or gzipped, with a header line.  Read are, wherever they st
     tenor   `t` in years of 365 days, or `dte` in days; without either the file is a constant 30-day index
     symbol  `cur`, `underlying` or `symbol`; without it the file is of one underlying, named like the file
 
-A row whose volatility is empty says that there was none.  Other columns are ignored.  Rows ascend in time; those of one moment may come in any order.
+A row whose volatility is empty says that there was none.  Other columns are ignored.  Rows ascend in time; those of one
+moment may come in any order.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from keeper.domain.knobs import RiskKnobs
 from keeper.risk import lattice
 from keeper.risk.backtest.overlap import non_overlapping
-from keeper.risk.backtest.shortfall import TailForecast
+from keeper.risk.backtest.shortfall import TailForecast, tail_shape
 from keeper.risk.scan_range import blend_of, floor_of, normal_shortfall, stressed_period
 from keeper.risk.volatility import DAY_S, Unestimated, filtered
 from keeper.risk.windows import Windows
@@ -94,7 +94,7 @@ class _Tail:
     """Losses beyond VaR, of one side."""
 
     worst: Floats
-    """The losses, from the smallest to the worst."""
+    """The losses, the smallest first."""
     weight: float
     """How many of them the tail holds; the smallest counts with what is left of this."""
 
@@ -102,13 +102,6 @@ class _Tail:
     def es(self) -> float:
         """Rockafellar–Uryasev mean."""
         return float((self.worst.sum() - (self.worst.size - self.weight) * self.worst[0]) / self.weight)
-
-    def shape(self) -> Floats:
-        """As `tail_shape`, of the sample."""
-        integral = np.concatenate(([0.0], np.cumsum(self.worst[::-1])))
-        ends = self.weight * np.arange(1, _POINTS + 1) / _POINTS
-        parts = np.diff(np.interp(ends, np.arange(integral.size), integral), prepend=0.0)
-        return np.asarray(parts * _POINTS / (self.es * self.weight))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +134,7 @@ class _Tails:
         step = knobs.psr_lattice_ppm
         top = knobs.psr_ceiling_ppm // step * step or knobs.psr_ceiling_ppm
         psr = min(top, lattice.up(lattice.to_ppm(wanted), step)) / 1e6
-        return _Day(psr=psr, now=now, down=_sorted(down), up=_sorted(up))
+        return _Day(psr=psr, now=now, down=down, up=up)
 
     def _stress_on(self, past: int) -> float:
         period = stressed_period(self._windows.some(slice(0, past)), self._knobs.stress_days)
@@ -169,11 +162,9 @@ def _smallest_first(losses: Floats) -> Floats:
     return losses
 
 
-def _sorted(tail: _Tail) -> _Tail:
-    return _Tail(worst=np.sort(tail.worst), weight=tail.weight)
-
-
 def _forecast(tails: list[_Tail], psr: Floats, level: float) -> TailForecast:
     """The sample's own tails of each day, scaled so that their ES is the scan range."""
-    scale = np.array([tail.worst[0] / tail.es for tail in tails])
-    return TailForecast(level=level, var=scale * psr, es=psr, shape=np.stack([tail.shape() for tail in tails]))
+    scale = np.array([tail.worst[0] / tail.es if tail.es > 0.0 else 1.0 for tail in tails])
+    # The worst moves hold the whole tail: within them it begins at this level.
+    shapes = [tail_shape(tail.worst, 1.0 - tail.weight / tail.worst.size, points=_POINTS) for tail in tails]
+    return TailForecast(level=level, var=scale * psr, es=psr, shape=np.stack(shapes))

@@ -238,13 +238,22 @@ def test_excess__sizes__relative_to_the_margin():
     assert excess([0.05], [0.1]).count == 0
 
 
-@hypothesis.given(st.lists(st.floats(0.01, 100), min_size=5, max_size=200), st.floats(0.5, 0.99), st.integers(1, 80))
-def test_tail_shape__any_sample__a_tail_of_mean_one(losses, level, points):
-    """Worst first, mean 1, and never better than VaR over ES."""
+@hypothesis.given(st.lists(st.floats(0.01, 100), min_size=1, max_size=200), st.floats(0.5, 0.99), st.integers(1, 80))
+def test_tail_shape__any_sample__slow_twin(losses, level, points):
+    """Each part is the mean of its slice of the tail: shortfalls of the deeper levels, subtracted."""
+    ends = [(1 - level) * (i + 1) / points for i in range(points)]
+    integral = np.array([0.0] + [expected_shortfall(losses, 1 - q) * q for q in ends])
+    slow = np.diff(integral) * points / integral[-1]
     shape = tail_shape(losses, level, points=points)
+    assert shape.tolist() == pytest.approx(slow.tolist(), rel=1e-5)
     assert shape.mean() == pytest.approx(1.0)
-    assert (np.diff(shape) <= 1e-6).all()
-    assert shape[-1] >= value_at_risk(losses, level) / expected_shortfall(losses, level) - 1e-6
+
+
+def test_static_forecast__nothing_ever_lost__no_tail_but_the_margin():
+    """A price that only rose has no losses to shape a tail of: what is beyond the margin counts as it is."""
+    forecast = static_forecast([-0.1, -0.2], 0.9, es=0.1, windows=4)
+    assert forecast.shape.tolist() == [[1.0] * 64]
+    assert forecast.var.tolist() == [0.1] * 4
 
 
 def normal_forecast(windows, level=0.975):

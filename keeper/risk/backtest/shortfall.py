@@ -83,26 +83,26 @@ class ShortfallVerdict:
 def tail_shape(losses: npt.ArrayLike, level: float, *, points: int = 64) -> Floats:
     """The tail of a sample as `points` equally likely multiples of its ES, worst first, mean 1; shape (points,).
 
-    The sample's quantile function over the worst 1 − α, cut into `points` equal parts and averaged in each: the
-    Rockafellar–Uryasev mean of the whole is kept exactly.
-
-    Raises: `LawBroken` as `expected_shortfall`, or if the ES is not positive.
+    The sample's quantile function over the worst 1 − α, cut into `points` equal parts and averaged in each, so that the
+    Rockafellar–Uryasev mean of the whole is kept exactly.  A sample whose ES is no loss has no tail: all ones.
     """
-    tail = 1.0 - level
-    # Mean of the worst share q, times q, is the integral of the quantile function up to q; its steps are the parts.
-    ends = [tail * (i + 1) / points for i in range(points)]
-    integral = [expected_shortfall(losses, 1.0 - q) * q for q in ends]
-    if integral[-1] <= 0.0:
-        raise LawBroken("the expected shortfall of a forecast is not positive")
-    return np.diff(np.array(integral), prepend=0.0) * points / integral[-1]
+    values = np.asarray(losses, dtype=np.float64)
+    weight = (1.0 - level) * values.size
+    worst = -np.sort(-values)[: int(np.ceil(weight)) + 1]
+    # The integral of the quantile function is linear between whole members.
+    integral = np.concatenate(([0.0], np.cumsum(worst)))
+    parts = np.diff(np.interp(weight * np.arange(points + 1) / points, np.arange(integral.size), integral))
+    whole = float(parts.sum())
+    return np.asarray(parts * points / whole) if whole > 0.0 else np.ones(points)
 
 
 def static_forecast(losses: npt.ArrayLike, level: float, *, es: float, windows: int) -> TailForecast:
     """The forecast of a margin that never moves: the sample's own tail, scaled so that its ES is `es`."""
     own = expected_shortfall(losses, level)
+    scale = value_at_risk(losses, level) / own if own > 0.0 else 1.0
     return TailForecast(
         level=level,
-        var=np.full(windows, value_at_risk(losses, level) * es / own),
+        var=np.full(windows, scale * es),
         es=np.full(windows, es),
         shape=tail_shape(losses, level)[None, :],
     )
