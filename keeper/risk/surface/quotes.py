@@ -12,10 +12,15 @@ reason.  Nothing here raises for bad quotes.
 Which quotes count, in this order (`QuoteRules`):
 
 1. They are not older than `max_age_s`, and expire at least `min_life_s` after now.
-2. They have a volatility: the venue's mark, else the mid of the volatilities of a bid and an ask that are both there.
-3. It lies between `vol_floor` and `vol_cap`.
-4. Of a call and a put at one strike the one out of the money counts: it is the liquid one.
+2. Both sides are quoted, a bid and an ask above it: a mark that nobody bids for is a guess of the venue's.  Where the
+   expiry has no bid and no ask at all (a file of marks), every mark counts.
+3. They have a volatility: the venue's mark, else that of the mid premium; between `vol_floor` and `vol_cap`.
+4. They are out of the money, or within one deviation of it: of a call and a put at one strike the one out of the money
+   counts, for it is the liquid one.
 5. The ends of the smile beyond `max_deviations` of ATM deviation are left out: they cost less than a tick.
+
+Those that count are weighed by vega and by their spread (`keeper.risk.surface.rules`), and a few wild ones are
+outvoted: beyond a third of a vol point the cost of a miss grows linearly.
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from keeper.risk.surface.arbitrage import Violation
 from keeper.risk.surface.smile import Surface
 
 
@@ -64,21 +70,24 @@ class QuoteRules:
     """Which quotes count; see the head of this module."""
 
     max_age_s: int = 3_600
+    max_ahead_s: int = 60
+    """How far a venue's clock may be ahead of ours."""
     min_life_s: int = 3_600
     vol_floor: float = 0.02
     vol_cap: float = 10.0
-    max_deviations: float = 6.0
+    max_deviations: float = 8.0
     min_quotes: int = 5
     """An expiry with fewer strikes than a slice has parameters is refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitError:
-    """|model − mark| over the quotes that count, in vol points (0.01 of annual volatility)."""
+    """|model − mark| over some quotes, in vol points (0.01 of annual volatility)."""
 
     median: float
     rms: float
     max: float
+    quotes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,14 +95,14 @@ class Fit:
     """What became of one expiry that is used."""
 
     expiry_s: int
-    quotes: int
-    """Strikes that count."""
     error: FitError
-    """Of the slice that is used."""
+    """Of the slice that is used, over the strikes that count."""
     error_before: FitError
-    """Of the unconstrained fit, before repair."""
-    found: tuple[str, ...] = ()
-    """Arbitrage of the unconstrained fit, one sentence each; the slice that is used has none."""
+    """The same of the unconstrained fit, before repair."""
+    error_marks: FitError
+    """Of the slice that is used, over every mark of the venue, quoted or not."""
+    found: tuple[Violation, ...] = ()
+    """Arbitrage of the unconstrained fits; the slice that is used has none."""
 
     @property
     def repaired(self) -> bool:

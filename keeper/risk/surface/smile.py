@@ -25,6 +25,8 @@ Floats = npt.NDArray[np.float64]
 
 #: Seconds of a year of the vol clock: 365 days.  Source: METHODOLOGY, derive_pmrm2.
 YEAR_S: Final = 31_536_000
+#: Step in k of numeric derivatives: far below the distance of two strikes, far above float64's noise.
+DIFFERENCE: Final = 1e-4
 
 
 class Smile(Protocol):
@@ -32,6 +34,15 @@ class Smile(Protocol):
 
     def variance_at(self, k: Floats, years: float) -> Floats:
         """w at log-moneyness k, `years` before expiry, shape as given.  Raises: `LawBroken` if it has none there."""
+
+    def shape_at(self, k: Floats, years: float) -> tuple[Floats, Floats, Floats]:
+        """w, dw/dk and d²w/dk², shapes as given; what the density of the underlying is made of."""
+
+
+def numeric_shape(smile: Smile, k: Floats, years: float) -> tuple[Floats, Floats, Floats]:
+    """`shape_at` by central differences, for smiles without derivatives; a kink shows as a large second one."""
+    w, up, down = (smile.variance_at(k + step, years) for step in (0.0, DIFFERENCE, -DIFFERENCE))
+    return w, np.asarray((up - down) / (2.0 * DIFFERENCE)), np.asarray((up - 2.0 * w + down) / DIFFERENCE**2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +61,10 @@ class FlatSmile:
         """As `Smile`."""
         return np.full(np.shape(k), self.vol * self.vol * years)
 
+    def shape_at(self, k: Floats, years: float) -> tuple[Floats, Floats, Floats]:
+        """As `Smile`."""
+        return self.variance_at(k, years), np.zeros(np.shape(k)), np.zeros(np.shape(k))
+
 
 @dataclass(frozen=True, kw_only=True)
 class SviSmile:
@@ -62,6 +77,12 @@ class SviSmile:
         """As `Smile`; a and b hold the time already."""
         del years
         return self.svi.total_variance(k, clamps=self.clamps)
+
+    def shape_at(self, k: Floats, years: float) -> tuple[Floats, Floats, Floats]:
+        """As `Smile`."""
+        if self.clamps is not None:
+            return numeric_shape(self, k, years)
+        return self.svi.total_variance(k), self.svi.slope(k), self.svi.curvature(k)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +108,10 @@ class QuotedSmile:
         """As `Smile`."""
         squares = np.square(self.vol)
         return np.asarray(np.interp(k, self.k, squares) * years)
+
+    def shape_at(self, k: Floats, years: float) -> tuple[Floats, Floats, Floats]:
+        """As `Smile`; each quote is a kink."""
+        return numeric_shape(self, k, years)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +208,17 @@ class Between:
             return np.asarray(near * (years / self.near.years))
         share = self._share(years)
         return np.asarray(near * (1.0 - share) + self.far.total_variance(k) * share)
+
+    def shape_at(self, k: Floats, years: float) -> tuple[Floats, Floats, Floats]:
+        """As `Smile`: linear in the slices' shapes."""
+        near = self.near.smile.shape_at(k, self.near.years)
+        if self.near is self.far:
+            w, slope, bend = (part * (years / self.near.years) for part in near)
+            return w, slope, bend
+        share = self._share(years)
+        far = self.far.smile.shape_at(k, self.far.years)
+        w, slope, bend = (a * (1.0 - share) + b * share for a, b in zip(near, far, strict=True))
+        return w, slope, bend
 
     def forward_at(self, years: float) -> float:
         """The forward: linear in logarithms between the slices."""

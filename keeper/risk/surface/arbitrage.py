@@ -1,0 +1,161 @@
+"""Arbitrage in smiles: butterfly, Lee's wings, calendar; each violation says where and how much.
+
+Butterfly   the density of the underlying is not negative: Durrleman's condition g(k) ≥ 0,
+                g = (1 − k·w'/(2w))² − w'²/4·(1/w + 1/4) + w''/2
+Lee         total variance grows at most like 2|k| far out; for raw SVI b(1 + |ρ|) ≤ 2
+Calendar    total variance at constant k never falls with time to expiry
+
+A condition for all k is checked on a dense grid, fine where the smile bends and reaching e^±50 forwards, and by the
+slopes at its ends, where every smile here is straight.
+
+Source: Gatheral & Jacquier (2014), "Arbitrage-free SVI volatility surfaces"; Lee (2004); Durrleman (2003).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from keeper.risk.surface.shock import LiftedSmile, Shock, shocked
+from keeper.risk.surface.smile import Slice, Smile
+from keeper.risk.surface.svi import Svi
+
+Floats = npt.NDArray[np.float64]
+
+#: Lee's bound on the slope of total variance.  Source: Lee (2004), the moment formula.
+LEE_SLOPE: Final = 2.0
+#: The ends of the grid: beyond any strike that is ever listed.
+FAR: Final = 50.0
+#: What float64 may lose; g is of order 1.
+_G_SLACK: Final = 1e-9
+#: Relative to the total variance at the same k.
+_W_SLACK: Final = 1e-9
+
+
+class Kind(StrEnum):
+    """Which law is broken."""
+
+    BUTTERFLY = "butterfly"
+    LEE = "Lee wing"
+    CALENDAR = "calendar"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Violation:
+    """One law broken at one expiry, where it is broken most."""
+
+    kind: Kind
+    expiry_s: int
+    """Of a calendar violation the later of the two."""
+    earlier_s: int | None = None
+    """Of a calendar violation, the expiry whose total variance is higher."""
+    k: float
+    """Log-moneyness of the worst point; of a wing ±`FAR`."""
+    amount: float
+    """How far below its bound: of g; of the slope; of total variance, relative to the earlier expiry's."""
+    shock: str = ""
+    """After which shock; empty for the surface as it is."""
+
+    def __str__(self) -> str:
+        """A sentence without the expiry."""
+        after = f" after {self.shock}" if self.shock else ""
+        if self.kind is Kind.BUTTERFLY:
+            return f"butterfly{after}: g = {-self.amount:.3g} at k = {self.k:+.3f}"
+        if self.kind is Kind.LEE:
+            side = "right" if self.k > 0 else "left"
+            return f"Lee wing{after}: {side} slope {LEE_SLOPE + self.amount:.3g} > {LEE_SLOPE:g}"
+        return f"calendar{after}: total variance {self.amount:.2%} below the expiry before at k = {self.k:+.3f}"
+
+
+def density_factor(k: Floats, w: Floats, slope: Floats, bend: Floats) -> Floats:
+    """Durrleman's g from a smile's shape; where w is 0 it is 1 if the smile is flat there, else −∞."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        tilt = 1.0 - k * slope / (2.0 * w)
+        g = tilt * tilt - 0.25 * slope * slope * (1.0 / w + 0.25) + 0.5 * bend
+    gone = (w == 0.0) & (slope == 0.0) & (bend == 0.0)
+    return np.asarray(np.where(gone, 1.0, np.where(np.isnan(g), -np.inf, g)))
+
+
+def g_of(svi: Svi, k: npt.ArrayLike) -> Floats:
+    """Durrleman's g of a raw SVI slice, shape as given."""
+    at = np.asarray(k, dtype=np.float64)
+    return density_factor(at, svi.total_variance(at), svi.slope(at), svi.curvature(at))
+
+
+def check(slices: Sequence[Slice], shocks: Iterable[Shock] = ()) -> tuple[Violation, ...]:
+    """Every law that slices in order of expiry break, as they are and after each shock."""
+    found = list(_check(slices))
+    for shock in shocks:
+        moved = shocked(slices, shock)
+        found += [replace(one, shock=shock.name) for one in _check(moved, like=slices)]
+    return tuple(found)
+
+
+def check_slice(one: Slice, shocks: Iterable[Shock] = ()) -> tuple[Violation, ...]:
+    """Butterfly and Lee alone, as it is and after each shock."""
+    return check((one,), shocks)
+
+
+def _check(slices: Sequence[Slice], like: Sequence[Slice] | None = None) -> Iterator[Violation]:
+    grids = [grid_of(one) for one in (like or slices)]
+    for one, grid in zip(slices, grids, strict=True):
+        yield from _alone(one, grid)
+    for (near, far), (a, b) in zip(pairwise(slices), pairwise(grids), strict=True):
+        yield from _pair(near, far, np.union1d(a, b))
+
+
+def grid_of(one: Slice) -> Floats:
+    """Log-moneyness at which a slice is looked at, ascending: in deviations, out to ±`FAR`, and where it bends."""
+    deviation = float(np.sqrt(one.total_variance(0.0)))
+    near = deviation * _DEVIATIONS
+    own = np.concatenate([near, _OUTER])
+    corners = bends(one.smile)
+    return np.unique(np.clip(np.concatenate([own, *corners]), -FAR, FAR))
+
+
+def bends(smile: Smile) -> list[Floats]:
+    """Points where a smile is known to bend hardest."""
+    out: list[Floats] = []
+    svi = getattr(smile, "svi", None)
+    if isinstance(svi, Svi):
+        out.append(svi.m + max(svi.sigma, 1e-9) * _BEND)
+    out += [hinge.at + hinge.width * _TURN for hinge in getattr(smile, "hinges", ())]
+    out.append(np.asarray(getattr(smile, "k", ()), dtype=np.float64))
+    return out
+
+
+_DEVIATIONS: Final = np.linspace(-10.0, 10.0, 401)
+_OUTER: Final = np.concatenate([-np.geomspace(0.01, FAR, 60)[::-1], np.geomspace(0.01, FAR, 60)])
+_BEND: Final = np.sinh(np.linspace(-4.0, 4.0, 81))
+_TURN: Final = np.linspace(-2.0, 2.0, 17)
+
+
+def _alone(one: Slice, grid: Floats) -> Iterator[Violation]:
+    w, slope, bend = one.smile.shape_at(grid, one.years)
+    g = density_factor(grid, w, slope, bend)
+    at = int(np.argmin(g))
+    if g[at] < -_G_SLACK:
+        yield Violation(kind=Kind.BUTTERFLY, expiry_s=one.expiry_s, k=float(grid[at]), amount=float(-g[at]))
+    for end, steep in ((-FAR, -slope[0]), (FAR, slope[-1])):
+        if steep > LEE_SLOPE + _G_SLACK:
+            yield Violation(kind=Kind.LEE, expiry_s=one.expiry_s, k=end, amount=float(steep - LEE_SLOPE))
+
+
+def _pair(near: Slice, far: Slice, grid: Floats) -> Iterator[Violation]:
+    before, slope_before, _ = near.smile.shape_at(grid, near.years)
+    after, slope_after, _ = far.smile.shape_at(grid, far.years)
+    lack = 1.0 - after / np.maximum(before, np.finfo(np.float64).tiny)
+    at = int(np.argmax(lack))
+    where, amount = float(grid[at]), float(lack[at])
+    for end, gap in ((0, slope_after[0] - slope_before[0]), (-1, slope_before[-1] - slope_after[-1])):
+        # Straight lines that approach each other cross somewhere beyond.
+        if amount <= _W_SLACK and gap > _W_SLACK and not isinstance(far.smile, LiftedSmile):
+            where, amount = float(grid[end]), float(gap)
+    if amount > _W_SLACK:
+        yield Violation(kind=Kind.CALENDAR, expiry_s=far.expiry_s, earlier_s=near.expiry_s, k=where, amount=amount)
