@@ -32,6 +32,17 @@ def kernel(function: F) -> F:
     return compiled
 
 
+def inlined_kernel(function: F) -> F:
+    """Compile a formula that other kernels call from their inner loops, and inline it there.
+
+    A call that stays a call makes the loop around it do one element at a time instead of several at once.
+    """
+    if numba is None:
+        return function
+    compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function)
+    return compiled
+
+
 def parallel_kernel(function: F) -> F:
     """The same over all cores: the loop that may be split is written with `prange`."""
     if numba is None:
