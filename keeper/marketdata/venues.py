@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from keeper.errors import Retry
 from keeper.marketdata.book_summary import read_summary
 from keeper.marketdata.chain import Chain
-from keeper.marketdata.web import get_json, host_of
+from keeper.marketdata.web import get_json, host_of, parsed
 
 
 class BookSummary:
@@ -48,7 +47,10 @@ class QuotesFile:
         Raises: `Retry` if it is not there or half written: what renews it may be at work.
         """
         try:
-            tree = json.loads(self._path.read_bytes())
-        except (OSError, ValueError, RecursionError) as error:
+            body = self._path.read_bytes()
+        except OSError as error:
             raise Retry(f"{self.name} cannot be read: {type(error).__name__}") from error
+        tree = parsed(body)
+        if tree is None:
+            raise Retry(f"{self.name} holds {len(body)} bytes that are no JSON")
         return read_summary(tree, source=self.name, underlying=underlying)

@@ -11,12 +11,18 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import numpy as np
 import requests
 
 from keeper.errors import BadInput, Retry
 
 #: Longest answer read.  A whole chain of a large venue is a few megabytes.
 MAX_BYTES: Final = 32 * 2**20
+#: Deepest nesting read.  The C parser recurses as deep as its input, and a large recursion limit, which some libraries
+#: set, lets a stranger's answer end the process.
+MAX_DEPTH: Final = 64
+_OPEN: Final = np.frombuffer(b"[{", dtype=np.uint8)
+_CLOSE: Final = np.frombuffer(b"]}", dtype=np.uint8)
 _CHUNK: Final = 65_536
 _OK, _TOO_MANY = 200, 429
 
@@ -54,15 +60,26 @@ def get_json(url: str, query: Mapping[str, str], *, timeout_s: float) -> Any:
         raise Retry(f"{host} did not answer: {type(error).__name__}") from error
     if status == _TOO_MANY:
         raise Retry(f"{host} limits us (HTTP 429)", retry_after_s=int(wait) if wait.isdecimal() else 0)
-    try:
-        tree = json.loads(body)
-    except (ValueError, RecursionError):
-        tree = None
+    tree = parsed(body)
     if status != _OK:
         raise Retry(f"{host} answered HTTP {status}{_said(tree)}", status=status)
     if tree is None:
         raise Retry(f"{host} answered {len(body)} bytes that are no JSON")
     return tree
+
+
+def parsed(body: bytes) -> Any:
+    """The JSON in it; None if it is none, or nested deeper than any venue's."""
+    marks = np.frombuffer(body, dtype=np.uint8)
+    steps = np.isin(marks, _OPEN).astype(np.int8) - np.isin(marks, _CLOSE).astype(np.int8)
+    depth = np.cumsum(steps, dtype=np.int64)
+    # Brackets inside strings count too, so a depth is measured from the lowest point before it.
+    if depth.size and int(np.max(depth - np.minimum(np.minimum.accumulate(depth), 0))) > MAX_DEPTH:
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _body(answer: requests.Response, host: str, deadline: float) -> bytes:

@@ -12,6 +12,7 @@ from keeper.demo.opening import RISK, policy
 from keeper.demo.orders import Owner, Signing
 from keeper.demo.paths import Point
 from keeper.demo.stylised import stylised_crash
+from keeper.demo.venue import DemoVenue
 from keeper.demo.world import open_world
 from keeper.domain.action import Publish, kind
 from keeper.domain.cycle import CycleInputs
@@ -21,6 +22,7 @@ from keeper.domain.tx import SignerRole
 from keeper.errors import Refused
 from keeper.policy.auction import discount_ppm, offer
 from keeper.policy.guard import allow
+from keeper.policy.smile import straighten
 from keeper.protocols.abi import Abi
 from keeper.risk.model import file_of, is_stale, model
 from keeper.risk.report import shock, worst
@@ -56,6 +58,8 @@ WANTED = {
     "socialised loss pending": 20,
     "unknown for want of a price": 5,
     "strikes compared": 200,
+    "smiles published": 50,
+    "forwards off spot": 50,
     "flag tried on a stale file": 4,
     "bid for a solvent account": 2,
     "bid for an insolvent account": 2,
@@ -78,6 +82,7 @@ class Story:
             risk=RISK,
             policy=self.policy,
             sender=lambda decode: DrySender(self.world.rpc, {}, decode_revert=decode),
+            quotes=DemoVenue(SEED),
         )
         self.seen = Counter()
         #: Accounts of which something was true, by what it was.
@@ -127,10 +132,11 @@ class Story:
         return done
 
     def decide(self, block):
-        inputs = CycleInputs(
-            snapshot=self.keeper.reader.read(block), in_flight=(), called=(), risk=RISK, policy=self.policy
+        snapshot = self.keeper.reader.read(block)
+        quotes = self.keeper.ports.quotes.read(snapshot)
+        return think(
+            CycleInputs(snapshot=snapshot, quotes=quotes, in_flight=(), called=(), risk=RISK, policy=self.policy)
         )
-        return think(inputs)
 
     def deposit(self, account, collateral, amount, *, sender):
         token = self.world.spec.collaterals[collateral].token
@@ -220,6 +226,9 @@ class Story:
                 ours = (state.epoch, state.ref_spot, state.time, r.psr_ppm, r.vsr_up_ppm, r.vsr_down_ppm)
                 names = ("epoch", "refSpot", "time", "psrPpm", "vsrUpPpm", "vsrDownPpm")
                 assert ours == tuple(header[name] for name in names), where
+                for _, vols in state.strikes:
+                    self.seen["smiles published"] += len({vol.sigma_ppm for vol in vols}) > 1
+                self.seen["forwards off spot"] += sum(e.phi_ppb != 10**9 for e in state.expiries)
                 for (expiry, strike), array in file_of(state, u.rules).arrays.items():
                     if expiry <= block.timestamp:
                         continue
@@ -409,14 +418,20 @@ def publish(story, underlying):
     block = story.chain.block()
     snapshot = story.keeper.reader.read(block)
     state = snapshot.underlyings[underlying].publication
-    target = model(snapshot, RISK).of(underlying).target
+    target = model(snapshot, RISK, story.keeper.ports.quotes.read(snapshot)).of(underlying).target
     wider = replace(target, ranges=replace(target.ranges, psr_ppm=target.ranges.psr_ppm * 13 // 10))
     action = Publish(
         underlying=underlying,
         id=state.last_id + 1,
         valid_until=block.timestamp + HOUR,
         inputs_hash="0x" + "11" * 32,
-        params=allow(wider, state, block.timestamp),
+        params=straighten(
+            allow(wider, state, block.timestamp),
+            snapshot.underlyings[underlying].listings,
+            spot=snapshot.underlyings[underlying].spot.wad,
+            now=block.timestamp,
+            latest_s=block.timestamp + HOUR,
+        ),
         why="a test",
     )
     intent = story.keeper.ports.encoder.encode(action, block=block)
