@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "status": "Show where everything stands, from the store alone.",
     "explain": "Take one account apart: equity, requirement, and why it was or was not liquidated.",
     "replay": "Live a stored block again and compare the bytes.",
+    "margin": "Margin an account that is written down: any venue's rule, before and after orders; needs no chain.",
     "demo": "Watch the whole job on an embedded chain: a market, a crash, a keeper.",
 }
 

@@ -20,6 +20,18 @@ ALL_OPTIONS = {
     "status": ["--config", "--json"],
     "explain": ["--config", "--block", "--json", "ACCOUNT"],
     "replay": ["--config", "--block", "--json"],
+    "margin": [
+        "--market",
+        "--portfolio",
+        "--what-if",
+        "--preset",
+        "--case",
+        "--explain",
+        "--schema",
+        "--example",
+        "--json",
+        "CASE",
+    ],
     "demo": ["--json"],
 }
 

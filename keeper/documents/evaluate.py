@@ -1,0 +1,108 @@
+"""The answer to a market, a portfolio and perhaps orders: what is required before, and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from keeper.documents.fit import check_fit, left_out
+from keeper.documents.market import MarketDocument
+from keeper.documents.names import parse
+from keeper.documents.portfolio import OrdersDocument, PortfolioDocument
+from keeper.documents.priced import Priced
+from keeper.documents.read import read_document
+from keeper.documents.to_market import price_market
+from keeper.documents.to_portfolio import portfolio_of
+from keeper.documents.trade import Fill, traded
+from keeper.risk.kernel.margin import margin
+from keeper.risk.kernel.portfolio import Holding, Portfolio
+from keeper.risk.kernel.preset import Currency, Preset
+from keeper.risk.kernel.requirement import Requirement, Unpriced
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What an account must hold under one preset, and what would change with its orders."""
+
+    preset: str
+    as_of: datetime
+    before: Requirement | Unpriced
+    after: Requirement | Unpriced | None = None
+    """None where no orders were given."""
+    sizes: Mapping[str, float] = field(default_factory=dict)
+    """Of each position of `final`, by the name its lines have."""
+    fills: tuple[Fill, ...] = ()
+    """One per order; empty where an order has no price."""
+    notes: tuple[str, ...] = ()
+    """What the preset would look at and the market does not tell."""
+
+    @property
+    def final(self) -> Requirement | Unpriced:
+        """The account after its orders, if there are any."""
+        return self.before if self.after is None else self.after
+
+
+def evaluate(
+    preset: Preset,
+    market: MarketDocument,
+    portfolio: PortfolioDocument,
+    orders: OrdersDocument | None = None,
+    *,
+    folder: Path,
+) -> Evaluation:
+    """Value documents under a preset.
+
+    Args:
+        preset: the rule.
+        market: prices at one time.
+        portfolio: what the account holds.
+        orders: taken as filled for the second half of the answer.
+        folder: where the market's histories are relative to.
+
+    Raises: `BadInput` naming the field that the preset needs and the documents do not have.
+    """
+    written = [lot.instrument for lot in portfolio.positions]
+    written += [order.instrument for order in orders.orders] if orders else []
+    names = [parse(text) for text in written]
+    check_fit(preset, market, portfolio, names)
+    priced = price_market(market, folder, traded=names, in_coin=preset.currency is Currency.COIN)
+    account = portfolio_of(portfolio, priced)
+    before = _required(preset, account, priced)
+    fills: tuple[Fill, ...] = ()
+    after: Requirement | Unpriced | None = None
+    if orders is not None:
+        done = traded(portfolio, orders, priced)
+        fills = () if isinstance(done, Unpriced) else done.fills
+        account = done if isinstance(done, Unpriced) else portfolio_of(done.portfolio, priced)
+        after = _required(preset, account, priced)
+    return Evaluation(
+        preset=preset.name,
+        as_of=market.as_of,
+        before=before,
+        after=after,
+        sizes={} if isinstance(account, Unpriced) else sizes_of(account),
+        fills=fills,
+        notes=left_out(preset, market),
+    )
+
+
+def evaluate_files(preset: Preset, market: Path, portfolio: Path, orders: Path | None = None) -> Evaluation:
+    """`evaluate` of documents in files; histories are relative to the market's."""
+    return evaluate(
+        preset,
+        read_document(market, MarketDocument),
+        read_document(portfolio, PortfolioDocument),
+        None if orders is None else read_document(orders, OrdersDocument),
+        folder=market.parent,
+    )
+
+
+def _required(preset: Preset, account: Portfolio | Unpriced, priced: Priced) -> Requirement | Unpriced:
+    return account if isinstance(account, Unpriced) else margin(priced.market, account, preset)
+
+
+def sizes_of(account: Portfolio) -> dict[str, float]:
+    """Of each position, by the name its lines have."""
+    return {one.name: one.amount if isinstance(one, Holding) else one.size for one in account.positions}
