@@ -68,13 +68,12 @@ def fit_surface(
 def _lawful(points: Points, svi: Svi, used: Sequence[Slice], shocks: Sequence[Shock]) -> Slice | str:
     """The free slice if it breaks no law over the slices before it, else a repaired one, else why not."""
     before, free = used[-1] if used else None, slice_of(points, svi)
-    good = _error(free, points.k, points.vol).median
     outcome: Slice | str = free
     if any(v.expiry_s == points.expiry_s for v in check((before, free) if before else (free,), shocks)):
         outcome = lawful_fit(points, svi, before=before, shocks=shocks)
     if isinstance(outcome, Slice):
         reached = _error(outcome, points.k, points.vol).median
-        if reached <= max(REFINE_ABOVE, good):
+        if reached <= REFINE_ABOVE:
             return outcome
         start = outcome.smile.svi if isinstance(outcome.smile, SviSmile) else svi
     else:
@@ -91,6 +90,8 @@ def _fit(points: Points, *, first: Slice, used: Slice, found: tuple[Violation, .
         error=_error(used, points.k, points.vol),
         error_before=_error(first, points.k, points.vol),
         error_marks=_error(used, points.marks_k, points.marks_vol),
+        k=tuple(points.k.tolist()),
+        vol=tuple(points.vol.tolist()),
         found=found,
     )
 

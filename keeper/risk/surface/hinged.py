@@ -35,7 +35,7 @@ SOFT_VOL: Final = 0.002
 #: What a hinge of slope one deviation costs, in volatility: less is overfitting, more is no freedom.
 RIDGE: Final = 2e-4
 #: Penalty weight and least g, tried in turn.
-HEAVIER: Final = ((1.0, 1e-3), (10.0, 2e-3), (100.0, 4e-3))
+HEAVIER: Final = ((1.0, 1e-3), (10.0, 1e-3), (10.0, 2e-3), (30.0, 2e-3), (100.0, 4e-3), (300.0, 8e-3))
 _ROUNDS: Final = 40
 #: Above the expiry before, inside Lee's bound.
 _ABOVE: Final = 1.0 + 1e-3
@@ -110,6 +110,8 @@ def hinged_fit(points: Points, start: Svi, *, before: Slice | None, shocks: Sequ
         if not mine:
             return outcome
         broken = str(mine[0])
+        # The grid had a hole there.
+        problem = problem.finer(points, start, hinges, before=before, near=[v.k for v in mine])
     return broken
 
 
@@ -189,10 +191,8 @@ class _Problem:
         grid = np.unique(np.clip(np.concatenate([near, own, *bends, _OUTER]), -FAR, FAR))
         level, tilt, curve = _basis(grid, start, hinges)
         levels = np.array([1.0, *(shock.level(points.years) ** 2 for shock in shocks)])
-        low = np.full(len(grid), np.finfo(np.float64).tiny)
         least = (0.0, 0.0)
         if before is not None:
-            low = before.total_variance(grid) * _ABOVE
             _, ends, _ = before.smile.shape_at(np.array([-FAR, FAR]), before.years)
             least = (-float(ends[0]) * _ABOVE, float(ends[1]) * _ABOVE)
         return cls(
@@ -203,13 +203,29 @@ class _Problem:
             level=level,
             tilt=tilt,
             curve=curve,
-            low=low,
+            low=_floor(grid, before),
             least=least,
             steepest=LEE_SLOPE / float(levels.max()) * _INSIDE_LEE,
             scales=np.unique([levels.min(), levels.max()]),
             ridge=np.concatenate([[0.0, 0.0, 0.0], np.full(len(hinges), RIDGE / deviation)]),
             calendar=1.0 / points.years**0.5,
         )
+
+    def finer(
+        self,
+        points: Points,
+        start: Svi,
+        hinges: tuple[Hinge, ...],
+        *,
+        before: Slice | None,
+        near: Sequence[float],
+    ) -> _Problem:
+        """The same with more points on the grid, around some."""
+        deviation = float(np.sqrt(np.interp(0.0, points.k, points.w)))
+        around = np.concatenate([at + deviation * _AROUND for at in near])
+        grid = np.unique(np.clip(np.concatenate([self.grid, around]), -FAR, FAR))
+        level, tilt, curve = _basis(grid, start, hinges)
+        return replace(self, grid=grid, level=level, tilt=tilt, curve=curve, low=_floor(grid, before))
 
     def descend(self, beta: Floats, *, weight: float, margin: float) -> Floats:
         """Levenberg–Marquardt on β with every law at one weight."""
@@ -272,6 +288,13 @@ class _Problem:
         return out
 
 
+def _floor(grid: Floats, before: Slice | None) -> Floats:
+    """Least total variance on a grid."""
+    if before is None:
+        return np.full(len(grid), np.finfo(np.float64).tiny)
+    return before.total_variance(grid) * _ABOVE
+
+
 def _basis(k: Floats, start: Svi, hinges: tuple[Hinge, ...]) -> tuple[Floats, Floats, Floats]:
     """w, w' and w'' by each β, shape (k, β) each."""
     one = (np.ones_like(k), np.zeros_like(k), np.zeros_like(k))
@@ -284,3 +307,4 @@ def _basis(k: Floats, start: Svi, hinges: tuple[Hinge, ...]) -> tuple[Floats, Fl
 _GRID: Final = np.linspace(-10.0, 10.0, 101)
 _OUTER: Final = np.concatenate([-np.geomspace(0.02, FAR, 24), np.geomspace(0.02, FAR, 24)])
 _BEND: Final = np.linspace(-1.5, 1.5, 7)
+_AROUND: Final = np.linspace(-0.3, 0.3, 13)

@@ -101,6 +101,10 @@ class Fit:
     """The same of the unconstrained fit, before repair."""
     error_marks: FitError
     """Of the slice that is used, over every mark of the venue, quoted or not."""
+    k: tuple[float, ...]
+    """ln(strike / forward) of the strikes that count, ascending."""
+    vol: tuple[float, ...]
+    """Their volatilities, annual."""
     found: tuple[Violation, ...] = ()
     """Arbitrage of the unconstrained fits; the slice that is used has none."""
 
