@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "explain": "Take one account apart: equity, requirement, and why it was or was not liquidated.",
     "replay": "Live a stored block again and compare the bytes.",
     "margin": "Margin an account that is written down: any venue's rule, before and after orders; needs no chain.",
+    "calibrate": "Find target parameters in recorded histories, each with its reasons.",
     "demo": "Watch the whole job on an embedded chain: a market, a crash, a keeper.",
 }
 
@@ -103,7 +104,7 @@ class Root(TyperGroup):
 
 
 def load(name: str) -> Any:
-    """The real command of a name: function `name` of module `keeper.cli.name`, its example as epilog."""
+    """The real command of a name: function `name` of `keeper.cli.name`, its EXAMPLE as epilog, of class SHAPE."""
     module = importlib.import_module(f"keeper.cli.{name}")
     command = getattr(module, name)
     one = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
@@ -111,7 +112,8 @@ def load(name: str) -> Any:
     # Paragraphs, not lines: the terminal decides where a line ends.
     paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
     help_ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-    one.command(name, help=help_, epilog=example and f"[bold]Example[/bold]\n{example}")(command)
+    epilog = example and f"[bold]Example[/bold]\n{example}"
+    one.command(name, cls=getattr(module, "SHAPE", TyperCommand), help=help_, epilog=epilog)(command)
     return typer.main.get_command(one)
 
 

@@ -229,7 +229,7 @@ def _swings(rolling: Rolling, psr: float) -> tuple[Swing, ...]:
         )
         for label, margin in (
             ("this rule", rolling.psr),
-            ("the target, held still", np.full(loss.size, psr)),
+            ("the target in hindsight", np.full(loss.size, psr)),
             ("filtered history alone", rolling.filtered),
         )
     )

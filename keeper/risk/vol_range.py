@@ -79,6 +79,7 @@ class VolMoves:
 class VolRange:
     """One direction of the volatility scan range and what made it."""
 
+    way: Direction
     vsr_ppm: int
     """On the lattice."""
     now: float
@@ -93,6 +94,14 @@ class VolRange:
     """Non-overlapping moments whose mean move over the expiries went beyond the range."""
     pof: Verdict
     """Is their rate 1 − α?"""
+    first_s: int
+    """Unix seconds of the first moment."""
+    last_s: int
+    """Unix seconds of the last moment that a move begins at."""
+    moments: int
+    """Moments with a move."""
+    moves: int
+    """Moves of listed expiries."""
     reason: str
 
 
@@ -169,6 +178,7 @@ def _one_way(
         f"the wildest {knobs.stress_days} days, from {len(raw)} moves of listed expiries at {len(windows)} moments"
     )
     return VolRange(
+        way=way,
         vsr_ppm=vsr,
         now=max(current, normal),
         stress=stress,
@@ -176,6 +186,10 @@ def _one_way(
         interval=interval([wanted(a, b) for a, b in drawn.tolist()]),
         seen=seen,
         pof=kupiec(seen, 1.0 - level),
+        first_s=int(windows.start_s[0]),
+        last_s=int(windows.start_s[-1]),
+        moments=len(windows),
+        moves=len(raw),
         reason=reason,
     )
 

@@ -32,6 +32,17 @@ ALL_OPTIONS = {
         "--json",
         "CASE",
     ],
+    "calibrate": [
+        "--prices",
+        "--vol-history",
+        "--level",
+        "--horizon",
+        "--in-force",
+        "--replicates",
+        "--seed",
+        "--config",
+        "--json",
+    ],
     "demo": ["--json"],
 }
 
