@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from keeper.risk.finite import finite
-from keeper.risk.kernel.legs import NONE, Legs, Terms
+from keeper.risk.kernel import reduce
+from keeper.risk.kernel.legs import NONE, Kind, Legs, Terms
 from keeper.risk.kernel.preset import Block, Netting, Reading, StaticDiscount
-from keeper.risk.kernel.reduce import reduce
 from keeper.risk.kernel.revalue import Values
 from keeper.risk.kernel.scenarios import Scenarios
 
@@ -45,22 +45,22 @@ def block_loss(block: Block, rows: Scenarios, legs: Legs, values: Values) -> Blo
         legs: the account.
         values: one unit of each leg under `rows`.
     """
-    pnl = _pnl(block, rows, legs, values)
+    pnl = read(block, rows, legs, values)
     group, count = _groups(block.netting, legs)
     counted = group != NONE
-    share = reduce(
+    found = reduce.reduce(
         -_summed(pnl[counted], group[counted], count), level=block.expected_shortfall, probability=rows.probability
     )
     parts = np.zeros(len(legs))
-    parts[counted] = -(pnl[counted] * share.share[group[counted]]).sum(axis=1)
+    parts[counted] = -(pnl[counted] * found.share[group[counted]]).sum(axis=1)
     return BlockLoss(
-        loss=float(share.loss.sum()),
+        loss=float(found.loss.sum()),
         parts=parts + 0.0,  # no −0
-        rows=tuple(rows.tags[row] for row in share.row if row >= 0),
+        rows=tuple(rows.tags[row] for row in found.row if row >= 0),
     )
 
 
-def _pnl(block: Block, rows: Scenarios, legs: Legs, values: Values) -> Floats:
+def read(block: Block, rows: Scenarios, legs: Legs, values: Values) -> Floats:
     """P&L of each leg under each row, as the block reads it, shape (L, S)."""
     with np.errstate(all="ignore"):  # what is not finite is refused below
         value = legs.size[:, None] * values.moved
@@ -105,9 +105,8 @@ def _groups(netting: Netting, legs: Legs) -> tuple[Indices, int]:
         return np.zeros(len(legs), dtype=np.int64), 1
     if netting is Netting.EXPIRY:
         return legs.term, len(legs.terms.names)
-    # Collateral that follows no underlying is a group of its own, the first.
-    group = legs.underlying + 1
-    return group, int(group.max(initial=0)) + 1
+    group = np.where(legs.kind == Kind.COLLATERAL, NONE, legs.underlying)
+    return group, int(group.max(initial=NONE)) + 1
 
 
 def _summed(values: Floats, group: Indices, groups: int) -> Floats:

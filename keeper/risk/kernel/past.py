@@ -64,7 +64,7 @@ def stressed(rows: Stressed, past: History, market: Market) -> Scenarios | None:
     moves = _joined(past)[days]
     tags = tuple(past.tags[i] for i in days)
     table = _laid_out(moves, past, market, tags=tags, with_vol=past.vol_returns is not None)
-    return replace(table, generator=Generator.STRESS)
+    return replace(table, generator=Generator.STRESS, weight=np.full(len(days), rows.weight))
 
 
 def _joined(past: History) -> Floats:

@@ -142,6 +142,8 @@ class Stressed:
 
     days: tuple[str, ...]
     """Tags, or their beginnings: `2020-03-12`."""
+    weight: float
+    """Factor on each day's P&L."""
 
 
 Rows = Listed | Scanned | Linear | Thresholds | Depegs | Historical | Simulated | Stressed

@@ -148,11 +148,11 @@ def sweep(positions: Positions, table: PnlTable, *, level: float, probability: n
 
     from keeper.risk.compiled import sweep as kernels  # noqa: PLC0415 - as above
 
-    columns = (positions.start, positions.index, positions.size, values, tail, weights)
+    book, out = (positions.start, positions.index, positions.size), (found.worst, found.worst_row, found.es)
     if accounts <= kernels.PARCEL:
-        kernels.sweep_some(0, accounts, *columns, found.worst, found.worst_row, found.es)
+        kernels.sweep_some((0, accounts), book, values, (tail, weights), out)
     else:
-        kernels.sweep(*columns, found.worst, found.worst_row, found.es)
+        kernels.sweep(book, values, tail, weights, out)
     return found
 
 
