@@ -56,6 +56,19 @@ class Correlation:
     """Returns that count, (Σw)² / Σw² of the pair with the fewest."""
 
 
+def joint_correlation(
+    residuals: npt.ArrayLike, *, weights: npt.ArrayLike, target: Target = Target.CONSTANT
+) -> Floats | Unestimated:
+    """What may be simulated with: measured, shrunk as far as its own error asks, and repaired.
+
+    Arguments and reasons are those of `weighted_correlation`.
+    """
+    found = weighted_correlation(residuals, weights=weights)
+    if isinstance(found, Unestimated):
+        return found
+    return repaired(shrunk(found.matrix, target=target, share=intensity(found, target)))
+
+
 def weighted_correlation(residuals: npt.ArrayLike, *, weights: npt.ArrayLike) -> Correlation | Unestimated:
     """Correlation of zero-mean residuals, each pair over the rows that both have.
 
