@@ -143,23 +143,15 @@ def _theta(price: Floats, *, decay: Floats, rate: Floats) -> Floats:
 
 def _price_compiled(shape: tuple[int, ...], *inputs: Floats) -> Floats:
     from keeper.risk.compiled import black76 as kernels  # noqa: PLC0415 - as above
+    from keeper.risk.compiled.columns import columns  # noqa: PLC0415 - as above
 
-    columns = tuple(_column(x, shape, kernels.BLOCK) for x in inputs)
-    steps = np.array([int(x.size > 1) for x in inputs])
+    arrays, steps = columns(shape, *inputs)
     out = np.empty(math.prod(shape))
-    if kernels.prices(columns, steps, out):
+    if kernels.prices(arrays, steps, out):
         sign, *market = inputs
         _signs(sign)
         _checked(*market, zero_is_legal=True)
     return out.reshape(shape)
-
-
-def _column(values: Floats, shape: tuple[int, ...], block: int) -> Floats:
-    """As the kernel wants it; an input that is given in full is not copied."""
-    if values.size == 1:
-        return np.full(block, values.item())
-    full = np.broadcast_to(values, shape) if values.shape != shape else values
-    return np.require(full, requirements=("C", "W")).ravel()
 
 
 def _signs(sign: npt.ArrayLike) -> Floats:
