@@ -23,6 +23,7 @@ import numpy as np
 from keeper.domain.knobs import ImpliedKnobs
 from keeper.domain.quotes import ExpiryQuotes, Quoted, QuoteSheet, Unquoted
 from keeper.domain.snapshot import Listing
+from keeper.errors import LawBroken
 from keeper.risk import lattice
 from keeper.risk.exact.riskfile import PPB, PPM
 from keeper.risk.surface.quotes import FitError, Quote, QuoteRules
@@ -86,7 +87,12 @@ def fitted(sheet: QuoteSheet, knobs: ImpliedKnobs) -> Fitted:
         vol_cap=knobs.vol_max_ppm / PPM,
         min_quotes=knobs.min_quotes,
     )
-    found = fit_surface(quotes, now_s=sheet.taken_s, rules=rules)
+    try:
+        found = fit_surface(quotes, now_s=sheet.taken_s, rules=rules)
+    except LawBroken as broken:
+        # A stranger's numbers are no arithmetic of ours: whatever they break, the keeper goes on without them.
+        refused |= {e.expiry: f"no surface fits the sheet: {broken.message}" for e in sheet.expiries}
+        return Fitted(surface=None, errors={}, repaired=0, carry=((0.0, 0.0),), refused=tuple(sorted(refused.items())))
     refused |= {r.expiry_s: r.reason for r in found.refused}
     # A slice that misses its quotes is left out; the others stay free of arbitrage without it.
     limit = knobs.max_fit_error_ppm / PPM * 100
@@ -161,7 +167,10 @@ class View:
         forward = self.spot / WAD * phi
         smile = surface.slice_at(listing.expiry, forward=forward)
         strikes = [forward, *(strike / STRIKE_ONE for strike in listing.strikes)]
-        atm, *vols = (lattice.to_ppm(float(vol)) for vol in smile.vol(strikes))
+        try:
+            atm, *vols = (lattice.to_ppm(float(vol)) for vol in smile.vol(strikes))
+        except LawBroken as broken:
+            return Unseen(reason=f"its smile has no volatility at a listed strike: {broken.message}")
         if min(atm, *vols) <= 0:
             return Unseen(reason="its smile has no volatility at a listed strike")
         ratio = atm / realised_ppm
