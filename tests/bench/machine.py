@@ -22,12 +22,18 @@ class Machine:
     """1,000,000 small Python operations."""
     copy_bytes_per_s: float
     """Bytes read plus bytes written per second when both cores copy arrays that no cache holds."""
+    read_bytes_per_s: float
+    """Bytes per second of a float64 matrix-vector product on both cores whose 8 MB matrix stays in the caches."""
     gemm_flop_per_s: float
     """Multiplications plus additions per second of a float64 matrix product on both cores."""
 
     def copying(self, byte_count: float) -> float:
         """Least seconds to bring `byte_count` bytes to and from memory."""
         return byte_count / self.copy_bytes_per_s
+
+    def reading(self, byte_count: float) -> float:
+        """Least seconds to read `byte_count` bytes out of the caches once."""
+        return byte_count / self.read_bytes_per_s
 
     def computing(self, flop: float) -> float:
         """Least seconds for `flop` float64 multiplications and additions."""
@@ -36,7 +42,12 @@ class Machine:
 
 def measure() -> Machine:
     """Measure: about five seconds."""
-    return Machine(calibration_s=calibration(), copy_bytes_per_s=_copy(), gemm_flop_per_s=_gemm())
+    return Machine(
+        calibration_s=calibration(),
+        copy_bytes_per_s=_copy(),
+        read_bytes_per_s=_read(),
+        gemm_flop_per_s=_gemm(),
+    )
 
 
 def _copy() -> float:
@@ -49,7 +60,13 @@ def _copy() -> float:
     return 2.0 * cores * _COPIED * 8 / seconds
 
 
+def _read() -> float:
+    rng = np.random.default_rng(1)
+    matrix, vector, out = rng.standard_normal((1_000, 1_000)), rng.standard_normal(1_000), np.empty(1_000)
+    return matrix.nbytes / best(200, lambda: np.matmul(matrix, vector, out=out))
+
+
 def _gemm() -> float:
     rng = np.random.default_rng(1)
     a, b, out = rng.standard_normal((_SIDE, _SIDE)), rng.standard_normal((_SIDE, _SIDE)), np.empty((_SIDE, _SIDE))
-    return 2.0 * _SIDE**3 / best(5, lambda: np.matmul(a, b, out=out))
+    return 2.0 * _SIDE**3 / best(10, lambda: np.matmul(a, b, out=out))
