@@ -29,6 +29,8 @@ class QuoteSnapshot:
     time_s: int
     """Unix seconds."""
     quotes: tuple[Quote, ...]
+    index: float | None = None
+    """The venue's spot index; None if the file does not say."""
 
 
 class QuoteFile:
@@ -98,7 +100,7 @@ def _summaries(path: Path) -> dict[tuple[str, int], QuoteSnapshot]:
         except Retry:
             continue  # futures and perpetuals alone
         newest = max(quote.time_s for quote in chain.quotes)
-        out[name, newest] = QuoteSnapshot(underlying=name, time_s=newest, quotes=chain.quotes)
+        out[name, newest] = QuoteSnapshot(underlying=name, time_s=newest, quotes=chain.quotes, index=chain.index)
     if not out:
         raise BadInput(f"{path}: quotes no option", hint="ask the venue with kind=option")
     return out
@@ -125,7 +127,9 @@ def _snapshot(columns: Columns, underlying: str, time_s: int) -> QuoteSnapshot:
         )
         for i in range(len(here))
     ]
-    return QuoteSnapshot(underlying=underlying, time_s=time_s, quotes=tuple(quotes))
+    said = numbers["index"][np.isfinite(numbers["index"]) & (numbers["index"] > 0.0)]
+    index = float(np.median(said)) if len(said) else None
+    return QuoteSnapshot(underlying=underlying, time_s=time_s, quotes=tuple(quotes), index=index)
 
 
 def _or_none(value: float) -> float | None:

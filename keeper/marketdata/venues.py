@@ -7,7 +7,8 @@ from pathlib import Path
 from keeper.errors import Retry
 from keeper.marketdata.book_summary import read_summary
 from keeper.marketdata.chain import Chain
-from keeper.marketdata.web import get_json, host_of, parsed
+from keeper.marketdata.quotes_file import QuoteFile, load_quotes
+from keeper.marketdata.web import get_json, host_of
 
 
 class BookSummary:
@@ -32,25 +33,35 @@ class BookSummary:
 
 
 class QuotesFile:
-    """`Venue` that is a file: a saved answer of the same API, or a table of quotes.
+    """`Venue` that is a file: a saved answer of the same API, or a table (`keeper.marketdata.quotes_columns`).
 
-    It is read again at each look; its quotes carry their own time, so a file that nobody renews grows old.
+    It is read again when it changed.  Its quotes carry their own time, so a file that nobody renews grows old; of
+    several snapshots the newest counts.  A table without an index is taken to have that of its nearest forward.
     """
 
     def __init__(self, path: Path) -> None:
         self.name = path.name
         self._path = path
+        self._seen: tuple[int, int, int] | None = None
+        self._file: QuoteFile | None = None
 
     def fetch(self, underlying: str) -> Chain:
         """See `Venue.fetch`.
 
-        Raises: `Retry` if it is not there or half written: what renews it may be at work.
+        Raises: `Retry` if it is not there: what renews it may be at work; `BadInput` if it cannot be read.
         """
         try:
-            body = self._path.read_bytes()
+            at = self._path.stat()
         except OSError as error:
             raise Retry(f"{self.name} cannot be read: {type(error).__name__}") from error
-        tree = parsed(body)
-        if tree is None:
-            raise Retry(f"{self.name} holds {len(body)} bytes that are no JSON")
-        return read_summary(tree, source=self.name, underlying=underlying)
+        seen = (at.st_mtime_ns, at.st_size, at.st_ino)
+        if self._file is None or seen != self._seen:
+            self._file = None
+            self._file, self._seen = load_quotes(self._path), seen
+        newest = self._file.at(underlying, self._file.times(underlying)[-1])
+        taken_s = min(quote.time_s for quote in newest.quotes)
+        near = min((q for q in newest.quotes if q.expiry_s > taken_s), key=lambda q: q.expiry_s, default=None)
+        index = newest.index or (near.forward if near else None)
+        if index is None or not index > 0.0:
+            raise Retry(f"{self.name} quotes no option on {underlying} that has not expired")
+        return Chain(source=self.name, taken_s=taken_s, index=index, quotes=newest.quotes)

@@ -1,5 +1,6 @@
 """From a venue's answer to what crosses into a cycle: read, cut down, kept, and never in anybody's way."""
 
+import json
 import math
 from dataclasses import dataclass, field, replace
 
@@ -282,18 +283,34 @@ def test_no_source__nothing_to_say():
     assert NoSource().read(SNAPSHOT) == ()
 
 
-def test_file__renewed_and_half_written__read_again_or_retry(tmp_path):
-    """The file is read at each look; what is renewing it may be caught in the middle."""
+def test_file__renewed_and_half_written__read_again_or_said(tmp_path):
+    """What renews the file may be caught in the middle; the next look finds it whole."""
     path = tmp_path / "quotes.json"
     venue = QuotesFile(path)
     with pytest.raises(Retry, match=r"quotes\.json cannot be read: FileNotFoundError"):
         venue.fetch("ETH")
-    path.write_text('{"result": [{"instr')
-    with pytest.raises(Retry, match="no JSON"):
-        venue.fetch("ETH")
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(Retry):
-        venue.fetch("ETH")
-    row = ", ".join(f'"{k}": {v!r}' for k, v in a_row().items()).replace("'", '"')
-    path.write_text(f"[{{{row}}}]")
-    assert len(venue.fetch("ETH").quotes) == 1
+    for broken in (b'{"result": [{"instr', b"\xff\xfe\x00", b""):
+        path.write_bytes(broken)
+        with pytest.raises(KeeperError):
+            venue.fetch("ETH")
+    path.write_text(json.dumps({"result": [a_row()]}))
+    assert venue.fetch("ETH").index == 3_000.0
+    path.write_text(json.dumps([a_row(estimated_delivery_price=3_005.0), a_row("BTC-24NOV23-90000-C")]))
+    assert venue.fetch("ETH").index == 3_005.0
+    assert venue.fetch("BTC").quotes[0].strike == 90_000.0
+
+
+def test_file__a_table_with_history__its_newest_snapshot(tmp_path):
+    """Rows of several times: the last one is what is quoted."""
+    path = tmp_path / "quotes.csv"
+    head = "snap,cur,expiry,cp,strike,fut,index,iv\n"
+    path.write_text(
+        head + "".join(f"{t},ETH,{EXPIRY},{cp},{k},3010,{i},0.6\n"
+                       for t, i in ((NOW - 60, 2_990), (NOW, 3_000)) for cp in "CP" for k in (2_800, 3_200))
+    )  # fmt: skip
+    chain = QuotesFile(path).fetch("ETH")
+    assert (chain.taken_s, chain.index, len(chain.quotes)) == (NOW, 3_000.0, 4)
+    path.write_text(head.replace("index,", "") + f"{NOW},ETH,{EXPIRY},C,3000,3010,0.6\n")
+    assert QuotesFile(path).fetch("ETH").index == 3_010.0
+    with pytest.raises(BadInput, match="no quotes on BTC"):
+        QuotesFile(path).fetch("BTC")
