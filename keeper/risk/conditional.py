@@ -73,6 +73,13 @@ def weighted_variance(returns: Floats, *, keep: Floats) -> Floats:
     return out
 
 
+def conditional(panel: Panel, *, model: Model | None, decay_per_day: float) -> Conditional:
+    """The model of an operator's choice: a fitted one, falling back to EWMA thing by thing, or None for EWMA alone."""
+    if model is None:
+        return ewma_conditional(panel, decay_per_day=decay_per_day)
+    return garch_conditional(panel, model=model, decay_per_day=decay_per_day)
+
+
 def garch_conditional(
     panel: Panel,
     *,

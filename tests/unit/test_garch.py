@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keeper.errors import LawBroken
-from keeper.risk.conditional import ewma_conditional, garch_conditional
+from keeper.risk.conditional import conditional, ewma_conditional, garch_conditional
 from keeper.risk.garch import Fitted, Innovation, Model, Unfitted, fit, judged
 from keeper.risk.panel import Panel
 from keeper.risk.recursions import Gjr, path, start_of
@@ -164,6 +164,13 @@ def test_garch_conditional__each_its_own_model__and_ewma_with_the_reason():
     assert found.now[0] == ours[-1]
     assert np.array_equal(found.before[:, 1], fallback.before[:, 1], equal_nan=True)
     assert found.now[1] == fallback.now[1]
+
+
+def test_conditional__the_operators_choice__that_model():
+    """None is EWMA, and never asks for the package."""
+    panel = a_panel([simulated(count=300)])
+    assert conditional(panel, model=None, decay_per_day=0.97).models == ("EWMA 0.97",)
+    assert conditional(panel, model=Model.GJR, decay_per_day=0.97).models == ("GJR-GARCH(1,1)",)
 
 
 def test_garch_conditional__gaps__the_returns_that_are_there():
