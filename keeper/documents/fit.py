@@ -9,10 +9,10 @@ from keeper.documents.names import InstrumentName, Kind
 from keeper.documents.portfolio import PortfolioDocument
 from keeper.errors import BadInput
 from keeper.risk.kernel.preset import Currency, Preset
-from keeper.risk.kernel.rows import Depegs, Historical, Linear, Scanned, Simulated, Stressed, Thresholds
+from keeper.risk.kernel.rows import Depegs, Historical, Linear, Scanned, Simulated, Thresholds
 
 #: Rows that are made from a market's history.
-OF_HISTORY = (Historical, Simulated, Stressed)
+OF_HISTORY = (Historical, Simulated)
 
 
 def check_fit(

@@ -1,4 +1,4 @@
-"""Rows from a market's history: filtered to today's volatility, drawn with its dependence, or as they happened.
+"""Rows from a market's history: filtered to today's volatility, or drawn with its dependence.
 
 A history that does not know every underlying an account holds makes no row: half of a joint move is none.
 """
@@ -17,7 +17,7 @@ from keeper.risk.fhs import Filtered, filter_returns
 from keeper.risk.generate.history import history as past_rows
 from keeper.risk.generate.simulation import simulation
 from keeper.risk.kernel.market import History, Market
-from keeper.risk.kernel.rows import Historical, Simulated, Stressed
+from keeper.risk.kernel.rows import Historical, Simulated
 from keeper.risk.kernel.scenarios import Generator, Scenarios
 from keeper.risk.panel import Panel
 from keeper.risk.volatility import Unestimated
@@ -54,17 +54,6 @@ def simulated(rows: Simulated, past: History, market: Market) -> Scenarios | Non
     moves = np.log(drawn.spot)
     table = _laid_out(moves, past, market, tags=drawn.tags, with_vol=past.vol_returns is not None)
     return replace(table, generator=Generator.SIMULATION)
-
-
-def stressed(rows: Stressed, past: History, market: Market) -> Scenarios | None:
-    """The named days as they happened; None where the history holds none of them."""
-    days = [i for i, tag in enumerate(past.tags) if tag.startswith(rows.days)]
-    if not days:
-        return None
-    moves = _joined(past)[days]
-    tags = tuple(past.tags[i] for i in days)
-    table = _laid_out(moves, past, market, tags=tags, with_vol=past.vol_returns is not None)
-    return replace(table, generator=Generator.STRESS, weight=np.full(len(days), rows.weight))
 
 
 def _joined(past: History) -> Floats:

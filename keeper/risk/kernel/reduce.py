@@ -17,6 +17,8 @@ Floats = npt.NDArray[np.float64]
 
 #: A cumulative probability this close to 1 − α has reached it.  Source: conventions of the margin methodology.
 _TOLERANCE = 1e-12
+#: Rows this close to the worst, relative, lose the same: the first of them is named.
+_TIE = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +30,7 @@ class Reduced:
     share: Floats
     """Weight of each row, shape (G, S); all zero where nothing loses."""
     row: npt.NDArray[np.int64]
-    """The worst row, shape (G,), the earliest on ties; −1 where nothing loses."""
+    """The worst row, shape (G,), the earliest of those that are equal but for rounding; −1 where nothing loses."""
 
 
 def reduce(losses: Floats, *, level: float | None, probability: Floats | None) -> Reduced:
@@ -58,7 +60,7 @@ def reduce(losses: Floats, *, level: float | None, probability: Floats | None) -
     return Reduced(
         loss=np.where(losing, loss, 0.0),
         share=np.where(losing[:, None], share, 0.0),
-        row=np.where(losing, worst, -1),
+        row=np.where(losing, np.argmax(checked >= checked.max(axis=1, keepdims=True) * (1.0 - _TIE), axis=1), -1),
     )
 
 

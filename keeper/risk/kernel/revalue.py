@@ -140,10 +140,11 @@ def price(forward: Floats, strike: Floats, deviation: Floats, df: Floats, is_cal
 
 
 def _token_factor(legs: Legs, table: Scenarios, token: npt.NDArray[np.bool_]) -> Floats:
-    """Factor on each collateral's price.  A debt does not shrink because its token loses its peg: size decides."""
+    """Factor on each collateral's price.  A debt does not shrink because its token loses its peg."""
     follows = legs.underlying[token]
     spot = np.where((follows == NONE)[:, None], 1.0, table.spot.T[follows] if table.spot.size else 1.0)
-    own = np.where((legs.size[token] > 0.0)[:, None], table.collateral.T[legs.token[token]], 1.0)
+    factor = table.collateral.T[legs.token[token]]
+    own = np.where((legs.size[token] > 0.0)[:, None], factor, np.maximum(factor, 1.0))
     return np.asarray(spot * own)
 
 

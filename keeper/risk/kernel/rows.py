@@ -8,7 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from keeper.risk.generate.basis import BasisRow
+from keeper.risk.generate.depeg import Depeg
 from keeper.risk.generate.grid import GridRow
+from keeper.risk.generate.skew import SkewRow
+from keeper.risk.generate.stress_days import StressDay
 from keeper.risk.kernel.market import ScanRange
 from keeper.risk.kernel.scenarios import Generator
 
@@ -108,10 +112,24 @@ class Thresholds:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Depegs:
-    """One row per collateral that follows no underlying: it loses `drop`, weighted."""
+class Based:
+    """Forwards move and spot does not, or against it."""
 
-    drop: float
+    rows: tuple[BasisRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skewed:
+    """The smile turns, or its wings rise and fall."""
+
+    rows: tuple[SkewRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Depegs:
+    """Tokens fall as far as they were seen to."""
+
+    falls: tuple[Depeg, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,12 +156,17 @@ class Simulated:
 
 @dataclass(frozen=True, kw_only=True)
 class Stressed:
-    """Named days of the market's history, as they happened."""
+    """Named days, as they happened, under the tail law: weight = c·PSR/|move|, the least over what is held."""
 
-    days: tuple[str, ...]
-    """Tags, or their beginnings: `2020-03-12`."""
-    weight: float
-    """Factor on each day's P&L."""
+    days: tuple[StressDay, ...]
+    proxy: str
+    """The underlying whose move stands for one that a day does not list."""
+    unrecorded_vol: float
+    """Rise of a 30-day volatility on a day on which it was not recorded."""
+    tail_weight: float
+    """c of the tail law."""
+    fallback: ScanRange
+    """Where a market gives no range."""
 
 
-Rows = Listed | Scanned | Linear | Thresholds | Depegs | Historical | Simulated | Stressed
+Rows = Listed | Scanned | Linear | Thresholds | Based | Skewed | Depegs | Historical | Simulated | Stressed

@@ -6,13 +6,18 @@ A table is None where the market lacks what it needs and the preset can do witho
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from keeper.risk.concentration import open_interest_fraction
-from keeper.risk.generate.grid import Scan, grid
+from keeper.risk.generate.basis import basis
+from keeper.risk.generate.depeg import depeg
+from keeper.risk.generate.grid import Scan, grid, tail_weights
+from keeper.risk.generate.skew import skew
+from keeper.risk.generate.stress import stress
 from keeper.risk.kernel import rows as source
 from keeper.risk.kernel.legs import NONE, Kind, Legs
 from keeper.risk.kernel.market import Market, ScanRange, Underlying
@@ -33,10 +38,12 @@ def table(rows: source.Rows, market: Market, legs: Legs) -> Scenarios | Unpriced
             return _linear(rows, market, legs)
         case source.Thresholds():
             return _thresholds(rows, market)
-        case source.Depegs():
-            return _depegs(rows, market)
-        case source.Historical() | source.Simulated() | source.Stressed():
+        case source.Historical() | source.Simulated():
             return _past(rows, market, legs)
+        case source.Stressed():
+            return _stressed(rows, market, legs)
+        case _:
+            return _moved(rows, market)
 
 
 def still(market: Market) -> Scenarios:
@@ -64,12 +71,8 @@ def rate_of(rate: source.Rate, *, size: float, open_interest_usd: float | None) 
 
 
 def _blank(generator: Generator, market: Market, tags: Sequence[str]) -> dict[str, Any]:
-    return unmoved(
-        generator,
-        underlyings=tuple(one.symbol for one in market.underlyings),
-        collaterals=tuple(one.symbol for one in market.collaterals),
-        tags=tuple(tags),
-    )
+    names, tokens = _names(market)
+    return unmoved(generator, underlyings=names, collaterals=tokens, tags=tuple(tags))
 
 
 def _listed(rows: source.Listed, market: Market) -> Scenarios:
@@ -91,11 +94,12 @@ def _scanned(rows: source.Scanned, market: Market, legs: Legs) -> Scenarios | Un
         scans[underlying.symbol] = Scan(psr=ranges.price, vsr_up=ranges.vol_up, vsr_down=ranges.vol_down)
     if not scans:
         return None
+    names, tokens = _names(market)
     return grid(
         rows.rows,
         scans=scans,
-        underlyings=tuple(one.symbol for one in market.underlyings),
-        collaterals=tuple(one.symbol for one in market.collaterals),
+        underlyings=names,
+        collaterals=tokens,
         tail_weight=rows.tail_weight,
         min_level=rows.min_level,
     )
@@ -123,27 +127,46 @@ def _thresholds(rows: source.Thresholds, market: Market) -> Scenarios | None:
     return Scenarios(**columns)
 
 
-def _past(rows: source.Historical | source.Simulated | source.Stressed, market: Market, legs: Legs) -> Scenarios | None:
+def _moved(rows: source.Based | source.Skewed | source.Depegs, market: Market) -> Scenarios | None:
+    names, tokens = _names(market)
+    match rows:
+        case source.Based():
+            return basis(rows.rows, underlyings=names, collaterals=tokens)
+        case source.Skewed():
+            return skew(rows.rows, underlyings=names, collaterals=tokens)
+        case source.Depegs():
+            found = depeg(rows.falls, underlyings=names, collaterals=tokens)
+            return found if len(found) else None
+
+
+def _stressed(rows: source.Stressed, market: Market, legs: Legs) -> Scenarios | None:
+    held = sorted({int(i) for i in legs.underlying if i != NONE})
+    if not held:
+        return None
+    names, tokens = _names(market)
+    found = stress(
+        rows.days, underlyings=names, collaterals=tokens, proxy=rows.proxy, unrecorded_vol=rows.unrecorded_vol
+    )
+    ranges = [(market.underlyings[i].scan or rows.fallback).price for i in held]
+    weights = [
+        tail_weights(found.spot[:, i] - 1.0, psr=psr, tail_weight=rows.tail_weight)
+        for i, psr in zip(held, ranges, strict=True)
+    ]
+    return replace(found, weight=np.min(weights, axis=0))
+
+
+def _past(rows: source.Historical | source.Simulated, market: Market, legs: Legs) -> Scenarios | None:
     held = {market.underlyings[i].symbol for i in legs.underlying if i != NONE}
     past = market.history
     if past is None or not held or not held <= set(past.underlyings):
         return None
     # Only accounts with a history pay for loading what estimates from one.
-    from keeper.risk.kernel import past as from_past  # noqa: PLC0415
+    from keeper.risk.kernel.past import historical, simulated  # noqa: PLC0415
 
-    match rows:
-        case source.Historical():
-            return from_past.historical(rows, past, market)
-        case source.Simulated():
-            return from_past.simulated(rows, past, market)
-        case source.Stressed():
-            return from_past.stressed(rows, past, market)
+    if isinstance(rows, source.Historical):
+        return historical(rows, past, market)
+    return simulated(rows, past, market)
 
 
-def _depegs(rows: source.Depegs, market: Market) -> Scenarios | None:
-    pegged = [i for i, one in enumerate(market.collaterals) if one.underlying is None]
-    if not pegged:
-        return None
-    columns = _blank(Generator.DEPEG, market, [f"{market.collaterals[i].symbol} −{rows.drop:.0%}" for i in pegged])
-    columns["collateral"][range(len(pegged)), pegged] = 1.0 - rows.drop
-    return Scenarios(**columns)
+def _names(market: Market) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return tuple(one.symbol for one in market.underlyings), tuple(one.symbol for one in market.collaterals)

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from keeper.risk.generate.basis import BasisRow
+from keeper.risk.generate.depeg import KNOWN
 from keeper.risk.generate.grid import STANDARD_16, TAILS
+from keeper.risk.generate.skew import SkewRow
+from keeper.risk.generate.stress import PROXY
+from keeper.risk.generate.stress_days import STRESS_DAYS
 from keeper.risk.kernel.charges import (
     CloseCost,
     Concentration,
@@ -20,13 +25,16 @@ from keeper.risk.kernel.charges import (
 )
 from keeper.risk.kernel.market import ScanRange
 from keeper.risk.kernel.preset import Applies, Block, Netting, Preset, Reading, SkewShape, TermScale, VolTerm
-from keeper.risk.kernel.rows import Depegs, Historical, Listed, Row, Scanned, Simulated, Stressed
-from keeper.risk.kernel.scenarios import Generator
+from keeper.risk.kernel.rows import Based, Depegs, Historical, Scanned, Simulated, Skewed, Stressed
 
 #: κ: MM as a part of IM's scenario part.
 KAPPA: Final = 0.8
 #: o: share of gains in other underlyings that may offset.
 OFFSET: Final = 0.6
+#: c: weight of the tails.
+TAIL_WEIGHT: Final = 0.75
+#: Where a market brings no calibrated ranges.
+FALLBACK: Final = ScanRange(price=0.15, vol_up=0.45, vol_down=0.3)
 #: α of expected shortfall.
 LEVEL: Final = 0.99
 #: λ of the EWMA that scales history.
@@ -40,8 +48,8 @@ PRESET: Final = Preset(
             name="grid",
             rows=Scanned(
                 rows=(*STANDARD_16, *TAILS),
-                tail_weight=0.75,
-                fallback=ScanRange(price=0.15, vol_up=0.45, vol_down=0.3),
+                tail_weight=TAIL_WEIGHT,
+                fallback=FALLBACK,
             ),
             offset=OFFSET,
         ),
@@ -60,41 +68,23 @@ PRESET: Final = Preset(
         Block(
             name="stress",
             rows=Stressed(
-                days=(
-                    "2018-02-05",
-                    "2020-03-12",
-                    "2021-05-19",
-                    "2022-06-13",
-                    "2022-11-08",
-                    "2022-11-09",
-                    "2024-08-05",
-                    "2025-10-10",
-                    "2026-02-05",
-                ),
-                # As SPAN covers an extreme move.
-                weight=0.33,
+                days=STRESS_DAYS, proxy=PROXY, unrecorded_vol=0.3, tail_weight=TAIL_WEIGHT, fallback=FALLBACK
             ),
             applies=Applies.INITIAL,
         ),
         Block(
             name="basis",
-            rows=Listed(
-                generator=Generator.BASIS,
-                rows=(Row(tag="forwards +3 %", basis=1.03), Row(tag="forwards −3 %", basis=0.97)),
-            ),
+            rows=Based(rows=(BasisRow(basis=0.045), BasisRow(basis=-0.045))),
             netting=Netting.EXPIRY,
             term=TermScale(add=0.5, mult=2.0),
         ),
+        # Read as a loss whichever way it falls, so each shock once.
         Block(
             name="skew",
-            rows=Listed(
-                generator=Generator.SKEW,
-                rows=(Row(tag="smile turns", skew=1.0), Row(tag="wings rise or fall", smile=1.0)),
-            ),
+            rows=Skewed(rows=(SkewRow(linear=1.0), SkewRow(absolute=1.0))),
             reading=Reading.ADVERSE,
         ),
-        # USDC fell to 0.8748 on 2023-03-11.
-        Block(name="depeg", rows=Depegs(drop=0.12)),
+        Block(name="depeg", rows=Depegs(falls=KNOWN)),
     ),
     initial_factor=1.0,
     maintenance_factor=KAPPA,
