@@ -273,8 +273,8 @@ def test_readme__its_example__runs_as_written(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     commands = re.findall(r"^keeper margin (.*)$", text.partition("```sh")[2].partition("```")[0], re.MULTILINE)
     assert len(commands) == 2
-    for command in commands:
-        args = [arg for arg in command.split() if arg != "--json"]
+    for line in commands:
+        args = [arg for arg in line.split() if arg != "--json"]
         result = ask(*args)
         assert result.exit_code == 0, result.output
         tree = ask_json(*args)

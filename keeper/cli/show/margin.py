@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -83,6 +84,9 @@ def _head(title: str, final: Requirement | Unpriced, whose: str) -> RenderableTy
             body.append(f"   {name} ")
             body.append(_money(amount, final.currency), "bold")
         body.append(f" {final.currency}", "bright_black")
+        if final.debt > 0.0:
+            body.append(f"\ndebt {_money(final.debt, final.currency)}   health factor ")
+            body.append(_health(final.health_factor), "bold")
     return Panel(
         body,
         title=Text(f" {title} ", style="bold"),
@@ -133,21 +137,24 @@ def _change(before: Requirement, after: Requirement) -> Table:
 
 
 def _worst(one: Requirement) -> Table:
+    """What each block of rows would require by itself, and which of them decides."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, justify="right")
-    table.add_column(overflow="fold", ratio=1)
-    table.add_row("", *(Text(head, style="bright_black") for head in ("loss", "row")))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("", *(Text(head, style="bright_black") for head in ("loss", "binds", "row")))
     named = {row.name: row for level in (one.initial, one.maintenance) for row in level.worst}
     for row in named.values():
         binds = [short for short, level in (("IM", one.initial), ("MM", one.maintenance)) if level.binding == row.name]
         mark = Text("  ● " if binds else "    ", style="red")
-        name = Text.assemble(mark, (row.name, "bold" if binds else ""))
-        tags = " · ".join(dict.fromkeys(row.rows)) or "nothing loses"
-        said = Text(tags, style="" if row.rows else "bright_black")
-        if binds:
-            said.append(f"   binds {' and '.join(binds)}", "bright_black")
-        table.add_row(name, _money(row.loss, one.currency), said)
+        tags = " · ".join(dict.fromkeys(row.rows))
+        table.add_row(
+            Text.assemble(mark, (row.name, "bold" if binds else "")),
+            _money(row.loss, one.currency),
+            Text(" ".join(binds), style="red"),
+            Text(_minus(tags)) if tags else Text("nothing loses", style="bright_black"),
+        )
     return table
 
 
@@ -160,7 +167,7 @@ def _requirement(one: Requirement, sizes: Mapping[str, float], *, explain: bool,
         is_leg = row.kind is LineKind.LEG
         name = Text(f"  {row.what}", style="" if is_leg and explain else "bright_black" if is_leg else "cyan")
         size = _signed(f"{sizes[row.what]:+,.10g}") if is_leg and row.what in sizes else ""
-        beside = [Text.assemble(_bar(row.initial, largest), "  ", (row.detail, "bright_black"))] if wide else []
+        beside = [Text.assemble(_bar(row.initial, largest), "  ", (_minus(row.detail), "bright_black"))] if wide else []
         table.add_row(name, size, _money(row.initial, one.currency), _money(row.maintenance, one.currency), *beside)
     total = [Text(_money(amount, one.currency), style="bold underline") for amount in (one.im, one.mm)]
     table.add_row(Text("  required", style="bold"), "", *total)
@@ -203,7 +210,7 @@ def _table(*heads: str, wide: bool = False) -> Table:
     for number in range(len(heads)):
         table.add_column(justify="right" if number else "left", no_wrap=True)
     if wide:
-        table.add_column(ratio=1, overflow="ellipsis", no_wrap=True)
+        table.add_column(overflow="fold")
     if any(heads):
         table.add_row(*(Text(head, style="bright_black") for head in heads))
     return table
@@ -227,6 +234,11 @@ def _signed(number: str) -> str:
     return number.replace("-", "−")
 
 
+def _minus(words: str) -> str:
+    """True minus signs before numbers, and no change to dates and names."""
+    return re.sub(r"(?<!\S)-(?=\d)", "−", words)
+
+
 def _health(value: float) -> str:
     return "∞" if math.isinf(value) else f"{value:.3f}"
 
@@ -240,12 +252,11 @@ def margin_tree(found: Evaluation) -> dict[str, Any]:
         tree["after"] = requirement_tree(found.after)
     if isinstance(found.before, Requirement) and isinstance(found.after, Requirement):
         old, new = found.before, found.after
-        finite = math.isfinite(old.health) and math.isfinite(new.health)
         tree["change"] = {
             "equity": new.equity - old.equity,
             "IM": new.im - old.im,
             "MM": new.mm - old.mm,
-            "health": new.health - old.health if finite else None,
+            "health": _finite(new.health - old.health) if math.isfinite(old.health) else None,
         }
     tree["notes"] = list(found.notes)
     return tree
@@ -261,10 +272,17 @@ def requirement_tree(one: Requirement | Unpriced) -> dict[str, Any]:
         "equity": one.equity,
         "IM": one.im,
         "MM": one.mm,
-        "health": one.health if math.isfinite(one.health) else None,
+        "health": _finite(one.health),
+        "debt": one.debt,
+        "health_factor": _finite(one.health_factor),
         "initial": _level_tree(one.initial, excess=one.im_excess),
         "maintenance": _level_tree(one.maintenance, excess=one.mm_excess),
     }
+
+
+def _finite(ratio: float) -> float | None:
+    """JSON has no infinity: a ratio to nothing is null."""
+    return ratio if math.isfinite(ratio) else None
 
 
 def _level_tree(level: Level, *, excess: float) -> dict[str, Any]:
