@@ -51,7 +51,7 @@ class Correlation:
     matrix: Floats
     """Shape (U, U), symmetric, ones on the diagonal.  Pairs measured on different days need not fit together."""
     error: Floats
-    """Estimated variance of each entry, shape (U, U); zeros on the diagonal."""
+    """Estimated variance of each entry (delta method), shape (U, U); zeros on the diagonal."""
     effective: float
     """Returns that count, (Σw)² / Σw² of the pair with the fewest."""
 
@@ -103,13 +103,26 @@ def weighted_correlation(residuals: npt.ArrayLike, *, weights: npt.ArrayLike) ->
     scale = np.sqrt(power * power.T)
     matrix = np.clip((weight[:, None] * x).T @ x / scale, -1.0, 1.0)
     matrix = (matrix + matrix.T) / 2.0
-    # Spread of the products x·y of unit-variance residuals about their mean, over the returns that count.
-    fourth = (weight[:, None] * x**2).T @ x**2 * total / scale**2
-    error = np.maximum(fourth - matrix**2, 0.0) / effective
+    error = _spread(x, weight=weight, there=there, matrix=matrix, power=power, total=total) / effective
+    error = np.maximum(error, 0.0)
     np.fill_diagonal(matrix, 1.0)
     np.fill_diagonal(error, 0.0)
     finite(correlation=matrix, error=error)
     return Correlation(matrix=matrix, error=(error + error.T) / 2.0, effective=float(effective.min()))
+
+
+def _spread(x: Floats, *, weight: Floats, there: Floats, matrix: Floats, power: Floats, total: Floats) -> Floats:
+    """Variance of what one return adds to a correlation, shape (U, U).
+
+    A correlation divides by volatilities estimated on the same returns, so that to first order a return of a and b
+    volatilities adds a·b − ρ·(a² + b²)/2: a day on which both are wild tells little about how they go together.
+    """
+    weighted = weight[:, None] * x
+    scale = power * power.T
+    both = (weighted * x).T @ x**2 / scale
+    cube = (weighted * x**2).T @ x / (power * np.sqrt(scale))
+    fourth = (weighted * x**3).T @ there / power**2
+    return total * (both - matrix * (cube + cube.T) + matrix**2 / 4.0 * (fourth + fourth.T + 2.0 * both))
 
 
 def decay_weights(age_days: npt.ArrayLike, *, decay_per_day: float = CORRELATION_DECAY) -> Floats:

@@ -45,10 +45,10 @@ def slow_pair(x, y, weights):
     total = sum(w for w, _, _ in rows)
     va = sum(w * a * a for w, a, _ in rows) / total
     vb = sum(w * b * b for w, _, b in rows) / total
-    products = [(w / total, a * b / math.sqrt(va * vb)) for w, a, b in rows]
-    rho = sum(w * p for w, p in products)
-    spread = sum(w * (p - rho) ** 2 for w, p in products)
-    return rho, spread * sum(w * w for w, _ in products)
+    units = [(w / total, a / math.sqrt(va), b / math.sqrt(vb)) for w, a, b in rows]
+    rho = sum(w * a * b for w, a, b in units)
+    spread = sum(w * (a * b - rho * (a * a + b * b) / 2) ** 2 for w, a, b in units)
+    return rho, spread * sum(w * w for w, _, _ in units)
 
 
 def a_symmetric(seed, count):
@@ -80,6 +80,17 @@ def test_weighted_correlation__nothing_missing__valid(seed, assets):
     """DEP-1: what is measured on the same days for all is a correlation of something."""
     values = residuals_of(seed, assets=assets)
     assert is_valid(measured(values, decay_weights(np.zeros(len(values)))).matrix), "DEP-1"
+
+
+def test_weighted_correlation__its_error__that_of_many_samples():
+    """DEP-1: the error is what correlations of like samples scatter by: (1 − ρ²)² / n for normal returns."""
+    rng = np.random.default_rng(4)
+    chol = np.linalg.cholesky([[1.0, 0.8], [0.8, 1.0]])
+    samples = [measured(rng.normal(size=(200, 2)) @ chol.T, decay_weights(np.zeros(200))) for _ in range(400)]
+    scatter = float(np.var([one.matrix[0, 1] for one in samples]))
+    told = float(np.mean([one.error[0, 1] for one in samples]))
+    assert told == pytest.approx(scatter, rel=0.15), "DEP-1"
+    assert told == pytest.approx((1 - 0.64) ** 2 / 200, rel=0.1), "DEP-1"
 
 
 def test_weighted_correlation__slower_decay__remembers_longer():
