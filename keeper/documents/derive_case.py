@@ -268,7 +268,7 @@ def _seconds(written: float) -> float:
 
 
 def _expiry(seconds: float) -> str:
-    return f"{seconds:g}s"
+    return f"{seconds!r}s"
 
 
 def _svi_vol(feed: FeedInput, strike: float, at: str) -> float:
