@@ -9,16 +9,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from keeper.domain.prices import PriceHistory
+from keeper.domain.quotes import QuoteSheet, Unquoted
 from keeper.domain.vols import VolHistory
 from keeper.errors import BadInput
 from keeper.marketdata.prices_file import load_prices
 from keeper.marketdata.vols_file import load_vols
 from keeper.ports import Store
 from keeper.protocols.clearinghouse.names import account_name, parse_account
+from keeper.risk.surface.quotes import QuoteHistory
 from keeper.settings import Settings
 from keeper.store import open_store
 
-__all__ = ["account_name", "parse_account", "price_history", "recall", "vol_histories"]
+__all__ = ["account_name", "parse_account", "price_history", "quote_file", "quote_sheets", "recall", "vol_histories"]
 
 _SQLITE = "sqlite:///"
 
@@ -45,3 +47,26 @@ def price_history(path: Path, *, name: str | None = None) -> PriceHistory:
 def vol_histories(path: Path) -> Mapping[str, VolHistory]:
     """See `load_vols`."""
     return load_vols(path)
+
+
+def quote_file(path: Path) -> QuoteHistory:
+    """See `load_quotes`."""
+    from keeper.marketdata.quotes_file import load_quotes  # noqa: PLC0415 - it brings an HTTP client along
+
+    return load_quotes(path)
+
+
+def quote_sheets(path: Path, *, max_per_expiry: int) -> Mapping[str, QuoteSheet | Unquoted]:
+    """The newest quotes of each underlying in a file, cut down as for a publication that lists every quoted expiry.
+
+    Raises: `BadInput` as `load_quotes`; `Retry` if nothing of an underlying has not expired.
+    """
+    from keeper.marketdata.chain import sheet  # noqa: PLC0415 - with an HTTP client, as above
+    from keeper.marketdata.venues import QuotesFile  # noqa: PLC0415
+
+    venue = QuotesFile(path)
+    chains = {name: venue.fetch(name) for name in quote_file(path).underlyings}
+    return {
+        name: sheet(chain, 0, {q.expiry_s for q in chain.quotes}, max_per_expiry=max_per_expiry)
+        for name, chain in chains.items()
+    }

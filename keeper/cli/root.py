@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "explain": "Take one account apart: equity, requirement, and why it was or was not liquidated.",
     "replay": "Live a stored block again and compare the bytes.",
     "margin": "Margin an account that is written down: any venue's rule, before and after orders; needs no chain.",
+    "surface": "Fit a chain of option quotes, find its arbitrage, repair or refuse.",
     "calibrate": "Find target parameters in recorded histories, each with its reasons.",
     "demo": "Watch the whole job on an embedded chain: a market, a crash, a keeper.",
 }

@@ -6,7 +6,6 @@ CSV, CSV.gz and Parquet have the columns of `keeper.marketdata.quotes_columns`; 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,25 +15,13 @@ from keeper.errors import BadInput, Retry
 from keeper.marketdata.book_summary import read_summary
 from keeper.marketdata.quotes_columns import EXPECTED, Columns, columns_of_csv, columns_of_parquet, is_parquet
 from keeper.marketdata.web import parsed
-from keeper.risk.surface.quotes import Quote
+from keeper.risk.surface.quotes import Quote, QuoteSnapshot
 
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, kw_only=True)
-class QuoteSnapshot:
-    """What a venue quoted on one underlying at one time."""
-
-    underlying: str
-    time_s: int
-    """Unix seconds."""
-    quotes: tuple[Quote, ...]
-    index: float | None = None
-    """The venue's spot index; None if the file does not say."""
-
-
 class QuoteFile:
-    """The snapshots of a file."""
+    """The snapshots of a file: a `QuoteHistory`."""
 
     def __init__(self, path: Path) -> None:
         """Read it.  Raises: `BadInput` naming the file and what is wrong with it."""

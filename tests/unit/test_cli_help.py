@@ -43,6 +43,7 @@ ALL_OPTIONS = {
         "--config",
         "--json",
     ],
+    "surface": ["QUOTES", "--currency", "--snapshot", "--model", "--all", "--plot", "--json"],
     "demo": ["--json"],
 }
 

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from keeper.risk.surface.arbitrage import Violation
 from keeper.risk.surface.smile import Surface
@@ -63,6 +64,32 @@ class Quote:
     """Premium over forward; None if nobody offers."""
     open_interest: float = 0.0
     """In units of the underlying."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuoteSnapshot:
+    """What a venue quoted on one underlying at one time."""
+
+    underlying: str
+    time_s: int
+    """Unix seconds."""
+    index: float | None
+    """The venue's spot index; None if it tells none."""
+    quotes: tuple[Quote, ...]
+
+
+class QuoteHistory(Protocol):
+    """Snapshots of one or more underlyings, such as a file holds."""
+
+    @property
+    def underlyings(self) -> tuple[str, ...]:
+        """Their names, sorted."""
+
+    def times(self, underlying: str) -> tuple[int, ...]:
+        """When it was quoted, ascending, unix seconds.  Raises: `BadInput` if it never was."""
+
+    def at(self, underlying: str, time_s: int) -> QuoteSnapshot:
+        """One snapshot, of `times`."""
 
 
 @dataclass(frozen=True, kw_only=True)
