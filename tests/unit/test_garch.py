@@ -1,6 +1,7 @@
 """GARCH and GJR fits: what they find, when they refuse, and that their paths are those of `arch` (VOL-2, VOL-3)."""
 
 import math
+import subprocess
 import sys
 
 import numpy as np
@@ -188,3 +189,16 @@ def test_garch_conditional__overlapping_rows__law_broken():
     overlapping = Panel(symbols=panel.symbols, time_s=panel.time_s // 2, returns=panel.returns, horizon_s=86_400)
     with pytest.raises(LawBroken, match="do not overlap"):
         garch_conditional(overlapping, model=Model.GARCH, decay_per_day=0.97)
+
+
+def test_import__without_a_fit__no_arch():
+    """The package takes seconds to load: importing what may fit, and taking EWMA, does not load it."""
+    code = (
+        "import sys, numpy as np\n"
+        "from keeper.risk.conditional import conditional\n"
+        "from keeper.risk.panel import Panel\n"
+        "p = Panel(symbols=('A',), time_s=np.arange(30) * 86400, returns=np.full((30, 1), 0.01), horizon_s=86400)\n"
+        "assert conditional(p, model=None, decay_per_day=0.97).now[0] > 0\n"
+        "assert not {'arch', 'pandas', 'statsmodels'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
