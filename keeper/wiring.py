@@ -37,6 +37,7 @@ from keeper.protocols.clearinghouse.index import HouseIndex
 from keeper.protocols.clearinghouse.probe import HouseProbe
 from keeper.protocols.clearinghouse.reader import HouseReader
 from keeper.protocols.clearinghouse.views import Views
+from keeper.risk.implied import fitted
 from keeper.settings import KeySource, Settings
 from keeper.store import open_store
 
@@ -192,6 +193,7 @@ def quote_source(settings: Settings, deployment: Deployment) -> QuoteSource:
         quoted_names(settings, deployment),
         poll_every_s=settings.quotes.poll_every_s,
         max_per_expiry=settings.quotes.max_per_expiry,
+        prepare=lambda sheet: fitted(sheet, settings.risk.implied),
     )
 
 

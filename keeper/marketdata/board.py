@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
-from keeper.domain.quotes import Quoted, Unquoted
+from keeper.domain.quotes import Quoted, QuoteSheet, Unquoted
 from keeper.domain.snapshot import Snapshot
 from keeper.errors import KeeperError
 from keeper.marketdata.chain import Chain, Venue, sheet
@@ -36,14 +36,25 @@ class QuoteBoard:
         names: the venue's name of each underlying by our ticker; one that is not here is not quoted there.
         poll_every_s: how often `refresh` is called, by which a venue's plea to wait is counted.
         max_per_expiry: most quotes of one expiry that cross into a cycle.
+        prepare: told of each new sheet before a cycle reads it, to do there what is slow (the fit, which is kept).
     """
 
-    def __init__(self, venue: Venue, names: Mapping[str, str], *, poll_every_s: int, max_per_expiry: int) -> None:
-        self._venue, self._names = venue, dict(names)
+    def __init__(
+        self,
+        venue: Venue,
+        names: Mapping[str, str],
+        *,
+        poll_every_s: int,
+        max_per_expiry: int,
+        prepare: Callable[[QuoteSheet], object] = lambda _: None,
+    ) -> None:
+        self._venue, self._names, self._prepare = venue, dict(names), prepare
         self._poll_every_s, self._max_per_expiry = poll_every_s, max_per_expiry
         # Each value is replaced whole, so that a reader in another thread sees the one before or the one after.
         self._chains: dict[str, Chain] = {}
         self._trouble: dict[str, str] = {}
+        # Underlying id and listed expiries by name, as the last cycle saw them.
+        self._listed: dict[str, tuple[int, tuple[int, ...]]] = {}
         self._failures = self._skip = 0
 
     def refresh(self) -> None:
@@ -64,12 +75,21 @@ class QuoteBoard:
             else:
                 held = self._chains.get(name)
                 if held is None or chain.taken_s >= held.taken_s:  # a cache on the way may answer with older ones
+                    self._prepare_for(name, chain)
                     self._chains[name] = chain
                 self._trouble.pop(name, None)
                 log.debug("quotes.fetched", venue=self._venue.name, underlying=name, quotes=len(chain.quotes))
         self._failures = self._failures + 1 if failed else 0
         backed_off = min(2**self._failures - 1, MOST_SKIPPED) if self._failures > 1 else 0
         self._skip = max(backed_off, -(-wait_s // self._poll_every_s) - 1 if wait_s else 0)
+
+    def _prepare_for(self, name: str, chain: Chain) -> None:
+        """Make the sheet that the next cycle will read; before the first cycle, one of the nearest expiries."""
+        nearest = tuple(sorted({quote.expiry_s for quote in chain.quotes}))[:2]
+        underlying, listed = self._listed.get(name, (0, nearest))
+        made = sheet(chain, underlying, listed, max_per_expiry=self._max_per_expiry)
+        if isinstance(made, QuoteSheet):
+            self._prepare(made)
 
     def read(self, snapshot: Snapshot) -> tuple[Quoted, ...]:
         """See `QuoteSource.read`."""
@@ -79,6 +99,7 @@ class QuoteBoard:
             listed = [one.expiry for one in u.listings if one.expiry > snapshot.block.timestamp]
             if name is None or not listed:
                 continue
+            self._listed[name] = (u.underlying, tuple(listed))
             chain, trouble = self._chains.get(name), self._trouble.get(name, "")
             if chain is None:
                 reason = trouble or f"{self._venue.name} has not answered yet"

@@ -219,7 +219,8 @@ def see(quoted: Quoted | None, *, spot: int | None, now: int, knobs: ImpliedKnob
         return Unseen(reason=f"no expiry of {quoted.source} can be used{first}")
     worst = max(error.rms for error in fit.errors.values())
     said = (
-        f"quotes of {quoted.source}, {age} s old, index {gap:+.2%} from our oracle; {len(fit.surface.slices)} expiries "
-        f"fitted to {worst:.2f} points rms at worst, {fit.repaired} repaired, {len(fit.refused)} left out"
+        f"quotes of {quoted.source}, {age} s old, index {gap:+.2%} from our oracle; expiries fitted "
+        f"{len(fit.surface.slices)}, repaired {fit.repaired}, left out {len(fit.refused)}; worst fit {worst:.2f} "
+        "points rms"
     )
     return View(fit=fit, surface=fit.surface, spot=spot, now=now, knobs=knobs, said=said)

@@ -13,7 +13,7 @@ from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.snapshot import Snapshot
 from keeper.domain.tx import SignerRole, TxAttempt, TxIntent, TxRecord, TxState
 from keeper.marketdata.board import NoSource
-from keeper.ports import Store
+from keeper.ports import QuoteSource, Store
 
 ADDRESS = "0x" + "11" * 20
 
@@ -87,7 +87,9 @@ class StoringSender:
         return ()
 
 
-def live(store: Store, *snapshots: Snapshot, policy: PolicyKnobs | None = None) -> CycleRecord:
+def live(
+    store: Store, *snapshots: Snapshot, policy: PolicyKnobs | None = None, quotes: QuoteSource | None = None
+) -> CycleRecord:
     """Live blocks one after the other; every transaction is sent and stays in flight.
 
     Returns: the record of the last.
@@ -95,7 +97,11 @@ def live(store: Store, *snapshots: Snapshot, policy: PolicyKnobs | None = None) 
     sender, record = StoringSender(store), None
     for snapshot in snapshots:
         ports = Ports(
-            reader=BuiltReader(snapshot), quotes=NoSource(), encoder=PlainEncoder(), sender=sender, store=store
+            reader=BuiltReader(snapshot),
+            quotes=quotes or NoSource(),
+            encoder=PlainEncoder(),
+            sender=sender,
+            store=store,
         )
         record = cycle(snapshot.block, ports, RiskKnobs(), policy or PolicyKnobs())
     assert record is not None, "give at least one snapshot"

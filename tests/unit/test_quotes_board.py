@@ -278,6 +278,20 @@ def test_board__underlying_without_options__no_word():
     assert board.read(a_snapshot(underlying=replace(an_underlying(), listings=expired))) == ()
 
 
+def test_board__new_sheet__prepared_before_a_cycle_reads_it():
+    """The slow part, the fit, is done where nobody waits: of the very sheet that is read next."""
+    prepared = []
+    venue = FakeVenue([a_chain(taken_s=NOW - 60), a_chain(taken_s=NOW), Retry("no")])
+    board = QuoteBoard(venue, {"ETH": "ETH"}, poll_every_s=30, max_per_expiry=16, prepare=prepared.append)
+    board.refresh()
+    assert [one.taken_s for one in prepared] == [NOW - 60], "before the first cycle, of what is quoted"
+    board.read(SNAPSHOT)
+    board.refresh()
+    assert prepared[1:] == list(board.read(SNAPSHOT))
+    board.refresh()
+    assert len(prepared) == 2, "nothing new, nothing to prepare"
+
+
 def test_no_source__nothing_to_say():
     NoSource().refresh()
     assert NoSource().read(SNAPSHOT) == ()

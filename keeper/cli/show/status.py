@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -13,6 +12,8 @@ from rich.text import Text
 from keeper.cli.show import words
 from keeper.cli.show.actions import became, handed_tree, on_what, tx_state, tx_tree
 from keeper.cli.show.cycle import alerts_view
+from keeper.cli.show.tables import table as plain_table
+from keeper.cli.show.targets import targets_tree, targets_view
 from keeper.domain.action import kind
 from keeper.domain.snapshot import Snapshot, Usable
 from keeper.offline import account_name
@@ -32,7 +33,7 @@ def status_view(status: Status) -> RenderableType:
         parts.append(alerts_view(status.last))
     parts.append(_bands(status))
     if status.snapshot is not None:
-        parts += [_markets(status, status.snapshot), *_auctions(status.snapshot)]
+        parts += [_markets(status, status.snapshot), *targets_view(status), *_auctions(status.snapshot)]
     parts += [*_nearest(status), *_open(status), *_notices(status), *_lately(status)]
     return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts[:-1]), parts[-1])
 
@@ -55,7 +56,7 @@ def _head(status: Status) -> RenderableType:
 
 
 def _bands(status: Status) -> RenderableType:
-    table = _table("accounts", "count", "", "equity", "maintenance", "initial")
+    table = plain_table("accounts", "count", "", "equity", "maintenance", "initial")
     total = max(1, sum(band.accounts for band in status.bands.values()))
     for band, one in status.bands.items():
         style = words.BAND_STYLES[band] if one.accounts else "bright_black"
@@ -68,7 +69,7 @@ def _bands(status: Status) -> RenderableType:
 def _markets(status: Status, snapshot: Snapshot) -> RenderableType:
     assert status.last is not None
     targets = {t.underlying: t for t in status.last.decision.targets}
-    table = _table("market", "spot", "scan range", "target", "file age", "next publication")
+    table = plain_table("market", "spot", "scan range", "target", "file age", "next publication")
     now = snapshot.block.timestamp
     for u in snapshot.underlyings:
         spot = Text(words.usd(u.spot.wad)) if isinstance(u.spot, Usable) else Text("unusable", style="bold red")
@@ -90,7 +91,7 @@ def _markets(status: Status, snapshot: Snapshot) -> RenderableType:
 def _auctions(snapshot: Snapshot) -> list[RenderableType]:
     if not snapshot.auctions:
         return []
-    table = _table("auction", "running", "paid in", "paid by fund", "")
+    table = plain_table("auction", "running", "paid in", "paid by fund", "")
     for one in snapshot.auctions:
         table.add_row(
             account_name(one.account),
@@ -106,7 +107,7 @@ def _nearest(status: Status) -> list[RenderableType]:
     if not status.nearest:
         return []
     # In full, so that it can be handed to `keeper explain`.
-    table = _table("nearest to liquidation", "health", "equity", "maintenance", "")
+    table = plain_table("nearest to liquidation", "health", "equity", "maintenance", "")
     for one in status.nearest:
         style = words.BAND_STYLES[one.band]
         health = Text(words.health(one.health_ppm), style=style)
@@ -118,7 +119,7 @@ def _nearest(status: Status) -> list[RenderableType]:
 def _open(status: Status) -> list[RenderableType]:
     if not status.open_txs:
         return [Text("no transaction is open", style="bright_black")]
-    table = _table("open transaction", "state", "nonce", "tries", "decided at", "why", numbers=2)
+    table = plain_table("open transaction", "state", "nonce", "tries", "decided at", "why", numbers=2)
     for tx in status.open_txs:
         nonce = "–" if tx.nonce is None else str(tx.nonce)
         block = f"{tx.intent.decided_at.number:,}"
@@ -129,7 +130,7 @@ def _open(status: Status) -> list[RenderableType]:
 def _notices(status: Status) -> list[RenderableType]:
     if not status.notices:
         return []
-    table = _table(f"margin calls, {status.called} standing", "block", "health", "equity", "maintenance", "")
+    table = plain_table(f"margin calls, {status.called} standing", "block", "health", "equity", "maintenance", "")
     for one in status.notices:
         state = Text("ended", style="bright_black") if one.ended else Text("stands", style="yellow")
         call = one.call
@@ -148,7 +149,7 @@ def _lately(status: Status) -> list[RenderableType]:
     if not status.lately:
         return [Text("nothing was decided lately", style="bright_black")]
     symbols = {u.underlying: u.symbol for u in status.snapshot.underlyings} if status.snapshot else {}
-    table = _table("lately", "block", "on", "why", "what became of it", numbers=1)
+    table = plain_table("lately", "block", "on", "why", "what became of it", numbers=1)
     for one in status.lately:
         action = one.handed.action
         table.add_row(
@@ -161,19 +162,10 @@ def _lately(status: Status) -> list[RenderableType]:
     return [table]
 
 
-def _table(*names: str, numbers: int = 9) -> Table:
-    """A table whose columns after the first are right-aligned, `numbers` of them."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=False, header_style="bright_black")
-    for i, name in enumerate(names):
-        right = 0 < i <= numbers and name != ""
-        table.add_column(name, justify="right" if right else "left", no_wrap=i == 0)
-    return table
-
-
 def status_tree(status: Status) -> dict[str, Any]:
     """Everything, as one object."""
     last, snapshot = status.last, status.snapshot
-    targets = {t.underlying: t.ranges.psr_ppm for t in last.decision.targets} if last else {}
+    targets = {t.underlying: t for t in last.decision.targets} if last else {}
     return {
         "now_s": status.now_s,
         "last_block": None
@@ -196,7 +188,8 @@ def status_tree(status: Status) -> dict[str, Any]:
                 "symbol": u.symbol,
                 "spot": words.money(u.spot.wad) if isinstance(u.spot, Usable) else None,
                 "psr_ppm": u.live.ranges.psr_ppm if u.live else None,
-                "psr_target_ppm": targets.get(u.underlying),
+                "psr_target_ppm": targets[u.underlying].ranges.psr_ppm if u.underlying in targets else None,
+                "target": targets_tree(targets.get(u.underlying)),
             }
             for u in (snapshot.underlyings if snapshot else ())
         ],

@@ -1,0 +1,15 @@
+"""The one table that all answers for a person are set in."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.table import Table
+
+
+def table(*names: str, numbers: int = 9) -> Table:
+    """A table whose columns after the first are right-aligned, `numbers` of them."""
+    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=False, header_style="bright_black")
+    for i, name in enumerate(names):
+        right = 0 < i <= numbers and name != ""
+        made.add_column(name, justify="right" if right else "left", no_wrap=i == 0)
+    return made
