@@ -11,7 +11,7 @@ from pathlib import Path
 from keeper.domain.prices import PriceHistory
 from keeper.domain.quotes import QuoteSheet, Unquoted
 from keeper.domain.vols import VolHistory
-from keeper.errors import BadInput
+from keeper.errors import BadInput, Retry
 from keeper.marketdata.prices_file import load_prices
 from keeper.marketdata.vols_file import load_vols
 from keeper.ports import Store
@@ -59,13 +59,16 @@ def quote_file(path: Path) -> QuoteHistory:
 def quote_sheets(path: Path, *, max_per_expiry: int) -> Mapping[str, QuoteSheet | Unquoted]:
     """The newest quotes of each underlying in a file, cut down as for a publication that lists every quoted expiry.
 
-    Raises: `BadInput` as `load_quotes`; `Retry` if nothing of an underlying has not expired.
+    Raises: `BadInput` as `load_quotes`, and if nothing of an underlying has a life left.
     """
     from keeper.marketdata.chain import sheet  # noqa: PLC0415 - with an HTTP client, as above
     from keeper.marketdata.venues import QuotesFile  # noqa: PLC0415
 
-    venue = QuotesFile(path)
-    chains = {name: venue.fetch(name) for name in quote_file(path).underlyings}
+    names, venue = quote_file(path).underlyings, QuotesFile(path)
+    try:
+        chains = {name: venue.fetch(name) for name in names}
+    except Retry as error:
+        raise BadInput(f"{path}: {error.message}", hint="name a file with quotes that had not expired") from error
     return {
         name: sheet(chain, 0, {q.expiry_s for q in chain.quotes}, max_per_expiry=max_per_expiry)
         for name, chain in chains.items()

@@ -22,16 +22,17 @@ from keeper.cli.show.calibrate import Answer, calibrate_tree, calibrate_view
 from keeper.domain.knobs import RiskKnobs
 from keeper.domain.prices import PriceHistory
 from keeper.errors import BadInput
-from keeper.offline import price_history, vol_histories
+from keeper.offline import price_history, quote_sheets, vol_histories
 from keeper.risk.calibrate import Calibration
 from keeper.risk.calibrate import calibrate as calibrate_history
+from keeper.risk.surface_targets import surface_targets
 from keeper.risk.vol_range import vol_moves, vol_ranges
 from keeper.risk.volatility import Unestimated
-from keeper.settings import load_settings
+from keeper.settings import Settings, load_settings
 
 EXAMPLE = """keeper calibrate --prices BTC=btc_1h.csv.gz ETH=eth_1h.csv.gz
 keeper calibrate --prices eth_1h.csv --vol-history atm.csv.gz --level 0.975 --horizon 4
-keeper calibrate --prices eth_1h.csv --in-force 12.5 --json"""
+keeper calibrate --prices eth_1h.csv --surface deribit_chain.parquet --in-force 12.5 --json"""
 
 SHAPE = Several
 
@@ -41,6 +42,10 @@ def calibrate(
     prices: Annotated[
         list[str] | None,
         typer.Option(metavar="[NAME=]FILE…", help="Price histories: CSV or CSV.gz with a time and a close."),
+    ] = None,
+    surface: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE…", help="Option quotes, as keeper surface reads them; the newest snapshot counts."),
     ] = None,
     vol_history: Annotated[
         list[Path] | None,
@@ -72,7 +77,8 @@ def calibrate(
     often it was breached over that sample and, day by day without knowing the future, how often the same rule would
     have been; coverage tests with exact probabilities beside the usual limits, traffic light, shortfall test, what the
     margin costs and how much it swings. Gaps in the data are left open. For each history of volatilities: the
-    volatility scan range, up and down.
+    volatility scan range, up and down. For each file of quotes: what would be published per expiry, by the code that
+    publishes.
 
     Price files have a column ts, time, timestamp or date (unix seconds or ISO, UTC) and a column close or price; rows
     ascend. Volatility files have ts, atm_iv (0.5 is 50 %), and t in years or dte in days; cur names the underlying.
@@ -82,15 +88,16 @@ def calibrate(
     Exit codes: 0 when everything was calibrated; 2 for input that cannot be used, and for a history that is too short,
     with the reason in the answer.
     """
-    if not prices and not vol_history:
-        raise BadInput(
-            "nothing to calibrate on", hint="give at least one history: keeper calibrate --prices eth_1h.csv"
-        )
-    knobs, origin = _knobs(config, level, horizon)
+    if not prices and not vol_history and not surface:
+        raise BadInput("nothing to calibrate on", hint="give at least one file: keeper calibrate --prices eth_1h.csv")
+    settings, origin = _settings(config)
+    knobs = _knobs(settings.risk, level, horizon)
     in_force_ppm = _in_force(in_force)
     rng = np.random.default_rng(seed)
     histories = [_history(one) for one in prices or ()]
     vols = [one for path in vol_history or () for one in vol_histories(path).values()]
+    most = settings.quotes.max_per_expiry
+    sheets = [one for path in surface or () for one in quote_sheets(path, max_per_expiry=most).items()]
     found: list[tuple[str, Calibration | Unestimated]] = []
     for history in histories:
         with _progress(history.name) as tick:
@@ -103,25 +110,32 @@ def calibrate(
         (name, m if isinstance(m, Unestimated) else vol_ranges(m, knobs, rng=rng, replicates=replicates))
         for name, m in moves
     ]
-    result = Answer(knobs=knobs, origin=origin, seed=seed, replicates=replicates, prices=found, vols=ranges)
+    surfaces = [(name, surface_targets(sheet, knobs)) for name, sheet in sheets]
+    result = Answer(
+        knobs=knobs, origin=origin, seed=seed, replicates=replicates, prices=found, vols=ranges, surfaces=surfaces
+    )
     if as_json:
         answer(calibrate_tree(result))
     else:
         console().print(calibrate_view(result))
-    if any(isinstance(one, Unestimated) for _, one in [*found, *ranges]):
+    if any(isinstance(one, Unestimated) for _, one in [*found, *ranges, *surfaces]):
         raise typer.Exit(INPUT)
 
 
-def _knobs(config: Path | None, level: float | None, horizon: float | None) -> tuple[RiskKnobs, str]:
+def _settings(config: Path | None) -> tuple[Settings, str]:
     """The settings that count, and where they are from.  Raises: `BadInput`."""
     path = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
-    knobs = load_settings(path, os.environ).risk
+    return load_settings(path, os.environ), str(path) if path else "defaults"
+
+
+def _knobs(knobs: RiskKnobs, level: float | None, horizon: float | None) -> RiskKnobs:
+    """With what the command line says instead.  Raises: `BadInput`."""
     if level is not None:
         knobs = replace(knobs, es_level=level)
     if horizon is not None:
         knobs = replace(knobs, horizon_hours=horizon)
     knobs.validate()
-    return knobs, str(path) if path else "defaults"
+    return knobs
 
 
 def _in_force(percent: float | None) -> int | None:

@@ -15,13 +15,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from keeper.cli.show.words import percent, signed
+from keeper.cli.show.words import day, percent, signed
 from keeper.domain.knobs import RiskKnobs
 from keeper.risk import lattice
 from keeper.risk.backtest.judge import RECENT, Judgement
 from keeper.risk.backtest.traffic_light import TrafficLight, Zone
 from keeper.risk.calibrate import Calibration, Sample, Side, Swing
 from keeper.risk.scan_range import Binding
+from keeper.risk.surface_targets import SurfaceTargets
 from keeper.risk.vol_range import VolRange
 from keeper.risk.volatility import Unestimated
 
@@ -44,6 +45,8 @@ class Answer:
     """By name, in the order asked."""
     vols: Sequence[tuple[str, tuple[VolRange, VolRange] | Unestimated]]
     """Up and down, by name."""
+    surfaces: Sequence[tuple[str, SurfaceTargets | Unestimated]]
+    """By underlying."""
 
 
 def calibrate_tree(found: Answer) -> dict[str, object]:
@@ -60,6 +63,7 @@ def calibrate_tree(found: Answer) -> dict[str, object]:
             }
             for name, one in found.vols
         ],
+        "surfaces": [{"name": name, **_plain(one)} for name, one in found.surfaces],
         "keeper_toml": dict(_settings(found)),
     }
 
@@ -93,6 +97,8 @@ def calibrate_view(found: Answer) -> RenderableType:
             Text(""),
             *(_unestimated(name, both) if isinstance(both, Unestimated) else _vol_ranges(name, both, k)),
         ]
+    for name, chain in found.surfaces:
+        parts += [Text(""), *(_unestimated(name, chain) if isinstance(chain, Unestimated) else _surface(name, chain))]
     return Group(*parts, *_keeper_toml(found))
 
 
@@ -247,6 +253,35 @@ def _vol_ranges(name: str, both: tuple[VolRange, VolRange], knobs: RiskKnobs) ->
             style="bright_black",
         ),
         _pad(table),
+    ]
+
+
+def _surface(name: str, one: SurfaceTargets) -> list[RenderableType]:
+    heads = ("expiry", "days", "forward/spot", "σ ATM", "lowest", "σ", "highest", "σ", "misses by")
+    table = _table(*heads)
+    for expiry in one.expiries:
+        params, vols = expiry.target.params, expiry.target.sigmas_ppm
+        table.add_row(
+            day(params.expiry),
+            f"{(params.expiry - one.taken_s) / _DAY_S:.1f}",
+            f"{params.phi_ppb / 1e9:.6f}",
+            Text(percent(params.sigma_atm_ppm), style="bold cyan"),
+            f"{expiry.strikes[0] / 1e8:,.10g}",
+            _share(vols[0] / 1e6, 1),
+            f"{expiry.strikes[-1] / 1e8:,.10g}",
+            _share(vols[-1] / 1e6, 1),
+            f"{expiry.error.rms:.2f}",
+        )
+    return [
+        Text.assemble(
+            (f"{name} surface", "bold"), f"   {one.source}, {_day(one.taken_s)}, spot {one.index / 1e18:,.2f}"
+        ),
+        _pad(table),
+        *(Text(f"  {day(expiry)} left out: {why}", style="yellow") for expiry, why in one.refused),
+        Text(
+            "  lowest and highest strike that is used; misses are vol points rms; --json has every strike",
+            style="bright_black",
+        ),
     ]
 
 
