@@ -10,7 +10,7 @@ from typing import Final
 from keeper.documents import market as doc
 from keeper.errors import LawBroken
 from keeper.risk.kernel.market import Expiry
-from keeper.risk.surface.arbitrage import check
+from keeper.risk.surface.arbitrage import check, check_slice
 from keeper.risk.surface.quotes import Quote
 from keeper.risk.surface.smile import FlatSmile, Slice, SviSmile
 from keeper.risk.surface.svi import Svi
@@ -59,11 +59,19 @@ def vol_at(one: Slice | NoVol, strike: float) -> float | NoVol:
         return NoVol(reason=f"no volatility at strike {strike:g}: {error.message}")
 
 
-def _without_arbitrage(slices: dict[int, Slice]) -> dict[int, Slice | NoVol]:
+def _without_arbitrage(slices: Mapping[int, Slice]) -> dict[int, Slice | NoVol]:
     """What is written is used as it is, or not at all: of two that cross, the later one is refused."""
-    broken = check([slices[day] for day in sorted(slices)])
-    refused = {one.expiry_s: NoVol(reason=f"its smile allows arbitrage: {one}") for one in reversed(broken)}
-    return {**slices, **refused}
+    found: dict[int, Slice | NoVol] = {}
+    for day, one in slices.items():
+        try:
+            broken = check_slice(one)
+        except LawBroken as error:  # parameters that are legal one by one, and have no variance at some strike
+            found[day] = NoVol(reason=f"its smile is none: {error.message}")
+        else:
+            found[day] = NoVol(reason=f"its smile allows arbitrage: {broken[0]}") if broken else one
+    sound = [each for day in sorted(found) if isinstance(each := found[day], Slice)]
+    crossed = {wrong.expiry_s: NoVol(reason=f"its smile allows arbitrage: {wrong}") for wrong in reversed(check(sound))}
+    return {**found, **crossed}
 
 
 def _svi(written: doc.Svi, *, expiry_s: int, years: float, forward: float) -> Slice:
@@ -90,6 +98,9 @@ def _fitted(quotes: list[Quote], now_s: float) -> dict[int, Slice | NoVol]:
         return {}
     from keeper.risk.surface.fit import fit_surface  # noqa: PLC0415 - compiles on import
 
-    fitted = fit_surface(quotes, now_s=int(now_s))
+    try:
+        fitted = fit_surface(quotes, now_s=int(now_s))
+    except LawBroken as error:  # quotes that no slice can follow, not even one to repair
+        return {one.expiry_s: NoVol(reason=f"its quotes cannot be fitted: {error.message}") for one in quotes}
     found: dict[int, Slice | NoVol] = {one.expiry_s: NoVol(reason=one.reason) for one in fitted.refused}
     return found | {one.expiry_s: one for one in (fitted.surface.slices if fitted.surface else ())}
