@@ -82,19 +82,21 @@ class Scenarios:
 def unmoved(
     generator: Generator, *, underlyings: tuple[str, ...], collaterals: tuple[str, ...], tags: tuple[str, ...]
 ) -> dict[str, object]:
-    """Columns of a table in which nothing moves, to be overridden: `Scenarios(**unmoved(...) | {"spot": spot})`."""
+    """Columns of a table in which nothing moves, to be overridden: `Scenarios(**unmoved(...) | {"spot": spot})`.
+
+    Each column is an array of its own, so that one may be written in place.
+    """
     rows, assets = len(tags), len(underlyings)
-    zero, one = np.zeros((rows, assets)), np.ones((rows, assets))
     return {
         "generator": generator,
         "underlyings": underlyings,
         "collaterals": collaterals,
         "tags": tags,
-        "spot": one,
-        "vol": zero,
-        "skew": zero,
-        "smile": zero,
-        "basis": one,
+        "spot": np.ones((rows, assets)),
+        "vol": np.zeros((rows, assets)),
+        "skew": np.zeros((rows, assets)),
+        "smile": np.zeros((rows, assets)),
+        "basis": np.ones((rows, assets)),
         "collateral": np.ones((rows, len(collaterals))),
         "weight": np.ones(rows),
         "probability": None,
