@@ -74,12 +74,12 @@ class Violation:
 
 
 def density_factor(k: Floats, w: Floats, slope: Floats, bend: Floats) -> Floats:
-    """Durrleman's g from a smile's shape; where w is 0 it is 1 if the smile is flat there, else −∞."""
+    """Durrleman's g from a smile's shape; where w is not positive it is −∞, or 1 if it is 0 and flat."""
     with np.errstate(divide="ignore", invalid="ignore"):
         tilt = 1.0 - k * slope / (2.0 * w)
         g = tilt * tilt - 0.25 * slope * slope * (1.0 / w + 0.25) + 0.5 * bend
     gone = (w == 0.0) & (slope == 0.0) & (bend == 0.0)
-    return np.asarray(np.where(gone, 1.0, np.where(np.isnan(g), -np.inf, g)))
+    return np.asarray(np.where(gone, 1.0, np.where(np.isnan(g) | (w <= 0.0), -np.inf, g)))
 
 
 def g_of(svi: Svi, k: npt.ArrayLike) -> Floats:
@@ -112,7 +112,7 @@ def _check(slices: Sequence[Slice], like: Sequence[Slice] | None = None) -> Iter
 
 def grid_of(one: Slice) -> Floats:
     """Log-moneyness at which a slice is looked at, ascending: in deviations, out to ±`FAR`, and where it bends."""
-    deviation = float(np.sqrt(one.total_variance(0.0)))
+    deviation = float(np.sqrt(max(float(one.smile.shape_at(np.zeros(1), one.years)[0][0]), 1e-12)))
     near = deviation * _DEVIATIONS
     own = np.concatenate([near, _OUTER])
     corners = bends(one.smile)

@@ -71,8 +71,7 @@ class HingedSmile:
         """As `Smile`; total variance may be anything here, a slice checks it."""
         del years
         at = np.asarray(k, dtype=np.float64)
-        x = at - self.svi.m
-        w = self.svi.a + self.svi.b * (self.svi.rho * x + np.hypot(x, self.svi.sigma))
+        w = self.svi.unchecked(at)
         slope, bend = self.svi.slope(at), self.svi.curvature(at)
         for hinge in self.hinges:
             level, tilt, curve = _hinge(at, hinge.at, hinge.width, hinge.right)

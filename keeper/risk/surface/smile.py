@@ -36,7 +36,10 @@ class Smile(Protocol):
         """w at log-moneyness k, `years` before expiry, shape as given.  Raises: `LawBroken` if it has none there."""
 
     def shape_at(self, k: Floats, years: float) -> tuple[Floats, Floats, Floats]:
-        """w, dw/dk and d²w/dk², shapes as given; what the density of the underlying is made of."""
+        """w, dw/dk and d²w/dk², shapes as given; what the density of the underlying is made of.
+
+        It never raises: a negative w is what a check looks for.
+        """
 
 
 def numeric_shape(smile: Smile, k: Floats, years: float) -> tuple[Floats, Floats, Floats]:
@@ -82,7 +85,7 @@ class SviSmile:
         """As `Smile`."""
         if self.clamps is not None:
             return numeric_shape(self, k, years)
-        return self.svi.total_variance(k), self.svi.slope(k), self.svi.curvature(k)
+        return self.svi.unchecked(k), self.svi.slope(k), self.svi.curvature(k)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,13 +82,17 @@ class Svi:
         if clamps is not None:
             reach = clamps.k_widths * np.sqrt(max(self.a + self.b * self.sigma, 0.0))
             at = np.clip(at, -reach, reach)
-        x = at - self.m
-        w = self.a + self.b * (self.rho * x + np.hypot(x, self.sigma))
+        w = self.unchecked(at)
         if clamps is not None:
             w = np.minimum(w, clamps.w_cap)
         if not (np.isfinite(w).all() and (w >= 0.0).all()):
             raise LawBroken("SVI total variance is negative or not a number", a=self.a, b=self.b, rho=self.rho)
         return np.asarray(w)
+
+    def unchecked(self, k: Floats) -> Floats:
+        """w at log-moneyness k, negative where the parameters are bad; for whoever looks for just that."""
+        x = k - self.m
+        return np.asarray(self.a + self.b * (self.rho * x + np.hypot(x, self.sigma)))
 
     def slope(self, k: npt.ArrayLike) -> Floats:
         """dw/dk, shape as given; a corner (σ = 0, k = m) has slope bρ."""
