@@ -145,7 +145,8 @@ def answer(found: Requirement) -> dict[str, float | str]:
         "IM": found.im_excess,
         "MM": found.mm_excess,
         "mtm": found.equity,
-        "worst": found.initial.binding or "regular",
+        # Where nothing loses it is the block that gains least, the first of equals.
+        "worst": found.initial.binding or min(found.initial.worst, key=lambda one: one.gain).name,
     }
 
 

@@ -27,4 +27,4 @@ def floor_loss(rule: DeltaMinimum, legs: Legs, *, deltas: Floats, units: Floats)
         delta = deltas[mine]
         along = np.sign(delta.sum()) * delta
         parts[mine] = (rule.net * along + rule.hedged * (np.abs(delta) - along)) * units[u]
-    return BlockLoss(loss=float(parts.sum()), parts=parts, rows=("least for net and hedged delta",))
+    return BlockLoss(loss=float(parts.sum()), gain=0.0, parts=parts, rows=("least for net and hedged delta",))

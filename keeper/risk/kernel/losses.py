@@ -30,6 +30,8 @@ class BlockLoss:
 
     loss: float
     """Never negative."""
+    gain: float
+    """What the account gains at the least where nothing loses; 0 where something does."""
     parts: Floats
     """Of each leg, shape (L,); they sum to `loss`."""
     rows: tuple[str, ...]
@@ -55,6 +57,7 @@ def block_loss(block: Block, rows: Scenarios, legs: Legs, values: Values) -> Blo
     parts[counted] = -(pnl[counted] * found.share[group[counted]]).sum(axis=1)
     return BlockLoss(
         loss=float(found.loss.sum()),
+        gain=float(found.gain.sum()) if not found.loss.any() else 0.0,
         parts=parts + 0.0,  # no −0
         rows=tuple(rows.tags[row] for row in found.row if row >= 0),
     )

@@ -128,7 +128,14 @@ def _level(legs: Legs, found: Sequence[_Found], factor: float, charged: Sequence
         scenario=scenario,
         binding=decides.name if decides is not None and decides.loss.loss > 0.0 else "",
         worst=tuple(
-            WorstRow(generator=one.generator, name=one.name, loss=one.loss.loss, rows=one.loss.rows) for one in found
+            WorstRow(
+                generator=one.generator,
+                name=one.name,
+                loss=one.loss.loss,
+                gain=one.loss.gain,
+                rows=one.loss.rows,
+            )
+            for one in found
         ),
         lines=tuple(lines),
     )

@@ -27,6 +27,8 @@ class Reduced:
 
     loss: Floats
     """Never negative, shape (G,)."""
+    gain: Floats
+    """What is gained at the least where nothing loses, else 0; infinite where there are no rows.  Shape (G,)."""
     share: Floats
     """Weight of each row, shape (G, S); all zero where nothing loses."""
     row: npt.NDArray[np.int64]
@@ -48,7 +50,8 @@ def reduce(losses: Floats, *, level: float | None, probability: Floats | None) -
     (checked,) = finite(losses=losses)
     groups, rows = checked.shape
     if rows == 0:
-        return Reduced(loss=np.zeros(groups), share=np.zeros((groups, 0)), row=np.full(groups, -1))
+        none = np.zeros(groups)
+        return Reduced(loss=none, gain=none + np.inf, share=np.zeros((groups, 0)), row=np.full(groups, -1))
     worst = np.argmax(checked, axis=1)
     if level is None:
         share = np.zeros(checked.shape)
@@ -59,6 +62,7 @@ def reduce(losses: Floats, *, level: float | None, probability: Floats | None) -
     losing = loss > 0.0
     return Reduced(
         loss=np.where(losing, loss, 0.0),
+        gain=np.where(losing, 0.0, -loss),
         share=np.where(losing[:, None], share, 0.0),
         row=np.where(losing, np.argmax(checked >= checked.max(axis=1, keepdims=True) * (1.0 - _TIE), axis=1), -1),
     )

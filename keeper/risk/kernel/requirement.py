@@ -39,6 +39,8 @@ class WorstRow:
     """The preset's name for its block of rows: `grid`, `tails`, `basis ETH`."""
     loss: float
     """Before factors and add-ons; never negative."""
+    gain: float
+    """Where nothing loses, what its least favourable row gains; infinite where it has no rows.  Else 0."""
     rows: tuple[str, ...]
     """Tags of the rows that decide: one, or one for each underlying or expiry that is reduced by itself; of an
     expected shortfall the worst one.  Empty where nothing loses."""
