@@ -47,8 +47,10 @@ _MILLS_BELOW: Final = (
     2302514.189629854,
 )
 _INV_SQRT_2PI: Final = 0.3989422804014327
-#: Beyond this many deviations a normal tail is nothing, in float64 and in the ratio's range.
+#: Beyond this many deviations a normal density is nothing in float64.
 _FAR: Final = 37.5
+#: Where Mills' ratio stops: it is 1/x to all digits, and its polynomials do not overflow.
+_FARTHEST: Final = 1e9
 
 
 @inlined_kernel
@@ -62,7 +64,7 @@ def value(forward: float, strike: float, deviation: float, sign: float) -> float
     ratio = log_moneyness / deviation if deviation > 0.0 else limit
     half = 0.5 * deviation
     d1, d2 = ratio + half, ratio - half
-    x1, x2 = min(abs(d1), _FAR), min(abs(d2), _FAR)
+    x1, x2 = min(abs(d1), _FAR), min(abs(d2), _FARTHEST)
     near = abs(d1) < _FAR
     n = (forward * _INV_SQRT_2PI if near else 0.0) * exp(-0.5 * x1 * x1)
     a1, b1, a2, b2 = _MILLS_ABOVE[0], _MILLS_BELOW[0], _MILLS_ABOVE[0], _MILLS_BELOW[0]
@@ -72,8 +74,8 @@ def value(forward: float, strike: float, deviation: float, sign: float) -> float
     for c in _MILLS_BELOW[1:]:
         b1 = b1 * x1 + c
         b2 = b2 * x2 + c
-    per = n / (b1 * b2)
-    tail1, tail2 = per * (a1 * b2), per * (a2 * b1)
+    per = 1.0 / (b1 * b2)
+    tail1, tail2 = n * (a1 * b2 * per), n * (a2 * b1 * per)
     in1, in2 = sign * d1 > 0.0, sign * d2 > 0.0
     # w·(F·N(w·d1) − K·N(w·d2)) with each N from its tail: what is certain first, then the tails.
     certain = (forward if in1 else 0.0) - (strike if in2 else 0.0)
