@@ -12,6 +12,7 @@ from keeper.documents.market import MarketDocument
 from keeper.documents.names import parse
 from keeper.documents.portfolio import OrdersDocument, PortfolioDocument
 from keeper.documents.priced import Priced
+from keeper.documents.quoted import with_quotes
 from keeper.documents.read import read_document
 from keeper.documents.to_market import price_market
 from keeper.documents.to_portfolio import portfolio_of
@@ -66,6 +67,7 @@ def evaluate(
     written = [lot.instrument for lot in portfolio.positions]
     written += [order.instrument for order in orders.orders] if orders else []
     names = [parse(text) for text in written]
+    market = with_quotes(market, folder)
     check_fit(preset, market, portfolio, names)
     priced = price_market(market, folder, traded=names, in_coin=preset.currency is Currency.COIN)
     account = portfolio_of(portfolio, priced)

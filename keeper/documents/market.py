@@ -163,6 +163,9 @@ class Underlying(Part):
     it those of `expiries`."""
     expiries: tuple[Expiry, ...] = ()
     """Those of which more is known than `rate` and `vol`."""
+    quotes_file: str | None = None
+    """File of quoted options as `keeper surface` reads it, relative to this document.  Its newest quotes, not after
+    `as_of` nor more than an hour before, give expiries with forwards and smiles; what `expiries` says goes before."""
     perp: Perp = Perp()
     """The perpetual."""
     history: str | None = None

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from keeper.documents import market as doc
 from keeper.errors import LawBroken
 from keeper.risk.kernel.market import Expiry
@@ -64,7 +66,8 @@ def _without_arbitrage(slices: Mapping[int, Slice]) -> dict[int, Slice | NoVol]:
     found: dict[int, Slice | NoVol] = {}
     for day, one in slices.items():
         try:
-            broken = check_slice(one)
+            with np.errstate(all="ignore"):  # parameters beyond all measure: what is not a number breaks a law
+                broken = check_slice(one)
         except LawBroken as error:  # parameters that are legal one by one, and have no variance at some strike
             found[day] = NoVol(reason=f"its smile is none: {error.message}")
         else:
