@@ -19,7 +19,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from keeper.risk.surface.arbitrage import FAR, LEE_SLOPE, check
+from keeper.risk.surface.arbitrage import LEE_SLOPE, check
+from keeper.risk.surface.grid import FAR
 from keeper.risk.surface.rules import Points
 from keeper.risk.surface.shock import Shock
 from keeper.risk.surface.smile import Slice
@@ -101,6 +102,8 @@ def hinged_fit(points: Points, start: Svi, *, before: Slice | None, shocks: Sequ
     hinges = _places(points, start)
     problem = _Problem.of(points, start, hinges, before=before, shocks=shocks)
     beta = np.concatenate([[start.a, start.b * (1.0 - start.rho), start.b * (1.0 + start.rho)], np.zeros(len(hinges))])
+    # From above, so that the first step is not out of a slice that is none.
+    beta[0] += max(0.0, float(points.w.min()) * 1e-2 - float((problem.level @ beta).min()))
     broken = "no slice fits"
     for weight, margin in HEAVIER:
         beta = problem.descend(beta, weight=weight, margin=margin)
@@ -233,13 +236,12 @@ class _Problem:
         for _ in range(_ROUNDS):
             gain = 0.0
             while damping < 1e8 and gain == 0.0:
-                diagonal = np.diag(matrix)
-                damped = matrix + np.diag(damping * diagonal + 1e-12 * diagonal.max())
-                trial = beta - np.linalg.solve(damped, gradient)
-                reached, next_matrix, next_gradient = self.equations(trial, weight=weight, margin=margin)
-                if reached < cost:
-                    gain = cost - reached
-                    beta, cost, matrix, gradient = trial, reached, next_matrix, next_gradient
+                step = _step(matrix, gradient, damping)
+                if step is not None:
+                    reached, next_matrix, next_gradient = self.equations(beta + step, weight=weight, margin=margin)
+                    if reached < cost:
+                        gain = cost - reached
+                        beta, cost, matrix, gradient = beta + step, reached, next_matrix, next_gradient
                 damping = max(damping * 0.1, 1e-9) if gain > 0.0 else damping * 6.0
             if gain <= 1e-5 * cost:
                 break
@@ -285,6 +287,16 @@ class _Problem:
                 rows = by_w[:, None] * self.level[bad] + by_slope[:, None] * self.tilt[bad]
                 out.append((weight * (g[bad] - margin), weight * (rows + 0.5 * scale * self.curve[bad])))
         return out
+
+
+def _step(matrix: Floats, gradient: Floats, damping: float) -> Floats | None:
+    """The damped Gauss–Newton step; None where there is none."""
+    diagonal = np.diag(matrix)
+    try:
+        step = np.linalg.solve(matrix + np.diag(damping * diagonal + 1e-12 * diagonal.max()), -gradient)
+    except np.linalg.LinAlgError:
+        return None
+    return step if np.isfinite(step).all() else None
 
 
 def _floor(grid: Floats, before: Slice | None) -> Floats:

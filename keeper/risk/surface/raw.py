@@ -17,7 +17,8 @@ import numpy.typing as npt
 from keeper.risk.compiled import COMPILED
 from keeper.risk.compiled import svi as compiled
 from keeper.risk.surface import svi_twin
-from keeper.risk.surface.arbitrage import FAR, LEE_SLOPE, check
+from keeper.risk.surface.arbitrage import LEE_SLOPE, check
+from keeper.risk.surface.grid import FAR
 from keeper.risk.surface.rules import Points
 from keeper.risk.surface.shock import Shock
 from keeper.risk.surface.smile import Slice, SviSmile
@@ -42,11 +43,11 @@ _OUTER: Final = np.concatenate([-np.geomspace(0.02, FAR, 16), np.geomspace(0.02,
 _BEND: Final = np.sinh(np.linspace(-3.0, 3.0, 25))
 
 
-def free_fit(points: Points) -> Svi:
-    """The best slice, lawful or not."""
+def free_fit(points: Points, *, soft_vol: float = SOFT_VOL) -> Svi:
+    """The best slice, lawful or not; weighted misses beyond `soft_vol` count linearly, at 0 all by their square."""
     theta = np.zeros(compiled.SIZE)
     box = _box(points, steepest=5.0 * LEE_SLOPE)
-    targets = _targets(points)
+    targets = _targets(points, soft_vol)
     _ENGINE.start(theta, box, targets)
     _ENGINE.descend(theta, box, targets, _NO_LAWS, _STOP)
     return to_svi(theta)
@@ -65,7 +66,8 @@ def lawful_fit(points: Points, free: Svi, *, before: Slice | None, shocks: Seque
     if before is not None:
         # Start from above, so that the first step is not a fall into the other slice.
         theta[0] = max(theta[0], _lifted(theta, before, points))
-    targets = _targets(points)
+    theta[0] += max(0.0, float(points.w.min()) * 1e-2 - to_svi(theta).lowest)
+    targets = _targets(points, SOFT_VOL)
     broken = "no slice fits"
     for weight, margin in HEAVIER:
         laws = _laws(points, theta, before=before, scales=scales, weight=weight, margin=margin)
@@ -103,8 +105,8 @@ def to_theta(svi: Svi) -> Floats:
     return np.array([svi.a, svi.b * (1.0 - svi.rho), svi.b * (1.0 + svi.rho), svi.m, np.log(sigma)])
 
 
-def _targets(points: Points) -> compiled.Points:
-    return compiled.Points(points.k, points.w, points.w_weight, SOFT_VOL)
+def _targets(points: Points, soft_vol: float) -> compiled.Points:
+    return compiled.Points(points.k, points.w, points.w_weight, soft_vol)
 
 
 def _box(points: Points, *, steepest: float, least: tuple[float, float] = (0.0, 0.0)) -> compiled.Box:
@@ -131,5 +133,5 @@ def _laws(
 def _lifted(theta: Floats, before: Slice, points: Points) -> float:
     """Level a at which the slice lies above the expiry before wherever that one is quoted."""
     k = points.k
-    lack = before.total_variance(k) * _ABOVE - to_svi(theta * [0, 1, 1, 1, 1]).total_variance(k)
+    lack = before.total_variance(k) * _ABOVE - to_svi(theta * [0, 1, 1, 1, 1]).unchecked(k)
     return float(lack.max())

@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr
 
+from keeper.risk.implied_vol import Verdict, implied_vol
 from keeper.risk.surface.quotes import Quote, QuoteRules, Refusal
 from keeper.risk.surface.smile import YEAR_S
 
@@ -83,7 +83,7 @@ def _points(quotes: Sequence[Quote], *, now_s: int, rules: QuoteRules) -> Points
 
 
 def _weighed(quotes: Sequence[Quote], forward: float, *, years: float, rules: QuoteRules) -> Points | str:
-    strike = np.array([q.strike for q in quotes])
+    strike = np.array([q.strike if np.isfinite(q.strike) and q.strike > 0.0 else np.nan for q in quotes])
     # With the forward of its own instant: a stale forward is not a smile.
     own = np.array([q.forward if np.isfinite(q.forward) and q.forward > 0.0 else forward for q in quotes])
     bid, ask, mark = (
@@ -92,8 +92,10 @@ def _weighed(quotes: Sequence[Quote], forward: float, *, years: float, rules: Qu
     )
     is_call = np.array([q.is_call for q in quotes])
     quoted = (bid > 0.0) & (ask >= bid)
-    vol = np.where(np.isfinite(mark), mark, _mid_vol(bid, ask, is_call, np.log(strike / own), years))
-    fine = np.isfinite(vol) & (vol >= rules.vol_floor) & (vol <= rules.vol_cap) & (strike > 0.0)
+    vol = mark
+    if not np.isfinite(mark).all():
+        vol = np.where(np.isfinite(mark), mark, _mid_vol(bid, ask, is_call, np.log(strike / own), years))
+    fine = np.isfinite(vol) & (vol >= rules.vol_floor) & (vol <= rules.vol_cap) & np.isfinite(strike)
     outside = np.where(is_call, strike >= forward, strike < forward)
     marked = _one_each(strike, fine, outside)
     if not len(marked):
@@ -137,16 +139,6 @@ def _weights(k: Floats, deviation: Floats, spread: Floats) -> Floats:
 
 
 def _mid_vol(bid: Floats, ask: Floats, is_call: npt.NDArray[np.bool_], k: Floats, years: float) -> Floats:
-    """The volatility of the mid premium, NaN where there is none; bisection, since few venues publish no mark."""
-    mid = 0.5 * (bid + ask)
-    side = np.where(is_call, 1.0, -1.0)
-    low, high = np.zeros_like(mid), np.full_like(mid, 24.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        for _ in range(60):
-            dev = 0.5 * (low + high)
-            d1 = -k / dev + 0.5 * dev
-            premium = side * (ndtr(side * d1) - np.exp(k) * ndtr(side * (d1 - dev)))
-            low, high = np.where(premium < mid, dev, low), np.where(premium < mid, high, dev)
-    intrinsic = np.maximum(side * (1.0 - np.exp(k)), 0.0)
-    legal = np.isfinite(mid) & (mid > intrinsic) & (mid < np.where(is_call, 1.0, np.exp(k)))
-    return np.asarray(np.where(legal, 0.5 * (low + high) / years**0.5, np.nan))
+    """The volatility of the mid premium over forward, NaN where there is none."""
+    found = implied_vol(0.5 * (bid + ask), 1.0, np.exp(k), years, sign=np.where(is_call, 1.0, -1.0))
+    return np.where(found.verdict == Verdict.FOUND, found.vol, np.nan)

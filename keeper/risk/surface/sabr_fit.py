@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares
 
-from keeper.risk.surface.arbitrage import FAR, LEE_SLOPE, check, density_factor
+from keeper.risk.surface.arbitrage import LEE_SLOPE, check, density_factor
+from keeper.risk.surface.grid import FAR
 from keeper.risk.surface.rules import Points
 from keeper.risk.surface.sabr import Sabr, SabrSmile
 from keeper.risk.surface.shock import Shock

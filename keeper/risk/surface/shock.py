@@ -20,6 +20,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from keeper.risk.surface.grid import grid_of
 from keeper.risk.surface.smile import Slice, Smile, Surface, numeric_shape
 
 Floats = npt.NDArray[np.float64]
@@ -140,8 +141,16 @@ def shocked(slices: Sequence[Slice], shock: Shock) -> tuple[Slice, ...]:
     out: list[Slice] = []
     for one in slices:
         moved = shocked_slice(one, shock)
-        out.append(replace(moved, smile=LiftedSmile(own=moved.smile, before=out[-1])) if out else moved)
+        if out and _crosses(out[-1], moved, np.union1d(grid_of(out[-1]), grid_of(one))):
+            moved = replace(moved, smile=LiftedSmile(own=moved.smile, before=out[-1]))
+        out.append(moved)
     return tuple(out)
+
+
+def _crosses(near: Slice, far: Slice, grid: Floats) -> bool:
+    before, _, _ = near.smile.shape_at(grid, near.years)
+    after, _, _ = far.smile.shape_at(grid, far.years)
+    return bool((after < before).any())
 
 
 def shocked_surface(surface: Surface, shock: Shock) -> Surface:
