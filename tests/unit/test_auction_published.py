@@ -57,7 +57,7 @@ def test_max_fraction__published_account__fraction_and_bid():
     st.integers(1, 10**24), st.integers(0, 10**24), st.integers(0, 10**24), st.integers(0, PPM), st.integers(0, PPM)
 )
 def test_max_fraction__closed_form__rounded_up_with_slack(equity, shortfall, haircut, d_ppm, buffer_ppm):
-    """AUC-1: f = BM/(BM − d·G − (1 − d)·R) in exact fractions, and what is left has health 1 + b after the bid is paid in."""
+    """AUC-1: f = BM/(BM − d·G − (1 − d)·R) in exact fractions, and what is left has health 1 + b after the bid."""
     mm, mtm = equity + shortfall, equity + haircut
     reserved = mtm // 3
     found = max_fraction_wad(equity=equity, mm=mm, buffer_ppm=buffer_ppm, mtm=mtm, d_ppm=d_ppm, reserved=reserved)
