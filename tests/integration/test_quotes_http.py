@@ -102,7 +102,7 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_fetch__anything_else__retry_with_the_reason(name):
-    """Foreign errors stop at the border."""
+    """VEN-1: foreign errors stop at the border."""
     behave, said = WRONG[name]
     with pytest.raises(Retry, match=said):
         fetch(behave)
