@@ -18,7 +18,7 @@ from keeper.domain.knobs import RiskKnobs
 from keeper.risk import lattice
 from keeper.risk.backtest.overlap import non_overlapping
 from keeper.risk.backtest.shortfall import TailForecast, tail_shape
-from keeper.risk.scan_range import blend_of, floor_of, normal_shortfall, stressed_period
+from keeper.risk.scan_range import blend_of, floor_of, normal_shortfall
 from keeper.risk.volatility import DAY_S, Unestimated, filtered
 from keeper.risk.windows import Windows
 
@@ -114,12 +114,41 @@ class _Day:
     up: _Tail
 
 
+class _Stressed:
+    """`stressed_period` of the first so many windows: periods that are complete are compared once for all days."""
+
+    def __init__(self, windows: Windows, days: float) -> None:
+        starts, length_s = windows.start_s, days * DAY_S
+        self._long_enough = int(np.searchsorted(starts, starts[0] + length_s, side="left")) + 1
+        self._ends = np.searchsorted(starts, starts + length_s, side="left")
+        self._total = np.concatenate(([0.0], np.cumsum(windows.log_return**2)))
+        sums = self._total[self._ends] - self._total[:-1]
+        # The first window at which the largest sum so far was reached.
+        rises = np.diff(np.maximum.accumulate(sums), prepend=-np.inf) > 0.0
+        self._best = np.maximum.accumulate(np.where(rises, np.arange(sums.size), 0))
+        self._sums = sums
+
+    def on(self, past: int) -> slice:
+        """The period within the first `past` windows."""
+        if past < self._long_enough:
+            return slice(0, past)
+        complete = int(np.searchsorted(self._ends, past, side="right"))
+        cut = self._total[past] - self._total[complete:past]
+        best = complete + int(np.argmax(cut)) if cut.size else past
+        if complete:
+            whole = int(self._best[complete - 1])
+            if not cut.size or self._sums[whole] >= cut[best - complete]:
+                best = whole
+        return slice(best, min(past, int(self._ends[best])))
+
+
 class _Tails:
     """The terms of the scan range at any past day."""
 
     def __init__(self, windows: Windows, knobs: RiskKnobs) -> None:
         self._windows = windows
         self._knobs = knobs
+        self._period = _Stressed(windows, knobs.stress_days)
         self._stressed = slice(0, 0)
         self._stress = 0.0
 
@@ -137,7 +166,7 @@ class _Tails:
         return _Day(psr=psr, now=now, down=down, up=up)
 
     def _stress_on(self, past: int) -> float:
-        period = stressed_period(self._windows.some(slice(0, past)), self._knobs.stress_days)
+        period = self._period.on(past)
         if period != self._stressed:
             self._stressed, self._stress = period, self._worse(period)
         return self._stress

@@ -10,6 +10,7 @@ from keeper.risk.bootstrap import SortedSample, draw_blocks, interval, mean_bloc
 from keeper.risk.tail import expected_shortfall
 
 
+@hypothesis.settings(max_examples=max(1, hypothesis.settings.default.max_examples // 2))
 @hypothesis.given(
     st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=120),
     st.integers(1, 60),
@@ -80,6 +81,7 @@ def test_sample__no_losses__law_broken(bad):
         interval(bad)
 
 
+@hypothesis.settings(max_examples=max(1, hypothesis.settings.default.max_examples // 2))
 @hypothesis.given(
     st.lists(st.lists(st.floats(-9, 9), min_size=1, max_size=4), min_size=1, max_size=20), st.integers(0, 2**32)
 )

@@ -14,7 +14,7 @@ from keeper.errors import LawBroken
 from keeper.risk.backtest.traffic_light import Zone, traffic_light
 from keeper.risk.calibrate import Calibration, Side, calibrate
 from keeper.risk.feedback import after_breaches
-from keeper.risk.rolling import Rolling, roll
+from keeper.risk.rolling import Rolling, _Stressed, roll
 from keeper.risk.scan_range import Binding, scan_range_of, stressed_period, worse_side
 from keeper.risk.tail import expected_shortfall
 from keeper.risk.vol_range import Direction, VolMoves, vol_moves, vol_ranges
@@ -52,6 +52,7 @@ def test_scan_range__old_crash_and_calm_today__the_whole_history_binds():
     assert scan_range_of(sample, replace(KNOBS, floor_share=0.0)).psr_ppm < found.psr_ppm
 
 
+@hypothesis.settings(max_examples=max(1, hypothesis.settings.default.max_examples // 5))
 @hypothesis.given(
     st.integers(0, 20), st.floats(0, 1), st.floats(0, 1), st.floats(0.6, 0.995), st.sampled_from([1.0, 4.0, 24.0])
 )
@@ -111,6 +112,16 @@ def test_roll__each_day__what_scan_range_says_of_the_past(knobs):
         assert (np.diff(forecast.shape[i]) <= 1e-9).all(), "CAL-4"
         top = forecast.shape[i][0] * expected_shortfall(losses, knobs.es_level)
         assert top <= losses.max() * (1 + 1e-9), "CAL-4"
+
+
+@hypothesis.settings(max_examples=max(1, hypothesis.settings.default.max_examples // 10))
+@hypothesis.given(st.integers(0, 99), st.integers(1, 40))
+def test_roll__stressed_period_of_any_past__the_one_found_afresh(seed, days):
+    """CAL-4: comparing complete periods once finds what `stressed_period` finds on each day."""
+    sample = windows(a_history(60, step=6 * HOUR, seed=seed, gap=(20, 23)))
+    quick = _Stressed(sample, days)
+    for past in range(1, len(sample) + 1):
+        assert quick.on(past) == stressed_period(sample.some(slice(0, past)), days), "CAL-4"
 
 
 def test_roll__later_prices_changed__earlier_days_stay():

@@ -24,6 +24,7 @@ def windows(history, *, horizon_s=DAY):
     return windows_of_history(history, horizon_s=horizon_s, decay_per_day=0.97)
 
 
+@hypothesis.settings(max_examples=max(1, hypothesis.settings.default.max_examples // 5))
 @hypothesis.given(st.sets(st.integers(0, 120), min_size=2), st.integers(1, 30))
 def test_windows__any_gaps__slow_twin(hours, horizon):
     """CAL-1: a window is there when a price was observed within one and a half steps of both its ends; no other is."""

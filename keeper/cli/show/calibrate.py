@@ -188,7 +188,7 @@ def _judgements(one: Calibration, knobs: RiskKnobs) -> Table:
     rows: tuple[tuple[str, list[str | Text]], ...] = (
         ("of windows that do not overlap", [f"{j.seen.count:,} of {j.seen.trials:,}" for j in each]),
         (f"expected at {percent(lattice.to_ppm(share))}", [f"{share * j.seen.trials:.1f}" for j in each]),
-        ("rate of overlapping ones, HAC error", [*overlapping, *("" for _ in each[2:])]),
+        ("rate of overlapping, HAC error", [*overlapping, *("" for _ in each[2:])]),
         ("coverage p, exact", [_short(j.pof.p_exact) for j in each]),
         ("            χ²", [_short(j.pof.p_chi2) for j in each]),
         ("            says at 5 %", [_coverage(j, share) for j in each]),
