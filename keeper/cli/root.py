@@ -12,6 +12,7 @@ import importlib.util
 import inspect
 import json
 import os
+import re
 import sys
 import textwrap
 import traceback
@@ -55,6 +56,7 @@ _EPILOG = "\n".join(
         "  keeper demo                  see it work; needs no node and no key",
         "  keeper init && keeper check  write settings, then prove them",
         "  keeper once                  one block, dry",
+        "  keeper margin --example DIR  write an account to margin; needs no node and no key",
         "",
         "[bold]Exit codes[/bold]",
         *(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items()),
@@ -113,9 +115,17 @@ def load(name: str) -> Any:
     # Paragraphs, not lines: the terminal decides where a line ends.
     paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
     help_ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-    epilog = example and f"[bold]Example[/bold]\n{example}"
-    one.command(name, cls=getattr(module, "SHAPE", TyperCommand), help=help_, epilog=epilog)(command)
-    return typer.main.get_command(one)
+    epilog = example and f"[bold]Example[/bold]\n{_literal(example)}"
+    one.command(name, cls=getattr(module, "SHAPE", TyperCommand), help=_literal(help_), epilog=epilog)(command)
+    built = typer.main.get_command(one)
+    for parameter in built.params:
+        parameter.help = _literal(getattr(parameter, "help", None) or "")  # type: ignore[attr-defined] # options have it
+    return built
+
+
+def _literal(text: str) -> str:
+    """Words as they are written: `[risk]` is a section of the settings, not markup."""
+    return re.sub(r"\[(?=[a-z#/@])", r"\\[", text)
 
 
 def exit_code(error: KeeperError) -> int:

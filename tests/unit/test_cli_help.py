@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from keeper import __version__
-from keeper.cli.root import COMMANDS, EXIT_CODES, app
+from keeper.cli.root import COMMANDS, EXIT_CODES, app, load
 
 COMMANDS_THERE = [name for name in COMMANDS if importlib.util.find_spec(f"keeper.cli.{name}")]
 ALL_OPTIONS = {
@@ -65,6 +65,16 @@ def test_help__each_command__options_and_an_example(name: str):
     shown = help_of(name)
     assert f"keeper {name}" in shown.partition("Example")[2]
     assert all(option in shown for option in ALL_OPTIONS[name])
+
+
+@pytest.mark.parametrize("name", COMMANDS_THERE)
+def test_help__words_in_brackets__are_shown(name: str):
+    """`[risk]` is a section of the settings; taken for markup it would vanish from the sentence."""
+    command = getattr(importlib.import_module(f"keeper.cli.{name}"), name)
+    written = re.findall(r"\[\w+\]", command.__doc__ or "")
+    written += [word for option in load(name).params for word in re.findall(r"(?<=\\)\[\w+\]", option.help or "")]
+    shown = help_of(name)
+    assert [word for word in written if word not in shown] == []
 
 
 @pytest.mark.parametrize("name", COMMANDS_THERE)
