@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from keeper.errors import LawBroken
+from keeper.risk.finite import not_negative
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,10 +48,7 @@ def split(forward: npt.ArrayLike, seconds: npt.ArrayLike) -> Forward:
     Raises:
         LawBroken: an input is negative, NaN or infinite.
     """
-    price = np.asarray(forward, dtype=np.float64)
-    left = np.asarray(seconds, dtype=np.float64)
-    if not (np.isfinite(price) & (price >= 0.0)).all() or not (np.isfinite(left) & (left >= 0.0)).all():
-        raise LawBroken("a forward and its seconds to expiry must be finite and not negative")
+    price, left = not_negative(forward=forward, seconds=seconds)
     open_s = np.minimum(left, AVERAGING_S)
     return Forward(
         variable=np.asarray(price * open_s / AVERAGING_S),

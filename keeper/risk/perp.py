@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keeper.errors import LawBroken
+from keeper.risk.finite import finite, not_negative
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,9 +29,8 @@ def linear_pnl(size: npt.ArrayLike, price: npt.ArrayLike, factor: npt.ArrayLike)
     Raises:
         LawBroken: an input is NaN or infinite, or a price or factor negative.
     """
-    q, p, by = _finite(size, price, factor)
-    if (p < 0.0).any() or (by < 0.0).any():
-        raise LawBroken("a perpetual's price and its factor must not be negative")
+    (q,) = finite(size=size)
+    p, by = not_negative(price=price, factor=factor)
     return np.asarray(q * p * (by - 1.0))
 
 
@@ -44,14 +44,7 @@ def inverse_pnl(size_coin: npt.ArrayLike, factor: npt.ArrayLike) -> Floats:
     Raises:
         LawBroken: an input is NaN or infinite, or a factor not positive.
     """
-    q, by = _finite(size_coin, factor)
+    q, by = finite(size_coin=size_coin, factor=factor)
     if not (by > 0.0).all():
         raise LawBroken("the price of an inverse perpetual cannot be multiplied by a factor that is not positive")
     return np.asarray(q * (by - 1.0) / by)
-
-
-def _finite(*values: npt.ArrayLike) -> tuple[Floats, ...]:
-    arrays = tuple(np.asarray(value, dtype=np.float64) for value in values)
-    if not all(np.isfinite(array).all() for array in arrays):
-        raise LawBroken("a perpetual's size, price or factor is not finite")
-    return arrays

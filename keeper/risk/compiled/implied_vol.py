@@ -25,17 +25,16 @@ import numpy as np
 from keeper.risk.compiled import inlined_kernel, kernel, parallel_kernel, prange
 from keeper.risk.compiled.columns import BLOCK
 from keeper.risk.compiled.elementary import exp, log_ratio
+from keeper.risk.implied_vol import LEAST_SHARE, Verdict
 
-#: Verdicts, as `keeper.risk.implied_vol.Verdict` names them; the last is never handed out.
-FOUND: Final = 0
-NOT_A_QUOTE: Final = 1
-NO_TIME: Final = 2
-NO_TIME_VALUE: Final = 3
-AT_BOUND: Final = 4
-_UNSETTLED: Final = 5
+FOUND: Final = int(Verdict.FOUND)
+NOT_A_QUOTE: Final = int(Verdict.NOT_A_QUOTE)
+NO_TIME: Final = int(Verdict.NO_TIME)
+NO_TIME_VALUE: Final = int(Verdict.NO_TIME_VALUE)
+AT_BOUND: Final = int(Verdict.AT_BOUND)
+#: Never handed out.
+_UNSETTLED: Final = -1
 
-#: Least share of the largest time value that counts as one: below, float64 loses digits.
-LEAST_SHARE: Final = 1e-300
 #: A quote has settled once its last step was smaller than this share of the deviation: the next would be its square.
 _SETTLED: Final = 1e-7
 _STEPS: Final = 3
