@@ -18,7 +18,7 @@ from keeper.risk.kernel.portfolio import Portfolio
 from keeper.risk.kernel.preset import Preset
 from keeper.risk.kernel.requirement import Unpriced
 from keeper.risk.kernel.revalue import revalue
-from keeper.risk.kernel.scenarios import Generator
+from keeper.risk.kernel.scenarios import Generator, Scenarios
 from keeper.risk.kernel.tables import table
 
 Floats = npt.NDArray[np.float64]
@@ -50,7 +50,7 @@ def risk_arrays(market: Market, portfolio: Portfolio, preset: Preset) -> tuple[R
         rows = table(block.rows, market, legs)
         if isinstance(rows, Unpriced):
             return rows
-        if rows is not None:
+        if isinstance(rows, Scenarios):
             values = revalue(legs, rows, vol_term=preset.vol_term, skew=preset.skew, money=money)
             pnl = read(block, rows, legs, values).sum(axis=0)
             found.append(RiskArray(name=block.name, generator=rows.generator, tags=rows.tags, pnl=pnl))

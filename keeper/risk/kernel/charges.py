@@ -70,7 +70,10 @@ class CloseCost:
 
 @dataclass(frozen=True, kw_only=True)
 class Concentration:
-    """Size beyond what one horizon absorbs takes longer to close: edge · (√horizons − 1) of its notional."""
+    """Size beyond what one horizon absorbs takes longer to close: edge · (√horizons − 1) of its notional.
+
+    MM measures it by volume alone: open interest is what strangers do (KER-8).
+    """
 
     volume_share: float
     """Part of a day's volume that a close may be."""

@@ -39,8 +39,12 @@ class Kind(IntEnum):
 class Terms:
     """The E expiries an account holds."""
 
-    names: tuple[str, ...]
-    """`ETH 20260327`."""
+    def __len__(self) -> int:
+        """E."""
+        return len(self.keys)
+
+    keys: tuple[tuple[str, str], ...]
+    """Underlying and name of each: (`ETH`, `20260327`)."""
     underlying: Indices
     """Of each, an index into the market's underlyings."""
     seconds: Floats
@@ -168,7 +172,7 @@ def _terms(market: Market, held: tuple[tuple[str, str], ...], underlyings: dict[
     years = seconds / SECONDS_PER_YEAR
     rate = np.maximum(np.array([one.rate for one in expiries], dtype=np.float64), 0.0)
     return Terms(
-        names=tuple(f"{symbol} {name}" for symbol, name in held),
+        keys=held,
         underlying=np.array([underlyings[symbol] for symbol, _ in held], dtype=np.int64),
         seconds=seconds,
         years=years,

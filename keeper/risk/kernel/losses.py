@@ -70,10 +70,13 @@ def read(block: Block, rows: Scenarios, legs: Legs, values: Values) -> Floats:
         if block.discount is not None:
             value = _discounted(value, legs, block.discount)
         pnl = (value - (legs.size * values.base)[:, None]) * rows.weight
+        if rows.own_weight is not None:
+            follows = legs.underlying != NONE
+            pnl[follows] *= rows.own_weight.T[legs.underlying[follows]]
         dated = legs.term != NONE
         term = legs.term[dated]
         if block.reading is Reading.ADVERSE:
-            gains = _summed(pnl[dated], term, len(legs.terms.names)) > 0.0
+            gains = _summed(pnl[dated], term, len(legs.terms)) > 0.0
             pnl[dated] *= np.where(gains, -1.0, 1.0)[term]
         if block.term is not None:
             pnl[dated] *= (block.term.add + block.term.mult * legs.terms.years)[term, None]
@@ -87,7 +90,7 @@ def read(block: Block, rows: Scenarios, legs: Legs, values: Values) -> Floats:
 def _discounted(value: Floats, legs: Legs, discount: StaticDiscount) -> Floats:
     option = legs.is_option
     term = legs.term[option]
-    positive = _summed(value[option], term, len(legs.terms.names)) >= 0.0
+    positive = _summed(value[option], term, len(legs.terms)) >= 0.0
     long, short = discount_factors(discount, legs.terms)
     out = value.copy()
     out[option] *= np.where(positive, long[:, None], short[:, None])[term]
@@ -107,7 +110,7 @@ def _groups(netting: Netting, legs: Legs) -> tuple[Indices, int]:
     if netting is Netting.ACCOUNT:
         return np.zeros(len(legs), dtype=np.int64), 1
     if netting is Netting.EXPIRY:
-        return legs.term, len(legs.terms.names)
+        return legs.term, len(legs.terms)
     group = np.where(legs.kind == Kind.COLLATERAL, NONE, legs.underlying)
     return group, int(group.max(initial=NONE)) + 1
 

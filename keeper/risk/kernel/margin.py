@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from keeper.errors import LawBroken
-from keeper.risk.kernel.charging import Account, Charged, charge, scan_edges
+from keeper.risk.kernel.account import Account, Charged
+from keeper.risk.kernel.charging import charge
 from keeper.risk.kernel.deltas import deltas
 from keeper.risk.kernel.floors import floor_loss
 from keeper.risk.kernel.legs import Legs, lay_out
@@ -24,7 +25,8 @@ from keeper.risk.kernel.portfolio import Portfolio
 from keeper.risk.kernel.preset import Applies, Preset
 from keeper.risk.kernel.requirement import Level, Line, LineKind, Requirement, Unpriced, WorstRow
 from keeper.risk.kernel.revalue import revalue
-from keeper.risk.kernel.scenarios import Generator
+from keeper.risk.kernel.scenarios import Generator, NoRows
+from keeper.risk.kernel.size_charges import scan_edges
 from keeper.risk.kernel.tables import still, table
 
 
@@ -49,9 +51,10 @@ def margin(market: Market, portfolio: Portfolio, preset: Preset) -> Requirement 
     money = numeraire(preset.currency, market, legs)
     if isinstance(money, Unpriced):
         return money
-    found = _scenario_losses(market, legs, preset, money)
-    if isinstance(found, Unpriced):
-        return found
+    scenarios = _scenario_losses(market, legs, preset, money)
+    if isinstance(scenarios, Unpriced):
+        return scenarios
+    found, notes = scenarios
 
     spots = np.array([one.spot for one in market.underlyings])
     base = revalue(legs, still(market), vol_term=preset.vol_term, skew=preset.skew, money=money).base
@@ -88,21 +91,30 @@ def margin(market: Market, portfolio: Portfolio, preset: Preset) -> Requirement 
             preset.maintenance_factor,
             [(line, line.maintenance) for line in charged],
         ),
+        notes=tuple(notes),
     )
 
 
-def _scenario_losses(market: Market, legs: Legs, preset: Preset, money: Numeraire) -> list[_Found] | Unpriced:
-    """Every block's loss, in the preset's order; blocks whose rows the market cannot make are left out."""
-    found = []
+def _scenario_losses(
+    market: Market, legs: Legs, preset: Preset, money: Numeraire
+) -> tuple[list[_Found], list[str]] | Unpriced:
+    """Every block's loss, in the preset's order, and what is to be said of how they were made.
+
+    Blocks that the market names nothing for are left out; those that it does, in vain, are left out and noted.
+    """
+    found, notes = [], []
     for block in preset.blocks:
         rows = table(block.rows, market, legs)
         if isinstance(rows, Unpriced):
             return rows
-        if rows is not None:
+        if isinstance(rows, NoRows):
+            notes.append(f"without {block.name}: {rows.reason}")
+        elif rows is not None:
+            notes += [f"{block.name}: {note}" for note in rows.notes]
             values = revalue(legs, rows, vol_term=preset.vol_term, skew=preset.skew, money=money)
             loss = block_loss(block, rows, legs, values)
             found.append(_Found(name=block.name, generator=rows.generator, applies=block.applies, loss=loss))
-    return found
+    return found, notes
 
 
 def _level(legs: Legs, found: Sequence[_Found], factor: float, charged: Sequence[tuple[Charged, float]]) -> Level:

@@ -134,9 +134,12 @@ class Collateral:
     """Fraction that IM leaves out besides; on a lending market liquidation threshold − loan to value."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class History:
-    """Joint moves of the past, oldest first, one row per period of equal length.  T rows over U underlyings."""
+    """Joint moves of the past, oldest first, one row per period of equal length.  T rows over U underlyings.
+
+    A history equals itself alone: what is estimated from one is kept for it, and arrays are not to be written.
+    """
 
     tags: tuple[str, ...]
     """When each was, as shown to people."""
@@ -168,7 +171,7 @@ class Market:
     stable: float = 1.0
     """Price of the settlement token, USD.  Collateral is worth amount · price / stable."""
     history: History | None = None
-    """For the history, simulation and stress generators; None leaves them out."""
+    """For the history and simulation generators; None leaves them out."""
 
     def __post_init__(self) -> None:
         """Raises: `LawBroken` if a number is not finite or out of its range, or a name is given twice."""

@@ -80,6 +80,8 @@ class Requirement:
     """Negative cash and balances, as a positive number; equity counts it already."""
     initial: Level
     maintenance: Level
+    notes: tuple[str, ...] = ()
+    """What the preset looks at and could not use, and what stands in its place."""
 
     @property
     def im(self) -> float:

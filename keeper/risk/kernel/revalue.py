@@ -172,5 +172,6 @@ def _with_unmoved(rows: Scenarios) -> Scenarios:
         basis=first(rows.basis, 1.0),
         collateral=first(rows.collateral, 1.0),
         weight=first(rows.weight, 1.0),
+        own_weight=None,
         probability=None,
     )

@@ -15,6 +15,7 @@ from keeper.risk.generate.skew import SkewRow
 from keeper.risk.generate.stress_days import StressDay
 from keeper.risk.kernel.market import ScanRange
 from keeper.risk.kernel.scenarios import Generator
+from keeper.risk.volatility import Model
 
 
 class Counted(StrEnum):
@@ -146,8 +147,11 @@ class Simulated:
 
     draws: int
     seed: int
+    model: Model | None
+    """Fitted to each underlying for today's volatility, and for the residuals whose correlation is measured; None takes
+    the EWMA."""
     decay: float
-    """λ of the EWMA volatilities."""
+    """λ of the EWMA, where no model is wanted or none can be had."""
     correlation_decay: float
     """λ of the correlation, slower than the volatilities'."""
     dof: float
@@ -156,7 +160,7 @@ class Simulated:
 
 @dataclass(frozen=True, kw_only=True)
 class Stressed:
-    """Named days, as they happened, under the tail law: weight = c·PSR/|move|, the least over what is held."""
+    """Named days, as they happened, each underlying under its own tail law: weight = c·PSR/|move|."""
 
     days: tuple[StressDay, ...]
     proxy: str

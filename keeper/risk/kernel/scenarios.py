@@ -58,8 +58,12 @@ class Scenarios:
     """Factor on the price of a collateral over what `spot` does to it, shape (S, C)."""
     weight: Floats
     """Factor on the row's P&L, shape (S,): 0.33 for SPAN's extreme rows, c·PSR/|s| in the tails, else 1."""
+    own_weight: Floats | None = None
+    """Factor on one underlying's P&L besides `weight`, shape (S, U); None is 1.  A tail law weighs each by its own."""
     probability: Floats | None = None
     """Of each row, shape (S,), summing to 1; None where rows are not probabilistic, or all alike."""
+    notes: tuple[str, ...] = ()
+    """What had to be taken in place of what was asked for, in words."""
 
     def __post_init__(self) -> None:
         """Raises: `LawBroken` if a shape differs, a value is not finite, or a factor is negative."""
@@ -70,6 +74,8 @@ class Scenarios:
         _holds("weight", self.weight, (rows,))
         if self.probability is not None:
             _holds("probability", self.probability, (rows,))
+        if self.own_weight is not None:
+            _holds("own_weight", self.own_weight, (rows, assets))
         for name in ("spot", "basis", "collateral", "weight"):
             if (getattr(self, name) < 0).any():
                 raise LawBroken(f"a {self.generator} scenario has a negative {name}", column=name)
@@ -77,6 +83,13 @@ class Scenarios:
     def __len__(self) -> int:
         """Rows."""
         return len(self.tags)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoRows:
+    """A generator that was given what it reads, and could not use it: its part of a requirement is missing."""
+
+    reason: str
 
 
 def unmoved(

@@ -18,17 +18,23 @@ from keeper.risk.generate.depeg import depeg
 from keeper.risk.generate.grid import Scan, grid, tail_weights
 from keeper.risk.generate.skew import skew
 from keeper.risk.generate.stress import stress
+from keeper.risk.generate.stress_days import StressDay
 from keeper.risk.kernel import rows as source
 from keeper.risk.kernel.legs import NONE, Kind, Legs
 from keeper.risk.kernel.market import Market, ScanRange, Underlying
 from keeper.risk.kernel.requirement import Unpriced
-from keeper.risk.kernel.scenarios import Generator, Scenarios, unmoved
+from keeper.risk.kernel.scenarios import Generator, NoRows, Scenarios, unmoved
 
 Floats = npt.NDArray[np.float64]
 
 
-def table(rows: source.Rows, market: Market, legs: Legs) -> Scenarios | Unpriced | None:
-    """The rows of one block; None if they do not apply, `Unpriced` if they are needed and cannot be made."""
+def table(rows: source.Rows, market: Market, legs: Legs) -> Scenarios | NoRows | Unpriced | None:
+    """The rows of one block.
+
+    Returns:
+        None if they do not apply, `NoRows` if what they are made from is there and cannot be used, `Unpriced` if there
+        is no requirement without them.
+    """
     match rows:
         case source.Listed():
             return _listed(rows, market)
@@ -95,14 +101,22 @@ def _scanned(rows: source.Scanned, market: Market, legs: Legs) -> Scenarios | Un
     if not scans:
         return None
     names, tokens = _names(market)
-    return grid(
-        rows.rows,
-        scans=scans,
-        underlyings=names,
-        collaterals=tokens,
-        tail_weight=rows.tail_weight,
-        min_level=rows.min_level,
+    joint, *each = (
+        grid(
+            rows.rows,
+            scans=some,
+            underlyings=names,
+            collaterals=tokens,
+            tail_weight=rows.tail_weight,
+            min_level=rows.min_level,
+        )
+        for some in (scans, *({symbol: scan} for symbol, scan in scans.items()))
     )
+    # The joint rows weigh a tail by the widest range; each underlying's part is brought back to its own.
+    own = np.ones(joint.spot.shape)
+    for symbol, alone in zip(scans, each, strict=True):
+        np.divide(alone.weight, joint.weight, out=own[:, names.index(symbol)], where=joint.weight > 0.0)
+    return replace(joint, own_weight=own)
 
 
 def _linear(rows: source.Linear, market: Market, legs: Legs) -> Scenarios:
@@ -147,25 +161,32 @@ def _stressed(rows: source.Stressed, market: Market, legs: Legs) -> Scenarios | 
     found = stress(
         rows.days, underlyings=names, collaterals=tokens, proxy=rows.proxy, unrecorded_vol=rows.unrecorded_vol
     )
-    ranges = [(market.underlyings[i].scan or rows.fallback).price for i in held]
-    weights = [
-        tail_weights(found.spot[:, i] - 1.0, psr=psr, tail_weight=rows.tail_weight)
-        for i, psr in zip(held, ranges, strict=True)
-    ]
-    return replace(found, weight=np.min(weights, axis=0))
+    own = np.ones(found.spot.shape)
+    for i in held:
+        psr = (market.underlyings[i].scan or rows.fallback).price
+        own[:, i] = tail_weights(found.spot[:, i] - 1.0, psr=psr, tail_weight=rows.tail_weight)
+    symbols = [market.underlyings[i].symbol for i in held]
+    optional = [market.underlyings[i].symbol for i in held if (legs.is_option & (legs.underlying == i)).any()]
+    return replace(found, own_weight=own, tags=tuple(_as_told(day, rows, symbols, optional) for day in rows.days))
 
 
-def _past(rows: source.Historical | source.Simulated, market: Market, legs: Legs) -> Scenarios | None:
-    held = {market.underlyings[i].symbol for i in legs.underlying if i != NONE}
-    past = market.history
-    if past is None or not held or not held <= set(past.underlyings):
+def _as_told(day: StressDay, rows: source.Stressed, held: Sequence[str], optional: Sequence[str]) -> str:
+    """A day's tag, and what of it was not recorded for what is held, or for the options that are."""
+    stand_ins = [symbol for symbol in held if symbol not in day.moves]
+    assumed = [symbol for symbol in optional if symbol not in day.vols]
+    said = [f"{', '.join(stand_ins)} as {rows.proxy}"] if stand_ins else []
+    said += [f"{', '.join(assumed)} vol {rows.unrecorded_vol:+.0%} assumed"] if assumed else []
+    return f"{day.tag} ({'; '.join(said)})" if said else day.tag
+
+
+def _past(rows: source.Historical | source.Simulated, market: Market, legs: Legs) -> Scenarios | NoRows | None:
+    if market.history is None:
         return None
     # Only accounts with a history pay for loading what estimates from one.
-    from keeper.risk.kernel.past import historical, simulated  # noqa: PLC0415
+    from keeper.risk.kernel.past import rows_of_past  # noqa: PLC0415
 
-    if isinstance(rows, source.Historical):
-        return historical(rows, past, market)
-    return simulated(rows, past, market)
+    held = [one.symbol for i, one in enumerate(market.underlyings) if (legs.underlying == i).any()]
+    return rows_of_past(rows, market, held)
 
 
 def _names(market: Market) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -26,11 +26,12 @@ from keeper.risk.kernel.charges import (
 from keeper.risk.kernel.market import ScanRange
 from keeper.risk.kernel.preset import Applies, Block, Netting, Preset, Reading, SkewShape, TermScale, VolTerm
 from keeper.risk.kernel.rows import Based, Depegs, Historical, Scanned, Simulated, Skewed, Stressed
+from keeper.risk.volatility import Model
 
 #: κ: MM as a part of IM's scenario part.
 KAPPA: Final = 0.8
 #: o: share of gains in other underlyings that may offset.
-OFFSET: Final = 0.6
+OFFSET: Final = 0.2
 #: c: weight of the tails.
 TAIL_WEIGHT: Final = 0.75
 #: Where a market brings no calibrated ranges.
@@ -61,7 +62,9 @@ PRESET: Final = Preset(
         ),
         Block(
             name="simulation",
-            rows=Simulated(draws=2_000, seed=20_200_312, decay=DECAY, correlation_decay=0.99, dof=4.0),
+            rows=Simulated(
+                draws=2_000, seed=20_200_312, model=Model.GARCH, decay=DECAY, correlation_decay=0.99, dof=4.0
+            ),
             expected_shortfall=LEVEL,
             applies=Applies.INITIAL,
         ),
