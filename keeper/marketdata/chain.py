@@ -23,6 +23,9 @@ PPM, PPB = 10**6, 10**9
 #: Options further out than this many at-the-money deviations are worth less than a tick.
 WIDEST_DEVIATIONS: Final = 4.0
 YEAR_S: Final = 31_536_000
+#: Prices, strikes and volatilities outside of this are nobody's.
+SMALLEST: Final = 1e-7
+LARGEST: Final = 1e12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +68,8 @@ def sheet(
     for quote in chain.quotes:
         if quote.expiry_s > chain.taken_s and _sound(quote):
             by_expiry.setdefault(quote.expiry_s, []).append(quote)
+    if not SMALLEST < chain.index < LARGEST:
+        return Unquoted(underlying=underlying, reason=f"{chain.source} gives an index of {chain.index:g}")
     wanted = around(sorted(by_expiry), listed)
     if not wanted:
         return Unquoted(underlying=underlying, reason=f"{chain.source} quotes no option near a listed expiry")
@@ -94,7 +99,7 @@ def around(quoted: Sequence[int], listed: Iterable[int]) -> list[int]:
 def _sound(quote: Quote) -> bool:
     """Whether a quote says anything: finite, positive, not crossed, with a mark or both sides."""
     numbers = [quote.strike, quote.forward, *(x for x in (quote.mark_vol, quote.bid, quote.ask) if x is not None)]
-    if not all(math.isfinite(x) and 0 < x < 1e12 for x in numbers):
+    if not all(SMALLEST < x < LARGEST for x in numbers):  # false for NaN too
         return False
     if quote.bid is None or quote.ask is None:
         return quote.mark_vol is not None

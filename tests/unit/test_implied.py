@@ -237,6 +237,32 @@ def test_target__any_quotes__lattice_bounds_and_calendar(atm, skew, carry, spot)
         assert all(KNOBS.vol_floor_ppm <= s <= KNOBS.vol_ceiling_ppm for s in e.sigmas_ppm), "EST-3"
 
 
+WILD = st.builds(
+    OptionQuote,
+    strike=st.integers(1, 10**13),
+    is_call=st.booleans(),
+    vol_ppm=st.one_of(st.integers(50_000, 5_000_000), st.just(0)),
+    bid_ppb=st.integers(0, 10**9),
+    ask_ppb=st.integers(0, 10**9),
+)
+
+
+@settings(max_examples=max(1, settings.default.max_examples // 5))
+@given(
+    smiles=st.tuples(*[st.lists(WILD, min_size=5, max_size=9, unique_by=lambda q: q.strike)] * 2),
+    phi_ppb=st.integers(980_000_000, 1_020_000_000),
+)
+def test_think__quotes_that_make_no_surface__a_target_all_the_same(smiles, phi_ppb):
+    """VEN-2: a stranger's numbers never break the block: what cannot be fitted is realised, with a reason."""
+    expiries = tuple(
+        ExpiryQuotes(expiry=e, phi_ppb=phi_ppb, quotes=tuple(sorted(q, key=lambda one: one.strike)))
+        for e, q in zip(DATES, smiles, strict=False)
+    )
+    target = a_target(a_sheet(expiries=expiries), knobs=replace(KNOBS, implied=ImpliedKnobs(min_quotes=5)))
+    assert target.expiries
+    assert len(target.reasons) >= 3
+
+
 def inputs(quoted):
     snapshot = a_snapshot(an_account(7), underlying=an_underlying(history=HISTORY))
     return CycleInputs(

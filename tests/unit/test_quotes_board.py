@@ -5,8 +5,11 @@ import math
 from dataclasses import dataclass, field, replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from keeper.domain import codec
+from keeper.domain.knobs import ImpliedKnobs
 from keeper.domain.quotes import QuoteSheet, Unquoted
 from keeper.domain.snapshot import Listing
 from keeper.errors import BadInput, KeeperError, Retry
@@ -14,6 +17,7 @@ from keeper.marketdata.board import NoSource, QuoteBoard
 from keeper.marketdata.book_summary import STRAGGLER_S, read_summary
 from keeper.marketdata.chain import Chain, around, sheet
 from keeper.marketdata.venues import QuotesFile
+from keeper.risk.implied import View, see
 from keeper.risk.surface.quotes import Quote
 from keeper.testing.builders import DAY, EXPIRY, NOW, a_snapshot, an_underlying, usd
 
@@ -162,6 +166,7 @@ def a_quote(**fields):
         {"mark_vol": math.inf},
         {"forward": math.nan},
         {"strike": -1.0},
+        {"strike": 1e-9},
         {"ask": 1e300},
         {"expiry_s": NOW},
     ],
@@ -172,6 +177,37 @@ def test_sheet__quote_that_says_nothing__left_out(wrong):
     chain = Chain(source="v", taken_s=NOW, index=3_000.0, quotes=(a_quote(**wrong), sound))
     (one,) = cut(chain).expiries
     assert [q.strike for q in one.quotes] == [3_100 * 10**8]
+
+
+NUMBERS = st.one_of(st.floats(), st.integers(), st.none(), st.booleans(), st.text(max_size=3))
+#: Values around those of a real answer, at its edges, and beyond them.
+LIKELY = st.one_of(st.floats(0.0, 1e4), st.sampled_from([1e-300, 1e-8, 1e12, 1e300]), NUMBERS)
+ROWS = st.fixed_dictionaries(
+    {"instrument_name": st.sampled_from(["ETH-24NOV23-3000-C", "ETH-1DEC23-0d000001-P", "ETH-29DEC23-2000-P"])},
+    optional={
+        "underlying_price": LIKELY, "estimated_delivery_price": LIKELY, "mark_iv": LIKELY, "bid_price": LIKELY,
+        "ask_price": LIKELY, "quote_currency": st.sampled_from(["ETH", "USDC", None]),
+        "creation_timestamp": st.one_of(st.integers(WEEK_MS - 10**6, WEEK_MS), NUMBERS),
+    },
+)  # fmt: skip
+
+
+@given(st.lists(ROWS, min_size=1, max_size=12))
+def test_answer__any_numbers__a_sheet_or_a_reason_and_a_block_goes_on(rows):
+    """VEN-2: whatever numbers a stranger sends, reading, cutting and judging end in a value."""
+    try:
+        chain = read(*rows)
+    except Retry:
+        return
+    found = sheet(chain, 1, [EXPIRY, NOVEMBER], max_per_expiry=16)
+    assert codec.loads(type(found), codec.dumps(found)) == found
+    seen = see(found, spot=usd(3_000), now=NOW, knobs=ImpliedKnobs(max_index_gap_ppm=500_000))
+    assert isinstance(seen, View) or seen.reason
+
+
+def test_sheet__absurd_index__a_reason():
+    found = sheet(replace(a_chain(), index=1e300), 1, [EXPIRY], max_per_expiry=16)
+    assert found == Unquoted(underlying=1, reason="venue.example gives an index of 1e+300")
 
 
 def test_sheet__nothing_near__a_reason():
