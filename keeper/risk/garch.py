@@ -19,6 +19,7 @@ import numpy.typing as npt
 from keeper.errors import LawBroken
 from keeper.risk.finite import finite
 from keeper.risk.recursions import Gjr
+from keeper.risk.volatility import Model
 
 #: Fewer returns do not tell three coefficients apart.
 MIN_RETURNS: Final = 250
@@ -26,13 +27,6 @@ MIN_RETURNS: Final = 250
 #: is not determined by any history we have.
 MAX_PERSISTENCE: Final = 0.9999
 _PERCENT: Final = 100.0
-
-
-class Model(StrEnum):
-    """Which recursion is fitted."""
-
-    GARCH = "GARCH(1,1)"
-    GJR = "GJR-GARCH(1,1)"
 
 
 class Innovation(StrEnum):

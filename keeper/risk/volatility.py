@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 import numpy as np
@@ -25,6 +26,13 @@ DAYS_PER_YEAR: Final = 365.0
 #: History that ran at another volatility is never stretched or shrunk by more than this factor.  Without a bound a jump
 #: in a calm market would be scaled by the very volatility it caused.  Windows of ETH/USD rounds of 2023 rarely reach 2.
 MAX_SCALE: Final = 3.0
+
+
+class Model(StrEnum):
+    """A recursion that is fitted (`keeper.risk.garch`); its name is light to import, the fit is not."""
+
+    GARCH = "GARCH(1,1)"
+    GJR = "GJR-GARCH(1,1)"
 
 
 @dataclass(frozen=True, kw_only=True)
