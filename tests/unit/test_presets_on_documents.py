@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from keeper.documents.market import MarketDocument
 from keeper.documents.portfolio import OrdersDocument, PortfolioDocument
 from keeper.documents.read import check
 from keeper.errors import BadInput
+from keeper.risk import black76
 from keeper.risk.kernel.requirement import Level, LineKind, Requirement
+from keeper.risk.kernel.rows import Scanned
 from keeper.risk.presets import PRESETS
 
 #: The example that each preset has rules for.
@@ -193,3 +196,53 @@ def test_keeper__no_history__answers_and_says_what_is_left_out(desk: Path):
     gone = {row.name for row in whole.before.initial.worst} - {row.name for row in less.before.initial.worst}
     assert {"history", "simulation"} <= gone
     assert less.before.initial.scenario <= whole.before.initial.scenario
+
+
+def test_span16__straddle_and_perp__sixteen_rows_by_hand(desk: Path):
+    """The whole way from words to a figure, against Black-76 and the published order of rows."""
+    psr, up, down, vol, days = 0.15, 0.45, 0.3, 0.6, 30
+    market = {
+        "as_of": "2026-03-01T08:00:00Z",
+        "underlyings": {
+            "ETH": {
+                "spot": 3000.0,
+                "rate": 0.05,
+                "vol": vol,
+                "scan_range": {"price": psr, "vol_up": up, "vol_down": down},
+            }
+        },
+    }
+    sizes = {"ETH-31MAR26-3000-C": -2.0, "ETH-31MAR26-3000-P": -1.0, "ETH-PERP": 1.5}
+    portfolio = {"cash": 500.0, "positions": [{"instrument": name, "size": size} for name, size in sizes.items()]}
+    years = days / 365
+    df = math.exp(-0.05 * years)
+
+    def worth(move: float, shock: float) -> float:
+        forward, sigma = 3000.0 * math.exp(0.05 * years) * (1 + move), vol * (1 + shock)
+        options = -2.0 * black76.call(forward, 3000.0, sigma, years, df) - black76.put(
+            forward, 3000.0, sigma, years, df
+        )
+        return float(options) + 1.5 * 3000.0 * move
+
+    steps = [0, 1 / 3, -1 / 3, 2 / 3, -2 / 3, 1, -1]
+    rows = [(step * psr, shock, 1.0) for step in steps for shock in (up, -down)]
+    rows += [(3 * psr, 0.0, 0.33), (-3 * psr, 0.0, 0.33)]
+    assert len(rows) == 16
+    losses = [weight * (worth(0.0, 0.0) - worth(move, shock)) for move, shock, weight in rows]
+    found = required(desk, "span16", market=market, portfolio=portfolio)
+    assert found.im == pytest.approx(max(losses), rel=1e-12)
+    assert found.equity == pytest.approx(500.0 + worth(0.0, 0.0), rel=1e-13)
+    leg = {line.what: line.amount for line in found.initial.lines}
+    assert set(leg) == {"ETH-20260331-3000-C", "ETH-20260331-3000-P", "ETH-PERP"}
+
+
+def test_preset_without_ranges__market_without_them__the_field_is_named(desk: Path):
+    """What a rule needs and neither it nor the market gives is asked for, by its path."""
+    span = PRESETS["span16"]
+    (block,) = span.blocks
+    assert isinstance(block.rows, Scanned)
+    bare = replace(span, blocks=(replace(block, rows=replace(block.rows, fallback=None)),))
+    market = check(tree(desk, "market"), MarketDocument, where="market")
+    portfolio = check(tree(desk, "portfolio"), PortfolioDocument, where="portfolio")
+    with pytest.raises(BadInput, match=r"market: underlyings\.ETH\.scan_range: span16 needs it"):
+        evaluate(bare, market, portfolio, folder=desk)
