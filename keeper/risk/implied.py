@@ -4,7 +4,7 @@
 
 `see` judges the whole sheet against the block (age, the venue's index against our oracle); `View.at` judges one listed
 expiry (fit, forward, level against realised volatility, distance to the quoted expiries).  What does not pass is a
-reason, and the expiry falls back on realised volatility.
+reason: the level of that expiry falls back on realised volatility, its smile and forward stay as published (`held`).
 
 A smile is read at the moneyness our own market gives a strike, ln(K / (φ·spot)): between two sheets it moves with our
 spot.  Time counts from the sheet, so its volatilities do not drift between two sheets.
@@ -22,7 +22,7 @@ import numpy as np
 
 from keeper.domain.knobs import ImpliedKnobs
 from keeper.domain.quotes import ExpiryQuotes, Quoted, QuoteSheet, Unquoted
-from keeper.domain.snapshot import Listing
+from keeper.domain.snapshot import FileState, Listing
 from keeper.errors import LawBroken
 from keeper.risk import lattice
 from keeper.risk.exact.riskfile import PPB, PPM
@@ -55,6 +55,8 @@ class ImpliedExpiry:
     """Volatility at the forward, ppm, positive."""
     vols_ppm: tuple[int, ...]
     """One per listed strike, ascending, ppm, positive."""
+    weight_ppm: int
+    """Weight of its level against the realised one, ppm."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +181,9 @@ class View:
                 reason=f"quoted at {atm / 1e4:.2f} %, {ratio:.2f} times the realised {realised_ppm / 1e4:.2f} %, "
                 f"limit {self.knobs.max_ratio:g}"
             )
-        return ImpliedExpiry(phi_ppb=round(phi * PPB), atm_ppm=atm, vols_ppm=tuple(vols))
+        return ImpliedExpiry(
+            phi_ppb=round(phi * PPB), atm_ppm=atm, vols_ppm=tuple(vols), weight_ppm=self.knobs.weight_ppm
+        )
 
     def _phi(self, years: float) -> float:
         """Forward over spot: ln φ linear in time between quoted expiries, in proportion to time outside."""
@@ -187,6 +191,22 @@ class View:
         if years > times[-1]:
             return math.exp(logs[-1] * years / times[-1])
         return math.exp(float(np.interp(years, times, logs)))
+
+
+def held(live: FileState | None, listing: Listing) -> ImpliedExpiry | None:
+    """Smile and forward as they are published, with no say in the level; None if the file does not have them all.
+
+    For an expiry whose quotes fail now: realised volatility says nothing about either, and going back and forth with
+    every silence of a venue would move marks for no reason.
+    """
+    params = next((e for e in live.expiries if e.expiry == listing.expiry), None) if live else None
+    if live is None or params is None:
+        return None
+    published = {vol.strike: vol.sigma_ppm for vol in dict(live.strikes).get(listing.expiry, ())}
+    vols = tuple(published.get(strike, 0) for strike in listing.strikes)
+    if not all(vols):
+        return None
+    return ImpliedExpiry(phi_ppb=params.phi_ppb, atm_ppm=params.sigma_atm_ppm, vols_ppm=vols, weight_ppm=0)
 
 
 def see(quoted: Quoted | None, *, spot: int | None, now: int, knobs: ImpliedKnobs) -> View | Unseen:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 from keeper.domain.knobs import RiskKnobs
 from keeper.domain.market import UnderlyingTarget
-from keeper.domain.snapshot import UnderlyingState
+from keeper.domain.snapshot import FileState, Listing, UnderlyingState
 from keeper.risk import lattice, term
 from keeper.risk.exact.riskfile import DAY
-from keeper.risk.implied import ImpliedExpiry, Unseen, View
+from keeper.risk.implied import ImpliedExpiry, Unseen, View, held
 from keeper.risk.scan_range import ranges, scan_range
 from keeper.risk.volatility import Unestimated, estimate
 
@@ -55,7 +55,7 @@ def target(
         f"over {span_days:.1f} days"
     )
     seen = _seen(state, view, realised_ppm=realised_ppm, mean_ppm=mean_ppm, now=now, knobs=knobs)
-    implied = {expiry: one for expiry, one in seen.items() if isinstance(one, ImpliedExpiry)}
+    implied = {listing.expiry: found for listing, one in seen if (found := _usable(one, state.live, listing))}
     return UnderlyingTarget(
         underlying=state.underlying,
         ranges=ranges(scan, knobs),
@@ -77,33 +77,43 @@ def target(
 
 def _seen(
     state: UnderlyingState, view: View | Unseen, *, realised_ppm: int, mean_ppm: int, now: int, knobs: RiskKnobs
-) -> dict[int, ImpliedExpiry | Unseen]:
-    """What quotes say about each unexpired expiry; empty if they are not used."""
-    if isinstance(view, Unseen):
-        return {}
-    return {
-        listing.expiry: view.at(listing, realised_ppm=term.vol_at(realised_ppm, mean_ppm, listing.expiry - now, knobs))
+) -> list[tuple[Listing, ImpliedExpiry | Unseen]]:
+    """What quotes say about each unexpired expiry; empty if no source is configured."""
+    if view == UNQUOTED:
+        return []
+    return [
+        (
+            listing,
+            view
+            if isinstance(view, Unseen)
+            else view.at(listing, realised_ppm=term.vol_at(realised_ppm, mean_ppm, listing.expiry - now, knobs)),
+        )
         for listing in state.listings
         if listing.expiry > now
-    }
+    ]
+
+
+def _usable(one: ImpliedExpiry | Unseen, live: FileState | None, listing: Listing) -> ImpliedExpiry | None:
+    return held(live, listing) if isinstance(one, Unseen) else one
 
 
 def _words(
-    volatility: str, view: View | Unseen, seen: dict[int, ImpliedExpiry | Unseen], knobs: RiskKnobs
+    volatility: str, view: View | Unseen, seen: list[tuple[Listing, ImpliedExpiry | Unseen]], knobs: RiskKnobs
 ) -> Iterator[str]:
     """Where volatilities, smiles and forwards come from, one line each."""
-    if isinstance(view, Unseen):
+    if view == UNQUOTED:
         yield f"{volatility}; flat smile, no carry"
-        if view.reason:
-            yield f"quotes unused: {view.reason}"
-        return
-    yield f"{volatility}; weight of quoted variance {knobs.implied.weight_ppm / 1e4:g} %"
-    yield view.said
-    for expiry, one in seen.items():
-        if isinstance(one, Unseen):
-            yield f"expiry {day(expiry)} realised, flat, no carry: {one.reason}"
-    for expiry, why in view.fit.refused:
-        yield f"quotes of {day(expiry)} left out: {why}"
+    elif isinstance(view, Unseen):
+        yield f"{volatility}; smiles and forwards as published"
+        yield f"quotes unused: {view.reason}"
+    else:
+        yield f"{volatility}; weight of quoted variance {knobs.implied.weight_ppm / 1e4:g} %"
+        yield view.said
+        for listing, one in seen:
+            if isinstance(one, Unseen):
+                yield f"expiry {day(listing.expiry)} realised, smile and forward as published: {one.reason}"
+        for expiry, why in view.fit.refused:
+            yield f"quotes of {day(expiry)} left out: {why}"
 
 
 def day(expiry: int) -> str:

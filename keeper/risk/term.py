@@ -8,7 +8,7 @@ is realised, blended from today's and the mean of the history:
 The shortest tenor shows today's volatility, long tenors shrink towards the mean of the history, and a shock moves each
 tenor by its m: the very term structure by which the contract shocks and fences volatilities.  The smile is flat.
 
-At the money quoted and realised variance are mixed by the operator's weight; a smile keeps its ratios to that level.
+At the money quoted and realised variance are mixed by a weight; a smile keeps its ratios to that level.
 Total variance σ²T at the money never decreases with T: an expiry that would is lifted to its predecessor's.  The
 discount factor is e^(−rT) with the operator's rate, which is 0 unless margin earns interest.
 
@@ -74,7 +74,8 @@ def expiry_targets(
         mean_ppm: volatility it returns to, positive.
         now: block time.
         knobs: the operator's choices.
-        implied: what quotes say, by expiry; an expiry without gets a flat smile and no carry.
+        implied: what quotes say, or said when they were published last, by expiry; an expiry without gets a flat smile
+            and no carry.
     """
     variance_before = 0
     for listing in sorted(listings, key=lambda one: one.expiry):
@@ -84,7 +85,7 @@ def expiry_targets(
         sigma = vol_at(realised_ppm, mean_ppm, seconds, knobs)
         quoted = implied.get(listing.expiry)
         if quoted is not None:
-            weight = knobs.implied.weight_ppm
+            weight = quoted.weight_ppm
             mixed = isqrt((weight * quoted.atm_ppm**2 + (PPM - weight) * sigma**2) // PPM)
             sigma = _publishable(mixed, knobs)
         if sigma * sigma * seconds < variance_before:

@@ -14,12 +14,23 @@ from keeper.domain.cycle import CycleInputs, Decision
 from keeper.domain.knobs import ImpliedKnobs, PolicyKnobs, RiskKnobs
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.quotes import ExpiryQuotes, OptionQuote, QuoteSheet, Unquoted
-from keeper.domain.snapshot import Listing, Observation, Unusable
+from keeper.domain.snapshot import Listing, Observation, StrikeVol, Unusable
 from keeper.errors import BadInput
 from keeper.risk import lattice, term
 from keeper.risk.implied import ImpliedExpiry, Unseen, View, fitted, see
 from keeper.risk.model import model
-from keeper.testing.builders import DAY, EXPIRY, NOW, STRIKES_USD, a_snapshot, an_account, an_underlying, usd
+from keeper.testing.builders import (
+    DAY,
+    EXPIRY,
+    NOW,
+    STRIKES_USD,
+    a_file,
+    a_snapshot,
+    an_account,
+    an_underlying,
+    strike,
+    usd,
+)
 
 KNOBS = RiskKnobs()
 PPB = 10**9
@@ -93,8 +104,8 @@ def test_target__a_smile__read_at_each_strike_of_ours():
     target = a_target(a_sheet())
     (one,) = target.expiries
     years = (EXPIRY - NOW + 5) / YEAR_S
-    for strike, sigma in zip(STRIKES_USD, one.sigmas_ppm, strict=True):
-        d = math.log(strike / 3_000) / (0.6 * math.sqrt(years))
+    for dollars, sigma in zip(STRIKES_USD, one.sigmas_ppm, strict=True):
+        d = math.log(dollars / 3_000) / (0.6 * math.sqrt(years))
         if abs(d) < 2.5:
             assert sigma / 1e6 == pytest.approx(0.6 - 0.05 * d + 0.03 * d * d, abs=0.01)
     assert one.sigmas_ppm[0] > one.params.sigma_atm_ppm
@@ -129,7 +140,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_target__quotes_that_fail_a_limit__realised_as_without_and_an_alert(name):
-    """IMP-1: quotes that fail change no published number, and say why."""
+    """IMP-1: quotes that fail change no number that would be published without them, and say why."""
     quoted, said = REFUSED[name]
     market = a_market(quoted)
     assert said in market.why_realised
@@ -138,6 +149,38 @@ def test_target__quotes_that_fail_a_limit__realised_as_without_and_an_alert(name
     assert any(said in reason for reason in market.target.reasons)
     decision = think(inputs(quoted))
     assert any(said in alert for alert in decision.alerts), "IMP-1"
+
+
+def published(sigmas, *, phi_ppb=1_004_000_000, atm=700_000, strikes=STRIKES_USD):
+    """A live file with a smile and a forward."""
+    file = a_file()
+    params = replace(file.expiries[0], phi_ppb=phi_ppb, sigma_atm_ppm=atm)
+    vols = tuple(StrikeVol(strike=strike(k), sigma_ppm=s) for k, s in zip(strikes, sigmas, strict=True))
+    return replace(file, expiries=(params,), strikes=((EXPIRY, vols),))
+
+
+SMILE = (840_000, 760_000, 700_000, 720_000, 770_000)
+
+
+def test_target__venue_falls_silent__level_realised_smile_and_forward_as_published():
+    """IMP-2: a silence says nothing about smile or forward, so neither moves back and forth with it."""
+    u = an_underlying(history=HISTORY, file=published(SMILE))
+    snapshot = a_snapshot(an_account(7), underlying=u)
+    (plain,) = model(snapshot, KNOBS).of(1).target.expiries
+    (one,) = model(snapshot, KNOBS, (Unquoted(underlying=1, reason="silent"),)).of(1).target.expiries
+    assert one.params.sigma_atm_ppm == plain.params.sigma_atm_ppm, "IMP-2"
+    assert one.params.phi_ppb == 1_004_000_000, "IMP-2"
+    for sigma, before in zip(one.sigmas_ppm, SMILE, strict=True):
+        assert sigma / one.params.sigma_atm_ppm == pytest.approx(before / 700_000, rel=1e-3), "IMP-2"
+    assert (plain.params.phi_ppb, len(set(plain.sigmas_ppm))) == (PPB, 1), "no source: flat, no carry"
+
+
+def test_target__strike_listed_after_the_file__flat_until_it_is_quoted():
+    """Where the file does not have the whole smile, none is made up."""
+    u = an_underlying(history=HISTORY, file=published(SMILE[1:], strikes=STRIKES_USD[1:]))
+    quoted = (Unquoted(underlying=1, reason="silent"),)
+    (one,) = model(a_snapshot(an_account(7), underlying=u), KNOBS, quoted).of(1).target.expiries
+    assert (one.params.phi_ppb, len(set(one.sigmas_ppm))) == (PPB, 1)
 
 
 def test_target__no_source__no_alert_and_no_word():

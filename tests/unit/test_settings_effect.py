@@ -67,7 +67,7 @@ CONSUMERS: dict[str, str] = {
     "risk.term_short_power": "risk/term.py",
     "risk.term_long_power": "risk/term.py",
     "risk.discount_rate_ppm": "risk/term.py",
-    "risk.implied.weight_ppm": "risk/term.py",
+    "risk.implied.weight_ppm": "risk/implied.py",
     "risk.implied.max_age_s": "risk/implied.py",
     "risk.implied.max_index_gap_ppm": "risk/implied.py",
     "risk.implied.max_carry_ppm": "risk/implied.py",
