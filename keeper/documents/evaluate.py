@@ -37,7 +37,7 @@ class Evaluation:
     fills: tuple[Fill, ...] = ()
     """One per order; empty where an order has no price."""
     notes: tuple[str, ...] = ()
-    """What the preset would look at and the market does not tell."""
+    """What the preset would look at and the market does not tell, or tells in vain."""
 
     @property
     def final(self) -> Requirement | Unpriced:
@@ -86,7 +86,7 @@ def evaluate(
         after=after,
         sizes={} if isinstance(account, Unpriced) else sizes_of(account),
         fills=fills,
-        notes=left_out(preset, market),
+        notes=left_out(preset, market) + _notes(before if after is None else after),
     )
 
 
@@ -99,6 +99,10 @@ def evaluate_files(preset: Preset, market: Path, portfolio: Path, orders: Path |
         None if orders is None else read_document(orders, OrdersDocument),
         folder=market.parent,
     )
+
+
+def _notes(required: Requirement | Unpriced) -> tuple[str, ...]:
+    return () if isinstance(required, Unpriced) else required.notes
 
 
 def _required(preset: Preset, account: Portfolio | Unpriced, priced: Priced) -> Requirement | Unpriced:
