@@ -57,6 +57,8 @@ class ScanRange:
     """Expected shortfall of the stressed period's returns as they happened, fraction of spot."""
     history: float
     """Expected shortfall of all returns as they happened, fraction of spot."""
+    blend: float
+    """What current and stressed markets ask for together, fraction of spot."""
     sample: int
     """Overlapping horizon returns it rests on."""
     binding: Binding
@@ -92,7 +94,14 @@ def scan_range_of(windows: Windows, knobs: RiskKnobs) -> ScanRange:
         f"{stress:.2%} in the wildest {knobs.stress_days} days, from {len(windows)} overlapping returns"
     )
     return ScanRange(
-        psr_ppm=psr, now=now, stress=stress, history=history, sample=len(windows), binding=binding, reason=reason
+        psr_ppm=psr,
+        now=now,
+        stress=stress,
+        history=history,
+        blend=blend,
+        sample=len(windows),
+        binding=binding,
+        reason=reason,
     )
 
 

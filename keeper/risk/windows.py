@@ -22,6 +22,8 @@ Floats = npt.NDArray[np.float64]
 
 #: Overlapping windows start this many times per horizon.
 STEPS_PER_HORIZON: Final = 24
+#: A day's price may come this much later than a day after the last: a heartbeat is not a clock.
+_LATE: Final = 1.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +97,8 @@ def windows_of_history(history: PriceHistory, *, horizon_s: float, decay_per_day
     """
     step_s = max(horizon_s / STEPS_PER_HORIZON, float(history.step_s))
     span = float(history.time_s[-1] - history.time_s[0])
-    count = int((span - horizon_s) // step_s) + 1 if span >= horizon_s >= history.step_s else 0
+    fine_enough = history.step_s <= _LATE * horizon_s
+    count = int((span - horizon_s) // step_s) + 1 if span >= horizon_s and fine_enough else 0
     ends = history.time_s[-1] - step_s * np.arange(count - 1, -1, -1, dtype=np.float64)
     start, end = history.known(ends - horizon_s), history.known(ends)
     whole = (start >= 0) & (end >= 0)

@@ -63,11 +63,9 @@ def test_scan_range__any_knobs__terms_bound_it_from_below(seed, weight, share, l
     )
     sample = windows(a_history(60, seed=seed, wild=(20, 30)), knobs)
     found = scan_range_of(sample, knobs)
-    blend = (1 - weight) * found.now + weight * max(found.stress, 0.0)
-    terms = max(share * found.history, blend)
-    assert found.psr_ppm >= 1e6 * terms - 1, "CAL-3"
-    # The stressed part is never below a normal tail of today either, so it may lift the blend a little more.
-    assert found.psr_ppm <= 1e6 * max(terms, found.now) + knobs.psr_lattice_ppm + 1, "CAL-3"
+    assert found.blend >= (1 - weight) * found.now + weight * found.stress - 1e-12, "CAL-3"
+    wanted = max(share * found.history, found.blend)
+    assert 1e6 * wanted - 1 <= found.psr_ppm <= 1e6 * wanted + knobs.psr_lattice_ppm + 1, "CAL-3"
     assert found.psr_ppm % knobs.psr_lattice_ppm == 0, "CAL-3"
 
 

@@ -52,7 +52,7 @@ def test_calibrate__person__target_reasons_and_backtest_within_100_columns():
     assert result.exit_code == 0, result.output
     for word in (
         "ETH   2020-09-13",
-        "price scan range",
+        "scan range",
         "binds",
         "nine of ten such histories",
         "coverage p, exact",

@@ -109,9 +109,9 @@ def _unestimated(name: str, one: Unestimated) -> list[RenderableType]:
 def _calibration(one: Calibration, knobs: RiskKnobs) -> list[RenderableType]:
     scan, spread = one.scan, one.interval
     headline = Text.assemble(
-        ("  price scan range  ", ""),
+        ("  scan range ", ""),
         (percent(scan.psr_ppm), "bold cyan"),
-        f"   {scan.binding} binds; nine of ten such histories give {_share(spread.low)} to {_share(spread.high)}",
+        f"  {scan.binding} binds; nine of ten such histories: {_share(spread.low)} to {_share(spread.high)}",
     )
     parts = [*_head(one.sample), headline, _pad(_terms(one, knobs)), _pad(_judgements(one, knobs))]
     if isinstance(one.out_of_sample, Unestimated):
@@ -144,7 +144,6 @@ def _terms(one: Calibration, knobs: RiskKnobs) -> Table:
     table = _table("why", "", "asks for")
     current = knobs.psr_multiplier * (1.0 - knobs.stress_weight)
     worst = knobs.psr_multiplier * knobs.stress_weight
-    blend = current * scan.now + worst * scan.stress
     chosen = {
         Binding.HISTORY: "history",
         Binding.FLOOR: "floor",
@@ -161,7 +160,7 @@ def _terms(one: Calibration, knobs: RiskKnobs) -> Table:
         ),
         ("", "ES at current volatility (filtered)", f"{_share(scan.now)} × {current:g}", None),
         ("", f"ES of the wildest {knobs.stress_days} days", f"{_share(scan.stress)} × {worst:g}", None),
-        ("blend", "both together", "", blend),
+        ("blend", "both together", "", scan.blend),
         ("floor", "floor of the settings", "", knobs.psr_floor_ppm / 1e6),
     )
     for key, label, how, value in rows:
