@@ -124,16 +124,16 @@ def cases(draw):
 
 @hypothesis.given(cases())
 def test_derive__random_account__equal_to_the_plain_twin(case):
-    """KER-D1: kernel and twin agree to 1e-10 of the money that passes through the account, in every figure."""
+    """TWIN-2: kernel and twin agree to 1e-10 of the money that passes through the account, in every figure."""
     found, plain = answer(margin_of(parse_case(case))), derive_twin.answer(case, own_parameters())
     i = case["inputs"]
     held = sum(abs(o["amount"]) for o in i["options"]) + abs(i["perps"]) + 1.0
     through = held * i["spot"] * 10 + abs(i["cash"]) + sum(c["amount"] * c["price"] for c in i["collateral"])
     for figure in ("IM", "MM", "mtm"):
-        assert found[figure] == pytest.approx(plain[figure], rel=1e-10, abs=1e-12 * through), "KER-D1"
+        assert found[figure] == pytest.approx(plain[figure], rel=1e-10, abs=1e-12 * through), "TWIN-2"
     losses = sorted(plain["losses"].values())
     if losses[1] - losses[0] > 1e-9 * through:
-        assert found["worst"] == plain["worst"], "KER-D1"
+        assert found["worst"] == plain["worst"], "TWIN-2"
 
 
 @pytest.mark.parametrize(
