@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keeper.risk.surface.grid import FAR, grid_of
-from keeper.risk.surface.shock import LiftedSmile, Shock, shocked
+from keeper.risk.surface.shock import LiftedSmile, Shock, shocked_slice
 from keeper.risk.surface.smile import Slice
 from keeper.risk.surface.svi import Svi
 
@@ -35,6 +35,12 @@ LEE_SLOPE: Final = 2.0
 _G_SLACK: Final = 1e-9
 #: Relative to the total variance at the same k.
 _W_SLACK: Final = 1e-9
+#: Minima of g and of the rise of variance below these are looked at more closely, at so many points each.
+_G_CLOSE: Final = 0.05
+_RISE_CLOSE: Final = 1e-2
+_BETWEEN: Final = 15
+_MINIMA: Final = 40
+_TINY: Final = float(np.finfo(np.float64).tiny)
 
 
 class Kind(StrEnum):
@@ -88,30 +94,47 @@ def g_of(svi: Svi, k: npt.ArrayLike) -> Floats:
 
 
 def check(slices: Sequence[Slice], shocks: Iterable[Shock] = ()) -> tuple[Violation, ...]:
-    """Every law that slices in order of expiry break, as they are and after each shock."""
-    found = list(_check(slices))
+    """The laws that slices in order of expiry break: all of them as they are, butterfly and Lee after each shock.
+
+    `shocked` keeps the calendar after a shock by lifting; what it has to lift is told by `crossings`.
+    """
+    grids = [grid_of(one) for one in slices]
+    found = [v for one, grid in zip(slices, grids, strict=True) for v in _alone(one, grid)]
+    found += _pairs(slices, grids)
     for shock in shocks:
-        moved = shocked(slices, shock)
-        found += [replace(one, shock=shock.name) for one in _check(moved, like=slices)]
+        for one, grid in zip(slices, grids, strict=True):
+            found += [replace(v, shock=shock.name) for v in _alone(shocked_slice(one, shock), grid)]
     return tuple(found)
 
 
-def check_slice(one: Slice, shocks: Iterable[Shock] = ()) -> tuple[Violation, ...]:
-    """Butterfly and Lee alone, as it is and after each shock."""
-    return check((one,), shocks)
+def crossings(slices: Sequence[Slice], shocks: Iterable[Shock]) -> tuple[Violation, ...]:
+    """Expiries that cross after a shock of each by itself, which `shocked` then lifts."""
+    grids = [grid_of(one) for one in slices]
+    found: list[Violation] = []
+    for shock in shocks:
+        moved = [shocked_slice(one, shock) for one in slices]
+        found += [replace(v, shock=shock.name) for v in _pairs(moved, grids)]
+    return tuple(found)
 
 
-def _check(slices: Sequence[Slice], like: Sequence[Slice] | None = None) -> Iterator[Violation]:
-    grids = [grid_of(one) for one in (like or slices)]
-    for one, grid in zip(slices, grids, strict=True):
-        yield from _alone(one, grid)
+def _pairs(slices: Sequence[Slice], grids: Sequence[Floats]) -> Iterator[Violation]:
     for (near, far), (a, b) in zip(pairwise(slices), pairwise(grids), strict=True):
         yield from _pair(near, far, np.union1d(a, b))
+
+
+def between(grid: Floats, values: Floats, *, below: float) -> Floats:
+    """Points between those of the grid, around each local minimum that lies below a bound: where it could be lower."""
+    low = np.flatnonzero((values[1:-1] <= values[:-2]) & (values[1:-1] <= values[2:]) & (values[1:-1] < below)) + 1
+    parts = [np.linspace(grid[i - 1], grid[i + 1], _BETWEEN + 2)[1:-1] for i in low[:_MINIMA]]
+    return np.concatenate(parts) if parts else np.empty(0)
 
 
 def _alone(one: Slice, grid: Floats) -> Iterator[Violation]:
     w, slope, bend = one.smile.shape_at(grid, one.years)
     g = density_factor(grid, w, slope, bend)
+    closer = between(grid, g, below=_G_CLOSE)
+    if len(closer):
+        grid, g = np.append(grid, closer), np.append(g, density_factor(closer, *one.smile.shape_at(closer, one.years)))
     at = int(np.argmin(g))
     if g[at] < -_G_SLACK:
         yield Violation(kind=Kind.BUTTERFLY, expiry_s=one.expiry_s, k=float(grid[at]), amount=float(-g[at]))
@@ -123,12 +146,16 @@ def _alone(one: Slice, grid: Floats) -> Iterator[Violation]:
 def _pair(near: Slice, far: Slice, grid: Floats) -> Iterator[Violation]:
     before, slope_before, _ = near.smile.shape_at(grid, near.years)
     after, slope_after, _ = far.smile.shape_at(grid, far.years)
-    lack = 1.0 - after / np.maximum(before, np.finfo(np.float64).tiny)
-    at = int(np.argmax(lack))
-    where, amount = float(grid[at]), float(lack[at])
-    for end, gap in ((0, slope_after[0] - slope_before[0]), (-1, slope_before[-1] - slope_after[-1])):
+    rise = after / np.maximum(before, _TINY) - 1.0
+    closer = between(grid, rise, below=_RISE_CLOSE)
+    if len(closer):
+        w = far.smile.shape_at(closer, far.years)[0], near.smile.shape_at(closer, near.years)[0]
+        grid, rise = np.append(grid, closer), np.append(rise, w[0] / np.maximum(w[1], _TINY) - 1.0)
+    at = int(np.argmin(rise))
+    where, amount = float(grid[at]), float(-rise[at])
+    for end, gap in ((-FAR, slope_after[0] - slope_before[0]), (FAR, slope_before[-1] - slope_after[-1])):
         # Straight lines that approach each other cross somewhere beyond.
         if amount <= _W_SLACK and gap > _W_SLACK and not isinstance(far.smile, LiftedSmile):
-            where, amount = float(grid[end]), float(gap)
+            where, amount = end, float(gap)
     if amount > _W_SLACK:
         yield Violation(kind=Kind.CALENDAR, expiry_s=far.expiry_s, earlier_s=near.expiry_s, k=where, amount=amount)

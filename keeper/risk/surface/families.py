@@ -12,7 +12,7 @@ import numpy.typing as npt
 from keeper.risk.surface.arbitrage import Violation, check
 from keeper.risk.surface.hinged import hinged_fit
 from keeper.risk.surface.quotes import FitError
-from keeper.risk.surface.raw import free_fit, lawful_fit, slice_of
+from keeper.risk.surface.raw import free_fit, lawful_fit, slice_of, tempered
 from keeper.risk.surface.rules import Points
 from keeper.risk.surface.sabr_fit import free_sabr, lawful_sabr
 from keeper.risk.surface.shock import Shock
@@ -58,15 +58,21 @@ class SviFamily(Family):
         outcome: Slice | str = self.free[i]
         if self.breaks(self.free[i], before):
             outcome = lawful_fit(points, svi, before=before, shocks=self.shocks)
-        reached = error_of(outcome, points.k, points.vol).median if isinstance(outcome, Slice) else np.inf
-        if reached <= REFINE_ABOVE:
-            return outcome
+        best = _median(outcome, points)
         smile = outcome.smile if isinstance(outcome, Slice) else None
-        start = smile.svi if isinstance(smile, SviSmile) else svi
-        refined = hinged_fit(points, start, before=before, shocks=self.shocks)
-        if isinstance(refined, Slice) and error_of(refined, points.k, points.vol).median < reached:
-            return refined
+        near = smile.svi if isinstance(smile, SviSmile) else svi
+        for start in (near, tempered(points, before=before, shocks=self.shocks)):
+            if best <= REFINE_ABOVE:
+                break
+            hinged = hinged_fit(points, start, before=before, shocks=self.shocks)
+            if _median(hinged, points) < best:
+                outcome, best = hinged, _median(hinged, points)
         return outcome
+
+
+def _median(outcome: Slice | str, points: Points) -> float:
+    """Median miss of a slice; infinite if it is none."""
+    return error_of(outcome, points.k, points.vol).median if isinstance(outcome, Slice) else np.inf
 
 
 class SsviFamily(Family):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from keeper.risk.surface.arbitrage import Violation, check
+from keeper.risk.surface.arbitrage import Violation, check, crossings
 from keeper.risk.surface.families import Family, SabrFamily, SsviFamily, SviFamily, error_of
 from keeper.risk.surface.quotes import Fit, FittedSurface, Model, Quote, QuoteRules, Refusal
 from keeper.risk.surface.rules import Points, select
@@ -33,19 +33,24 @@ def fit_surface(
     Returns:
         Every expiry of the quotes as a `Fit` or a `Refusal`.
     """
-    points, refused = select(quotes, now_s=now_s, rules=rules or QuoteRules())
+    rules = rules or QuoteRules()
+    points, refused = select(quotes, now_s=now_s, rules=rules)
     family = _FAMILIES[model](points, shocks)
-    found = check(family.free, shocks)
+    found = check(family.free, shocks) + crossings(family.free, shocks)
     slices: list[Slice] = []
     fits: list[Fit] = []
     for i, (one, first) in enumerate(zip(points, family.free, strict=True)):
         outcome = family.lawful(i, slices[-1] if slices else None)
-        if isinstance(outcome, Slice):
-            slices.append(outcome)
-            mine = tuple(v for v in found if v.expiry_s == one.expiry_s)
-            fits.append(_fit(one, first=first, used=outcome, found=mine))
-        else:
+        if isinstance(outcome, str):
             refused.append(Refusal(expiry_s=one.expiry_s, reason=outcome))
+            continue
+        fit = _fit(one, first=first, used=outcome, found=tuple(v for v in found if v.expiry_s == one.expiry_s))
+        if fit.error.median > rules.max_median_miss:
+            reason = f"the nearest lawful slice misses by {fit.error.median:.1f} vol points"
+            refused.append(Refusal(expiry_s=one.expiry_s, reason=reason))
+            continue
+        slices.append(outcome)
+        fits.append(fit)
     return FittedSurface(
         model=model,
         surface=Surface(now_s=now_s, slices=tuple(slices)) if slices else None,

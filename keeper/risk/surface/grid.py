@@ -36,7 +36,9 @@ def bends(smile: Smile) -> list[Floats]:
     return out
 
 
-_DEVIATIONS: Final = np.linspace(-10.0, 10.0, 401)
-_OUTER: Final = np.concatenate([-np.geomspace(0.01, FAR, 60)[::-1], np.geomspace(0.01, FAR, 60)])
+_DEVIATIONS: Final = np.concatenate(
+    [np.linspace(-40.0, -12.0, 112, endpoint=False), np.linspace(-12.0, 12.0, 481), np.linspace(12.25, 40.0, 112)]
+)
+_OUTER: Final = np.concatenate([-np.geomspace(0.01, FAR, 100)[::-1], np.geomspace(0.01, FAR, 100)])
 _BEND: Final = np.sinh(np.linspace(-4.0, 4.0, 81))
 _TURN: Final = np.linspace(-2.0, 2.0, 17)

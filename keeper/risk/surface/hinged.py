@@ -28,16 +28,26 @@ from keeper.risk.surface.svi import Svi
 
 Floats = npt.NDArray[np.float64]
 
-#: Hinges per side: this many over the quotes, and as many deviations beyond the last one.
+#: Hinges per side: at most this many over the quotes, one to so many quotes; and as many deviations beyond the last.
 INSIDE: Final = 5
+QUOTES_PER_HINGE: Final = 3
 BEYOND: Final = (0.4, 1.5, 3.5)
 #: Weighted misses beyond this volatility count linearly.
 SOFT_VOL: Final = 0.002
 #: What a hinge of slope one deviation costs, in volatility: less is overfitting, more is no freedom.
 RIDGE: Final = 2e-4
 #: Penalty weight and least g, tried in turn.
-HEAVIER: Final = ((1.0, 1e-3), (10.0, 1e-3), (10.0, 2e-3), (30.0, 2e-3), (100.0, 4e-3), (300.0, 8e-3))
-_ROUNDS: Final = 40
+HEAVIER: Final = (
+    (0.03, 0.0),
+    (0.3, 1e-3),
+    (3.0, 1e-3),
+    (10.0, 2e-3),
+    (30.0, 2e-3),
+    (100.0, 3e-3),
+    (100.0, 5e-3),
+    (300.0, 8e-3),
+)
+_ROUNDS: Final = 100
 #: Above the expiry before, inside Lee's bound.
 _ABOVE: Final = 1.0 + 1e-3
 _INSIDE_LEE: Final = 0.98
@@ -122,10 +132,11 @@ def _places(points: Points, start: Svi) -> tuple[Hinge, ...]:
     deviation = float(np.sqrt(np.interp(0.0, points.k, points.w)))
     middle = float(np.clip(start.m, points.k[1], points.k[-2]))
     out: list[Hinge] = []
+    count = min(INSIDE, max(1, len(points.k) // QUOTES_PER_HINGE))
     for right, end in ((False, float(points.k[0])), (True, float(points.k[-1]))):
         side = 1.0 if right else -1.0
-        inside = middle + (end - middle) * np.arange(1, INSIDE + 1) / (INSIDE + 1.0)
-        step = max(abs(end - middle) / (INSIDE + 1.0), 0.1 * deviation)
+        inside = middle + (end - middle) * np.arange(1, count + 1) / (count + 1.0)
+        step = max(abs(end - middle) / (count + 1.0), 0.1 * deviation)
         out += [Hinge(at=float(at), width=0.7 * step, slope=0.0, right=right) for at in inside]
         out += [
             Hinge(at=end + side * far * deviation, width=(0.3 + 0.3 * far) * deviation, slope=0.0, right=right)
@@ -243,7 +254,7 @@ class _Problem:
                         gain = cost - reached
                         beta, cost, matrix, gradient = beta + step, reached, next_matrix, next_gradient
                 damping = max(damping * 0.1, 1e-9) if gain > 0.0 else damping * 6.0
-            if gain <= 1e-5 * cost:
+            if gain <= 1e-6 * cost:
                 break
         return beta
 
@@ -296,7 +307,7 @@ def _step(matrix: Floats, gradient: Floats, damping: float) -> Floats | None:
         step = np.linalg.solve(matrix + np.diag(damping * diagonal + 1e-12 * diagonal.max()), -gradient)
     except np.linalg.LinAlgError:
         return None
-    return step if np.isfinite(step).all() else None
+    return np.asarray(step, dtype=np.float64) if np.isfinite(step).all() else None
 
 
 def _floor(grid: Floats, before: Slice | None) -> Floats:
@@ -315,7 +326,9 @@ def _basis(k: Floats, start: Svi, hinges: tuple[Hinge, ...]) -> tuple[Floats, Fl
     return level, tilt, curve
 
 
-_GRID: Final = np.linspace(-10.0, 10.0, 101)
+_GRID: Final = np.concatenate(
+    [np.linspace(-40.0, -13.0, 28), np.linspace(-12.0, 12.0, 121), np.linspace(13.0, 40.0, 28)]
+)
 _OUTER: Final = np.concatenate([-np.geomspace(0.02, FAR, 24), np.geomspace(0.02, FAR, 24)])
 _BEND: Final = np.linspace(-1.5, 1.5, 7)
-_AROUND: Final = np.linspace(-0.3, 0.3, 13)
+_AROUND: Final = np.concatenate([-np.geomspace(0.005, 0.3, 7), [0.0], np.geomspace(0.005, 0.3, 7)])

@@ -105,6 +105,8 @@ class QuoteRules:
     max_deviations: float = 8.0
     min_quotes: int = 5
     """An expiry with fewer strikes than a slice has parameters is refused."""
+    max_median_miss: float = 5.0
+    """Vol points.  A lawful slice further from its quotes than this is refused: it says nothing about them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from keeper.risk.surface.grid import FAR
 from keeper.risk.surface.rules import Points
 from keeper.risk.surface.shock import Shock
 from keeper.risk.surface.smile import Slice, SviSmile
+from keeper.risk.surface.ssvi import slice_svi
 from keeper.risk.surface.svi import Svi
 
 Floats = npt.NDArray[np.float64]
@@ -38,7 +39,7 @@ _INSIDE: Final = 0.98
 _STOP: Final = compiled.Stop(rounds=120, tolerance=1e-7)
 _EMPTY: Final = np.empty(0)
 _NO_LAWS: Final = compiled.Laws(_EMPTY, _EMPTY, _EMPTY, _EMPTY, 0.0, 0.0, 0.0)
-_GRID: Final = np.linspace(-9.0, 9.0, 61)
+_GRID: Final = np.concatenate([np.linspace(-39.0, -12.0, 10), np.linspace(-9.0, 9.0, 61), np.linspace(12.0, 39.0, 10)])
 _OUTER: Final = np.concatenate([-np.geomspace(0.02, FAR, 16), np.geomspace(0.02, FAR, 16)])
 _BEND: Final = np.sinh(np.linspace(-3.0, 3.0, 25))
 
@@ -84,6 +85,16 @@ def lawful_fit(points: Points, free: Svi, *, before: Slice | None, shocks: Seque
 
 #: Wings and levels stay above the expiry before by this factor, so that rounding cannot make them cross.
 _ABOVE: Final = 1.0 + 1e-3
+
+
+def tempered(points: Points, *, before: Slice | None, shocks: Sequence[Shock]) -> Svi:
+    """A slice well within Gatheral and Jacquier's Theorem 4.2 after every shock: where a repair can start from."""
+    theta = float(np.interp(0.0, points.k, points.w))
+    if before is not None:
+        theta = max(theta, float(before.total_variance(0.0)) * _ABOVE)
+    rho = -0.1
+    room = 4.0 / (1.0 + abs(rho)) / max(1.0, *(shock.level(points.years) ** 2 for shock in shocks), 1.0)
+    return slice_svi(theta=theta, rho=rho, phi=0.8 * min(room / theta, (room / theta) ** 0.5))
 
 
 def slice_of(points: Points, svi: Svi) -> Slice:
