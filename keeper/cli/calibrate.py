@@ -93,21 +93,31 @@ def calibrate(
     settings, origin = _settings(config)
     knobs = _knobs(settings.risk, level, horizon)
     in_force_ppm = _in_force(in_force)
-    rng = np.random.default_rng(seed)
     histories = [_history(one) for one in prices or ()]
     vols = [one for path in vol_history or () for one in vol_histories(path).values()]
     most = settings.quotes.max_per_expiry
     sheets = [one for path in surface or () for one in quote_sheets(path, max_per_expiry=most).items()]
+    # Each history draws from its own generator: what stands beside it changes no figure.
     found: list[tuple[str, Calibration | Unestimated]] = []
     for history in histories:
         with _progress(history.name) as tick:
             one = calibrate_history(
-                history, knobs, rng=rng, replicates=replicates, in_force_ppm=in_force_ppm, tick=tick
+                history,
+                knobs,
+                rng=np.random.default_rng(seed),
+                replicates=replicates,
+                in_force_ppm=in_force_ppm,
+                tick=tick,
             )
         found.append((history.name, one))
     moves = [(one.name, vol_moves(one, knobs)) for one in vols]
     ranges = [
-        (name, m if isinstance(m, Unestimated) else vol_ranges(m, knobs, rng=rng, replicates=replicates))
+        (
+            name,
+            m
+            if isinstance(m, Unestimated)
+            else vol_ranges(m, knobs, rng=np.random.default_rng(seed), replicates=replicates),
+        )
         for name, m in moves
     ]
     surfaces = [(name, surface_targets(sheet, knobs)) for name, sheet in sheets]

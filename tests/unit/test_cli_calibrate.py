@@ -77,6 +77,7 @@ def test_calibrate__script__every_figure_and_the_same_bytes_twice():
     args = ("--prices", "eth.csv", "BTC=btc.csv.gz", "--vol-history", "dvol.csv")
     tree = ask_json(*args)
     assert tree == ask_json(*args)
+    assert tree["prices"][1:] == ask_json("--prices", "BTC=btc.csv.gz")["prices"], "others change no figure"
     assert [one["name"] for one in tree["prices"]] == ["eth", "BTC"]
     eth, btc = tree["prices"]
     assert eth["scan"]["psr_ppm"] % 2_500 == 0

@@ -155,7 +155,7 @@ def _terms(one: Calibration, knobs: RiskKnobs) -> Table:
         (
             "history",
             "ES of the whole history as it happened",
-            f"× {knobs.floor_share:g}",
+            f"{_share(scan.history)} × {knobs.floor_share:g}",
             knobs.floor_share * scan.history,
         ),
         ("", "ES at current volatility (filtered)", f"{_share(scan.now)} × {current:g}", None),
@@ -183,7 +183,10 @@ def _judgements(one: Calibration, knobs: RiskKnobs) -> Table:
     table = _table("breaches", *(label for label, _ in columns))
     each = [j for _, j in columns]
     share = 1.0 - knobs.es_level
-    overlapping = [f"{_share(rate)} ± {100 * error:.2f}" for rate, error in (one.overlapping[side] for side in Side)]
+    overlapping = [
+        f"{_share(rate)} ± {100 * error:.2f}" if rate else "none"
+        for rate, error in (one.overlapping[side] for side in Side)
+    ]
     rows: tuple[tuple[str, list[str | Text]], ...] = (
         ("of windows that do not overlap", [f"{j.seen.count:,} of {j.seen.trials:,}" for j in each]),
         (f"expected at {percent(lattice.to_ppm(share))}", [f"{share * j.seen.trials:.1f}" for j in each]),
@@ -286,9 +289,9 @@ def _surface(name: str, one: SurfaceTargets) -> list[RenderableType]:
 
 def _settings(found: Answer) -> list[tuple[str, int]]:
     """Keys of [risk] that hold the targets of all underlyings together: the widest of each."""
-    step, share = found.knobs.psr_lattice_ppm, found.knobs.floor_share
+    step, share, ceiling = found.knobs.psr_lattice_ppm, found.knobs.floor_share, found.knobs.psr_ceiling_ppm
     floors = [
-        max(one.allowed.floor_ppm, lattice.up(lattice.to_ppm(share * one.scan.history), step))
+        max(one.allowed.floor_ppm, min(ceiling, lattice.up(lattice.to_ppm(share * one.scan.history), step)))
         for _, one in found.prices
         if isinstance(one, Calibration)
     ]
