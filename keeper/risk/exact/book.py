@@ -15,7 +15,7 @@ import numpy as np
 
 from keeper.errors import LawBroken
 from keeper.risk.exact.grid import Leg
-from keeper.risk.exact.limbs import LOT, PART_BITS, Bigs, Ints, Sizes, join, segment_sums
+from keeper.risk.exact.limbs import LOT, PART_BITS, Bigs, Ints, Sizes, Words, join, segment_sums
 
 
 class Option(NamedTuple):
@@ -38,13 +38,29 @@ class Book:
     """Positions of account i are start[i] … start[i + 1] − 1; shape (accounts + 1,)."""
     option: Ints
     """Index into `options`, ascending within an account; shape (positions,)."""
-    sizes: Sizes
+    words: Words
     """Signed wad sizes; shape (positions,)."""
-    perp: Bigs
+    perps: Words
     """Signed wad perp sizes; shape (accounts,)."""
 
     def __len__(self) -> int:
-        return len(self.perp)
+        return len(self.perps)
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        """The sizes, cut for numpy."""
+        return Sizes.of(self.words.bigs().tolist())
+
+    @cached_property
+    def perp(self) -> Bigs:
+        """The perp sizes as Python ints."""
+        return self.perps.bigs()
+
+    @cached_property
+    def strike(self) -> Ints:
+        """Number of each option's strike, ascending with the options."""
+        strikes = {key: i for i, key in enumerate(dict.fromkeys((o.expiry, o.strike) for o in self.options))}
+        return np.array([strikes[o.expiry, o.strike] for o in self.options], dtype=np.int64)
 
     @cached_property
     def naked(self) -> Bigs:
@@ -54,8 +70,7 @@ class Book:
         """
         if not len(self.option):
             return join([], len(self))
-        strikes = {key: i for i, key in enumerate(dict.fromkeys((o.expiry, o.strike) for o in self.options))}
-        strike = np.array([strikes[o.expiry, o.strike] for o in self.options], dtype=np.int64)[self.option]
+        strike = self.strike[self.option]
         is_new = np.concatenate((np.ones(1, dtype=np.bool_), np.diff(strike) != 0))
         is_new[self.start[:-1][np.diff(self.start) > 0]] = True
         group = np.concatenate((np.flatnonzero(is_new), [len(strike)])).astype(np.int64)
@@ -123,6 +138,17 @@ class Book:
             raise LawBroken("positions of a book are not distinct and ascending")
         if len(index) and not 0 <= int(index.min()) <= int(index.max()) < len(options):
             raise LawBroken("a position of a book names no option", options=len(options))
-        bigs: Bigs = np.empty(len(perp), dtype=np.object_)
-        bigs[:] = perp
-        return cls(options=options, start=start, option=index, sizes=Sizes.of(sizes), perp=bigs)
+        return cls(options=options, start=start, option=index, words=Words.of(sizes), perps=Words.of(perp))
+
+    def only(self, accounts: Ints) -> Book:
+        """The book of some of the accounts, in the order asked for."""
+        counts = (self.start[1:] - self.start[:-1])[accounts]
+        start = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(counts)))
+        held = np.arange(start[-1]) + np.repeat(self.start[accounts] - start[:-1], counts)
+        return Book(
+            options=self.options,
+            start=start,
+            option=self.option[held],
+            words=Words(self.words.pairs[held]),
+            perps=Words(self.perps.pairs[accounts]),
+        )

@@ -1,5 +1,8 @@
 """The adding machine over all accounts at once: the fast twin of `grid.assess`, equal to the wei.
 
+A large book is assessed by the compiled kernel in 128-bit integers.  A small one, and accounts with positions that 128
+bits cannot carry to the end, are assessed by numpy:
+
 1. Rows and marks are computed once per instrument and cut into limbs that int64 sums cannot overflow.
 2. One sparse product (accounts x options) · (options x rows) sums every ladder, in blocks that fit the cache.
 3. float64 picks, with a bound on its own error, the rows that can be the worst: nearly always one, more on ties.
@@ -17,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keeper.domain.riskfile import File
+from keeper.risk.exact import machine
 from keeper.risk.exact.book import Book
 from keeper.risk.exact.grid import NO_ROW, Assessment
 from keeper.risk.exact.ladders import Block, blocks
@@ -29,6 +33,9 @@ from keeper.risk.exact.shift import Term, shift_terms
 _ERROR: Final = 256 * 2.0**-53
 #: The integer chain rounds down four times; a loss moves by less than this.
 _ROUNDINGS_WEI: Final = 16.0
+
+#: Accounts and positions from which the compiled kernel is used; less is done before a compiler could be imported.
+COMPILED_FROM: Final = 5_000
 
 Floats = npt.NDArray[np.float64]
 
@@ -74,6 +81,28 @@ def assess_book(file: File, book: Book, *, spot: int, now: int) -> BookAssessmen
     Raises:
         KeyError: an option of the book is not in the file.
     """
+    if len(book) + len(book.option) < COMPILED_FROM:
+        return _by_numpy(file, book, spot=spot, now=now)
+    from keeper.risk import compiled  # noqa: PLC0415 - numba takes half a second to import
+
+    found = machine.assess(file, book, spot=spot, now=now) if compiled.COMPILED else None
+    if found is None:
+        return _by_numpy(file, book, spot=spot, now=now)
+    swept = BookAssessment(
+        option_mark=found.option_mark,
+        grid=found.grid,
+        short_minimum=found.short_minimum,
+        worst_row=found.worst_row,
+    )
+    large = np.flatnonzero(found.too_large).astype(np.int64)
+    if len(large):
+        rest = _by_numpy(file, book.only(large), spot=spot, now=now)
+        for name in ("option_mark", "grid", "short_minimum", "worst_row"):
+            getattr(swept, name)[large] = getattr(rest, name)
+    return swept
+
+
+def _by_numpy(file: File, book: Book, *, spot: int, now: int) -> BookAssessment:
     rule = _rule(file, spot)
     marks, grids, worst = [], [], []
     for block in blocks(file, book, spot=spot, now=now):
