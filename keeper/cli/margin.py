@@ -11,22 +11,26 @@ from keeper.cli.options import Json
 from keeper.cli.root import INPUT
 from keeper.cli.show.answer import answer, console
 from keeper.cli.show.margin import case_view, margin_tree, margin_view, requirement_tree
+from keeper.cli.show.presets import comparison_tree, comparison_view
 from keeper.documents.derive_case import answer as figures
 from keeper.documents.derive_case import margin_of, parse_case
-from keeper.documents.evaluate import evaluate_files
+from keeper.documents.evaluate import compare_files, evaluate_files
 from keeper.documents.example import write_examples
 from keeper.documents.presets import preset_named
 from keeper.documents.read import read_json
 from keeper.documents.schema import schema as schema_of_documents
 from keeper.errors import BadInput
 from keeper.risk.kernel.requirement import Unpriced
+from keeper.risk.presets import PRESETS
 
 EXAMPLE = """keeper margin --example desk
 keeper margin --market desk/market.json --portfolio desk/portfolio.json --what-if desk/orders.json --explain
+keeper margin --market desk/market.json --portfolio desk/portfolio.json --preset all
 keeper margin --preset derive_pmrm2 cases.json --case test_29_perps_basic_perp --json"""
 
 DEFAULT_PRESET = "keeper"
 CASE_PRESET = "derive_pmrm2"
+EVERY_PRESET = "all"
 
 
 def margin(
@@ -38,7 +42,8 @@ def margin(
     portfolio: Annotated[Path | None, typer.Option(metavar="FILE", help="What the account holds: JSON.")] = None,
     what_if: Annotated[Path | None, typer.Option(metavar="FILE", help="Orders to fill first: JSON.")] = None,
     preset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The rule: keeper if left out, of a CASE derive_pmrm2.")
+        str | None,
+        typer.Option(metavar="NAME", help="The rule: keeper if left out, of a CASE derive_pmrm2; all compares."),
     ] = None,
     case_name: Annotated[str | None, typer.Option("--case", metavar="NAME", help="Which case of CASE.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show each leg's part; they sum to the whole.")] = False,
@@ -57,7 +62,8 @@ def margin(
 
     With CASE, a published case of derive_pmrm2, it answers as that venue counts: IM and MM are what is left over.
 
-    Presets: keeper, span16, derive_pmrm2, deribit_pm, paradex, dydx, synthetix, drift, aave, morpho.
+    Presets: keeper, span16, derive_pmrm2, deribit_pm, paradex, dydx, synthetix, drift, aave, morpho; and all, which
+    puts them side by side.
 
     Exit codes: 0 for an answer, healthy or not; 2 for input that cannot be used, and for an account that is unknown
     because a leg has no price, with the reason in the answer.
@@ -73,6 +79,9 @@ def margin(
         raise BadInput("nothing to margin", hint="give --market and --portfolio, or CASE; see keeper margin --help")
     else:
         _refuse_beside("--market", case=case_name)
+        if preset == EVERY_PRESET:
+            _compare(market, portfolio, what_if, as_json=as_json)
+            return
         _documents(market, portfolio, what_if, preset=preset or DEFAULT_PRESET, explain=explain, as_json=as_json)
 
 
@@ -93,6 +102,14 @@ def _documents(
         out.print(margin_view(found, explain=explain, width=out.width))
     if isinstance(found.final, Unpriced):
         raise typer.Exit(INPUT)
+
+
+def _compare(market: Path, portfolio: Path, what_if: Path | None, *, as_json: bool) -> None:
+    found = compare_files(PRESETS.values(), market, portfolio, what_if)
+    if as_json:
+        answer(comparison_tree(found))
+    else:
+        console().print(comparison_view(found))
 
 
 def _case(path: Path, name: str | None, *, preset: str, explain: bool, as_json: bool) -> None:

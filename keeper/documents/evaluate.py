@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from keeper.documents.read import read_document
 from keeper.documents.to_market import price_market
 from keeper.documents.to_portfolio import portfolio_of
 from keeper.documents.trade import Fill, traded
+from keeper.errors import BadInput
 from keeper.risk.kernel.margin import margin
 from keeper.risk.kernel.portfolio import Holding, Portfolio
 from keeper.risk.kernel.preset import Currency, Preset
@@ -107,6 +108,24 @@ def _notes(required: Requirement | Unpriced) -> tuple[str, ...]:
 
 def _required(preset: Preset, account: Portfolio | Unpriced, priced: Priced) -> Requirement | Unpriced:
     return account if isinstance(account, Unpriced) else margin(priced.market, account, preset)
+
+
+def compare_files(
+    presets: Iterable[Preset], market: Path, portfolio: Path, orders: Path | None = None
+) -> dict[str, Evaluation | BadInput]:
+    """`evaluate_files` under each preset; one that has no rule for the documents answers with its refusal.
+
+    Raises: `BadInput` if none of them has one.
+    """
+    found: dict[str, Evaluation | BadInput] = {}
+    for preset in presets:
+        try:
+            found[preset.name] = evaluate_files(preset, market, portfolio, orders)
+        except BadInput as refused:
+            found[preset.name] = refused
+    if not any(isinstance(one, Evaluation) for one in found.values()):
+        raise next(one for one in found.values() if isinstance(one, BadInput))
+    return found
 
 
 def sizes_of(account: Portfolio) -> dict[str, float]:

@@ -81,6 +81,8 @@ def check(tree: Any, model: type[D], *, where: str) -> D:
         return model.model_validate_json(json.dumps(tree))  # as JSON: an array is a tuple, and nothing is converted
     except ValidationError as error:
         raise _explain(error, model, where=where) from None
+    except RecursionError:
+        raise BadInput(f"{where}: nested without end", hint="compare with: keeper margin --example DIR") from None
 
 
 class _Bad(ValueError):

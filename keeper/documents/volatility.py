@@ -12,7 +12,7 @@ import numpy as np
 from keeper.documents import market as doc
 from keeper.errors import LawBroken
 from keeper.risk.kernel.market import Expiry
-from keeper.risk.surface.arbitrage import check, check_slice
+from keeper.risk.surface.arbitrage import check
 from keeper.risk.surface.quotes import Quote
 from keeper.risk.surface.smile import FlatSmile, Slice, SviSmile
 from keeper.risk.surface.svi import Svi
@@ -67,7 +67,7 @@ def _without_arbitrage(slices: Mapping[int, Slice]) -> dict[int, Slice | NoVol]:
     for day, one in slices.items():
         try:
             with np.errstate(all="ignore"):  # parameters beyond all measure: what is not a number breaks a law
-                broken = check_slice(one)
+                broken = check((one,))
         except LawBroken as error:  # parameters that are legal one by one, and have no variance at some strike
             found[day] = NoVol(reason=f"its smile is none: {error.message}")
         else:

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from keeper.cli import margin as command
 from keeper.cli.root import app
 from keeper.documents.schema import schema
+from keeper.risk.presets import PRESETS
 
 CASES_FILE = Path(__file__).resolve().parent.parent / "cases" / "derive_pmrm2.json"
 CASES = json.loads(CASES_FILE.read_text())["cases"]
@@ -259,8 +260,29 @@ def test_view__each_width__fits_and_cuts_nothing(desk: Path, columns: int, monke
     monkeypatch.setattr(command, "console", lambda: Console(width=columns, color_system=None, highlight=False))
     result = ask(*documents(desk), "--preset", "derive_pmrm2", "--what-if", desk / "orders.json", "--explain")
     assert result.exit_code == 0, result.output
-    assert max(len(line.rstrip()) for line in result.stdout.splitlines()) <= columns
-    assert "…" not in result.stdout
+    compared = ask(*documents(desk), "--preset", "all")
+    assert compared.exit_code == 0, compared.output
+    for shown in (result.stdout, compared.stdout):
+        assert max(len(line.rstrip()) for line in shown.splitlines()) <= columns
+        assert "…" not in shown
+
+
+def test_preset_all__side_by_side__each_as_by_itself(desk: Path):
+    """The comparison is the presets' own answers; a rule that has none for the account says so and requires nothing."""
+    perps = ("--market", desk / "market.json", "--portfolio", desk / "portfolio-perps.json")
+    found = ask_json(*perps, "--preset", "all")["presets"]
+    assert set(found) == set(PRESETS)
+    assert {name for name, one in found.items() if "refused" in one} == {"aave", "morpho", "deribit_pm"}
+    assert found["dydx"] == ask_json(*perps, "--preset", "dydx")
+    shown = ask(*perps, "--preset", "all").stdout
+    assert all(name in shown for name in PRESETS)
+
+
+def test_preset_all__no_rule_at_all__exit_2(desk: Path):
+    rewrite(desk / "market.json", lambda tree: tree.update(foo=1))
+    result = ask(*documents(desk), "--preset", "all", "--json")
+    assert result.exit_code == 2
+    assert "unknown key foo" in json.loads(result.stdout)["error"]["message"]
 
 
 def test_readme__its_example__runs_as_written(tmp_path: Path, monkeypatch):

@@ -58,7 +58,7 @@ def case_view(
     """A published case: its four figures as the venue counts, and why."""
     table = _table("", "as the venue counts")
     for what, figure in figures.items():
-        said = figure if isinstance(figure, str) else _money(figure, found.currency)
+        said = figure if isinstance(figure, str) else amount_words(figure, found.currency)
         table.add_row("  " + what, Text(said, style="bold"))
     head = _head(f"{found.preset} · {case.name}", found, "")
     sizes = sizes_of(case.portfolio) if explain else {}
@@ -79,14 +79,16 @@ def _head(title: str, final: Requirement | Unpriced, whose: str) -> RenderableTy
         body, style = Text.assemble((f"UNKNOWN {whose}", "bold bright_black"), " " + final.reason), "bright_black"
     else:
         word, style = standing(final)
-        body = Text.assemble((word.upper(), f"bold {style}"), "   health ", (_health(final.health), f"bold {style}"))
+        body = Text.assemble(
+            (word.upper(), f"bold {style}"), "   health ", (health_words(final.health), f"bold {style}")
+        )
         for name, amount in (("equity", final.equity), ("IM", final.im), ("MM", final.mm)):
             body.append(f"   {name} ")
-            body.append(_money(amount, final.currency), "bold")
+            body.append(amount_words(amount, final.currency), "bold")
         body.append(f" {final.currency}", "bright_black")
         if final.debt > 0.0:
-            body.append(f"\ndebt {_money(final.debt, final.currency)}   health factor ")
-            body.append(_health(final.health_factor), "bold")
+            body.append(f"\ndebt {amount_words(final.debt, final.currency)}   health factor ")
+            body.append(health_words(final.health_factor), "bold")
     return Panel(
         body,
         title=Text(f" {title} ", style="bold"),
@@ -101,13 +103,13 @@ def _fills(found: Evaluation) -> Table:
     currency = found.final.currency if isinstance(found.final, Requirement) else "USD"
     table = _table("", "", "price", "premium", "fee")
     for fill in found.fills:
-        price = Text.assemble(_money(fill.price, "USD"), (" mark" if fill.at_mark else "     ", "bright_black"))
+        price = Text.assemble(amount_words(fill.price, "USD"), (" mark" if fill.at_mark else "     ", "bright_black"))
         table.add_row(
             Text(f"  {_signed(f'{fill.amount:+,.10g}')}"),
             fill.instrument,
             price,
-            _money(fill.premium, currency) if fill.premium else "",
-            _money(-fill.fee, currency) if fill.fee else "",
+            amount_words(fill.premium, currency) if fill.premium else "",
+            amount_words(-fill.fee, currency) if fill.fee else "",
         )
     return table
 
@@ -125,14 +127,14 @@ def _change(before: Requirement, after: Requirement) -> Table:
         muted = "bright_black" if name.startswith(" ") else ""
         change = new - old
         style = "" if not change else "green" if change * good > 0.0 else "red"
-        cells = [Text(_money(value, after.currency), style=muted) for value in (old, new)]
+        cells = [Text(amount_words(value, after.currency), style=muted) for value in (old, new)]
         table.add_row(
-            Text("  " + name, style=muted), *cells, Text(_money(change, after.currency, sign=True), style=style)
+            Text("  " + name, style=muted), *cells, Text(amount_words(change, after.currency, sign=True), style=style)
         )
     was, now = before.health, after.health
     style = "" if was == now else "green" if now > was else "red"
     shift = _signed(f"{now - was:+.3f}") if math.isfinite(now - was) else ""
-    table.add_row("  health", _health(was), _health(now), Text(shift, style=style))
+    table.add_row("  health", health_words(was), health_words(now), Text(shift, style=style))
     return table
 
 
@@ -151,9 +153,9 @@ def _worst(one: Requirement) -> Table:
         tags = " · ".join(dict.fromkeys(row.rows))
         table.add_row(
             Text.assemble(mark, (row.name, "bold" if binds else "")),
-            _money(row.loss, one.currency),
+            amount_words(row.loss, one.currency),
             Text(" ".join(binds), style="red"),
-            Text(_minus(tags)) if tags else Text("nothing loses", style="bright_black"),
+            Text(minus_words(tags)) if tags else Text("nothing loses", style="bright_black"),
         )
     return table
 
@@ -167,9 +169,13 @@ def _requirement(one: Requirement, sizes: Mapping[str, float], *, explain: bool,
         is_leg = row.kind is LineKind.LEG
         name = Text(f"  {row.what}", style="" if is_leg and explain else "bright_black" if is_leg else "cyan")
         size = _signed(f"{sizes[row.what]:+,.10g}") if is_leg and row.what in sizes else ""
-        beside = [Text.assemble(_bar(row.initial, largest), "  ", (_minus(row.detail), "bright_black"))] if wide else []
-        table.add_row(name, size, _money(row.initial, one.currency), _money(row.maintenance, one.currency), *beside)
-    total = [Text(_money(amount, one.currency), style="bold underline") for amount in (one.im, one.mm)]
+        beside = (
+            [Text.assemble(_bar(row.initial, largest), "  ", (minus_words(row.detail), "bright_black"))] if wide else []
+        )
+        table.add_row(
+            name, size, amount_words(row.initial, one.currency), amount_words(row.maintenance, one.currency), *beside
+        )
+    total = [Text(amount_words(amount, one.currency), style="bold underline") for amount in (one.im, one.mm)]
     table.add_row(Text("  required", style="bold"), "", *total)
     return table
 
@@ -221,7 +227,7 @@ def _bar(amount: float, largest: float) -> Text:
     return Text("█" * cells, style="red" if amount > 0.0 else "green")
 
 
-def _money(amount: float, currency: str, *, sign: bool = False) -> str:
+def amount_words(amount: float, currency: str, *, sign: bool = False) -> str:
     """Cents, or a millionth of a coin; what is smaller says so."""
     decimals = 2 if currency == "USD" else 6
     if amount and abs(amount) < 0.5 * 10**-decimals:
@@ -234,12 +240,13 @@ def _signed(number: str) -> str:
     return number.replace("-", "−")
 
 
-def _minus(words: str) -> str:
+def minus_words(words: str) -> str:
     """True minus signs before numbers, and no change to dates and names."""
     return re.sub(r"(?<!\S)-(?=\d)", "−", words)
 
 
-def _health(value: float) -> str:
+def health_words(value: float) -> str:
+    """Equity over MM."""
     return "∞" if math.isinf(value) else f"{value:.3f}"
 
 
