@@ -2,7 +2,7 @@
 
 Prices are in the unit of the forward; volatility is annual; time is in years of 365 days; `df` discounts to today.
 Everything broadcasts.  Many prices at once are left to the compiled kernel, `keeper.risk.compiled.black76`, which
-tests hold within 1e-13 of the forward of the numpy twin here.  The contract's integers are in
+tests hold within 2e-15 of forward plus strike of the numpy twin here.  The contract's integers are in
 `keeper.risk.exact.black76`; a test holds the two within 1e-11.
 """
 
