@@ -57,7 +57,7 @@ def test_scan_range__old_crash_and_calm_today__the_whole_history_binds():
     st.integers(0, 20), st.floats(0, 1), st.floats(0, 1), st.floats(0.6, 0.995), st.sampled_from([1.0, 4.0, 24.0])
 )
 def test_scan_range__any_knobs__terms_bound_it_from_below(seed, weight, share, level, hours):
-    """CAL-3: at least floor, share of the history and blend, and less than a lattice step above the largest."""
+    """CAL-3: at least each term, less than a lattice step above the largest, and never above the ceiling."""
     knobs = replace(
         KNOBS, stress_weight=weight, floor_share=share, es_level=level, horizon_hours=hours, psr_floor_ppm=1
     )
@@ -65,7 +65,8 @@ def test_scan_range__any_knobs__terms_bound_it_from_below(seed, weight, share, l
     found = scan_range_of(sample, knobs)
     assert found.blend >= (1 - weight) * found.now + weight * found.stress - 1e-12, "CAL-3"
     wanted = max(share * found.history, found.blend)
-    assert 1e6 * wanted - 1 <= found.psr_ppm <= 1e6 * wanted + knobs.psr_lattice_ppm + 1, "CAL-3"
+    lowest = min(1e6 * wanted, knobs.psr_ceiling_ppm)
+    assert lowest - 1 <= found.psr_ppm <= lowest + knobs.psr_lattice_ppm + 1, "CAL-3"
     assert found.psr_ppm % knobs.psr_lattice_ppm == 0, "CAL-3"
 
 
