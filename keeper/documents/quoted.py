@@ -72,9 +72,13 @@ def _expiry(underlying: doc.Underlying, own: doc.Expiry | None, chain: list[Quot
 
 
 def _quote(quote: Quote, worth: float) -> doc.Quote | None:
-    kind = "C" if quote.is_call else "P"
-    if quote.mark_vol is not None:
-        return doc.Quote(strike=quote.strike, kind=kind, vol=quote.mark_vol)
-    if quote.bid is None or quote.ask is None:
+    """One row of the chain; None if it says no volatility."""
+    if quote.mark_vol is None and (quote.bid is None or quote.ask is None):
         return None
-    return doc.Quote(strike=quote.strike, kind=kind, bid=quote.bid * worth, ask=quote.ask * worth)
+    return doc.Quote(
+        strike=quote.strike,
+        kind="C" if quote.is_call else "P",
+        vol=quote.mark_vol,
+        bid=None if quote.bid is None else quote.bid * worth,
+        ask=None if quote.ask is None else quote.ask * worth,
+    )

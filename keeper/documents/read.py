@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -36,6 +37,11 @@ class Document(Part):
     """Where an editor finds the schema; nothing here reads it."""
 
 
+#: Documents nest less than this.  A parser that recurses in C does not survive any depth: py-evm, where it is imported,
+#: raises Python's own limit beyond what the stack holds.
+DEEPEST: Final = 100
+_BRACKETS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}]')
+
 D = TypeVar("D", bound=Part)
 
 
@@ -54,6 +60,8 @@ def read_json(path: Path) -> Any:
         raise BadInput(f"{path}: no such file", hint="keeper margin --example DIR writes a set to start from") from None
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read: {error}", hint="check the path and who may read it") from None
+    if _depth(text) > DEEPEST:
+        raise BadInput(f"{path}: nested more than {DEEPEST} deep", hint="compare with: keeper margin --example DIR")
     try:
         return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
@@ -81,12 +89,19 @@ def check(tree: Any, model: type[D], *, where: str) -> D:
         return model.model_validate_json(json.dumps(tree))  # as JSON: an array is a tuple, and nothing is converted
     except ValidationError as error:
         raise _explain(error, model, where=where) from None
-    except RecursionError:
-        raise BadInput(f"{where}: nested without end", hint="compare with: keeper margin --example DIR") from None
 
 
 class _Bad(ValueError):
     """JSON that readers disagree about."""
+
+
+def _depth(text: str) -> int:
+    """How deep the brackets of a text nest, those in strings aside."""
+    deepest = depth = 0
+    for found in _BRACKETS.finditer(text):
+        depth += 1 if found[0] in "[{" else -1 if found[0] in "]}" else 0
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -122,10 +122,12 @@ def test_check__makes_no_sense__says_why(model, tree, said):
         ('{"underlyings": {"ETH": {"spot": 1, "spot": 2}}}', "'spot' is given twice"),
         ('{"a": NaN}', "NaN is not a number"),
         ('{"a": -Infinity}', "-Infinity is not a number"),
-        ("[" * 100_000, "recursion"),
+        ("[" * 100_000, "nested more than 100 deep"),
+        ('{"a":' * 101 + "1" + "}" * 101, "nested more than 100 deep"),
+        ('{"a": "' + "[" * 101 + '", "a": 1}', "given twice"),
         ("\ud800".encode("utf-8", "surrogatepass"), "cannot be read"),
     ],
-    ids=["cut", "twice", "twice inside", "nan", "infinity", "deep", "no text"],
+    ids=["cut", "twice", "twice inside", "nan", "infinity", "deep", "objects", "brackets in a string", "no text"],
 )
 def test_read_json__readers_would_disagree__refused(tmp_path: Path, text, said):
     path = tmp_path / "x.json"
