@@ -14,10 +14,15 @@ import pytest
 import structlog
 from typer.testing import CliRunner
 
+from keeper.chain.outbox import DrySender
 from keeper.cli.root import app
+from keeper.demo.opening import RISK, policy
 from keeper.demo.stylised import stylised_crash
+from keeper.demo.venue import DemoVenue
 from keeper.demo.world import World, open_world
 from keeper.testing.http_node import HttpNode
+from keeper.testing.memory_store import MemoryStore
+from keeper.wiring import assemble
 
 pytestmark = pytest.mark.chain
 
@@ -114,6 +119,61 @@ def test_check__site_that_is_wrong__exit_2_and_what_to_do(site, change, said):
     assert "Traceback" not in result.output
     flat = " ".join(result.stdout.split())
     assert all(part in flat for part in said), result.stdout
+
+
+def write_quotes(site, *, age_s):
+    """What the demo's venue would quote, as a table that an operator's own job might write.  Returns: its path."""
+    keeper = assemble(
+        rpc=site.world.rpc,
+        store=MemoryStore(),
+        deployment=site.world.deployment,
+        risk=RISK,
+        policy=policy(600),
+        sender=lambda decode: DrySender(site.world.rpc, {}, decode_revert=decode),
+    )
+    snapshot = keeper.reader.read(site.world.chain.block())
+    at = snapshot.block.timestamp - age_s
+    lines = ["snap,cur,expiry,cp,strike,fut,index,iv"]
+    for u, sheet in zip(snapshot.underlyings, DemoVenue(1).read(snapshot), strict=True):
+        index = sheet.index / 10**18
+        lines += [
+            f"{at},{u.symbol},{e.expiry},{'C' if q.is_call else 'P'},{q.strike / 10**8},"
+            f"{index * e.phi_ppb / 10**9},{index},{q.vol_ppm / 10**6}"
+            for e in sheet.expiries
+            for q in e.quotes
+        ]
+    path = site.folder / "quotes.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def with_quotes(site, name, path):
+    settings = Path(site.settings(name))
+    settings.write_text(settings.read_text() + f'[quotes]\nsource = "file"\nfile = "{path}"\n')
+    return str(settings)
+
+
+@pytest.mark.parametrize(("age_s", "used"), [(10, True), (1_000, False)])
+def test_once__a_file_of_quotes__used_while_it_is_fresh(site, age_s, used):
+    """From a file to the targets: smile and forward are the file's, or an alert says why they are not."""
+    path = write_quotes(site, age_s=age_s)
+    settings = with_quotes(site, f"quotes-{age_s}.toml", path)
+    result = ask("once", "-c", settings, "--json")
+    assert result.exit_code == 0, result.output
+    alerts = " ".join(json.loads(result.stdout)["alerts"])
+    tree = json.loads(ask("status", "-c", settings, "--json").stdout)
+    for market in tree["markets"]:
+        said = " ".join(market["target"]["reasons"])
+        if used:
+            assert "quotes of quotes.csv, 10 s old" in said
+            assert any(e["phi_ppb"] != 10**9 for e in market["target"]["expiries"])
+            assert any(len(set(e["sigmas_ppm"])) > 1 for e in market["target"]["expiries"])
+        else:
+            assert "1000 s old, limit 300" in said
+    assert ("quotes unused" in alerts) is not used
+    checked = ask("check", "-c", settings).stdout
+    assert "quotes ETH" in checked
+    assert "quotes.csv:" in checked
 
 
 def test_check__contract_missing__exit_2_and_its_name(site):
