@@ -122,21 +122,9 @@ def _options(legs: Legs, forward: Floats, table: Scenarios, *, vol_term: VolTerm
         years = legs.terms.years[term, None]
         vol = vol * skew_multiplier(k, years, table.skew.T[under], table.smile.T[under], skew)
     deviation = np.minimum(vol * np.sqrt(legs.terms.years[term, None]), MAX_DEVIATION)
-    df = legs.terms.df[term, None]
-    is_call = np.broadcast_to((legs.kind[option] == Kind.CALL)[:, None], f.shape)
-    return price(f, np.broadcast_to(strike, f.shape), deviation, np.broadcast_to(df, f.shape), is_call)
-
-
-def price(forward: Floats, strike: Floats, deviation: Floats, df: Floats, is_call: npt.NDArray[np.bool_]) -> Floats:
-    """Black-76 by σ√T, with its limits: a strike of 0 makes a call F·df, a forward of 0 a put K·df.  All one shape."""
-    finite(forward=forward, strike=strike, deviation=deviation, df=df)
-    value = df * np.where(is_call, forward, strike)  # where the other is 0
-    value = np.where(is_call & (forward == 0.0) | ~is_call & (strike == 0.0), 0.0, value)
-    proper = (forward > 0.0) & (strike > 0.0) & (df > 0.0)
-    for chosen, formula in ((proper & is_call, black76.call), (proper & ~is_call, black76.put)):
-        if chosen.any():
-            value[chosen] = formula(forward[chosen], strike[chosen], deviation[chosen], 1.0, df[chosen])
-    return value
+    sign = np.where(legs.kind[option] == Kind.CALL, 1.0, -1.0)[:, None]
+    # A year of the deviation: σ√T is what is capped, and years are in it already.
+    return black76.price(finite(forward=f)[0], strike, deviation, 1.0, legs.terms.df[term, None], sign=sign)
 
 
 def _token_factor(legs: Legs, table: Scenarios, token: npt.NDArray[np.bool_]) -> Floats:
