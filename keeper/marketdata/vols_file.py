@@ -7,6 +7,7 @@ A file is CSV, plain or gzipped, with a header line.  Read are, wherever they st
     tenor   `t` in years of 365 days, or `dte` in days; without either the file is a constant 30-day index
     symbol  `cur`, `underlying` or `symbol`; without it the file is of one underlying, named like the file
 
+or, in place of vol, tenor and symbol, 30-day indices in points (50 is 50 %): `dvol`, or `eth_dvol` and its like.
 A row whose volatility is empty says that there was none.  Other columns are ignored.  Rows ascend in time; those of one
 moment may come in any order.
 """
@@ -42,7 +43,10 @@ def load_vols(path: Path) -> Mapping[str, VolHistory]:
     Raises: `BadInput` naming file, line and what is expected.
     """
     table = Table(path, expected=_EXPECTED)
-    at, vol = table.column(_TIME), table.column(_VOL)
+    at, indices = table.column(_TIME), _indices(table, path)
+    if indices and table.optional(_VOL) is None:
+        return _read_indices(table, at, indices)
+    vol = table.column(_VOL)
     years, days, symbol = table.optional(("t",)), table.optional(("dte",)), table.optional(_SYMBOL)
     rows: dict[str, dict[tuple[int, int], float]] = {}
     last = 0
@@ -64,6 +68,31 @@ def load_vols(path: Path) -> Mapping[str, VolHistory]:
     if not rows:
         raise BadInput(f"{path}:1: no volatilities below the header", hint=f"expected {_EXPECTED}")
     return {name: _history(name, found) for name, found in rows.items()}
+
+
+def _indices(table: Table, path: Path) -> dict[str, int]:
+    """Columns that are 30-day indices in points, by symbol."""
+    return {
+        name.removesuffix("dvol").removesuffix("_").upper() or path.name.split(".")[0]: i
+        for i, name in enumerate(table.header)
+        if name == "dvol" or name.endswith("_dvol")
+    }
+
+
+def _read_indices(table: Table, at: int, indices: Mapping[str, int]) -> Mapping[str, VolHistory]:
+    found: dict[str, dict[tuple[int, int], float]] = {name: {} for name in indices}
+    last = -1
+    for row in table.rows():
+        moment = row.moment(at, table.header[at])
+        if moment <= last:
+            raise row.refuse(f"the time {moment} does not come after {last}", "rows that ascend strictly in time")
+        last = moment
+        for name, column in indices.items():
+            if row.cells[column].strip():
+                found[name][moment, 0] = row.positive(column, table.header[column]) / 100.0
+    if not all(found.values()):
+        raise BadInput(f"{table.path}:1: no volatilities below the header", hint=f"expected {_EXPECTED}")
+    return {name: _history(name, levels) for name, levels in found.items()}
 
 
 def _expiry(row: Row, moment: int, years: int | None, days: int | None) -> int:

@@ -10,10 +10,12 @@ from keeper.domain.knobs import RiskKnobs
 from keeper.domain.prices import PriceHistory
 from keeper.marketdata.prices_file import load_prices
 from keeper.marketdata.vols_file import load_vols
+from keeper.offline import quote_sheets
 from keeper.risk.backtest.overlap import non_overlapping
 from keeper.risk.backtest.traffic_light import Zone
 from keeper.risk.calibrate import Calibration, Side, calibrate
 from keeper.risk.scan_range import Binding, scan_range_of
+from keeper.risk.surface_targets import SurfaceTargets, surface_targets
 from keeper.risk.vol_range import VolMoves, vol_moves, vol_ranges
 from keeper.risk.windows import windows_of_history
 
@@ -79,6 +81,32 @@ def test_vol_ranges__recorded_chains__near_what_is_published(market_data, symbol
     up, down = vol_ranges(moves, KNOBS, rng=np.random.default_rng(1), replicates=50)
     assert 200_000 <= down.vsr_ppm + 50_000 <= up.vsr_ppm <= 600_000
     assert up.seen.count == down.seen.count == 0
+
+
+@pytest.mark.needs_market_data
+def test_vol_ranges__recorded_index__agrees_with_listed_expiries(market_data):
+    """Another year, an index instead of a chain: the ranges are of one size."""
+    path = market_data / "dvol" / "eth_dvol_hourly_2024-03_2024-10.csv.gz"
+    moves = vol_moves(load_vols(path)["ETH"], KNOBS)
+    up, down = vol_ranges(moves, KNOBS, rng=np.random.default_rng(1), replicates=50)
+    assert 100_000 < down.vsr_ppm < up.vsr_ppm < 600_000
+
+
+@pytest.mark.needs_market_data
+def test_surface_targets__recorded_chain__every_expiry_in_calendar_order(market_data):
+    """A week after the crash of February 2026: levels, forwards, and total variance that never falls."""
+    path = market_data / "options" / "deribit_chain_4xday_2026-02-05_2026-02-12.parquet"
+    sheets = quote_sheets(path, max_per_expiry=16)
+    assert sorted(sheets) == ["BTC", "ETH"]
+    for sheet in sheets.values():
+        found = surface_targets(sheet, KNOBS)
+        assert isinstance(found, SurfaceTargets)
+        assert len(found.expiries) >= 8
+        params = [one.target.params for one in found.expiries]
+        variances = [p.sigma_atm_ppm**2 * (p.expiry - found.taken_s) for p in params]
+        assert variances == sorted(variances)
+        assert all(300_000 < p.sigma_atm_ppm < 1_200_000 for p in params)
+        assert all(0.95 < p.phi_ppb / 1e9 < 1.05 for p in params)
 
 
 def windows_of(history: PriceHistory):

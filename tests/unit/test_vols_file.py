@@ -39,9 +39,20 @@ def test_load__days_or_no_tenor__both_understood(tmp_path):
     assert index.step_s == DAY
 
 
+def test_load__indices_in_points__one_history_each(tmp_path):
+    """`eth_dvol` is a 30-day index of ETH: 77.59 is 77.59 %."""
+    found = load_vols(write(tmp_path, "ts,eth_dvol,btc_dvol,other\n0,77.59,60,x\n3600,77.36,,y\n"))
+    assert {name: one.vol.tolist() for name, one in found.items()} == {"ETH": [0.7759, 0.7736], "BTC": [0.6]}
+    assert found["ETH"].expiry_s.tolist() == [0, 0]
+    assert list(load_vols(write(tmp_path, "ts,dvol\n0,77.59\n"))) == ["atm"]
+
+
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
+        ("ts,dvol\n1,0\n", 2, "dvol is 0"),
+        ("ts,dvol\n1,50\n1,50\n", 3, "the time 1 does not come after 1"),
+        ("ts,dvol\n1,\n", 1, "no volatilities"),
         ("ts,T\n1,1\n", 1, "no column atm_iv or iv or vol"),
         ("ts,T,atm_iv\n", 1, "no volatilities"),
         ("ts,T,atm_iv\n1,1,55\n", 2, "atm_iv is 55"),

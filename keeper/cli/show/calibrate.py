@@ -306,9 +306,10 @@ def _keeper_toml(found: Answer) -> list[RenderableType]:
     keys = _settings(found)
     if not keys:
         return []
-    many = "the widest of them; " if len(found.prices) + len(found.vols) > 1 else ""
+    notes = ["the widest of them"] if len(found.prices) + len(found.vols) > 1 else []
+    notes += ["the keeper never publishes a scan range below the floor"] if keys[0][0] == "psr_floor_ppm" else []
     return [
-        Text(f"\nfor keeper.toml: {many}the keeper never publishes less than this floor", style="bold"),
+        Text(f"\nfor keeper.toml{': ' if notes else ''}{'; '.join(notes)}", style="bold"),
         Text("  [risk]\n" + "\n".join(f"  {key} = {value}" for key, value in keys)),
     ]
 
