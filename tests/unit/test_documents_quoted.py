@@ -17,6 +17,7 @@ from keeper.errors import BadInput
 from keeper.marketdata.quotes_file import load_quotes
 from keeper.risk.kernel.requirement import Requirement
 from keeper.risk.presets import PRESETS
+from keeper.risk.surface.fit import fit_surface
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 FORWARDS = {"20260327": 3024.0, "20260626": 3056.0}
@@ -107,3 +108,24 @@ def test_quotes_file__real_chain_in_a_crash__every_expiry_has_a_margin(market_da
     for level in (found.initial, found.maintenance):
         assert math.fsum(line.amount for line in level.lines) == pytest.approx(level.requirement, rel=1e-12)
     assert found.im >= found.mm > 0.0
+
+
+@pytest.mark.needs_market_data
+def test_quotes_file__real_chain__the_volatilities_of_keeper_surface(market_data: Path):
+    """What margins an account is what `keeper surface` shows of the same file."""
+    path = market_data / "options" / "deribit_chain_4xday_2026-02-05_2026-02-12.parquet"
+    quotes = load_quotes(path)
+    at = quotes.times("BTC")[5]
+    chain = quotes.at("BTC", at)
+    shown = fit_surface(chain.quotes, now_s=at).surface
+    assert shown is not None
+    tree = {
+        "as_of": datetime.fromtimestamp(at, UTC).isoformat(),
+        "underlyings": {"BTC": {"spot": chain.index, "quotes_file": str(path)}},
+    }
+    priced = price_market(with_quotes(check(tree, MarketDocument, where="market"), market_data), market_data, traded=())
+    for one in shown.slices:
+        strikes = sorted({quote.strike for quote in chain.quotes if quote.expiry_s == one.expiry_s})
+        for strike in strikes[:: max(1, len(strikes) // 5)]:
+            name = parse(f"BTC-{expiry_name(one.expiry_s)}-{strike:.0f}-C")
+            assert priced.vol(name) == pytest.approx(float(one.vol(strike)), abs=1e-4)
