@@ -175,7 +175,7 @@ def _as_told(day: StressDay, rows: source.Stressed, held: Sequence[str], optiona
     stand_ins = [symbol for symbol in held if symbol not in day.moves]
     assumed = [symbol for symbol in optional if symbol not in day.vols]
     said = [f"{', '.join(stand_ins)} as {rows.proxy}"] if stand_ins else []
-    said += [f"{', '.join(assumed)} vol {rows.unrecorded_vol:+.0%} assumed"] if assumed else []
+    said += [f"{', '.join(assumed)} vol {rows.unrecorded_vol * 100:+.4g} % assumed"] if assumed else []
     return f"{day.tag} ({'; '.join(said)})" if said else day.tag
 
 
