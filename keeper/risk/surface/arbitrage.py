@@ -103,7 +103,8 @@ def check(slices: Sequence[Slice], shocks: Iterable[Shock] = ()) -> tuple[Violat
     found += _pairs(slices, grids)
     for shock in shocks:
         for one, grid in zip(slices, grids, strict=True):
-            found += [replace(v, shock=shock.name) for v in _alone(shocked_slice(one, shock), grid)]
+            kinked = np.union1d(grid, shock.kinks(one.years)) if shock.skew else grid
+            found += [replace(v, shock=shock.name) for v in _alone(shocked_slice(one, shock), kinked)]
     return tuple(found)
 
 

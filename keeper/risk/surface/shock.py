@@ -43,11 +43,14 @@ class Skew:
     vol_base: float
     vol_time: float
 
+    def k_star(self, years: float) -> float:
+        """Log-moneyness from which the shock is at its cap."""
+        root = years**0.5
+        return float(max(self.min_k, root * self.width * (self.vol_base + root * self.vol_time)))
+
     def factor(self, k: Floats, years: float) -> Floats:
         """On the volatility at log-moneyness k, shape as given."""
-        root = years**0.5
-        cap = self.cap_time * root + self.cap_base
-        k_star = max(self.min_k, root * self.width * (self.vol_base + root * self.vol_time))
+        cap, k_star = self.cap_time * years**0.5 + self.cap_base, self.k_star(years)
         at = np.abs(k) if self.absolute else k
         return np.asarray(1.0 + self.share * np.clip(at * (cap / k_star), -cap, cap))
 
@@ -65,6 +68,13 @@ class Shock:
     short_power: float = 0.30
     long_power: float = 0.13
     skew: Skew | None = None
+
+    def kinks(self, years: float) -> tuple[float, ...]:
+        """Log-moneyness at which it bends a smile abruptly."""
+        if self.skew is None:
+            return ()
+        k_star = self.skew.k_star(years)
+        return (-k_star, 0.0, k_star) if self.skew.absolute else (-k_star, k_star)
 
     def level(self, years: float) -> float:
         """Factor on every volatility that far from expiry, at least 0."""
@@ -148,9 +158,11 @@ def shocked(slices: Sequence[Slice], shock: Shock) -> tuple[Slice, ...]:
 
 
 def _crosses(near: Slice, far: Slice, grid: Floats) -> bool:
-    before, _, _ = near.smile.shape_at(grid, near.years)
-    after, _, _ = far.smile.shape_at(grid, far.years)
-    return bool((after < before).any())
+    """Whether the later slice is lower somewhere, beyond the ends of the grid included, where wings are straight."""
+    before, slope_before, _ = near.smile.shape_at(grid, near.years)
+    after, slope_after, _ = far.smile.shape_at(grid, far.years)
+    closing = slope_after[0] > slope_before[0] or slope_after[-1] < slope_before[-1]
+    return bool((after < before).any() or closing)
 
 
 def shocked_surface(surface: Surface, shock: Shock) -> Surface:

@@ -53,7 +53,7 @@ def equations(theta: Floats, points: Points, laws: Laws) -> tuple[float, Floats,
     cost = float(np.sum(2.0 * points.soft**2 * (stretch - 1.0)) if points.soft > 0.0 else np.sum(parts**2))
     blocks = [(rows, w - points.w, points.weight**2 / stretch)]
     bound = np.clip(on_grid, laws.low, laws.high)
-    unit = (laws.calendar / (2.0 * np.sqrt(bound))) ** 2
+    unit = np.where(bound != on_grid, (laws.calendar / (2.0 * np.sqrt(bound))) ** 2, 0.0)
     blocks.append((grid_rows, on_grid - bound, unit))
     cost += float(np.sum(unit * (on_grid - bound) ** 2))
     if laws.butterfly > 0.0:

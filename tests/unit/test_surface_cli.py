@@ -1,0 +1,131 @@
+"""`keeper surface`: answers, pictures, exit codes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from keeper.cli.root import app
+from keeper.risk.surface.ssvi import PowerLaw, slice_svi
+
+NOW = 1_770_000_000
+DAY = 86_400
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Path:
+    """Two underlyings, two snapshots, three expiries; the ETH calendar crosses in the last one."""
+    lines = ["snap,cur,expiry,strike,cp,fut,bid,ask,iv"]
+    for cur, forward in (("ETH", 3_000.0), ("BTC", 90_000.0)):
+        for snap in (NOW, NOW + 6 * 3_600):
+            for days, level in ((3, 0.6), (20, 0.7), (22, 0.66), (90, 0.6)):
+                years = days / 365
+                theta = level**2 * years
+                svi = slice_svi(theta=theta, rho=-0.2, phi=PowerLaw(eta=0.9, gamma=0.45).phi(theta))
+                for k in np.linspace(-2.5, 2.5, 15) * np.sqrt(theta):
+                    vol = float(svi.vol(k, years))
+                    strike = forward * np.exp(k)
+                    side = "C" if k > 0 else "P"
+                    lines.append(f"{snap},{cur},{snap + days * DAY},{strike},{side},{forward},0.01,0.011,{vol}")
+                lines.append(f"{snap},{cur},{snap + 50 * DAY},{forward},C,{forward},0.01,0.011,0.6")
+    path = tmp_path / "chain.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def run(*args: object) -> Result:
+    return CliRunner().invoke(app, ["surface", *map(str, args)], env={"COLUMNS": "120", "TERM": "dumb"})
+
+
+def test_surface__latest__errors_arbitrage_and_refusals(chain):
+    """By default the first underlying's latest snapshot, and it is said; each expiry has its error or its reason."""
+    done = run(chain, "--currency", "eth")
+    assert done.exit_code == 0
+    assert "ETH, 2026-02-02 08:40:00 UTC, raw SVI" in done.stdout
+    assert "one of 2 snapshots" in done.stdout
+    assert "--currency for BTC" in done.stdout
+    assert "1 strikes count, 5 needed" in done.stdout
+    assert "calendar: total variance" in done.stdout
+    assert "none is left" in done.stdout
+
+
+def test_surface__json__figures_of_every_expiry(chain):
+    """One object: errors in vol points, arbitrage before repair, none after, refusals with reasons."""
+    done = run(chain, "--currency", "ETH", "--snapshot", NOW, "--json")
+    tree = json.loads(done.stdout)
+    assert (tree["underlying"], tree["time"], tree["model"]) == ("ETH", NOW, "svi")
+    assert [one["expiry"] - NOW for one in tree["expiries"]] == [3 * DAY, 20 * DAY, 22 * DAY, 90 * DAY]
+    first, _, crossed, _ = tree["expiries"]
+    assert first["error"]["median"] < 0.05
+    assert first["error"]["quotes"] == len(first["quotes"]) == 15
+    assert "calendar" in {v["kind"] for v in crossed["arbitrage_before_repair"]}
+    assert crossed["repaired"]
+    assert tree["arbitrage_left"] == []
+    assert [one["reason"].split(":")[0] for one in tree["refused"]] == ["1 strikes count, 5 needed"]
+
+
+@pytest.mark.parametrize("model", ["ssvi", "sabr"])
+def test_surface__other_models__fitted(chain, model):
+    """The other families answer in the same form."""
+    tree = json.loads(run(chain, "--model", model, "--json").stdout)
+    assert (tree["underlying"], tree["model"]) == ("BTC", model)
+    assert len(tree["expiries"]) + len(tree["refused"]) == 5
+
+
+@pytest.mark.parametrize(("ending", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
+def test_surface__plot__a_picture(chain, tmp_path, ending, magic):
+    """--plot writes the kind of picture that the name says, and says where."""
+    picture = tmp_path / "deep" / f"smiles.{ending}"
+    done = run(chain, "--plot", picture)
+    assert done.exit_code == 0
+    assert picture.read_bytes().startswith(magic)
+    assert "smiles." in done.stdout
+
+
+def test_surface__all__distribution(chain):
+    """Every snapshot of every underlying; a script gets the same numbers."""
+    assert "4 snapshots, raw SVI" in run(chain, "--all").stdout
+    tree = json.loads(run(chain, "--all", "--currency", "ETH", "--json").stdout)
+    assert tree["snapshots"] == 2
+    assert sum(one["expiries"] for one in tree["spreads"]) == 8
+    assert tree["refusals"] == [{"reason": "strikes count, needed", "count": 2}]
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--currency", "SOL"], "no quotes on SOL"),
+        (["--snapshot", "yesterday"], "is no time"),
+        (["--snapshot", "2020-01-01"], "the file begins at 2026-02-02T02:40:00"),
+        (["--plot", "smile.doc"], "is no picture"),
+        (["--all", "--plot", "x.png"], "draws one snapshot"),
+        (["--model", "heston"], "heston"),
+    ],
+)
+def test_surface__unusable_input__exit_2(chain, tmp_path, monkeypatch, more, says):
+    """What a person must correct ends with 2 and a sentence, and leaves no picture behind."""
+    monkeypatch.chdir(tmp_path)
+    done = run(chain, *more)
+    assert done.exit_code == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_surface__bad_file__exit_2_and_an_object(tmp_path):
+    """A file that is none is named; with --json the error is an object."""
+    path = tmp_path / "chain.csv"
+    path.write_text("a,b\n1,2\n")
+    done = run(path, "--json")
+    assert done.exit_code == 2
+    assert "no column snap" in json.loads(done.stdout)["error"]["message"]
+
+
+def test_surface__nothing_can_be_fitted__exit_2(tmp_path):
+    """A chain of expired options gives reasons, not an empty surface."""
+    path = tmp_path / "chain.csv"
+    path.write_text(f"snap,expiry,strike,cp,fut,iv\n{NOW},{NOW - 5},100,C,100,0.5\n")
+    done = run(path)
+    assert done.exit_code == 2
+    assert "no expiry of CHAIN can be fitted: expired" in done.stderr
