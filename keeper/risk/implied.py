@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -233,7 +233,7 @@ def see(quoted: Quoted | None, *, spot: int | None, now: int, knobs: ImpliedKnob
     if abs(gap) * PPM > knobs.max_index_gap_ppm:
         limit = knobs.max_index_gap_ppm / PPM
         return Unseen(reason=f"the index of {quoted.source} is {gap:+.2%} from our oracle, limit {limit:.2%}")
-    fit = fitted(quoted, knobs)
+    fit = fitted(replace(quoted, trouble=""), knobs)  # what happened since changes no fit
     if fit.surface is None:
         first = f": {fit.refused[0][1]}" if fit.refused else ""
         return Unseen(reason=f"no expiry of {quoted.source} can be used{first}")

@@ -221,6 +221,14 @@ def test_view__listed_outside_the_quoted__only_within_the_stretch(days, seen):
         assert "no quoted expiry is near" in found.reason
 
 
+def test_see__trouble_since__fitted_once():
+    """A block waits for no second fit because the venue has fallen silent meanwhile."""
+    fitted.cache_clear()
+    for trouble in ("", "HTTP 429", "HTTP 502"):
+        see(a_sheet(trouble=trouble), spot=usd(3_000), now=NOW, knobs=KNOBS.implied)
+    assert fitted.cache_info().misses == 1
+
+
 def test_see__our_price_unusable__realised():
     market = a_market(a_sheet(), spot=Unusable(reason="StalePrice"))
     assert market.why_realised == "our own price is unusable"
