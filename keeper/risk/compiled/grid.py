@@ -165,12 +165,14 @@ def assess(book: Any, table: Any, rule: Any, out: Any) -> None:
 
 @kernel
 def _assess_some(span: Any, book: Any, table: Any, rule: Any, out: Any) -> None:
+    bits, short, too_large, worst = rule[0], rule[1], out[4], out[3]
     ladder = np.empty((table[0].shape[1], 2), dtype=np.uint64)
+    sums = (ladder, out[0], out[1], out[2])
     for a in range(span[0], span[1]):
-        out[4][a] = _too_large(a, book, rule[0])
-        if not out[4][a]:
-            _sum(a, (book, table, rule), ladder, out)
-            out[3][a] = _worst(a, book, rule, ladder, out)
+        too_large[a] = _too_large(a, book, bits)
+        if not too_large[a]:
+            _sum(a, book, table, short, sums)
+            worst[a] = _worst(a, book, rule, sums)
 
 
 @kernel
@@ -186,10 +188,11 @@ def _too_large(a: Any, book: Any, shift: Any) -> Any:
 
 
 @kernel
-def _sum(a: Any, given: Any, ladder: Any, out: Any) -> None:
+def _sum(a: Any, book: Any, table: Any, short: Any, sums: Any) -> None:
     """Ladder, mark and short-option minimum of one account."""
-    (start, option, sizes, _), (rows, marks, strike), rule = given
-    short = rule[1]
+    start, option, sizes, _ = book
+    rows, marks, strike = table
+    ladder, mark, _, minimum = sums
     ladder[:] = _0
     mark1, mark0, net1, net0, naked1, naked0 = _0, _0, _0, _0, _0, _0
     for k in range(start[a], start[a + 1]):
@@ -208,8 +211,8 @@ def _sum(a: Any, given: Any, ladder: Any, out: Any) -> None:
     naked1, naked0 = _less_if_negative(naked1, naked0, net1, net0)
     # Rounded up: the fraction is negative, and so is the answer that was rounded down.
     p1, p0 = scale(naked1, naked0, short, 0)
-    out[0][a, 0], out[0][a, 1] = mark1, mark0
-    out[2][a, 0], out[2][a, 1] = subtract(_0, _0, p1, p0)
+    mark[a, 0], mark[a, 1] = mark1, mark0
+    minimum[a, 0], minimum[a, 1] = subtract(_0, _0, p1, p0)
 
 
 @kernel
@@ -220,18 +223,19 @@ def _less_if_negative(a1: Any, a0: Any, b1: Any, b0: Any) -> Any:
 
 
 @kernel
-def _worst(a: Any, book: Any, rule: Any, ladder: Any, out: Any) -> Any:
+def _worst(a: Any, book: Any, rule: Any, sums: Any) -> Any:
     """Grid requirement of one account; returns the worst row, the lowest on ties."""
-    _, _, first, near, far, slopes, reference, moves, moved, weights, is_light = rule
-    terms = (first, near, far, slopes)
-    perp1, perp0 = book[3][a, 0], book[3][a, 1]
-    mark1, mark0 = out[0][a, 0], out[0][a, 1]
+    _, _, terms, slopes, reference, moves, moved, weights, is_light = rule
+    ladder, mark, grid, _ = sums
+    perps = book[3]
+    perp1, perp0 = perps[a, 0], perps[a, 1]
+    mark1, mark0 = mark[a, 0], mark[a, 1]
     grid1, grid0, worst = _0, _0, NO_ROW
     p1, p0 = _0, _0
     for j in range(len(ladder)):
         if moved[j] and perp1 | perp0:  # else as the row before: rows come in pairs of one level
             p1, p0 = scale(perp1, perp0, moves, j)
-        v1, v0 = _shifted(j, ladder, terms)
+        v1, v0 = _shifted(j, ladder, terms, slopes)
         v1, v0 = scale(v1, v0, reference, 0)
         v1, v0 = add(v1, v0, p1, p0)
         v1, v0 = subtract(mark1, mark0, v1, v0)
@@ -243,21 +247,21 @@ def _worst(a: Any, book: Any, rule: Any, ladder: Any, out: Any) -> Any:
                 v1, v0 = subtract(_0, _0, v1, v0)
             if less(grid1, grid0, v1, v0):
                 grid1, grid0, worst = v1, v0, j
-    out[1][a, 0], out[1][a, 1] = grid1, grid0
+    grid[a, 0], grid[a, 1] = grid1, grid0
     return worst
 
 
 @kernel
-def _shifted(j: Any, ladder: Any, terms: Any) -> Any:
+def _shifted(j: Any, ladder: Any, terms: Any, slopes: Any) -> Any:
     """Summed ladder of a row at live spot: the least of its terms near + ⌊(far − near)·num / den⌋."""
-    first, near, far, slopes = terms
     low1, low0 = _0, _0
-    for t in range(first[j], first[j + 1]):
-        v1, v0 = ladder[near[t], 0], ladder[near[t], 1]
-        if near[t] != far[t]:
-            p1, p0 = subtract(ladder[far[t], 0], ladder[far[t], 1], v1, v0)
+    for t in range(terms[j, 0], terms[j + 1, 0]):
+        near, far = terms[t, 1], terms[t, 2]
+        v1, v0 = ladder[near, 0], ladder[near, 1]
+        if near != far:
+            p1, p0 = subtract(ladder[far, 0], ladder[far, 1], v1, v0)
             p1, p0 = scale(p1, p0, slopes, t)
             v1, v0 = add(v1, v0, p1, p0)
-        if t == first[j] or less(v1, v0, low1, low0):
+        if t == terms[j, 0] or less(v1, v0, low1, low0):
             low1, low0 = v1, v0
     return low1, low0

@@ -1,4 +1,4 @@
-"""A whole book through the compiled grid: Python ints in, Python ints out, 128-bit words between."""
+"""A whole book through the compiled grid: what it needs to know, and what it says."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from keeper.domain.riskfile import File
 from keeper.risk.exact.book import Book
 from keeper.risk.exact.ladders import option_table
-from keeper.risk.exact.limbs import Bigs, Ints, Words
+from keeper.risk.exact.limbs import Ints, Words
 from keeper.risk.exact.rule import Rule
 
 
@@ -18,9 +18,12 @@ from keeper.risk.exact.rule import Rule
 class Assessed:
     """What the kernel says of each account; shape (accounts,)."""
 
-    option_mark: Bigs
-    grid: Bigs
-    short_minimum: Bigs
+    mark: Words
+    """Of the options, wad USD."""
+    grid: Words
+    """wad USD."""
+    short: Words
+    """Short-option minimum, wad USD."""
     worst_row: Ints
     too_large: npt.NDArray[np.bool_]
     """Accounts that it left alone, because 128 bits might not carry them to the end; their figures mean nothing."""
@@ -45,9 +48,9 @@ def assess(file: File, book: Book, *, spot: int, now: int) -> Assessed | None:
     columns = (book.start, book.option, book.words.pairs, book.perps.pairs)
     grid.assess(columns, rule.table(book.strike), rule.packed(), (mark, worst, short, worst_row, too_large))
     return Assessed(
-        option_mark=Words(mark).bigs(),
-        grid=Words(worst).bigs(),
-        short_minimum=Words(short).bigs(),
+        mark=Words(mark),
+        grid=Words(worst),
+        short=Words(short),
         worst_row=worst_row,
         too_large=too_large,
     )

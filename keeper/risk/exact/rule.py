@@ -123,16 +123,18 @@ class Rule:
 
     def packed(self) -> tuple[Any, ...]:
         """The `rule` of `compiled.grid.assess`."""
-        first = np.cumsum([0, *map(len, self.terms)], dtype=np.int64)
         flat = [term for of_row in self.terms for term in of_row]
-        near, far = (np.array(rows, dtype=np.int64) for rows in zip(*((t.near, t.far) for t in flat), strict=True))
+        # (first term of the row, rows that a term reads): two lists of their own lengths side by side.
+        terms = np.zeros((1 + max(len(flat), len(self.terms)), 3), dtype=np.int64)
+        terms[1 : len(self.terms) + 1, 0] = np.cumsum([len(of_row) for of_row in self.terms])
+        terms[: len(flat), 1:] = [(term.near, term.far) for term in flat]
         slopes = _packed([slope for of_row in self.slopes for slope in of_row])
         is_light = np.array([weight.num != weight.den for weight in self.weights])
         short, reference = _packed([self.short]), _packed([self.reference])
         moves, light = _packed(self.moves), _packed(self.weights)
         nums = [move.num for move in self.moves]
         moved = np.array([num != before for num, before in zip(nums, [0, *nums], strict=False)])
-        return np.uint64(self.bits - 64), short, first, near, far, slopes, reference, moves, moved, light, is_light
+        return np.uint64(self.bits - 64), short, terms, slopes, reference, moves, moved, light, is_light
 
     def table(self, strike: Any) -> tuple[Any, ...]:
         """The `table` of `compiled.grid.assess`, for options with these numbers of strikes."""

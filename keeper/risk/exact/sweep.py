@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Final
 
 import numpy as np
@@ -24,7 +24,7 @@ from keeper.risk.exact import machine
 from keeper.risk.exact.book import Book
 from keeper.risk.exact.grid import NO_ROW, Assessment
 from keeper.risk.exact.ladders import Block, blocks
-from keeper.risk.exact.limbs import Bigs, Ints
+from keeper.risk.exact.limbs import Bigs, Ints, Words
 from keeper.risk.exact.riskfile import PPM, WAD, levels, weights
 from keeper.risk.exact.shift import Term, shift_terms
 
@@ -44,17 +44,29 @@ Floats = npt.NDArray[np.float64]
 class BookAssessment:
     """What one underlying adds to each account; every array has shape (accounts,)."""
 
-    option_mark: Bigs
-    """wad USD, rounded down per position."""
-    grid: Bigs
-    """wad USD."""
-    short_minimum: Bigs
-    """wad USD, rounded up."""
+    marks: Words | Bigs
+    grids: Words | Bigs
+    shorts: Words | Bigs
     worst_row: Ints
     """Lowest index on ties; `NO_ROW` if no row loses."""
 
     def __len__(self) -> int:
         return len(self.worst_row)
+
+    @cached_property
+    def option_mark(self) -> Bigs:
+        """wad USD, rounded down per position."""
+        return _bigs(self.marks)
+
+    @cached_property
+    def grid(self) -> Bigs:
+        """wad USD."""
+        return _bigs(self.grids)
+
+    @cached_property
+    def short_minimum(self) -> Bigs:
+        """wad USD, rounded up."""
+        return _bigs(self.shorts)
 
 
 @dataclass(frozen=True)
@@ -88,18 +100,14 @@ def assess_book(file: File, book: Book, *, spot: int, now: int) -> BookAssessmen
     found = machine.assess(file, book, spot=spot, now=now) if compiled.COMPILED else None
     if found is None:
         return _by_numpy(file, book, spot=spot, now=now)
-    swept = BookAssessment(
-        option_mark=found.option_mark,
-        grid=found.grid,
-        short_minimum=found.short_minimum,
-        worst_row=found.worst_row,
-    )
     large = np.flatnonzero(found.too_large).astype(np.int64)
-    if len(large):
-        rest = _by_numpy(file, book.only(large), spot=spot, now=now)
-        for name in ("option_mark", "grid", "short_minimum", "worst_row"):
-            getattr(swept, name)[large] = getattr(rest, name)
-    return swept
+    if not len(large):
+        return BookAssessment(marks=found.mark, grids=found.grid, shorts=found.short, worst_row=found.worst_row)
+    rest = _by_numpy(file, book.only(large), spot=spot, now=now)
+    mark, grid, short = found.mark.bigs(), found.grid.bigs(), found.short.bigs()
+    mark[large], grid[large], short[large] = rest.option_mark, rest.grid, rest.short_minimum
+    found.worst_row[large] = rest.worst_row
+    return BookAssessment(marks=mark, grids=grid, shorts=short, worst_row=found.worst_row)
 
 
 def _by_numpy(file: File, book: Book, *, spot: int, now: int) -> BookAssessment:
@@ -111,9 +119,9 @@ def _by_numpy(file: File, book: Book, *, spot: int, now: int) -> BookAssessment:
         grids.append(grid)
         worst.append(row)
     return BookAssessment(
-        option_mark=_concat(marks),
-        grid=_concat(grids),
-        short_minimum=np.asarray(-(-book.naked * (spot * file.short_min_ppm) // (WAD * PPM))),
+        marks=_concat(marks),
+        grids=_concat(grids),
+        shorts=np.asarray(-(-book.naked * (spot * file.short_min_ppm) // (WAD * PPM))),
         worst_row=np.concatenate(worst) if worst else np.zeros(0, dtype=np.int64),
     )
 
@@ -229,3 +237,7 @@ def _read(terms: Sequence[Term], ladder: Floats) -> tuple[Floats, float]:
 
 def _concat(parts: Sequence[Bigs]) -> Bigs:
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.object_)
+
+
+def _bigs(column: Words | Bigs) -> Bigs:
+    return column.bigs() if isinstance(column, Words) else column
