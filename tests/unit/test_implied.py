@@ -201,9 +201,9 @@ def test_target__level_far_from_realised__that_expiry_is_realised():
 
 def test_target__smile_that_misses_its_quotes__left_out():
     """Noise is not a smile."""
-    knobs = replace(KNOBS, implied=ImpliedKnobs(max_fit_error_ppm=10_000))
+    knobs = replace(KNOBS, implied=ImpliedKnobs(max_fit_error_ppm=5_000))
     sheet = a_sheet()
-    wild = tuple(replace(q, vol_ppm=q.vol_ppm + 80_000 * (-1) ** i) for i, q in enumerate(sheet.expiries[0].quotes))
+    wild = tuple(replace(q, vol_ppm=q.vol_ppm + 8_000 * (-1) ** i) for i, q in enumerate(sheet.expiries[0].quotes))
     sheet = replace(sheet, expiries=(replace(sheet.expiries[0], quotes=wild), *sheet.expiries[1:]))
     reasons = a_target(sheet, knobs=knobs).reasons
     assert any("misses its quotes" in reason for reason in reasons)
