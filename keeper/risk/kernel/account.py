@@ -22,10 +22,14 @@ class Account:
     legs: Legs
     deltas: Floats
     """Of each leg, signed, in units of its underlying, shape (L,)."""
+    vegas: Floats
+    """Of each leg, signed, USD per 1.00 of volatility, shape (L,)."""
     notionals: Floats
     """Of each leg, in the account's currency, shape (L,)."""
     units: Floats
     """What one unit of each underlying is worth in the account's currency: spot, or 1 in coin.  Shape (U,)."""
+    numeraire: float
+    """Price of the account's currency, USD."""
     scenario: float
     """Scenario part of IM before its factor."""
     edges: Floats

@@ -69,6 +69,23 @@ class CloseCost:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VolSpread:
+    """Half the bid-ask spread of an expiry's volatilities times its net vega: what closing its options costs."""
+
+    maintenance: float
+    """Part of it that MM asks."""
+    initial: float
+    """Part of it that IM asks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crowding:
+    """Rate · signal · scan range of the net delta's notional, where everybody would have to trade the same side."""
+
+    rate: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Concentration:
     """Size beyond what one horizon absorbs takes longer to close: edge · (√horizons − 1) of its notional.
 
@@ -127,6 +144,8 @@ Charge = (
     | Peg
     | OpenInterestRamp
     | CloseCost
+    | VolSpread
+    | Crowding
     | Concentration
     | RollShock
     | FundingProvision

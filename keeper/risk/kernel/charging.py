@@ -8,12 +8,12 @@ from typing import Any, Final
 import numpy as np
 
 from keeper.errors import LawBroken
-from keeper.risk import short_options, state_penalties
+from keeper.risk import liquidity, short_options, state_penalties
 from keeper.risk.kernel import charges
 from keeper.risk.kernel.account import Account, Charged, rated
 from keeper.risk.kernel.legs import NONE, Kind
 from keeper.risk.kernel.market import Underlying
-from keeper.risk.kernel.size_charges import close_cost, concentrated, ramp
+from keeper.risk.kernel.size_charges import close_cost, concentrated, crowded, ramp
 
 
 def charge(one: charges.Charge, account: Account) -> Iterator[Charged]:
@@ -115,6 +115,17 @@ def _perps(one: charges.PerpNotional, account: Account) -> Iterator[Charged]:
     yield rated("perpetuals", one, account.notionals[account.legs.kind == Kind.PERP].sum())
 
 
+def _vol_spread(one: charges.VolSpread, account: Account) -> Iterator[Charged]:
+    legs, market = account.legs, account.market
+    for e, (symbol, name) in enumerate(legs.terms.keys):
+        expiry = market.underlyings[int(legs.terms.underlying[e])].expiry(name)
+        assert expiry is not None, "legs were laid out from this market"
+        net = float(account.vegas[legs.term == e].sum())
+        usd = float(liquidity.vol_spread_cost(net, half_spread=expiry.vol_half_spread))
+        detail = f"net vega {net:+,.0f} USD, half spread {expiry.vol_half_spread:.2%}"
+        yield rated(f"vol spread {symbol}-{name}", one, usd / account.numeraire, detail)
+
+
 def _peg(one: charges.Peg, account: Account) -> Iterator[Charged]:
     stable = account.market.stable
     factor = float(state_penalties.peg_factor(stable, threshold=one.threshold, slope=one.slope))
@@ -136,6 +147,8 @@ _LINES: Final[Mapping[type, Callable[[Any, Account], Iterator[Charged]]]] = {
     charges.Peg: _peg,
     charges.OpenInterestRamp: ramp,
     charges.CloseCost: close_cost,
+    charges.VolSpread: _vol_spread,
+    charges.Crowding: crowded,
     charges.Concentration: concentrated,
     charges.RollShock: _roll,
     charges.FundingProvision: _funding,

@@ -14,7 +14,7 @@ import numpy as np
 from keeper.errors import LawBroken
 from keeper.risk.kernel.account import Account, Charged
 from keeper.risk.kernel.charging import charge
-from keeper.risk.kernel.deltas import deltas
+from keeper.risk.kernel.deltas import deltas, vegas
 from keeper.risk.kernel.floors import floor_loss
 from keeper.risk.kernel.legs import Legs, lay_out
 from keeper.risk.kernel.losses import BlockLoss, block_loss
@@ -62,8 +62,10 @@ def margin(market: Market, portfolio: Portfolio, preset: Preset) -> Requirement 
         market=market,
         legs=legs,
         deltas=deltas(legs, spots),
+        vegas=vegas(legs),
         notionals=notionals(legs, spots, money),
         units=spots / money.price,
+        numeraire=money.price,
         edges=scan_edges(preset.blocks, market),
         scenario=0.0,
     )

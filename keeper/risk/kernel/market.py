@@ -60,6 +60,8 @@ class Expiry:
     """Of the rate."""
     vol_confidence: float = 1.0
     """Of the volatilities."""
+    vol_half_spread: float = 0.0
+    """Half the bid-ask spread of its volatilities, as a fraction; 0 where it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,10 @@ class Liquidity:
     """Of the whole venue."""
     safe_open_interest_usd: float | None = None
     """What the depth could absorb in a liquidation of it all."""
+    sell_crowding: float = 0.0
+    """How much everybody would sell to the bids, 0 to 1: `state_penalties.Crowding.signal` of an account net long."""
+    buy_crowding: float = 0.0
+    """The same for the asks, of an account net short."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +176,8 @@ class Market:
     """Each symbol once."""
     stable: float = 1.0
     """Price of the settlement token, USD.  Collateral is worth amount · price / stable."""
+    settlement: str | None = None
+    """Which token that is, where its depeg is to be among the rows."""
     history: History | None = None
     """For the history and simulation generators; None leaves them out."""
 
@@ -185,6 +193,9 @@ class Market:
                 _not_negative(f"{one.symbol} perp price", one.perp.price)
                 _share(f"{one.symbol} perp confidence", one.perp.confidence)
                 _finite(f"{one.symbol} funding rate", one.perp.funding_rate)
+            if one.liquidity is not None:
+                _share(f"{one.symbol} sell_crowding", one.liquidity.sell_crowding)
+                _share(f"{one.symbol} buy_crowding", one.liquidity.buy_crowding)
             _once(f"{one.symbol} expiry", (expiry.name for expiry in one.expiries))
             for expiry in one.expiries:
                 _check_expiry(f"{one.symbol} {expiry.name}", expiry)
@@ -205,6 +216,7 @@ class Market:
 def _check_expiry(where: str, expiry: Expiry) -> None:
     _not_negative(f"{where} seconds", expiry.seconds)
     _not_negative(f"{where} forward", expiry.forward)
+    _not_negative(f"{where} vol_half_spread", expiry.vol_half_spread)
     _finite(f"{where} rate", expiry.rate)
     for name in ("forward_confidence", "rate_confidence", "vol_confidence"):
         _share(f"{where} {name}", getattr(expiry, name))

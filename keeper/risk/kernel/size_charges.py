@@ -80,6 +80,16 @@ def close_cost(one: charges.CloseCost, account: Account) -> Iterator[Charged]:
         yield rated(f"close-out {underlying.symbol}", one, amount, f"net delta {net:+.6g}, {how}")
 
 
+def crowded(one: charges.Crowding, account: Account) -> Iterator[Charged]:
+    """The crowd's signal on the side that this account would have to trade."""
+    for i, underlying, depth, net in _net(account):
+        signal = depth.sell_crowding if net > 0.0 else depth.buy_crowding
+        amount = one.rate * signal * float(account.edges[i]) * abs(net) * float(account.units[i])
+        side = "sell" if net > 0.0 else "buy"
+        detail = f"{signal:.0%} of the crowd's side: it would have to {side}"
+        yield Charged(what=f"crowding {underlying.symbol}", maintenance=0.0, initial=amount, detail=detail)
+
+
 def concentrated(one: charges.Concentration, account: Account) -> Iterator[Charged]:
     """What a net delta takes longer to close than one horizon; nothing where no volume is known."""
     for i, underlying, depth, net in _net(account):

@@ -149,7 +149,7 @@ def _moved(rows: source.Based | source.Skewed | source.Depegs, market: Market) -
         case source.Skewed():
             return skew(rows.rows, underlyings=names, collaterals=tokens)
         case source.Depegs():
-            found = depeg(rows.falls, underlyings=names, collaterals=tokens)
+            found = depeg(rows.falls, underlyings=names, collaterals=tokens, settlement=market.settlement)
             return found if len(found) else None
 
 

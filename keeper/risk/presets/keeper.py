@@ -29,11 +29,13 @@ from keeper.risk.generate.stress_days import STRESS_DAYS
 from keeper.risk.kernel.charges import (
     CloseCost,
     Concentration,
+    Crowding,
     Haircut,
     OpenInterestRamp,
     OracleConfidence,
     Peg,
     ShortOptions,
+    VolSpread,
 )
 from keeper.risk.kernel.market import ScanRange
 from keeper.risk.kernel.preset import Applies, Block, Netting, Preset, Reading, SkewShape, TermScale, VolTerm
@@ -107,8 +109,10 @@ PRESET: Final = Preset(
         ShortOptions(maintenance=KAPPA * 0.01, initial=0.01),
         Haircut(),
         CloseCost(coefficient=1.0, maintenance=KAPPA, initial=1.0),
+        VolSpread(maintenance=KAPPA, initial=1.0),
         Concentration(volume_share=0.1, open_interest_share=0.1, maintenance=KAPPA, initial=1.0),
         OpenInterestRamp(lower=0.25, upper=0.5),
+        Crowding(rate=0.5),
         OracleConfidence(threshold=0.55, rate=1.0),
         Peg(threshold=0.98, slope=2.0),
     ),
