@@ -10,7 +10,8 @@ import typer
 from keeper.cli.options import Json
 from keeper.cli.root import INPUT
 from keeper.cli.show.answer import answer, console
-from keeper.cli.show.margin import case_view, margin_tree, margin_view, requirement_tree
+from keeper.cli.show.margin import case_view, margin_view
+from keeper.cli.show.margin_tree import margin_tree, requirement_tree
 from keeper.cli.show.presets import comparison_tree, comparison_view
 from keeper.documents.derive_case import answer as figures
 from keeper.documents.derive_case import margin_of, parse_case

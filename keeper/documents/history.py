@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -31,8 +30,7 @@ def joint_history(document: MarketDocument, folder: Path) -> History | None:
     Returns: None if no underlying names a history.
     Raises: `BadInput` if a file cannot be used, or they have too few days in common.
     """
-    prices = _series(document, folder, {symbol: one.history for symbol, one in document.underlyings.items()})
-    vols = _series(document, folder, {symbol: one.vol_history for symbol, one in document.underlyings.items()})
+    prices = _prices(document, folder)
     if not prices:
         return None
     found = panel(prices, horizon_s=PERIOD_S)
@@ -45,6 +43,7 @@ def joint_history(document: MarketDocument, folder: Path) -> History | None:
             f"{LEAST_RETURNS} are needed",
             hint="name longer files in underlyings.….history, or leave all of them out",
         )
+    vols = _vols(document, folder)
     if not vols:
         return joint.past()
     implied = panel(vols, horizon_s=PERIOD_S, until_s=int(joint.time_s[-1]))
@@ -60,18 +59,35 @@ def daily_volatility(history: History, symbol: str) -> float:
     return float(np.sqrt(np.average(returns**2, weights=weights)))
 
 
-def _series(document: MarketDocument, folder: Path, files: Mapping[str, str | None]) -> list[PriceHistory]:
-    """What was known of each file at `as_of`."""
+def _prices(document: MarketDocument, folder: Path) -> list[PriceHistory]:
+    """What was known of each price history at `as_of`."""
     from keeper.marketdata.prices_file import load_prices  # noqa: PLC0415 - only where a history is named
 
+    named = {symbol: one.history for symbol, one in document.underlyings.items() if one.history is not None}
+    return [_known(load_prices(folder / name, name=symbol), folder / name, document) for symbol, name in named.items()]
+
+
+def _vols(document: MarketDocument, folder: Path) -> list[PriceHistory]:
+    """What was known of each 30-day volatility at `as_of`."""
+    from keeper.marketdata.vols_file import load_vols  # noqa: PLC0415 - only where a history is named
+
     found = []
-    for symbol, name in files.items():
-        if name is None:
+    for symbol, one in document.underlyings.items():
+        if one.vol_history is None:
             continue
-        whole = load_prices(folder / name, name=symbol)
-        if whole.time_s[0] > document.as_of_s:
+        path = folder / one.vol_history
+        of = load_vols(path)
+        index = of.get(symbol) or (next(iter(of.values())) if len(of) == 1 else None)
+        if index is None or index.expiry_s.any():
             raise BadInput(
-                f"{folder / name}: begins after as_of", hint="a valuation must not know the future: correct as_of"
+                f"market: underlyings.{symbol}.vol_history: {path} holds no 30-day index of {symbol}",
+                hint="name a CSV with a time and a vol at one constant tenor of 30 days",
             )
-        found.append(whole.between(float(whole.time_s[0]), document.as_of_s))
+        found.append(_known(PriceHistory(name=symbol, time_s=index.time_s, close=index.vol), path, document))
     return found
+
+
+def _known(whole: PriceHistory, path: Path, document: MarketDocument) -> PriceHistory:
+    if whole.time_s[0] > document.as_of_s:
+        raise BadInput(f"{path}: begins after as_of", hint="a valuation must not know the future: correct as_of")
+    return whole.between(float(whole.time_s[0]), document.as_of_s)

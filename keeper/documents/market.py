@@ -171,7 +171,7 @@ class Underlying(Part):
     history: str | None = None
     """File of past prices, relative to this document: CSV with a header, a time and a close."""
     vol_history: str | None = None
-    """File of past 30-day at-the-money volatilities, likewise: volatilities of the history then move as they did."""
+    """File of past 30-day at-the-money volatilities, with a time and a vol: volatilities then move as they did."""
     scan_range: ScanRange | None = None
     """Calibrated range; the preset's own if left out."""
     daily_vol: Positive | None = None

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -312,6 +313,27 @@ def test_history__of_no_use__refused(tmp_path: Path, days, last, said):
     write_history(tmp_path / "a.csv", [3000.0 + day for day in range(days)], last=last)
     with pytest.raises(BadInput, match=said):
         joint_history(a_market(history="a.csv"), tmp_path)
+
+
+def test_history__volatilities__move_as_they_did(tmp_path: Path):
+    """A 30-day index beside the prices gives each day's change of volatility; by symbol, by day."""
+    days = 100
+    write_history(tmp_path / "a.csv", [3000.0 + day for day in range(days)], last=NOW.replace(hour=8))
+    last = int(NOW.replace(hour=8).timestamp())
+    vols = [0.5 * 1.02 ** (day % 3) for day in range(days)]
+    rows = [f"{last - 86_400 * (days - 1 - day)},{vol}" for day, vol in enumerate(vols)]
+    (tmp_path / "v.csv").write_text("\n".join(["ts,vol", *rows]) + "\n")
+    found = joint_history(a_market(history="a.csv", vol_history="v.csv"), tmp_path)
+    assert found is not None
+    assert found.vol_returns is not None
+    assert found.vol_returns[:, 0] == pytest.approx([math.log(b / a) for a, b in pairwise(vols)], abs=1e-12)
+
+
+def test_history__volatilities_of_many_tenors__refused(tmp_path: Path):
+    write_history(tmp_path / "a.csv", [3000.0 + day for day in range(100)], last=NOW.replace(hour=8))
+    (tmp_path / "v.csv").write_text(f"ts,cur,t,atm_iv\n{int(NOW.timestamp()) - 86_400},ETH,0.1,0.5\n")
+    with pytest.raises(BadInput, match=r"market: underlyings\.ETH\.vol_history"):
+        joint_history(a_market(history="a.csv", vol_history="v.csv"), tmp_path)
 
 
 def test_price_market__expiry_at_another_hour__its_own_seconds():

@@ -1,4 +1,4 @@
-"""`keeper margin` for a person and for a script."""
+"""`keeper margin` for a person."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -16,8 +16,7 @@ from rich.text import Text
 
 from keeper.documents.derive_case import DeriveCase
 from keeper.documents.evaluate import Evaluation, sizes_of
-from keeper.documents.trade import Fill
-from keeper.risk.kernel.requirement import Level, LineKind, Requirement, Unpriced
+from keeper.risk.kernel.requirement import LineKind, Requirement, Unpriced
 
 #: Cells of the longest bar, where the terminal has room for bars.
 BAR: Final = 20
@@ -37,7 +36,7 @@ def margin_view(found: Evaluation, *, explain: bool, width: int) -> RenderableTy
     if isinstance(final, Requirement):
         after = " after the orders" if found.after is not None else ""
         parts.append(_why(final, found.sizes if explain else {}, after, explain=explain, width=width))
-    parts += [Text.assemble(("\nnote  ", "yellow"), note) for note in found.notes]
+    parts += [Text.assemble(("\nnote  ", "yellow"), minus_words(note)) for note in found.notes]
     return Group(*parts)
 
 
@@ -248,72 +247,3 @@ def minus_words(words: str) -> str:
 def health_words(value: float) -> str:
     """Equity over MM."""
     return "∞" if math.isinf(value) else f"{value:.3f}"
-
-
-def margin_tree(found: Evaluation) -> dict[str, Any]:
-    """The whole answer as one object; floats in full."""
-    tree: dict[str, Any] = {"preset": found.preset, "as_of": found.as_of.isoformat()}
-    tree |= requirement_tree(found.before)
-    if found.after is not None:
-        tree["fills"] = [_fill_tree(fill) for fill in found.fills]
-        tree["after"] = requirement_tree(found.after)
-    if isinstance(found.before, Requirement) and isinstance(found.after, Requirement):
-        old, new = found.before, found.after
-        tree["change"] = {
-            "equity": new.equity - old.equity,
-            "IM": new.im - old.im,
-            "MM": new.mm - old.mm,
-            "health": _finite(new.health - old.health) if math.isfinite(old.health) else None,
-        }
-    tree["notes"] = list(found.notes)
-    return tree
-
-
-def requirement_tree(one: Requirement | Unpriced) -> dict[str, Any]:
-    """One requirement, or why there is none."""
-    if isinstance(one, Unpriced):
-        return {"standing": "unknown", "reason": one.reason}
-    return {
-        "standing": standing(one)[0],
-        "currency": one.currency,
-        "equity": one.equity,
-        "IM": one.im,
-        "MM": one.mm,
-        "health": _finite(one.health),
-        "debt": one.debt,
-        "health_factor": _finite(one.health_factor),
-        "initial": _level_tree(one.initial, excess=one.im_excess),
-        "maintenance": _level_tree(one.maintenance, excess=one.mm_excess),
-    }
-
-
-def _finite(ratio: float) -> float | None:
-    """JSON has no infinity: a ratio to nothing is null."""
-    return ratio if math.isfinite(ratio) else None
-
-
-def _level_tree(level: Level, *, excess: float) -> dict[str, Any]:
-    return {
-        "requirement": level.requirement,
-        "excess": excess,
-        "scenario": level.scenario,
-        "binding": level.binding or None,
-        "worst": [
-            {"generator": row.generator, "name": row.name, "loss": row.loss, "rows": list(row.rows)}
-            for row in level.worst
-        ],
-        "lines": [
-            {"kind": line.kind, "what": line.what, "amount": line.amount, "detail": line.detail} for line in level.lines
-        ],
-    }
-
-
-def _fill_tree(fill: Fill) -> dict[str, Any]:
-    return {
-        "instrument": fill.instrument,
-        "amount": fill.amount,
-        "price": fill.price,
-        "at_mark": fill.at_mark,
-        "premium": fill.premium,
-        "fee": fill.fee,
-    }

@@ -9,7 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from keeper.cli.show.margin import amount_words, health_words, margin_tree, minus_words, standing
+from keeper.cli.show.margin import amount_words, health_words, minus_words, standing
+from keeper.cli.show.margin_tree import margin_tree
 from keeper.documents.evaluate import Evaluation
 from keeper.errors import BadInput
 from keeper.risk.kernel.requirement import Requirement, Unpriced
