@@ -15,7 +15,7 @@ import numpy.typing as npt
 from keeper.errors import LawBroken
 from keeper.risk.compiled import COMPILED
 from keeper.risk.compiled.variance import ewma_panel
-from keeper.risk.garch import Innovation, Unfitted, fit
+from keeper.risk.garch import Innovation, Unfitted, fit, settled
 from keeper.risk.panel import Panel
 from keeper.risk.recursions import path, start_of
 from keeper.risk.volatility import DAY_S, Model
@@ -105,7 +105,8 @@ def garch_conditional(
         if isinstance(found, Unfitted):
             models[u] = f"{fallback.models[u]}: {found.reason}"
             continue
-        variance = path(returns, found.coefficients, first=start_of(returns, found.coefficients))
+        taken = settled(found.coefficients)
+        variance = path(returns, taken, first=start_of(returns, taken))
         before[:, u] = np.nan
         before[~np.isnan(panel.returns[:, u]), u] = variance[:-1]
         now[u] = variance[-1]

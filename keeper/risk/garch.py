@@ -104,6 +104,20 @@ def fit(
     )
 
 
+def settled(found: Gjr) -> Gjr:
+    """The model without the digits that are the optimiser's own, which change with the machine and its threads.
+
+    α, β and γ at four decimals and the long-run volatility at four digits: a hundredth of what returns can tell of
+    them.  The same model where that would leave no long run.
+    """
+    alpha, beta, gamma = (round(one, 4) for one in (found.alpha, found.beta, found.gamma))
+    persistence = alpha + gamma / 2.0 + beta
+    if persistence >= MAX_PERSISTENCE:
+        return found
+    vol = float(f"{math.sqrt(found.long_run_variance):.4g}")
+    return Gjr(omega=vol**2 * (1.0 - persistence), alpha=alpha, beta=beta, gamma=gamma)
+
+
 def judged(
     found: dict[str, Any], *, model: Model, converged: bool, log_likelihood: float, returns: int
 ) -> Fitted | Unfitted:
