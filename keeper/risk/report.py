@@ -34,14 +34,6 @@ class Required:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScenarioPnl:
-    """The worst row of every account in every underlying it holds."""
-
-    required: Mapping[tuple[int, int], Required | Unpriced]
-    """By (account, underlying)."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Holding:
     """What an account has in one underlying."""
 
@@ -51,6 +43,16 @@ class Holding:
     expired: tuple[Position, ...]
     perp_size: int
     perp: PerpState | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenarioPnl:
+    """The worst row of every account in every underlying it holds."""
+
+    required: Mapping[tuple[int, int], Required | Unpriced]
+    """By (account, underlying)."""
+    held: Mapping[int, Mapping[int, Holding]]
+    """What each account has, by account and underlying."""
 
 
 def holdings(account: AccountState, now: int) -> Mapping[int, Holding]:
@@ -120,12 +122,13 @@ def _shock(accounts: Iterable[AccountState], snapshot: Snapshot, market: MarketM
     settled = {u.underlying: frozenset(expiry for expiry, _ in u.settled) for u in snapshot.underlyings}
     required: dict[tuple[int, int], Required | Unpriced] = {}
     by_underlying: dict[int, list[Holding]] = {}
-    for account in accounts:
-        for underlying, held in holdings(account, market.now).items():
+    everything = {account.account: holdings(account, market.now) for account in accounts}
+    for of_account in everything.values():
+        for underlying, held in of_account.items():
             by_underlying.setdefault(underlying, []).append(held)
     for underlying, group in by_underlying.items():
         required |= _assess(group, market.of(underlying), market.now, settled=settled[underlying], under=under)
-    return ScenarioPnl(required=required)
+    return ScenarioPnl(required=required, held=everything)
 
 
 def _assess(
@@ -189,7 +192,7 @@ def _margin(
     account: AccountState, snapshot: Snapshot, market: MarketModel, pnl: ScenarioPnl, buffer_ppm: int
 ) -> AccountMargin | Unpriced:
     states = {u.underlying: u for u in snapshot.underlyings}
-    held = holdings(account, market.now)
+    held = pnl.held[account.account]
     parts, mm_e6, im, stale, unsettled = [], 0, 0, False, False
     for underlying, h in held.items():
         required = pnl.required[account.account, underlying]
