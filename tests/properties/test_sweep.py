@@ -1,4 +1,4 @@
-"""Many accounts under one table of P&L: the compiled sweep, its numpy twin and the obvious way agree (TWIN-2)."""
+"""Many accounts under one table of P&L: the compiled sweep, its numpy twin and the obvious way agree (SWP-1)."""
 
 import os
 import subprocess
@@ -63,10 +63,10 @@ def slowly(book, table, level, probability):
 
 def agree(swept, slow):
     """Worst and row exactly; the expected shortfall but for the order of its additions."""
-    assert swept.worst.tolist() == [worst for worst, *_ in slow], "TWIN-2"
-    assert swept.worst_row.tolist() == [row for _, row, *_ in slow], "TWIN-2"
+    assert swept.worst.tolist() == [worst for worst, *_ in slow], "SWP-1"
+    assert swept.worst_row.tolist() == [row for _, row, *_ in slow], "SWP-1"
     for es, (_, _, exact, scale) in zip(swept.es, slow, strict=True):
-        assert abs(es - exact) <= 1e-12 * scale, "TWIN-2"
+        assert abs(es - exact) <= 1e-12 * scale, "SWP-1"
 
 
 @pytest.mark.parametrize("machine_code", [True, False])
