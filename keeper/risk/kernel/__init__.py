@@ -2,5 +2,5 @@
 
     market, portfolio ─generate→ Scenarios ─revalue→ P&L ─reduce→ losses ─charge→ Requirement
 
-Every venue's rule is a preset of it (`keeper.risk.presets`): data, never code.
+Every venue's rule is a preset of it (`keeper.risk.presets`): data, never code.  README.md gives the reading order.
 """

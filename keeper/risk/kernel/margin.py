@@ -55,44 +55,21 @@ def margin(market: Market, portfolio: Portfolio, preset: Preset) -> Requirement 
     if isinstance(scenarios, Unpriced):
         return scenarios
     found, notes = scenarios
+    account = _account(market, legs, money, preset)
+    found += _floor(preset, account)
 
-    spots = np.array([one.spot for one in market.underlyings])
-    base = revalue(legs, still(market), vol_term=preset.vol_term, skew=preset.skew, money=money).base
-    account = Account(
-        market=market,
-        legs=legs,
-        deltas=deltas(legs, spots),
-        vegas=vegas(legs),
-        notionals=notionals(legs, spots, money),
-        units=spots / money.price,
-        numeraire=money.price,
-        edges=scan_edges(preset.blocks, market),
-        scenario=0.0,
-    )
-    if preset.floor is not None:
-        least = floor_loss(preset.floor, legs, deltas=account.deltas, units=account.units)
-        found.append(_Found(name="delta minimum", generator=Generator.GRID, applies=Applies.BOTH, loss=least))
-    account = account.losing(
-        max((one.loss.loss for one in found if one.applies is not Applies.MAINTENANCE), default=0.0)
-    )
+    for_im = [one for one in found if one.applies is not Applies.MAINTENANCE]
+    for_mm = [one for one in found if one.applies is not Applies.INITIAL]
+    account = account.losing(max((one.loss.loss for one in for_im), default=0.0))
     charged = [line for one in preset.charges for line in charge(one, account)]
+    base = revalue(legs, still(market), vol_term=preset.vol_term, skew=preset.skew, money=money).base
     return Requirement(
         preset=preset.name,
         currency=money.name,
         equity=equity(portfolio, legs, base),
         debt=debt(portfolio, legs, base),
-        initial=_level(
-            legs,
-            [one for one in found if one.applies is not Applies.MAINTENANCE],
-            preset.initial_factor,
-            [(line, line.initial) for line in charged],
-        ),
-        maintenance=_level(
-            legs,
-            [one for one in found if one.applies is not Applies.INITIAL],
-            preset.maintenance_factor,
-            [(line, line.maintenance) for line in charged],
-        ),
+        initial=_level(legs, for_im, preset.initial_factor, [(line, line.initial) for line in charged]),
+        maintenance=_level(legs, for_mm, preset.maintenance_factor, [(line, line.maintenance) for line in charged]),
         notes=tuple(notes),
     )
 
@@ -117,6 +94,29 @@ def _scenario_losses(
             loss = block_loss(block, rows, legs, values)
             found.append(_Found(name=block.name, generator=rows.generator, applies=block.applies, loss=loss))
     return found, notes
+
+
+def _account(market: Market, legs: Legs, money: Numeraire, preset: Preset) -> Account:
+    """What add-ons read; its scenario part is not known yet."""
+    spots = np.array([one.spot for one in market.underlyings])
+    return Account(
+        market=market,
+        legs=legs,
+        deltas=deltas(legs, spots),
+        vegas=vegas(legs),
+        notionals=notionals(legs, spots, money),
+        units=spots / money.price,
+        numeraire=money.price,
+        edges=scan_edges(preset.blocks, market),
+        scenario=0.0,
+    )
+
+
+def _floor(preset: Preset, account: Account) -> list[_Found]:
+    if preset.floor is None:
+        return []
+    least = floor_loss(preset.floor, account.legs, deltas=account.deltas, units=account.units)
+    return [_Found(name="delta minimum", generator=Generator.GRID, applies=Applies.BOTH, loss=least)]
 
 
 def _level(legs: Legs, found: Sequence[_Found], factor: float, charged: Sequence[tuple[Charged, float]]) -> Level:
