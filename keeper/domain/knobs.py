@@ -69,6 +69,8 @@ class RiskKnobs:
     """Days of oracle rounds that are looked at."""
     min_observations: int = 24
     """Fewer oracle rounds than this give no target: the parameters on-chain stay as they are."""
+    max_round_age_s: int = 90_000
+    """A newest oracle round older than this gives no target, in seconds; above the feed's own heartbeat."""
     psr_floor_ppm: int = 80_000
     """Lowest price scan range, ppm of spot: fences cannot follow a crash, a floor waits for it."""
     psr_ceiling_ppm: int = 325_000
@@ -107,6 +109,7 @@ class RiskKnobs:
         _within("risk.horizon_hours", self.horizon_hours, 0.25, 240)
         _within("risk.history_days", self.history_days, 1, 3650)
         _within("risk.min_observations", self.min_observations, 2, 1_000_000)
+        _within("risk.max_round_age_s", self.max_round_age_s, 1, 31_536_000)
         _within("risk.psr_ceiling_ppm", self.psr_ceiling_ppm, 1, 325_000)
         _within("risk.psr_floor_ppm", self.psr_floor_ppm, 1, self.psr_ceiling_ppm)
         _within("risk.stress_weight", self.stress_weight, 0, 1)

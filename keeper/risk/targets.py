@@ -43,6 +43,9 @@ def target(
     series = estimate(rounds, decay_per_day=knobs.ewma_lambda, min_rounds=knobs.min_observations)
     if isinstance(series, Unestimated):
         return series
+    age = now - max(o.time for o in rounds)
+    if age > knobs.max_round_age_s:
+        return Untargeted(reason=f"the newest oracle round is {age:,} s old, limit {knobs.max_round_age_s:,}")
     wildest = max(series.vol_annual, series.mean_vol_annual)
     if wildest > ABSURD_VOL:
         return Untargeted(reason=f"the oracle rounds give a volatility of {wildest:.3g}; they are not prices")

@@ -52,6 +52,7 @@ CONSUMERS: dict[str, str] = {
     "risk.es_level": "risk/scan_range.py",
     "risk.horizon_hours": "risk/scan_range.py",
     "risk.history_days": "wiring.py",
+    "risk.max_round_age_s": "risk/targets.py",
     "risk.min_observations": "risk/targets.py",
     "risk.psr_floor_ppm": "risk/scan_range.py",
     "risk.psr_ceiling_ppm": "risk/scan_range.py",

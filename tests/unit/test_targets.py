@@ -123,6 +123,15 @@ def test_target__rounds_outside_the_window__left_out():
     assert "0 oracle rounds" in found.reason
 
 
+def test_target__newest_round_too_old__untargeted():
+    """Realised volatility has an age too: a feed that fell silent says nothing about today."""
+    for silent_s, limit_s, found in ((3_600, 3_600, UnderlyingTarget), (3_601, 3_600, Untargeted)):
+        state = an_underlying(history=history(now=NOW - silent_s))
+        got = target(state, NOW, replace(KNOBS, max_round_age_s=limit_s))
+        assert isinstance(got, found)
+    assert "3,601 s old, limit 3,600" in got.reason
+
+
 @pytest.mark.parametrize(
     ("value", "ppm"), [(0.1234565, 123_457), (0.5, 500_000), (-0.25, -250_000), (1e-7, 0), (5e-7, 1), (0.0, 0)]
 )
