@@ -40,7 +40,8 @@ _G_CLOSE: Final = 0.05
 _RISE_CLOSE: Final = 1e-2
 _BETWEEN: Final = 15
 _MINIMA: Final = 40
-_TINY: Final = float(np.finfo(np.float64).tiny)
+#: Total variances below this count as this much when two are compared.
+_TINY: Final = 1e-14
 
 
 class Kind(StrEnum):
@@ -142,6 +143,9 @@ def _alone(one: Slice, grid: Floats) -> Iterator[Violation]:
     for end, steep in ((-FAR, -slope[0]), (FAR, slope[-1])):
         if steep > LEE_SLOPE + _G_SLACK:
             yield Violation(kind=Kind.LEE, expiry_s=one.expiry_s, k=end, amount=float(steep - LEE_SLOPE))
+        elif steep < -_G_SLACK:
+            # A straight wing that falls ends below zero.
+            yield Violation(kind=Kind.BUTTERFLY, expiry_s=one.expiry_s, k=end, amount=float(-steep))
 
 
 def _pair(near: Slice, far: Slice, grid: Floats) -> Iterator[Violation]:

@@ -48,6 +48,8 @@ HEAVIER: Final = (
     (300.0, 8e-3),
 )
 _ROUNDS: Final = 100
+#: Least slope of a wing.
+_LEVEL: Final = 1e-5
 #: Above the expiry before, inside Lee's bound.
 _ABOVE: Final = 1.0 + 1e-3
 _INSIDE_LEE: Final = 0.98
@@ -285,7 +287,8 @@ class _Problem:
         slope, bend = self.tilt @ beta, self.curve @ beta
         for end, side, least in ((0, -1.0, self.least[0]), (-1, 1.0, self.least[1])):
             steep = side * slope[end]
-            bound = min(max(steep, least), max(self.steepest, least))
+            # A little above: what the penalty leaves over must not be a wing that falls.
+            bound = min(max(steep, least + _LEVEL), max(self.steepest, least + _LEVEL))
             if bound != steep:
                 out.append((np.array([weight * (steep - bound)]), weight * side * self.tilt[end][None, :]))
         tilt = 1.0 - self.grid * slope / (2.0 * w)

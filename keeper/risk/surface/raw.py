@@ -133,7 +133,8 @@ def _laws(
     points: Points, theta: Floats, *, before: Slice | None, scales: Floats, weight: float, margin: float
 ) -> compiled.Laws:
     deviation = float(np.sqrt(np.interp(0.0, points.k, points.w)))
-    grid = np.unique(np.concatenate([_GRID * deviation, _OUTER, theta[3] + np.exp(theta[4]) * _BEND]))
+    bends = np.concatenate([_GRID * deviation, _OUTER, theta[3] + np.exp(theta[4]) * _BEND])
+    grid = np.unique(np.clip(bends, -FAR, FAR))
     low = np.full(len(grid), np.finfo(np.float64).tiny)
     if before is not None:
         low = before.total_variance(grid) * _ABOVE

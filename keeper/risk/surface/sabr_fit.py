@@ -73,7 +73,7 @@ def _descend(
     points: Points, start: Floats, *, before: Slice | None, scales: Floats | None, weight: float, margin: float
 ) -> Floats:
     deviation = float(np.sqrt(np.interp(0.0, points.k, points.w)))
-    grid = np.unique(np.concatenate([_GRID * deviation, _OUTER]))
+    grid = np.unique(np.clip(np.concatenate([_GRID * deviation, _OUTER]), -FAR, FAR))
     low = None if before is None else before.total_variance(grid) * _ABOVE
     least = np.zeros(2)
     if before is not None:
