@@ -7,7 +7,7 @@ The tail needs the `count` lowest sums.  Sorting 1,000 of them would cost more t
 
 1. The row is folded into lanes, and each lane keeps its minimum: one pass, no branches.
 2. A bar that at least `count` lane minima do not exceed is not exceeded by `count` sums either.
-3. One pass without branches collects the sums up to the bar, a few more than `count`; only they are ranked.
+3. The sums up to the bar, a few more than `count`, are collected from the lanes that have one; only they are ranked.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from keeper.risk.compiled import kernel, parallel_kernel, prange
 
 #: Accounts of one parcel of work: enough to forget the cost of handing it out.
 PARCEL: Final = 512
+#: Lanes of a row, unless the tail asks for more.
+LANES: Final = 128
 #: Halvings that bring the bar close; it is right after any number of them.
 _HALVINGS: Final = 8
 #: Up to this many candidates are ranked by counting, which has no branch to guess.
@@ -50,7 +52,8 @@ def sweep_some(span: Any, book: Any, pnl: Any, rule: Any, out: Any) -> None:
     (first, last), (start, index, size), (tail, probability), (worst, worst_row, es) = span, book, rule, out
     scenarios = pnl.shape[1]
     row, kept, weight = np.empty(scenarios), np.empty(scenarios + 1), np.empty(scenarios + 1)
-    lanes = np.empty(min(scenarios, max(64, 2 * int(tail[2]))))
+    lanes = np.empty(min(scenarios, max(LANES, 2 * int(tail[2]))))
+    picked = np.empty(len(lanes) + 1, dtype=np.int64)
     for a in range(first, last):
         _sum(row, index[start[a] : start[a + 1]], size[start[a] : start[a + 1]], pnl)
         low = _fold(row, lanes)
@@ -59,7 +62,7 @@ def sweep_some(span: Any, book: Any, pnl: Any, rule: Any, out: Any) -> None:
         if len(probability):
             es[a] = -_weighted_tail(row, probability, tail[0], kept, weight)
         else:
-            es[a] = -_equal_tail(row, lanes, low, tail, kept)
+            es[a] = -_equal_tail(row, lanes, low, tail, (kept, picked))
 
 
 @kernel
@@ -115,9 +118,9 @@ def _where(row: Any, lanes: Any, low: Any) -> Any:
 
 
 @kernel
-def _equal_tail(row: Any, lanes: Any, low: Any, tail: Any, kept: Any) -> Any:
+def _equal_tail(row: Any, lanes: Any, low: Any, tail: Any, scratch: Any) -> Any:
     """Mean of the lowest `count` sums, each with weight `each` and the last with what is left of `share`."""
-    share, each, count = tail[0], tail[1], int(tail[2])
+    (kept, picked), share, each, count = scratch, tail[0], tail[1], int(tail[2])
     bar = lanes[0]
     for i in range(len(lanes)):
         bar = max(bar, lanes[i])
@@ -133,10 +136,14 @@ def _equal_tail(row: Any, lanes: Any, low: Any, tail: Any, kept: Any) -> Any:
             bar = middle
             if found <= count + 1:
                 break
-    m = 0
-    for j in range(len(row)):
-        kept[m] = row[j]
-        m += int(row[j] <= bar)
+    m, p = 0, 0
+    for i in range(len(lanes)):
+        picked[p] = i
+        p += int(lanes[i] <= bar)
+    for k in range(p):
+        for j in range(picked[k], len(row), len(lanes)):
+            kept[m] = row[j]
+            m += int(row[j] <= bar)
     last = _rank(kept, m, count)
     total, below = 0.0, 0
     for i in range(m):
