@@ -121,21 +121,7 @@ def _where(row: Any, lanes: Any, low: Any) -> Any:
 def _equal_tail(row: Any, lanes: Any, low: Any, tail: Any, scratch: Any) -> Any:
     """Mean of the lowest `count` sums, each with weight `each` and the last with what is left of `share`."""
     (kept, picked), share, each, count = scratch, tail[0], tail[1], int(tail[2])
-    bar = lanes[0]
-    for i in range(len(lanes)):
-        bar = max(bar, lanes[i])
-    under = low
-    for _ in range(_HALVINGS):
-        middle = 0.5 * under + 0.5 * bar
-        found = 0
-        for i in range(len(lanes)):
-            found += int(lanes[i] <= middle)
-        if found < count:
-            under = middle
-        else:
-            bar = middle
-            if found <= count + 1:
-                break
+    bar = _bar(lanes, low, count)
     m, p = 0, 0
     for i in range(len(lanes)):
         picked[p] = i
@@ -152,6 +138,27 @@ def _equal_tail(row: Any, lanes: Any, low: Any, tail: Any, scratch: Any) -> Any:
             below += 1
     total += (count - 1 - below) * last
     return (each * total + (share - each * (count - 1)) * last) / share
+
+
+@kernel
+def _bar(lanes: Any, low: Any, count: Any) -> Any:
+    """A value that at least `count` of the lanes do not exceed, and hardly more."""
+    bar = lanes[0]
+    for i in range(len(lanes)):
+        bar = max(bar, lanes[i])
+    under = low
+    for _ in range(_HALVINGS):
+        middle = 0.5 * under + 0.5 * bar
+        found = 0
+        for i in range(len(lanes)):
+            found += int(lanes[i] <= middle)
+        if found < count:
+            under = middle
+        else:
+            bar = middle
+            if found <= count + 1:
+                break
+    return bar
 
 
 @kernel
