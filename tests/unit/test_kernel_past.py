@@ -3,7 +3,6 @@
 import json
 import sys
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 import pytest
@@ -16,14 +15,12 @@ from keeper.risk.fhs import filter_returns
 from keeper.risk.generate.simulation import draws
 from keeper.risk.kernel import past as kernel_past
 from keeper.risk.kernel.arrays import risk_arrays
-from keeper.risk.kernel.legs import lay_out
 from keeper.risk.kernel.margin import margin
-from keeper.risk.kernel.market import History
+from keeper.risk.kernel.market import History, ScanRange
 from keeper.risk.kernel.past import rows_of_past
-from keeper.risk.kernel.portfolio import OptionPosition, PerpPosition, Portfolio
-from keeper.risk.kernel.rows import Historical, Linear, Rate, Simulated
-from keeper.risk.kernel.scenarios import Generator, NoRows, Scenarios, unmoved
-from keeper.risk.kernel.tables import table
+from keeper.risk.kernel.portfolio import PerpPosition, Portfolio
+from keeper.risk.kernel.rows import Historical, Simulated
+from keeper.risk.kernel.scenarios import Generator, NoRows, Scenarios
 from keeper.risk.panel import Panel
 from keeper.risk.presets import PRESETS
 from keeper.risk.volatility import Model
@@ -64,21 +61,6 @@ def panel_of(past):
 
 def same_bytes(one, other):
     return all(getattr(one, name).tobytes() == getattr(other, name).tobytes() for name in COLUMNS)
-
-
-def test_unmoved__columns__share_no_memory():
-    """A column that is written in place moves nothing else."""
-    columns = unmoved(Generator.GRID, underlyings=("ETH", "BTC"), collaterals=("USDC", "WETH"), tags=("a", "b"))
-    arrays = [columns[name] for name in COLUMNS]
-    assert not any(np.shares_memory(one, other) for one, other in combinations(arrays, 2))
-
-
-def test_linear_rows__spot_moves__the_basis_does_not():
-    """A forward is shocked once: by its spot."""
-    market = a_market()
-    found = table(Linear(default=Rate(base=0.1)), market, lay_out(market, HEDGE))
-    assert found.spot.tolist() == [[1.1, 1.1], [0.9, 0.9]]
-    assert (found.basis == 1.0).all()
 
 
 def test_history__rows__the_filtered_days():
@@ -243,31 +225,6 @@ def test_past__many_accounts_of_one_market__estimated_once(monkeypatch):
     assert asked == [("ETH", "BTC")] * 2, "once for history, once for simulation"
 
 
-def test_stress__no_history__rows_all_the_same():
-    """Stress days are recorded in the preset: they need nothing from the market."""
-    names = [one.name for one in margin(a_market(), HEDGE, KEEPER).initial.worst]
-    assert "stress" in names
-    assert not {"history", "simulation"} & set(names)
-
-
-def stress_tags(portfolio, *underlyings):
-    found = risk_arrays(a_market(underlyings=underlyings, collaterals=()), portfolio, KEEPER)
-    return next(one.tags for one in found if one.generator is Generator.STRESS)
-
-
-def test_stress__underlying_without_a_figure__the_row_says_whose_stands_for_it():
-    """What was not recorded is told where the row is: by whose move, and by which rise of volatility."""
-    perp = PerpPosition(underlying="PEPE", size=1.0)
-    assert (
-        stress_tags(Portfolio(perps=(perp,)), an_underlying("PEPE", 1.0))[2] == "2020-03-12 the pandemic (PEPE as ETH)"
-    )
-    option = OptionPosition(underlying="ETH", expiry="week", strike=2_500.0, is_call=True, size=1.0, vol=0.6)
-    tags = stress_tags(Portfolio(perps=(perp,), options=(option,)), an_underlying(), an_underlying("PEPE", 1.0))
-    assert tags[2] == "2020-03-12 the pandemic (PEPE as ETH; ETH vol +30 % assumed)"
-    assert "2024-08-05 the yen (PEPE as ETH)" in tags, "ETH's volatility was recorded that day"
-    assert stress_tags(HEDGE, an_underlying(), an_underlying("BTC", 60_000.0))[2] == "2020-03-12 the pandemic"
-
-
 def test_example__what_it_names__is_used_and_needs_no_note(tmp_path):
     """The shipped example has a past that everything can be estimated from."""
     write_examples(tmp_path)
@@ -275,3 +232,14 @@ def test_example__what_it_names__is_used_and_needs_no_note(tmp_path):
     found = evaluate_files(KEEPER, tmp_path / "market.json", tmp_path / "portfolio.json", tmp_path / "orders.json")
     assert found.notes == ()
     assert {"history", "simulation", "stress"} <= {row.name for row in found.final.initial.worst}
+
+
+def test_history__two_that_part_further_than_a_grid_allows__binds_initial_alone():
+    """Where joint history asks for more than the grid it is IM's, and MM stays with rows that no estimate moves."""
+    narrow = [replace(one, scan=ScanRange(price=0.02, vol_up=0.45, vol_down=0.3)) for one in a_market().underlyings]
+    market = a_market(underlyings=tuple(narrow), history=a_history("ETH", "BTC"))
+    found, without = margin(market, HEDGE, KEEPER), margin(replace(market, history=None), HEDGE, KEEPER)
+    asked = {row.name: row.loss for row in found.initial.worst}
+    assert found.initial.scenario == pytest.approx(max(asked["history"], asked["simulation"]))
+    assert max(asked["history"], asked["simulation"]) > asked["grid"]
+    assert found.maintenance == without.maintenance
