@@ -37,6 +37,7 @@ class RiskArray:
     """Of the account under each row, weighted and read as the block does; a loss is negative.  Shape (S,)."""
 
 
+@np.errstate(all="ignore")  # each stage refuses what is not finite, by name
 def risk_arrays(market: Market, portfolio: Portfolio, preset: Preset) -> tuple[RiskArray, ...] | Unpriced:
     """P&L under each row of each block that the market can make, in the preset's order."""
     legs = lay_out(market, portfolio)

@@ -56,6 +56,7 @@ class _Book:
     """One unit of each instrument"""
 
 
+@np.errstate(all="ignore")  # each stage refuses what is not finite, by name
 def book_losses(market: Market, portfolios: Sequence[Portfolio], preset: Preset) -> tuple[BookLosses, ...]:
     """Every block's loss of every account: those of `margin`, account by account, but for the order of sums."""
     book = _book(market, portfolios, preset)

@@ -5,13 +5,11 @@ market, portfolio ─lay_out→ legs ─table→ rows ─revalue→ values ─bl
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from keeper.errors import LawBroken
 from keeper.risk.kernel.account import Account, Charged
 from keeper.risk.kernel.charging import charge
 from keeper.risk.kernel.deltas import deltas, vegas
@@ -19,7 +17,7 @@ from keeper.risk.kernel.floors import floor_loss
 from keeper.risk.kernel.legs import Legs, lay_out
 from keeper.risk.kernel.losses import BlockLoss, block_loss
 from keeper.risk.kernel.market import Market
-from keeper.risk.kernel.marks import debt, equity, notionals
+from keeper.risk.kernel.marks import debt, equity, notionals, summed
 from keeper.risk.kernel.numeraire import Numeraire, numeraire
 from keeper.risk.kernel.portfolio import Portfolio
 from keeper.risk.kernel.preset import Applies, Preset
@@ -40,6 +38,7 @@ class _Found:
     loss: BlockLoss
 
 
+@np.errstate(all="ignore")  # each stage refuses what is not finite, by name
 def margin(market: Market, portfolio: Portfolio, preset: Preset) -> Requirement | Unpriced:
     """IM and MM of one account, every line of them; or why it cannot be priced.
 
@@ -130,15 +129,12 @@ def _level(legs: Legs, found: Sequence[_Found], factor: float, charged: Sequence
             for position, part in zip(legs.positions, decides.loss.parts, strict=True)
             if part
         ]
-    scenario = math.fsum(line.amount for line in lines)
+    scenario = summed("a scenario part", (line.amount for line in lines))
     lines += [
         Line(kind=LineKind.ADD_ON, what=one.what, amount=amount, detail=one.detail) for one, amount in charged if amount
     ]
-    requirement = math.fsum(line.amount for line in lines)
-    if not math.isfinite(requirement):
-        raise LawBroken(f"a requirement is {requirement}")
     return Level(
-        requirement=requirement,
+        requirement=summed("a requirement", (line.amount for line in lines)),
         scenario=scenario,
         binding=decides.name if decides is not None and decides.loss.loss > 0.0 else "",
         worst=tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -29,16 +30,24 @@ def equity(portfolio: Portfolio, legs: Legs, base: Floats) -> float:
     owned = legs.is_option | (legs.kind == Kind.COLLATERAL)
     parts = [portfolio.cash, *(future.unrealised for future in portfolio.futures)]
     parts += [amount for perp in portfolio.perps for amount in (perp.unrealised, perp.funding)]
-    total = math.fsum((*parts, *(legs.size * base)[owned].tolist()))
+    return summed("equity", (*parts, *(legs.size * base)[owned].tolist()))
+
+
+def summed(what: str, parts: Iterable[float]) -> float:
+    """The sum, rounded once.  Raises: `LawBroken` if a part or the sum is not finite."""
+    try:
+        total = math.fsum(parts)
+    except (OverflowError, ValueError):  # what floats cannot hold, and infinity less infinity
+        total = math.nan
     if not math.isfinite(total):
-        raise LawBroken(f"equity is {total}")
+        raise LawBroken(f"{what} is beyond what numbers can hold")
     return total
 
 
 def debt(portfolio: Portfolio, legs: Legs, base: Floats) -> float:
     """Negative cash and balances, as a positive number."""
     owed = (legs.kind == Kind.COLLATERAL) & (legs.size < 0.0)
-    return max(0.0, -portfolio.cash) - float((legs.size * base)[owed].sum())
+    return summed("debt", (max(0.0, -portfolio.cash), *(-legs.size * base)[owed].tolist()))
 
 
 def notionals(legs: Legs, spots: Floats, money: Numeraire) -> Floats:
