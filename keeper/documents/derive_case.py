@@ -199,9 +199,6 @@ def _market(inputs: Inputs, where: str) -> Market:
     feeds = {_seconds(feed.sec_to_expiry): feed for feed in inputs.feeds}
     if len(feeds) != len(inputs.feeds):
         raise BadInput(f"{where}: inputs.feeds: two feeds of one expiry", hint="give each sec_to_expiry once")
-    names = [token.name for token in inputs.collateral]
-    if len(set(names)) != len(names):
-        raise BadInput(f"{where}: inputs.collateral: a name is given twice", hint="add the amounts up")
     return Market(
         stable=inputs.stable,
         underlyings=(
@@ -226,16 +223,25 @@ def _market(inputs: Inputs, where: str) -> Market:
         ),
         collaterals=tuple(
             Collateral(
-                symbol=token.name,
+                symbol=symbol,
                 price=token.price,
                 confidence=token.conf,
                 underlying=SYMBOL if token.risk_cancelling else None,
                 mm_haircut=token.mm_haircut,
                 im_haircut=token.im_haircut,
             )
-            for token in inputs.collateral
+            for symbol, token in _tokens(inputs)
         ),
     )
+
+
+def _tokens(inputs: Inputs) -> list[tuple[str, CollateralInput]]:
+    """Each balance under a symbol of its own: two of one name may have two prices."""
+    names = [token.name for token in inputs.collateral]
+    return [
+        (token.name if names.count(token.name) == 1 else f"{token.name}#{i}", token)
+        for i, token in enumerate(inputs.collateral, start=1)
+    ]
 
 
 def _portfolio(inputs: Inputs, where: str) -> Portfolio:
@@ -258,7 +264,7 @@ def _portfolio(inputs: Inputs, where: str) -> Portfolio:
         )
     return Portfolio(
         cash=inputs.cash,
-        collateral=tuple(Holding(symbol=token.name, amount=token.amount) for token in inputs.collateral),
+        collateral=tuple(Holding(symbol=symbol, amount=token.amount) for symbol, token in _tokens(inputs)),
         perps=(PerpPosition(underlying=SYMBOL, size=inputs.perps, unrealised=inputs.upnl, funding=inputs.funding),),
         options=tuple(options),
     )

@@ -110,7 +110,7 @@ def cases(draw):
             "conf": draw(SHARES), "risk_cancelling": draw(st.booleans()),
             "mm_haircut": draw(st.sampled_from([0.0, 0.02, 0.5])), "im_haircut": draw(st.sampled_from([0.0, 0.03])),
         }
-        for name in draw(st.lists(st.sampled_from("ABC"), max_size=3, unique=True))
+        for name in draw(st.lists(st.sampled_from("ABC"), max_size=3))
     ]  # fmt: skip
     perps = draw(st.one_of(st.just(0.0), FEW))
     inputs = {
