@@ -84,7 +84,8 @@ def test_fit_surface__without_a_compiler__same_surface():
         quotes = [Quote(expiry_s=2_592_000 * n, strike=float(100 * np.exp(x)), is_call=x >= 0, forward=100.0, time_s=0,
                         mark_vol=float(v)) for n in (1, 2) for x, v in zip(k, vol)]
         fitted = fit_surface(quotes, now_s=0)
-        print(compiled.COMPILED, *(f"{s.total_variance(x):.6f}" for s in fitted.surface.slices for x in (-0.3, 0.0, 0.3)))
+        w = [s.total_variance(x) for s in fitted.surface.slices for x in (-0.3, 0.0, 0.3)]
+        print(compiled.COMPILED, *(f"{one:.6f}" for one in w))
         """
     )
     answers = {}

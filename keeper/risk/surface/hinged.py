@@ -96,10 +96,10 @@ def _hinge(k: Floats, at: float, width: float, right: bool) -> tuple[Floats, Flo
     """½(x + R) and its derivatives by k."""
     side = 1.0 if right else -1.0
     x = side * (k - at)
-    root = np.hypot(x, width)
+    root = np.sqrt(x * x + width * width)
     # On the inner side x + R would lose its digits.
     level = np.where(x > 0.0, 0.5 * (x + root), 0.5 * width * width / (root + np.abs(x)))
-    return level, side * 0.5 * (1.0 + x / root), 0.5 * width * width / root**3
+    return level, side * 0.5 * (1.0 + x / root), 0.5 * width * width / (root * root * root)
 
 
 def hinged_fit(points: Points, start: Svi, *, before: Slice | None, shocks: Sequence[Shock]) -> Slice | str:

@@ -92,19 +92,20 @@ class Svi:
     def unchecked(self, k: Floats) -> Floats:
         """w at log-moneyness k, negative where the parameters are bad; for whoever looks for just that."""
         x = k - self.m
-        return np.asarray(self.a + self.b * (self.rho * x + np.hypot(x, self.sigma)))
+        return np.asarray(self.a + self.b * (self.rho * x + np.sqrt(x * x + self.sigma * self.sigma)))
 
     def slope(self, k: npt.ArrayLike) -> Floats:
         """dw/dk, shape as given; a corner (σ = 0, k = m) has slope bρ."""
         x = np.asarray(k, dtype=np.float64) - self.m
-        root = np.hypot(x, self.sigma)
+        root = np.sqrt(x * x + self.sigma * self.sigma)
         return np.asarray(self.b * (self.rho + np.divide(x, root, out=np.zeros_like(root), where=root > 0.0)))
 
     def curvature(self, k: npt.ArrayLike) -> Floats:
         """d²w/dk², shape as given; 0 where there is a corner, whose mass lies in the corner itself."""
-        root = np.hypot(np.asarray(k, dtype=np.float64) - self.m, self.sigma)
+        x = np.asarray(k, dtype=np.float64) - self.m
+        square = x * x + self.sigma * self.sigma
         lift = self.b * self.sigma * self.sigma
-        return np.asarray(np.divide(lift, root**3, out=np.zeros_like(root), where=root > 0.0))
+        return np.asarray(np.divide(lift, square * np.sqrt(square), out=np.zeros_like(square), where=square > 0.0))
 
     def vol(self, k: npt.ArrayLike, years: float, *, clamps: Clamps | None = None) -> Floats:
         """Annual volatility at log-moneyness k, shape as given.
