@@ -9,7 +9,8 @@ import pytest
 from hypothesis import strategies as st
 
 from keeper.documents.derive_case import answer, margin_of, parse_case
-from keeper.documents.derive_params import Parameters, own_parameters, preset_of
+from keeper.documents.derive_own import own_parameters
+from keeper.documents.derive_params import Parameters, preset_of
 from keeper.errors import BadInput
 from keeper.risk.presets.derive_pmrm2 import PRESET
 from tests.cases import derive_twin
