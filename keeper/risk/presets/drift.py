@@ -8,7 +8,7 @@ from keeper.risk.kernel.charges import Haircut
 from keeper.risk.kernel.preset import Applies, Block, Netting, Preset
 from keeper.risk.kernel.rows import Linear, Rate
 
-#: Weight of the root of a position's size.
+#: Weight of the root of a position's size.  Each market has its own; this one stands for all.
 IMF: Final = 0.00045
 
 PRESET: Final = Preset(

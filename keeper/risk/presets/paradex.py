@@ -39,7 +39,7 @@ PRESET: Final = Preset(
     floor=DeltaMinimum(net=0.02, hedged=0.01),
     charges=(
         FundingProvision(maintenance=1.0, initial=1.0),
-        # Its taker fee on what would be closed.
+        # The provision is published, its rate is not: 3 bps of what would be closed stand in.
         FeeProvision(maintenance=0.0, initial=0.0003),
     ),
     vol_term=VolTerm(short_power=0.3, long_power=0.13, floor_days=1.0, up_floor=0.4),
