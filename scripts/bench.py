@@ -81,10 +81,11 @@ def _rows(module: ModuleType, machine: Machine, options: argparse.Namespace) -> 
 
 def _about(machine: Machine) -> str:
     copy, read, gemm = machine.copy_bytes_per_s, machine.read_bytes_per_s, machine.gemm_flop_per_s
+    products = f"{machine.multiply_per_s / 1e9:.1f} billion 64-bit products/s"
     return (
         f"calibration: {machine.calibration_s:.3f} s for 1,000,000 small Python operations\n"
-        f"limits:      copy {copy / 1e9:.0f} GB/s, cache read {read / 1e9:.0f} GB/s, GEMM {gemm / 1e9:.0f} GFLOP/s "
-        "(float64, two cores)"
+        f"limits:      copy {copy / 1e9:.0f} GB/s, cache read {read / 1e9:.0f} GB/s, GEMM {gemm / 1e9:.0f} GFLOP/s, "
+        f"{products}; two cores"
     )
 
 
