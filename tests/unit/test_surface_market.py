@@ -9,7 +9,7 @@ from keeper.risk.surface.fit import fit_surface
 from keeper.risk.surface.shock import USUAL, shocked
 from keeper.risk.surface.spread import AIM, ENOUGH
 
-#: Snapshots per file; the whole set is 215 of each currency.
+#: Snapshots per file; the whole set is 432 of an underlying and a time.
 SAMPLE = 3
 #: Share of expiries that may miss the aim: venues mark some short expiries where the laws do not let a smile go.
 ALLOWED = 0.02
