@@ -15,7 +15,9 @@ from keeper.cli.show.answer import answer, console
 from keeper.cli.show.surface import Answered, spread_tree, spread_view, surface_tree, surface_view
 from keeper.errors import BadInput
 from keeper.offline import quote_file
+from keeper.risk.surface.arbitrage import check
 from keeper.risk.surface.quotes import Model, QuoteHistory
+from keeper.risk.surface.shock import USUAL, shocked
 from keeper.risk.surface.spread import survey
 
 EXAMPLE = """keeper surface chain.parquet --currency ETH --plot eth.png
@@ -70,6 +72,7 @@ def surface(
     from keeper.risk.surface.fit import fit_surface  # noqa: PLC0415 - the compiler loads when there is work for it
 
     fitted = fit_surface(file.at(name, chosen).quotes, now_s=chosen, model=model)
+    slices = fitted.surface.slices if fitted.surface else ()
     answered = Answered(
         source=quotes.name,
         underlying=name,
@@ -77,6 +80,7 @@ def surface(
         snapshots=len(times),
         underlyings=file.underlyings,
         fitted=fitted,
+        left=check(slices, USUAL) + tuple(v for shock in USUAL for v in check(shocked(slices, shock))),
     )
     if fitted.surface is None:
         reasons = "; ".join(sorted({one.reason for one in fitted.refused}))

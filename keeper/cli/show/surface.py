@@ -36,6 +36,8 @@ class Answered:
     underlyings: tuple[str, ...]
     """All that the file has."""
     fitted: FittedSurface
+    left: tuple[Violation, ...]
+    """What the slices that are used break, looked for again: nothing."""
 
     @property
     def rows(self) -> list[tuple[Fit, Slice]]:
@@ -110,6 +112,9 @@ def _how(fit: Fit, slice_: Slice) -> Text:
 
 def _arbitrage(found: Answered) -> list[RenderableType]:
     """What the free fits held, by law, and that none is left."""
+    if found.left:
+        head: list[RenderableType] = [Text("\nArbitrage left", style="bold red")]
+        return head + [Text(f"  {day(v.expiry_s):16} {signed(str(v))}") for v in found.left]
     every = [v for fit in found.fitted.fits for v in fit.found]
     if not every:
         return [
@@ -136,7 +141,7 @@ def surface_tree(found: Answered) -> dict[str, object]:
         "model": str(found.fitted.model),
         "expiries": [_fit_tree(fit, slice_) for fit, slice_ in found.rows],
         "refused": [dataclasses.asdict(one) for one in found.fitted.refused],
-        "arbitrage_left": [],
+        "arbitrage_left": [_violation_tree(v) for v in found.left],
     }
 
 

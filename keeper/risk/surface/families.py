@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keeper.risk.surface.arbitrage import Violation, check
-from keeper.risk.surface.hinged import hinged_fit
+from keeper.risk.surface.hinged_fit import hinged_fit
 from keeper.risk.surface.quotes import FitError
 from keeper.risk.surface.raw import free_fit, lawful_fit, slice_of, tempered
 from keeper.risk.surface.rules import Points
