@@ -338,3 +338,59 @@ def test_keeper__liquid_market__charges_size_and_state():
     assert for_mm.isdisjoint({"open interest ETH", "oracle confidence ETH-PERP", "peg"})
     filled = 5.0 * 1.0 + 20.0 * 10.0
     assert lines["close-out ETH"].amount == pytest.approx(filled + (1e6 - 25.0) * 0.12 * 2_500.0)
+
+
+def test_paradex__partly_hedged__net_and_hedged_delta():
+    """2 % of the net delta and 1 % of the hedged one, Σ|δ| − |Σδ|: ten long against four short is six and eight."""
+    account = Portfolio(
+        perps=(PerpPosition(underlying="ETH", size=10.0),),
+        futures=(FuturePosition(underlying="ETH", expiry="soon", size=-4.0),),
+    )
+    eth = an_underlying(expiries=(Expiry(name="soon", seconds=86_400.0, forward=2_500.0),), perp=Perp(price=2_500.0))
+    found = margin(Market(underlyings=(eth,)), account, PRESETS["paradex"])
+    (least,) = (one for one in found.initial.worst if one.name == "delta minimum")
+    assert least.loss == pytest.approx((0.02 * 6 + 0.01 * 8) * 2_500.0)
+
+
+@pytest.mark.parametrize(("size", "rate", "owed"), [(2.0, 0.01, True), (-2.0, 0.01, False), (-2.0, -0.01, True)])
+def test_paradex__funding__owed_is_provided_for_and_earned_is_not(size, rate, owed):
+    """The side that would pay funding over the next period provides for it; the side that would earn it does not."""
+    eth = an_underlying(perp=Perp(price=2_500.0, funding_rate=rate))
+    account = Portfolio(perps=(PerpPosition(underlying="ETH", size=size),))
+    found = margin(Market(underlyings=(eth,)), account, PRESETS["paradex"])
+    provided = [line.amount for line in found.maintenance.lines if line.what == "funding provision"]
+    assert provided == ([pytest.approx(50.0)] if owed else [])
+
+
+def test_keeper__stress_days__weighed_by_the_markets_own_range():
+    """A day's move weighs c·PSR over its size, PSR being the calibrated one where there is one."""
+    account = Portfolio(perps=(PerpPosition(underlying="ETH", size=1.0),))
+    for scan, psr in ((ScanRange(price=0.1, vol_up=0.4, vol_down=0.3), 0.1), (None, 0.15)):
+        eth = an_underlying(scan=scan, perp=Perp(price=2_500.0))
+        found = margin(Market(underlyings=(eth,)), account, PRESETS["keeper"])
+        (worst,) = (one for one in found.initial.worst if one.name == "stress")
+        assert worst.loss == pytest.approx(0.75 * psr * 2_500.0)
+
+
+def test_keeper__concentration__open_interest_binds_initial_alone():
+    """A size that volume absorbs and open interest does not is charged in IM only: the state of strangers."""
+    eth = an_underlying(liquidity=deep(open_interest_usd=1e7, safe_open_interest_usd=None))
+    account = Portfolio(perps=(PerpPosition(underlying="ETH", size=100_000.0),))
+    found = margin(a_market(underlyings=(eth,)), account, PRESETS["keeper"])
+    name = "concentration ETH"
+    assert name in {line.what for line in found.initial.lines}
+    assert name not in {line.what for line in found.maintenance.lines}
+
+
+def test_deribit__second_coin_of_a_market__counted_in_itself():
+    """An account of BTC is counted in BTC, whatever else the market lists; what it needs grows with its own coins."""
+    account = Portfolio(
+        cash=1.0,
+        perps=(PerpPosition(underlying="BTC", size=-2.0),),
+        options=(OptionPosition(underlying="BTC", expiry="year", strike=60_000.0, is_call=True, size=1.0, vol=0.5),),
+    )
+    found = margin(a_market(), account, PRESETS["deribit_pm"])
+    assert found.currency == "BTC"
+    alone = margin(a_market(underlyings=a_market().underlyings[1:], collaterals=()), account, PRESETS["deribit_pm"])
+    assert (found.equity, found.im, found.mm) == (alone.equity, alone.im, alone.mm)
+    assert 1.0 < found.equity < 1.5
