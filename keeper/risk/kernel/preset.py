@@ -28,8 +28,7 @@ class Netting(StrEnum):
     ACCOUNT = "account"
     """One row for the whole account."""
     UNDERLYING = "underlying"
-    """Each underlying's traded positions in their own worst row, then summed; collateral does not count.
-    """
+    """Each underlying's traded positions in their own worst row, then summed; collateral does not count."""
     EXPIRY = "expiry"
     """Each expiry's futures and options in their own worst row, then summed; nothing else counts."""
 
