@@ -58,24 +58,23 @@ class ScenarioPnl:
 def holdings(account: AccountState, now: int) -> Mapping[int, Holding]:
     """Sort an account's positions by underlying, and options by whether they have expired at `now`."""
     perps = {p.underlying: p for p in account.perps}
+    call, perp = Kind.CALL, Kind.PERP  # looking a member up costs as much as comparing it
     found = {}
-    for underlying, group in groupby(account.positions, key=lambda p: p.instrument.underlying):
-        positions = tuple(group)
-        options = [p for p in positions if p.instrument.kind is not Kind.PERP]
-        size = sum(p.size for p in positions if p.instrument.kind is Kind.PERP)
+    for underlying, positions in groupby(account.positions, key=lambda p: p.instrument.underlying):
+        legs, expired, size = [], [], 0
+        for p in positions:
+            instrument = p.instrument
+            kind, expiry = instrument.kind, instrument.expiry
+            if kind is perp:
+                size += p.size
+            elif expiry > now:
+                legs.append(Leg(expiry=expiry, strike=instrument.strike, is_call=kind is call, size=p.size))
+            else:
+                expired.append(p)
         found[underlying] = Holding(
             account=account.account,
-            legs=tuple(
-                Leg(
-                    expiry=p.instrument.expiry,
-                    strike=p.instrument.strike,
-                    is_call=p.instrument.kind is Kind.CALL,
-                    size=p.size,
-                )
-                for p in options
-                if p.instrument.expiry > now
-            ),
-            expired=tuple(p for p in options if p.instrument.expiry <= now),
+            legs=tuple(legs),
+            expired=tuple(expired),
             perp_size=size,
             perp=perps.get(underlying) if size else None,
         )
