@@ -16,7 +16,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from keeper.risk.compiled import kernel, parallel_kernel, prange
+from keeper.risk.compiled import inlined_kernel, kernel, parallel_kernel, prange
 from keeper.risk.exact.grid import NO_ROW
 
 #: Accounts of one parcel of work.
@@ -41,46 +41,46 @@ def _mul_high(_context: Any, _a: Any, _b: Any) -> Any:
 mul_high: Any = intrinsic(_mul_high)
 
 
-@kernel
+@inlined_kernel
 def mask(high: Any) -> Any:
     """All ones for a negative value, else zero."""
     return _0 - (high >> _63)
 
 
-@kernel
+@inlined_kernel
 def add(a1: Any, a0: Any, b1: Any, b0: Any) -> Any:
     """a + b."""
     low = a0 + b0
     return a1 + b1 + np.uint64(low < a0), low
 
 
-@kernel
+@inlined_kernel
 def subtract(a1: Any, a0: Any, b1: Any, b0: Any) -> Any:
     """a − b."""
     return a1 - b1 - np.uint64(a0 < b0), a0 - b0
 
 
-@kernel
+@inlined_kernel
 def less(a1: Any, a0: Any, b1: Any, b0: Any) -> Any:
     """Whether a < b, signed: flipping the sign bits turns it into an unsigned comparison."""
     top = _1 << _63
     return (a1 ^ top) < (b1 ^ top) or (a1 == b1 and a0 < b0)
 
 
-@kernel
+@inlined_kernel
 def times(a1: Any, a0: Any, v: Any) -> Any:
     """a·v for a signed 64-bit v, modulo 2**128: exact where the product fits."""
     # v as a 128-bit number has all ones above it if negative, and those subtract a0 from the upper word.
     return mul_high(a0, v) + a1 * v - (a0 & mask(v)), a0 * v
 
 
-@kernel
+@inlined_kernel
 def product(a1: Any, a0: Any, b1: Any, b0: Any) -> Any:
     """a·b modulo 2**128."""
     return mul_high(a0, b0) + a1 * b0 + a0 * b1, a0 * b0
 
 
-@kernel
+@inlined_kernel
 def scale(x1: Any, x0: Any, fractions: Any, i: Any) -> Any:
     """Multiply by a fraction and round down: ⌊x·num / den⌋, exact while the result fits 128 bits.
 
@@ -215,7 +215,7 @@ def _sum(a: Any, book: Any, table: Any, short: Any, sums: Any) -> None:
     minimum[a, 0], minimum[a, 1] = subtract(_0, _0, p1, p0)
 
 
-@kernel
+@inlined_kernel
 def _less_if_negative(a1: Any, a0: Any, b1: Any, b0: Any) -> Any:
     """a − min(0, b)."""
     negative = mask(b1)
@@ -251,7 +251,7 @@ def _worst(a: Any, book: Any, rule: Any, sums: Any) -> Any:
     return worst
 
 
-@kernel
+@inlined_kernel
 def _shifted(j: Any, ladder: Any, terms: Any, slopes: Any) -> Any:
     """Summed ladder of a row at live spot: the least of its terms near + ⌊(far − near)·num / den⌋."""
     low1, low0 = _0, _0
