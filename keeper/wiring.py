@@ -37,7 +37,7 @@ from keeper.protocols.clearinghouse.index import HouseIndex
 from keeper.protocols.clearinghouse.probe import HouseProbe
 from keeper.protocols.clearinghouse.reader import HouseReader
 from keeper.protocols.clearinghouse.views import Views
-from keeper.risk.implied import fitted
+from keeper.risk.calibration.implied import fitted
 from keeper.settings import KeySource, Settings
 from keeper.store import open_store
 

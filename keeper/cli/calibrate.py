@@ -23,11 +23,11 @@ from keeper.domain.knobs import RiskKnobs
 from keeper.domain.prices import PriceHistory
 from keeper.errors import BadInput
 from keeper.offline import price_history, quote_sheets, vol_histories
-from keeper.risk.calibrate import Calibration
-from keeper.risk.calibrate import calibrate as calibrate_history
-from keeper.risk.surface_targets import surface_targets
-from keeper.risk.vol_range import vol_moves, vol_ranges
-from keeper.risk.volatility import Unestimated
+from keeper.risk.calibration.calibrate import Calibration
+from keeper.risk.calibration.calibrate import calibrate as calibrate_history
+from keeper.risk.calibration.surface_targets import surface_targets
+from keeper.risk.calibration.vol_range import vol_moves, vol_ranges
+from keeper.risk.timeseries.volatility import Unestimated
 from keeper.settings import Settings, load_settings
 
 EXAMPLE = """keeper calibrate --prices BTC=btc_1h.csv.gz ETH=eth_1h.csv.gz

@@ -27,9 +27,9 @@ from keeper.domain.riskfile import File
 from keeper.domain.snapshot import Observation, Rules, UnderlyingState, Usable
 from keeper.errors import BadInput
 from keeper.policy.smile import straighten
+from keeper.risk.calibration.implied import see
+from keeper.risk.calibration.targets import Untargeted, target
 from keeper.risk.exact.riskfile import PPM, strike_array
-from keeper.risk.implied import see
-from keeper.risk.targets import Untargeted, target
 
 WAD = 10**18
 #: Collateral after the settlement token: ticker, decimals, asset, haircut, ppm.

@@ -15,7 +15,7 @@ import numpy as np
 
 from keeper.domain.quotes import ExpiryQuotes, OptionQuote, Quoted, QuoteSheet, Unquoted
 from keeper.domain.snapshot import Snapshot, UnderlyingState, Usable
-from keeper.risk.volatility import Series, estimate
+from keeper.risk.timeseries.volatility import Series, estimate
 
 PPM, PPB = 10**6, 10**9
 STRIKE_ONE = 10**8

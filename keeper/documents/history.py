@@ -11,8 +11,8 @@ from keeper.documents.market import MarketDocument
 from keeper.domain.prices import PriceHistory
 from keeper.errors import BadInput
 from keeper.risk.kernel.market import History
-from keeper.risk.panel import panel
-from keeper.risk.volatility import Unestimated
+from keeper.risk.timeseries.panel import panel
+from keeper.risk.timeseries.volatility import Unestimated
 
 #: Length of a return: the horizon over which positions are taken to be closed.
 PERIOD_S: Final = 86_400

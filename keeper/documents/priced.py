@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from keeper.documents.market import MarketDocument
 from keeper.documents.names import InstrumentName, Kind, expiry_name
 from keeper.documents.volatility import YEAR_S, NoVol, vol_at
-from keeper.risk import black76
 from keeper.risk.kernel.market import Expiry, Market
+from keeper.risk.pricing import black76
 from keeper.risk.surface.smile import Slice
 
 

@@ -11,9 +11,9 @@ from keeper.domain.market import MarketModel, UnderlyingMarket
 from keeper.domain.quotes import Quoted
 from keeper.domain.riskfile import File
 from keeper.domain.snapshot import FileState, Rules, Snapshot, UnderlyingState, Usable
+from keeper.risk.calibration.implied import Unseen, see
+from keeper.risk.calibration.targets import Untargeted, target
 from keeper.risk.exact.riskfile import PPM, strike_array
-from keeper.risk.implied import Unseen, see
-from keeper.risk.targets import Untargeted, target
 
 
 def model(snapshot: Snapshot, knobs: RiskKnobs, quotes: Sequence[Quoted] = ()) -> MarketModel:

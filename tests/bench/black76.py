@@ -15,8 +15,8 @@ import QuantLib
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
-from keeper.risk import black76
-from keeper.risk.implied_vol import implied_vol
+from keeper.risk.pricing import black76
+from keeper.risk.pricing.implied_vol import implied_vol
 from tests.bench.machine import Machine
 from tests.bench.timing import Row, best
 

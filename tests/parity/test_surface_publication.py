@@ -28,9 +28,9 @@ from keeper.policy.smile import MOVES_PPM, straighten
 from keeper.protocols.abi import explain_revert
 from keeper.protocols.clearinghouse.fences import publication_state
 from keeper.protocols.clearinghouse.views import Views
+from keeper.risk.calibration.implied import see
+from keeper.risk.calibration.targets import target
 from keeper.risk.exact.riskfile import strike_array
-from keeper.risk.implied import see
-from keeper.risk.targets import target
 from keeper.testing.builders import an_underlying
 from keeper.testing.embedded import EmbeddedChain
 

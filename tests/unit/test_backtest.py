@@ -13,9 +13,9 @@ from keeper.errors import LawBroken
 from keeper.risk.backtest import exact
 from keeper.risk.backtest.coverage import Breaches, breaches, conditional_coverage, independence, kupiec
 from keeper.risk.backtest.overlap import hac_rate, non_overlapping
+from keeper.risk.backtest.procyclicality import average_excess, largest_call, largest_window_call, peak_to_trough
 from keeper.risk.backtest.shortfall import TailForecast, acerbi_szekely, excess, static_forecast, tail_shape, z2
 from keeper.risk.backtest.traffic_light import Zone, traffic_light
-from keeper.risk.procyclicality import average_excess, largest_call, largest_window_call, peak_to_trough
 from keeper.risk.tail import expected_shortfall, value_at_risk
 from tests.cases.published import published
 

@@ -7,9 +7,9 @@ import QuantLib
 from hypothesis import strategies as st
 
 from keeper.errors import LawBroken
-from keeper.risk import black76
 from keeper.risk.exact import black76 as exact
 from keeper.risk.exact import q64
+from keeper.risk.pricing import black76
 from tests.cases.published import published
 
 MARKETS = st.tuples(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 
 from keeper.errors import LawBroken
-from keeper.risk.bootstrap import SortedSample, draw_blocks, interval, mean_block, replicate, times_drawn
+from keeper.risk.calibration.bootstrap import SortedSample, draw_blocks, interval, mean_block, replicate, times_drawn
 from keeper.risk.tail import expected_shortfall
 
 

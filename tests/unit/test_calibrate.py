@@ -12,14 +12,14 @@ from keeper.domain.prices import PriceHistory
 from keeper.domain.vols import VolHistory
 from keeper.errors import LawBroken
 from keeper.risk.backtest.traffic_light import Zone, traffic_light
-from keeper.risk.calibrate import Calibration, Side, calibrate
-from keeper.risk.feedback import after_breaches
-from keeper.risk.rolling import Rolling, _Stressed, roll
-from keeper.risk.scan_range import Binding, scan_range_of, stressed_period, worse_side
+from keeper.risk.calibration.calibrate import Calibration, Side, calibrate
+from keeper.risk.calibration.feedback import after_breaches
+from keeper.risk.calibration.rolling import Rolling, _Stressed, roll
+from keeper.risk.calibration.scan_range import Binding, scan_range_of, stressed_period, worse_side
+from keeper.risk.calibration.vol_range import Direction, VolMoves, vol_moves, vol_ranges
 from keeper.risk.tail import expected_shortfall
-from keeper.risk.vol_range import Direction, VolMoves, vol_moves, vol_ranges
-from keeper.risk.volatility import Unestimated
-from keeper.risk.windows import windows_of_history
+from keeper.risk.timeseries.volatility import Unestimated
+from keeper.risk.timeseries.windows import windows_of_history
 
 HOUR, DAY = 3_600, 86_400
 KNOBS = RiskKnobs()

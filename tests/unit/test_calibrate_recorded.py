@@ -13,11 +13,11 @@ from keeper.marketdata.vols_file import load_vols
 from keeper.offline import quote_sheets
 from keeper.risk.backtest.overlap import non_overlapping
 from keeper.risk.backtest.traffic_light import Zone
-from keeper.risk.calibrate import Calibration, Side, calibrate
-from keeper.risk.scan_range import Binding, scan_range_of
-from keeper.risk.surface_targets import SurfaceTargets, surface_targets
-from keeper.risk.vol_range import VolMoves, vol_moves, vol_ranges
-from keeper.risk.windows import windows_of_history
+from keeper.risk.calibration.calibrate import Calibration, Side, calibrate
+from keeper.risk.calibration.scan_range import Binding, scan_range_of
+from keeper.risk.calibration.surface_targets import SurfaceTargets, surface_targets
+from keeper.risk.calibration.vol_range import VolMoves, vol_moves, vol_ranges
+from keeper.risk.timeseries.windows import windows_of_history
 
 KNOBS = RiskKnobs()
 DAY = 86_400

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 
 from keeper.errors import LawBroken
-from keeper.risk import concentration
+from keeper.risk.charges import concentration
 from tests.cases.published import published
 
 OPEN_INTEREST = (0, 1_000_000, 1_234_567, 1_500_000, 2_000_000)

@@ -13,7 +13,7 @@ from keeper.demo.venue import DAY_S, YEAR_S, atm_variance, dates, quote, ssvi
 from keeper.deploy import VolFenceSpec
 from keeper.domain.quotes import QuoteSheet, Unquoted
 from keeper.domain.snapshot import Listing, Observation, Unusable
-from keeper.risk.implied import View, fitted, see
+from keeper.risk.calibration.implied import View, fitted, see
 from keeper.testing.builders import NOW, an_underlying, usd
 
 LIVES_S = (4 * 3_600, DAY_S, 7 * DAY_S, 30 * DAY_S)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from keeper.errors import LawBroken
-from keeper.risk.dependence import (
+from keeper.risk.timeseries.dependence import (
     MIN_COMMON,
     Correlation,
     Target,
@@ -20,7 +20,7 @@ from keeper.risk.dependence import (
     spectral,
     weighted_correlation,
 )
-from keeper.risk.volatility import Unestimated
+from keeper.risk.timeseries.volatility import Unestimated
 
 seeds = st.integers(0, 2**32 - 1)
 

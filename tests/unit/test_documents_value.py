@@ -20,9 +20,9 @@ from keeper.documents.to_market import price_market
 from keeper.documents.to_portfolio import portfolio_of
 from keeper.documents.trade import Traded, traded
 from keeper.errors import BadInput
-from keeper.risk import black76
 from keeper.risk.kernel.portfolio import Portfolio
 from keeper.risk.kernel.requirement import Unpriced
+from keeper.risk.pricing import black76
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 MARCH = int(datetime(2026, 3, 27, 8, tzinfo=UTC).timestamp())

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import strategies as st
 
 from keeper.errors import LawBroken
-from keeper.risk.conditional import Conditional, ewma_conditional
-from keeper.risk.fhs import Filtered, filter_returns
-from keeper.risk.panel import Panel
-from keeper.risk.volatility import MAX_SCALE, Unestimated
+from keeper.risk.timeseries.conditional import Conditional, ewma_conditional
+from keeper.risk.timeseries.fhs import Filtered, filter_returns
+from keeper.risk.timeseries.panel import Panel
+from keeper.risk.timeseries.volatility import MAX_SCALE, Unestimated
 
 DAY = 86_400
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 
 from keeper.errors import LawBroken
-from keeper.risk import forward
+from keeper.risk.pricing import forward
 
 
 def test_split__before_the_window__all_of_it_moves():

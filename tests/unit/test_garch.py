@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from keeper.errors import LawBroken
-from keeper.risk.conditional import conditional, ewma_conditional, garch_conditional
-from keeper.risk.garch import Fitted, Innovation, Model, Unfitted, fit, judged, settled
-from keeper.risk.panel import Panel
-from keeper.risk.recursions import Gjr, path, start_of
+from keeper.risk.timeseries.conditional import conditional, ewma_conditional, garch_conditional
+from keeper.risk.timeseries.garch import Fitted, Innovation, Model, Unfitted, fit, judged, settled
+from keeper.risk.timeseries.panel import Panel
+from keeper.risk.timeseries.recursions import Gjr, path, start_of
 
 TRUE = Gjr(omega=1.2e-5, alpha=0.06, beta=0.90, gamma=0.04)
 GOOD = {"omega": 0.2, "alpha[1]": 0.1, "beta[1]": 0.85}
@@ -215,8 +215,8 @@ def test_import__without_a_fit__no_arch():
     """The package takes seconds to load: importing what may fit, and taking EWMA, does not load it."""
     code = (
         "import sys, numpy as np\n"
-        "from keeper.risk.conditional import conditional\n"
-        "from keeper.risk.panel import Panel\n"
+        "from keeper.risk.timeseries.conditional import conditional\n"
+        "from keeper.risk.timeseries.panel import Panel\n"
         "p = Panel(symbols=('A',), time_s=np.arange(30) * 86400, returns=np.full((30, 1), 0.01), horizon_s=86400)\n"
         "assert conditional(p, model=None, decay_per_day=0.97).now[0] > 0\n"
         "assert not {'arch', 'pandas', 'statsmodels'} & set(sys.modules)\n"

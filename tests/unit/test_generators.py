@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from scipy.special import stdtr
 
 from keeper.errors import BadInput, LawBroken
-from keeper.risk.dependence import repaired
 from keeper.risk.generate.basis import STANDARD as BASIS_ROWS
 from keeper.risk.generate.basis import BasisRow, basis
 from keeper.risk.generate.depeg import KNOWN, Depeg, depeg
@@ -22,6 +21,7 @@ from keeper.risk.generate.skew import SkewRow, skew
 from keeper.risk.generate.stress import stress
 from keeper.risk.generate.stress_days import STRESS_DAYS
 from keeper.risk.kernel.scenarios import Scenarios
+from keeper.risk.timeseries.dependence import repaired
 
 UNDERLYINGS = ("BTC", "ETH", "SOL")
 TOKENS = ("USDC", "stETH")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from keeper.domain.knobs import RiskKnobs
 from keeper.errors import LawBroken
-from keeper.risk.haircuts import (
+from keeper.risk.calibration.haircuts import (
     CAP_STEP_USD,
     MIN_WINDOWS,
     Binding,
@@ -20,8 +20,8 @@ from keeper.risk.haircuts import (
     fall_shortfall,
     haircut,
 )
-from keeper.risk.volatility import DAY_S, Unestimated
-from keeper.risk.windows import Windows
+from keeper.risk.timeseries.volatility import DAY_S, Unestimated
+from keeper.risk.timeseries.windows import Windows
 
 KNOBS = RiskKnobs(es_level=0.9)
 seeds = st.integers(0, 2**32 - 1)

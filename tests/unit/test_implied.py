@@ -16,8 +16,9 @@ from keeper.domain.market import UnderlyingTarget
 from keeper.domain.quotes import ExpiryQuotes, OptionQuote, QuoteSheet, Unquoted
 from keeper.domain.snapshot import Listing, Observation, StrikeVol, Unusable
 from keeper.errors import BadInput
-from keeper.risk import lattice, term
-from keeper.risk.implied import ImpliedExpiry, Unseen, View, fitted, see
+from keeper.risk import lattice
+from keeper.risk.calibration import term
+from keeper.risk.calibration.implied import ImpliedExpiry, Unseen, View, fitted, see
 from keeper.risk.model import model
 from keeper.testing.builders import (
     DAY,

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from keeper.risk import black76
 from keeper.risk.compiled import implied_vol as kernels
-from keeper.risk.implied_vol import COMPILED_FROM, ImpliedVols, Verdict, implied_vol, implied_vol_by_numpy
+from keeper.risk.pricing import black76
+from keeper.risk.pricing.implied_vol import COMPILED_FROM, ImpliedVols, Verdict, implied_vol, implied_vol_by_numpy
 
 EPS = 2.220446049250313e-16
 

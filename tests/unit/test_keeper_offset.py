@@ -12,14 +12,14 @@ import pytest
 
 from keeper.domain.knobs import RiskKnobs
 from keeper.marketdata.prices_file import load_prices
-from keeper.risk.conditional import ewma_conditional
-from keeper.risk.fhs import Filtered, filter_returns
+from keeper.risk.calibration.offset import check_offset
+from keeper.risk.calibration.scan_range import scan_range_of
 from keeper.risk.generate.grid import STANDARD_16, TAILS, Scan, grid
-from keeper.risk.offset import check_offset
-from keeper.risk.panel import Panel, panel
 from keeper.risk.presets.keeper import DECAY, KAPPA, LEVEL, OFFSET, TAIL_WEIGHT
-from keeper.risk.scan_range import scan_range_of
-from keeper.risk.windows import windows_of_history
+from keeper.risk.timeseries.conditional import ewma_conditional
+from keeper.risk.timeseries.fhs import Filtered, filter_returns
+from keeper.risk.timeseries.panel import Panel, panel
+from keeper.risk.timeseries.windows import windows_of_history
 
 pytestmark = pytest.mark.needs_market_data
 

@@ -9,9 +9,6 @@ import pytest
 
 from keeper.documents.evaluate import evaluate_files
 from keeper.documents.example import write_examples
-from keeper.risk.conditional import ewma_conditional, garch_conditional
-from keeper.risk.dependence import decay_weights, joint_correlation
-from keeper.risk.fhs import filter_returns
 from keeper.risk.generate.simulation import draws
 from keeper.risk.kernel import past as kernel_past
 from keeper.risk.kernel.arrays import risk_arrays
@@ -21,9 +18,12 @@ from keeper.risk.kernel.past import rows_of_past
 from keeper.risk.kernel.portfolio import PerpPosition, Portfolio
 from keeper.risk.kernel.rows import Historical, Simulated
 from keeper.risk.kernel.scenarios import Generator, NoRows, Scenarios
-from keeper.risk.panel import Panel
 from keeper.risk.presets import PRESETS
-from keeper.risk.volatility import Model
+from keeper.risk.timeseries.conditional import ewma_conditional, garch_conditional
+from keeper.risk.timeseries.dependence import decay_weights, joint_correlation
+from keeper.risk.timeseries.fhs import filter_returns
+from keeper.risk.timeseries.panel import Panel
+from keeper.risk.timeseries.volatility import Model
 from tests.cases.kernel_worlds import a_history, a_market, an_underlying
 
 HISTORICAL = Historical(decay=0.97)

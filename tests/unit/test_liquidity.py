@@ -6,8 +6,8 @@ import pytest
 from hypothesis import strategies as st
 
 from keeper.errors import LawBroken
-from keeper.risk import liquidity
-from keeper.risk.liquidity import Depth
+from keeper.risk.charges import liquidity
+from keeper.risk.charges.liquidity import Depth
 from tests.cases.published import published
 
 ASKS = Depth(prices=np.array([100.0, 101.0, 103.0]), sizes=np.array([1.0, 2.0, 3.0]), mid=99.0)

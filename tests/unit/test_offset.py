@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from keeper.errors import LawBroken
 from keeper.marketdata.prices_file import load_prices
-from keeper.risk.conditional import ewma_conditional
-from keeper.risk.fhs import Filtered, filter_returns
+from keeper.risk.calibration.offset import OffsetCheck, check_offset, row_losses
 from keeper.risk.generate.grid import STANDARD_16, Scan, grid
 from keeper.risk.generate.history import history
-from keeper.risk.offset import OffsetCheck, check_offset, row_losses
-from keeper.risk.panel import Panel, panel
 from keeper.risk.tail import expected_shortfall
+from keeper.risk.timeseries.conditional import ewma_conditional
+from keeper.risk.timeseries.fhs import Filtered, filter_returns
+from keeper.risk.timeseries.panel import Panel, panel
 
 seeds = st.integers(0, 2**32 - 1)
 shares = st.floats(0.0, 1.0)

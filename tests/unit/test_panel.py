@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from keeper.domain.prices import PriceHistory
 from keeper.errors import LawBroken
 from keeper.marketdata.prices_file import load_prices
-from keeper.risk import conditional
-from keeper.risk.conditional import ewma_conditional, weighted_variance
-from keeper.risk.panel import Panel, panel
-from keeper.risk.recursions import ewma
-from keeper.risk.volatility import Unestimated
+from keeper.risk.timeseries import conditional
+from keeper.risk.timeseries.conditional import ewma_conditional, weighted_variance
+from keeper.risk.timeseries.panel import Panel, panel
+from keeper.risk.timeseries.recursions import ewma
+from keeper.risk.timeseries.volatility import Unestimated
 
 HOUR, DAY = 3_600, 86_400
 START = 1_700_006_400  # 2023-11-15 00:00 UTC

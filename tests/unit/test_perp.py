@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 
 from keeper.errors import LawBroken
-from keeper.risk import perp
+from keeper.risk.pricing import perp
 from tests.cases.published import published
 
 MOVES = (-0.18, -0.135, -0.09, -0.045, 0.045, 0.09, 0.135, 0.18)

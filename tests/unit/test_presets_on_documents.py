@@ -14,10 +14,10 @@ from keeper.documents.market import MarketDocument
 from keeper.documents.portfolio import OrdersDocument, PortfolioDocument
 from keeper.documents.read import check
 from keeper.errors import BadInput
-from keeper.risk import black76
 from keeper.risk.kernel.requirement import Level, LineKind, Requirement
 from keeper.risk.kernel.rows import Scanned
 from keeper.risk.presets import PRESETS
+from keeper.risk.pricing import black76
 
 #: The example that each preset has rules for.
 PORTFOLIO = {

@@ -17,7 +17,7 @@ from keeper.marketdata.board import NoSource, QuoteBoard
 from keeper.marketdata.book_summary import STRAGGLER_S, read_summary
 from keeper.marketdata.chain import Chain, around, sheet
 from keeper.marketdata.venues import QuotesFile
-from keeper.risk.implied import View, see
+from keeper.risk.calibration.implied import View, see
 from keeper.risk.surface.quotes import Quote
 from keeper.testing.builders import DAY, EXPIRY, NOW, a_snapshot, an_underlying, usd
 

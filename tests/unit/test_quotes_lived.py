@@ -12,7 +12,7 @@ from keeper.domain.action import Publish
 from keeper.domain.quotes import Unquoted
 from keeper.domain.snapshot import Observation
 from keeper.replay import replay
-from keeper.risk.implied import fitted
+from keeper.risk.calibration.implied import fitted
 from keeper.store import open_store
 from keeper.testing.builders import NOW, a_block, a_publication, a_snapshot, an_account, an_underlying, usd
 from keeper.testing.lived import live

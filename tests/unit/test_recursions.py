@@ -8,8 +8,8 @@ import pytest
 from hypothesis import strategies as st
 
 from keeper.errors import LawBroken
-from keeper.risk import recursions
-from keeper.risk.recursions import Gjr, ewma, path, start, start_of
+from keeper.risk.timeseries import recursions
+from keeper.risk.timeseries.recursions import Gjr, ewma, path, start, start_of
 from tests.cases.published import published
 
 returns_of = st.lists(st.floats(-2.0, 2.0), max_size=40)

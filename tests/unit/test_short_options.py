@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 
 from keeper.errors import LawBroken
-from keeper.risk import short_options
+from keeper.risk.charges import short_options
 from keeper.risk.exact.grid import naked_short
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 
 from keeper.errors import LawBroken
-from keeper.risk import state_penalties
+from keeper.risk.charges import state_penalties
 
 DELTAS = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=8)
 

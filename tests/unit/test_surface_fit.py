@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
-from keeper.risk import black76
 from keeper.risk.compiled import svi as compiled
+from keeper.risk.pricing import black76
 from keeper.risk.surface import svi_twin
 from keeper.risk.surface.arbitrage import Kind, check, g_of
 from keeper.risk.surface.fit import fit_surface

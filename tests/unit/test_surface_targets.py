@@ -8,12 +8,12 @@ from keeper.domain.knobs import RiskKnobs
 from keeper.domain.quotes import Unquoted
 from keeper.domain.snapshot import Listing
 from keeper.marketdata.chain import Chain, sheet
-from keeper.risk import term
-from keeper.risk.black76 import price
-from keeper.risk.implied import see
+from keeper.risk.calibration import term
+from keeper.risk.calibration.implied import see
+from keeper.risk.calibration.surface_targets import SurfaceTargets, surface_targets
+from keeper.risk.pricing.black76 import price
 from keeper.risk.surface.quotes import Quote
-from keeper.risk.surface_targets import SurfaceTargets, surface_targets
-from keeper.risk.volatility import Unestimated
+from keeper.risk.timeseries.volatility import Unestimated
 
 KNOBS = RiskKnobs()
 NOW = 1_780_000_000

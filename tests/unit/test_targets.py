@@ -10,11 +10,12 @@ from keeper.domain.knobs import RiskKnobs
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.snapshot import Listing, Observation
 from keeper.errors import LawBroken
-from keeper.risk import lattice, term
+from keeper.risk import lattice
+from keeper.risk.calibration import term
+from keeper.risk.calibration.scan_range import normal_shortfall, scan_range
+from keeper.risk.calibration.targets import Untargeted, target
 from keeper.risk.exact.riskfile import DAY, term_factor
-from keeper.risk.scan_range import normal_shortfall, scan_range
-from keeper.risk.targets import Untargeted, target
-from keeper.risk.volatility import Series, estimate
+from keeper.risk.timeseries.volatility import Series, estimate
 from keeper.testing.builders import NOW, an_underlying, usd
 
 WAD = 10**18

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from keeper.domain.snapshot import Observation
 from keeper.errors import LawBroken
-from keeper.risk.volatility import Series, Unestimated, estimate, filtered, horizon_returns
+from keeper.risk.timeseries.volatility import Series, Unestimated, estimate, filtered, horizon_returns
 
 DAY = 86_400
 WAD = 10**18

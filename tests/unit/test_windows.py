@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from keeper.domain.prices import PriceHistory
 from keeper.domain.snapshot import Observation
 from keeper.errors import LawBroken
-from keeper.risk.volatility import Series, estimate
-from keeper.risk.windows import Windows, variances, windows_of_history, windows_of_rounds
+from keeper.risk.timeseries.volatility import Series, estimate
+from keeper.risk.timeseries.windows import Windows, variances, windows_of_history, windows_of_rounds
 
 HOUR, DAY = 3_600, 86_400
 

@@ -20,11 +20,11 @@ from keeper.domain.knobs import RiskKnobs
 from keeper.risk import lattice
 from keeper.risk.backtest.judge import RECENT, Judgement
 from keeper.risk.backtest.traffic_light import TrafficLight, Zone
-from keeper.risk.calibrate import Calibration, Sample, Side, Swing
-from keeper.risk.scan_range import Binding
-from keeper.risk.surface_targets import SurfaceTargets
-from keeper.risk.vol_range import VolRange
-from keeper.risk.volatility import Unestimated
+from keeper.risk.calibration.calibrate import Calibration, Sample, Side, Swing
+from keeper.risk.calibration.scan_range import Binding
+from keeper.risk.calibration.surface_targets import SurfaceTargets
+from keeper.risk.calibration.vol_range import VolRange
+from keeper.risk.timeseries.volatility import Unestimated
 
 _DAY_S: Final = 86_400
 #: A coverage test whose exact p is below this is called by its name.

@@ -4,7 +4,7 @@
     one exponential serves both normal distributions, and one division both ratios.
 
 Coefficients: rational interpolation at Chebyshev nodes in 60 digits, within 2e-17, relative.  All are positive, so
-nothing cancels.  A price differs from the numpy twin in `keeper.risk.black76` by less than 2e-15 of forward plus
+nothing cancels.  A price differs from the numpy twin in `pricing.black76` by less than 2e-15 of forward plus
 strike, discounted.
 """
 

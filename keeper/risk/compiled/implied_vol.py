@@ -25,7 +25,7 @@ import numpy as np
 from keeper.risk.compiled import inlined_kernel, kernel, parallel_kernel, prange
 from keeper.risk.compiled.columns import BLOCK
 from keeper.risk.compiled.elementary import exp, log_ratio
-from keeper.risk.implied_vol import LEAST_SHARE, Verdict
+from keeper.risk.pricing.verdict import LEAST_SHARE, Verdict
 
 FOUND: Final = int(Verdict.FOUND)
 NOT_A_QUOTE: Final = int(Verdict.NOT_A_QUOTE)

@@ -1,6 +1,6 @@
 """History: the joint moves of past days, one row each, optionally the newer ones more probable.
 
-Rows usually come filtered, at today's volatility (`keeper.risk.fhs`); unfiltered they are the stressed period of EMIR.
+Rows usually come filtered, at today's volatility (`timeseries.fhs`); unfiltered they are the stressed period of EMIR.
 A volatility moves with its day where its history is known.
 """
 
@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from keeper.errors import BadInput, LawBroken
-from keeper.risk.dependence import decay_weights
 from keeper.risk.finite import finite
 from keeper.risk.kernel.scenarios import Generator, Scenarios, unmoved
+from keeper.risk.timeseries.dependence import decay_weights
 
 Floats = npt.NDArray[np.float64]
 

@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from keeper.errors import LawBroken
-from keeper.risk.dependence import is_valid
 from keeper.risk.finite import finite
 from keeper.risk.generate.history import factors
 from keeper.risk.kernel.scenarios import Generator, Scenarios, unmoved
+from keeper.risk.timeseries.dependence import is_valid
 
 Floats = npt.NDArray[np.float64]
 

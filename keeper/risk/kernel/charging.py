@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from keeper.errors import LawBroken
-from keeper.risk import liquidity, short_options, state_penalties
+from keeper.risk.charges import liquidity, short_options, state_penalties
 from keeper.risk.kernel import charges
 from keeper.risk.kernel.account import Account, Charged, rated
 from keeper.risk.kernel.legs import NONE, Kind

@@ -12,10 +12,10 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from keeper.risk.forward import split
 from keeper.risk.kernel.market import Expiry, Market
 from keeper.risk.kernel.portfolio import FuturePosition, Holding, OptionPosition, PerpPosition, Portfolio, Position
 from keeper.risk.kernel.requirement import Unpriced
+from keeper.risk.pricing.forward import split
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]

@@ -17,16 +17,16 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from keeper.risk.conditional import conditional
-from keeper.risk.dependence import decay_weights, joint_correlation
-from keeper.risk.fhs import Filtered, filter_returns
 from keeper.risk.generate.history import history as past_rows
 from keeper.risk.generate.simulation import draws
 from keeper.risk.kernel.market import History, Market
 from keeper.risk.kernel.rows import Historical, Simulated
 from keeper.risk.kernel.scenarios import Generator, NoRows, Scenarios
-from keeper.risk.panel import Panel
-from keeper.risk.volatility import Model, Unestimated
+from keeper.risk.timeseries.conditional import conditional
+from keeper.risk.timeseries.dependence import decay_weights, joint_correlation
+from keeper.risk.timeseries.fhs import Filtered, filter_returns
+from keeper.risk.timeseries.panel import Panel
+from keeper.risk.timeseries.volatility import Model, Unestimated
 
 Floats = npt.NDArray[np.float64]
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from keeper.risk import black76
 from keeper.risk.finite import finite
 from keeper.risk.kernel.legs import NONE, Kind, Legs, Terms
 from keeper.risk.kernel.numeraire import Numeraire
 from keeper.risk.kernel.preset import SkewShape, VolTerm
 from keeper.risk.kernel.scenarios import Scenarios
+from keeper.risk.pricing import black76
 
 Floats = npt.NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from keeper.risk.generate.skew import SkewRow
 from keeper.risk.generate.stress_days import StressDay
 from keeper.risk.kernel.market import ScanRange
 from keeper.risk.kernel.scenarios import Generator
-from keeper.risk.volatility import Model
+from keeper.risk.timeseries.volatility import Model
 
 
 class Counted(StrEnum):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keeper.errors import LawBroken
-from keeper.risk import concentration, liquidity
+from keeper.risk.charges import concentration, liquidity
 from keeper.risk.kernel import charges
 from keeper.risk.kernel.account import Account, Charged, rated
 from keeper.risk.kernel.market import Liquidity, Market, Underlying

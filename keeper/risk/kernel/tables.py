@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keeper.risk.concentration import open_interest_fraction
+from keeper.risk.charges.concentration import open_interest_fraction
 from keeper.risk.generate.basis import basis
 from keeper.risk.generate.depeg import depeg
 from keeper.risk.generate.grid import Scan, grid, tail_weights

@@ -40,7 +40,7 @@ from keeper.risk.kernel.charges import (
 from keeper.risk.kernel.market import ScanRange
 from keeper.risk.kernel.preset import Applies, Block, Netting, Preset, Reading, SkewShape, TermScale, VolTerm
 from keeper.risk.kernel.rows import Based, Depegs, Historical, Scanned, Simulated, Skewed, Stressed
-from keeper.risk.volatility import Model
+from keeper.risk.timeseries.volatility import Model
 
 #: κ: MM as a part of IM's scenario part.
 KAPPA: Final = 0.8

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from keeper.risk.implied_vol import Verdict, implied_vol
+from keeper.risk.pricing.implied_vol import Verdict, implied_vol
 from keeper.risk.surface.quotes import Quote, QuoteRules, Refusal
 from keeper.risk.surface.smile import YEAR_S
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from keeper.domain.prices import PriceHistory
 from keeper.errors import LawBroken
 from keeper.risk.kernel.market import History
-from keeper.risk.volatility import DAY_S, Unestimated
+from keeper.risk.timeseries.volatility import DAY_S, Unestimated
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

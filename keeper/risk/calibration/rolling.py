@@ -1,6 +1,6 @@
 """The scan range of every day of the past, from what was known that day, against the move that followed.
 
-Day by day, without overlap, the estimate of `keeper.risk.scan_range` is repeated on the windows that had ended by then.
+Day by day, without overlap, the estimate of `scan_range` is repeated on the windows that had ended by then.
 Nothing of the day it is judged by goes into it: the counts are out of sample.  The same estimate is made from the worst
 moves alone, which one partial sort finds, so that thousands of days take seconds.
 """
@@ -18,9 +18,9 @@ from keeper.domain.knobs import RiskKnobs
 from keeper.risk import lattice
 from keeper.risk.backtest.overlap import non_overlapping
 from keeper.risk.backtest.shortfall import TailForecast, tail_shape
-from keeper.risk.scan_range import blend_of, floor_of, normal_shortfall
-from keeper.risk.volatility import DAY_S, Unestimated, filtered
-from keeper.risk.windows import Windows
+from keeper.risk.calibration.scan_range import blend_of, floor_of, normal_shortfall
+from keeper.risk.timeseries.volatility import DAY_S, Unestimated, filtered
+from keeper.risk.timeseries.windows import Windows
 
 Floats = npt.NDArray[np.float64]
 

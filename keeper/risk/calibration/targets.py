@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from keeper.domain.knobs import RiskKnobs
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.snapshot import FileState, Listing, UnderlyingState
-from keeper.risk import lattice, term
+from keeper.risk import lattice
+from keeper.risk.calibration import term
+from keeper.risk.calibration.implied import ImpliedExpiry, Unseen, View, held
+from keeper.risk.calibration.scan_range import ranges, scan_range
 from keeper.risk.exact.riskfile import DAY
-from keeper.risk.implied import ImpliedExpiry, Unseen, View, held
-from keeper.risk.scan_range import ranges, scan_range
-from keeper.risk.volatility import Unestimated, estimate
+from keeper.risk.timeseries.volatility import Unestimated, estimate
 
 #: Annual volatility beyond which rounds are taken for garbage: 10,000 %, or 5 a day in the logarithm of the price.
 ABSURD_VOL = 100.0

@@ -24,8 +24,8 @@ from keeper.domain.knobs import RiskKnobs
 from keeper.domain.riskfile import Ranges
 from keeper.risk import lattice
 from keeper.risk.tail import expected_shortfall
-from keeper.risk.volatility import DAY_S, Series
-from keeper.risk.windows import Windows, windows_of_rounds
+from keeper.risk.timeseries.volatility import DAY_S, Series
+from keeper.risk.timeseries.windows import Windows, windows_of_rounds
 
 Floats = npt.NDArray[np.float64]
 

@@ -15,10 +15,10 @@ import numpy.typing as npt
 from keeper.errors import LawBroken
 from keeper.risk.compiled import COMPILED
 from keeper.risk.compiled.variance import ewma_panel
-from keeper.risk.garch import Innovation, Unfitted, fit, settled
-from keeper.risk.panel import Panel
-from keeper.risk.recursions import path, start_of
-from keeper.risk.volatility import DAY_S, Model
+from keeper.risk.timeseries.garch import Innovation, Unfitted, fit, settled
+from keeper.risk.timeseries.panel import Panel
+from keeper.risk.timeseries.recursions import path, start_of
+from keeper.risk.timeseries.volatility import DAY_S, Model
 
 Floats = npt.NDArray[np.float64]
 

@@ -1,6 +1,6 @@
 """What the publication would say of a venue's whole chain: level, forward and every strike's volatility, by expiry.
 
-The very code that targets follow on each block (`keeper.risk.implied`, `keeper.risk.term`), with every quoted expiry
+The very code that targets follow on each block (`implied`, `term`), with every quoted expiry
 and strike taken for listed, our oracle's price for the venue's index, and quotes for the only witness.
 """
 
@@ -12,11 +12,12 @@ from keeper.domain.knobs import RiskKnobs
 from keeper.domain.market import ExpiryTarget
 from keeper.domain.quotes import QuoteSheet, Unquoted
 from keeper.domain.snapshot import Listing
-from keeper.risk import lattice, term
+from keeper.risk import lattice
+from keeper.risk.calibration import term
+from keeper.risk.calibration.implied import ImpliedExpiry, Unseen, View, see
 from keeper.risk.exact.riskfile import PPM
-from keeper.risk.implied import ImpliedExpiry, Unseen, View, see
 from keeper.risk.surface.quotes import FitError
-from keeper.risk.volatility import Unestimated
+from keeper.risk.timeseries.volatility import Unestimated
 
 
 @dataclass(frozen=True, kw_only=True)

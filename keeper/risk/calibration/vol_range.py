@@ -7,7 +7,7 @@ ones more than long ones; the contract shocks a volatility by VSR·m, m = (30 / 
 move of each expiry is divided by its own m: it becomes the 30-day shock that would have covered it.  All expiries of
 one moment share that moment's weight.  *now* scales the moves to the current volatility of volatility (FHS).
 
-Sources: as `keeper.risk.scan_range`; term structure of the shock, contracts/README.md.
+Sources: as `keeper.risk.calibration.scan_range`; term structure of the shock, contracts/README.md.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from keeper.domain.vols import VolHistory
 from keeper.risk import lattice
 from keeper.risk.backtest.coverage import Breaches, Verdict, breaches, kupiec
 from keeper.risk.backtest.overlap import non_overlapping
-from keeper.risk.bootstrap import Interval, SortedSample, interval, mean_block, replicate
-from keeper.risk.scan_range import normal_shortfall, stressed_period
+from keeper.risk.calibration.bootstrap import Interval, SortedSample, interval, mean_block, replicate
+from keeper.risk.calibration.scan_range import normal_shortfall, stressed_period
 from keeper.risk.tail import expected_shortfall
-from keeper.risk.volatility import DAY_S, Unestimated, filtered
-from keeper.risk.windows import Windows, variances
+from keeper.risk.timeseries.volatility import DAY_S, Unestimated, filtered
+from keeper.risk.timeseries.windows import Windows, variances
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from keeper.errors import LawBroken
-from keeper.risk.conditional import Conditional
-from keeper.risk.panel import Panel
-from keeper.risk.volatility import DAY_S, Unestimated, filtered
+from keeper.risk.timeseries.conditional import Conditional
+from keeper.risk.timeseries.panel import Panel
+from keeper.risk.timeseries.volatility import DAY_S, Unestimated, filtered
 
 Floats = npt.NDArray[np.float64]
 

@@ -11,36 +11,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import erfcx
 
+from keeper.risk.pricing.verdict import LEAST_SHARE, Verdict
+
+__all__ = ["ImpliedVols", "Verdict", "implied_vol", "implied_vol_by_numpy"]
+
 Floats = npt.NDArray[np.float64]
 Verdicts = npt.NDArray[np.int64]
 
 #: From this many quotes on the compiled kernel is used.
 COMPILED_FROM: Final = 4_096
-#: Least share of the largest time value that counts as one: below, float64 loses digits.
-LEAST_SHARE: Final = 1e-300
 _ITERATIONS: Final = 200
-
-
-class Verdict(IntEnum):
-    """What a quote says about volatility."""
-
-    FOUND = 0
-    """It has one."""
-    NOT_A_QUOTE = 1
-    """A number in it is NaN or infinite, or forward, strike or discount factor is not positive."""
-    NO_TIME = 2
-    """It has expired."""
-    NO_TIME_VALUE = 3
-    """It is worth its discounted intrinsic value or less: arbitrage, or too little to tell."""
-    AT_BOUND = 4
-    """It is worth the discounted forward (a call) or strike (a put) or more: arbitrage."""
 
 
 @dataclass(frozen=True, kw_only=True)

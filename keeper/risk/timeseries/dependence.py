@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from keeper.errors import LawBroken
 from keeper.risk.finite import finite
-from keeper.risk.volatility import Unestimated
+from keeper.risk.timeseries.volatility import Unestimated
 
 Floats = npt.NDArray[np.float64]
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from keeper.domain.prices import PriceHistory
 from keeper.errors import LawBroken
-from keeper.risk.volatility import DAY_S, Series, filtered, horizon_returns
+from keeper.risk.timeseries.volatility import DAY_S, Series, filtered, horizon_returns
 
 Floats = npt.NDArray[np.float64]
 

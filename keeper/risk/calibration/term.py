@@ -1,6 +1,6 @@
 """What to publish per expiry: volatilities, forwards and discount factors, on their lattices and in calendar order.
 
-Where quotes say something (`keeper.risk.implied`), level, smile and forward are theirs.  Where they do not, volatility
+Where quotes say something (`implied`), level, smile and forward are theirs.  Where they do not, volatility
 is realised, blended from today's and the mean of the history:
 
     σ(T) = mean · (realised / mean) ^ (m(T) / m(1 day)),   m(T) = (30 / days) ^ p,  p short or long at 30 days
@@ -26,9 +26,9 @@ from keeper.domain.market import ExpiryTarget
 from keeper.domain.riskfile import ExpiryParams
 from keeper.domain.snapshot import Listing
 from keeper.risk import lattice
+from keeper.risk.calibration.implied import ImpliedExpiry
 from keeper.risk.exact import q64
 from keeper.risk.exact.riskfile import DAY, PPB, PPM
-from keeper.risk.implied import ImpliedExpiry
 from keeper.units import ceil_div
 
 _MONTH_S: Final = 30 * DAY

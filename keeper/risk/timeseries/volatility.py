@@ -29,7 +29,7 @@ MAX_SCALE: Final = 3.0
 
 
 class Model(StrEnum):
-    """A recursion that is fitted (`keeper.risk.garch`); its name is light to import, the fit is not."""
+    """A recursion that is fitted (`keeper.risk.timeseries.garch`); its name is light to import, the fit is not."""
 
     GARCH = "GARCH(1,1)"
     GJR = "GJR-GARCH(1,1)"

@@ -2,7 +2,7 @@
 
     h = 1 − (1 − ES) · peg,   ES = max(floor, multiplier · ((1 − w)·ES_now + w·ES_stress), floor_share · ES_history)
 
-The expected shortfalls are those of the price scan range (`keeper.risk.scan_range`), of a fall only: a token held gains
+The expected shortfalls are those of the price scan range (`scan_range`), of a fall only: a token held gains
 when it rises.  `peg` is the worst factor of the depeg rows; it multiplies, because price and peg go together, as those
 of staked ETH did in June 2022.  Rounded up to the lattice, so that daily noise does not move it.
 """
@@ -19,11 +19,11 @@ import numpy.typing as npt
 from keeper.domain.knobs import RiskKnobs
 from keeper.errors import LawBroken
 from keeper.risk import lattice
+from keeper.risk.calibration.scan_range import blend_of, normal_shortfall, stressed_period
 from keeper.risk.finite import not_negative
-from keeper.risk.scan_range import blend_of, normal_shortfall, stressed_period
 from keeper.risk.tail import expected_shortfall
-from keeper.risk.volatility import DAY_S, Unestimated
-from keeper.risk.windows import Windows
+from keeper.risk.timeseries.volatility import DAY_S, Unestimated
+from keeper.risk.timeseries.windows import Windows
 
 Floats = npt.NDArray[np.float64]
 

@@ -1,6 +1,6 @@
 """Target parameters of an underlying from its recorded history, each with the reasons for it.
 
-The scan range is the very estimate that the daemon makes from oracle rounds (`keeper.risk.scan_range`), from a longer
+The scan range is the very estimate that the daemon makes from oracle rounds (`scan_range`), from a longer
 history.  Beside it stand: how sure it is (bootstrap), how it would have done over its own sample (in sample, windows
 that do not overlap, and the rate of overlapping ones), how the same rule would have done day by day without knowing the
 future (out of sample), what it costs and how much it swings, and what its breaches permit.
@@ -19,15 +19,15 @@ from keeper.domain.knobs import RiskKnobs
 from keeper.domain.prices import PriceHistory
 from keeper.risk.backtest.judge import RECENT, Judgement, judge, worse
 from keeper.risk.backtest.overlap import hac_rate, non_overlapping
+from keeper.risk.backtest.procyclicality import average_excess, largest_window_call, peak_to_trough
 from keeper.risk.backtest.shortfall import static_forecast
 from keeper.risk.backtest.traffic_light import TrafficLight, traffic_light
-from keeper.risk.bootstrap import Interval, SortedSample, interval, mean_block, replicate
-from keeper.risk.feedback import Allowed, after_breaches
-from keeper.risk.procyclicality import average_excess, largest_window_call, peak_to_trough
-from keeper.risk.rolling import Rolling, roll
-from keeper.risk.scan_range import ScanRange, blend_of, floor_of, normal_shortfall, scan_range_of
-from keeper.risk.volatility import DAY_S, DAYS_PER_YEAR, Unestimated
-from keeper.risk.windows import Windows, windows_of_history
+from keeper.risk.calibration.bootstrap import Interval, SortedSample, interval, mean_block, replicate
+from keeper.risk.calibration.feedback import Allowed, after_breaches
+from keeper.risk.calibration.rolling import Rolling, roll
+from keeper.risk.calibration.scan_range import ScanRange, blend_of, floor_of, normal_shortfall, scan_range_of
+from keeper.risk.timeseries.volatility import DAY_S, DAYS_PER_YEAR, Unestimated
+from keeper.risk.timeseries.windows import Windows, windows_of_history
 
 Floats = npt.NDArray[np.float64]
 

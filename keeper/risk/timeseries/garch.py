@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from keeper.errors import LawBroken
 from keeper.risk.finite import finite
-from keeper.risk.recursions import Gjr
-from keeper.risk.volatility import Model
+from keeper.risk.timeseries.recursions import Gjr
+from keeper.risk.timeseries.volatility import Model
 
 #: Fewer returns do not tell three coefficients apart.
 MIN_RETURNS: Final = 250

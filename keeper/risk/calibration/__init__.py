@@ -1,0 +1,1 @@
+"""From histories and quotes to the parameters we would publish, each with its reasons."""

@@ -1,0 +1,1 @@
+"""What one instrument is worth: Black-76, implied volatility, forwards near expiry, perpetuals."""
