@@ -18,19 +18,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from keeper.domain.expiry import EXPIRY_TIME_S, parse_expiry
 from keeper.errors import BadInput
 
-#: Seconds after midnight UTC at which a dated instrument expires unless its name says otherwise.  Source: Deribit,
-#: Derive and Paradex settle at 08:00 UTC.
-EXPIRY_TIME_S: Final = 8 * 3600
-
 HINT: Final = "write ETH-PERP, ETH-20260327 for a future, or ETH-20260327-3000-C (or -P) for an option"
-HINT_EXPIRY: Final = "write 20260327, 20260327T1600 or 27MAR26"
 
-_MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _SYMBOL: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]*", re.ASCII)
-_OWN: Final = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})(\d{2})?)?", re.ASCII)
-_DERIBIT: Final = re.compile(r"(\d{1,2})([A-Z]{3})(\d{2})", re.ASCII)
 #: At most 27 digits: what a Decimal keeps without rounding.
 _STRIKE: Final = re.compile(r"\d{1,15}(?:\.\d{1,12})?", re.ASCII)
 
@@ -88,27 +81,6 @@ def parse(text: str) -> InstrumentName:
     return InstrumentName(
         symbol=symbol, kind=Kind(rest[2].upper()), expiry_s=expiry_s, strike=_parse_strike(rest[1], of=text)
     )
-
-
-def parse_expiry(text: str, *, of: str = "") -> int:
-    """Unix seconds of an EXPIRY; `of` is the name it came from, for the message.  ISO dates and times do too.
-
-    Raises: `BadInput` if it is none, or a day that does not exist.
-    """
-    where = f" in {of!r}" if of and of != text else ""
-    upper = text.strip().upper()
-    try:
-        if own := _OWN.fullmatch(upper.replace("-", "").replace(":", "").removesuffix("Z")):
-            year, month, day, hour, minute, second = own.groups()
-            clock = (int(hour), int(minute), int(second or 0)) if hour else (EXPIRY_TIME_S // 3600, 0, 0)
-            return int(datetime(int(year), int(month), int(day), *clock, tzinfo=UTC).timestamp())
-        if deribit := _DERIBIT.fullmatch(upper):
-            month_number = _MONTHS.index(deribit[2]) + 1
-            when = datetime(2000 + int(deribit[3]), month_number, int(deribit[1]), EXPIRY_TIME_S // 3600, tzinfo=UTC)
-            return int(when.timestamp())
-    except ValueError:
-        raise BadInput(f"{text!r}{where} is not a day of the calendar", hint=HINT_EXPIRY) from None
-    raise BadInput(f"{text!r}{where} is not an expiry", hint=HINT_EXPIRY)
 
 
 def expiry_name(expiry_s: int) -> str:

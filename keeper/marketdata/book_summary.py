@@ -15,18 +15,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from statistics import median
 from typing import Any, Final
 
+from keeper.domain.expiry import expiry_or_none
 from keeper.errors import Retry
 from keeper.marketdata.chain import Chain
 from keeper.risk.surface.quotes import Quote
 
-_NAME: Final = re.compile(r"([A-Z0-9_]+)-(\d{1,2})([A-Z]{3})(\d{2})-(\d{1,15}(?:d\d{1,12})?)-([CP])", re.ASCII)
-_MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-#: Hour of expiry, UTC.  Source: Deribit's contract specifications.
-_EXPIRY_HOUR: Final = 8
+_NAME: Final = re.compile(r"([A-Z0-9_]+)-(\d{1,2}[A-Z]{3}\d{2})-(\d{1,15}(?:d\d{1,12})?)-([CP])", re.ASCII)
 #: A quote this much older than the newest of the answer is left out, seconds: one dead book must not age the others.
 STRAGGLER_S: Final = 60
 _DOLLARS: Final = ("USD", "USDC", "USDT")
@@ -71,15 +68,15 @@ def _rows(rows: list[Any], underlying: str) -> Iterator[tuple[Quote, float]]:
         )
         if name is None or name[1] != underlying or forward is None or index is None or at_ms is None:
             continue
-        expiry_s = _expiry(name[2], name[3], name[4])
+        expiry_s = _expiry(name[2])
         if expiry_s is None:
             continue
         vol, unit = _positive(row.get("mark_iv")), forward if row.get("quote_currency") in _DOLLARS else 1.0
         bid, ask = _positive(row.get("bid_price")), _positive(row.get("ask_price"))
         quote = Quote(
             expiry_s=expiry_s,
-            strike=float(name[5].replace("d", ".")),
-            is_call=name[6] == "C",
+            strike=float(name[3].replace("d", ".")),
+            is_call=name[4] == "C",
             forward=forward,
             time_s=int(at_ms // 1000),
             mark_vol=None if vol is None else vol / 100,
@@ -98,9 +95,8 @@ def _positive(value: Any) -> float | None:
     return number if number > 0.0 else None
 
 
-def _expiry(day: str, month: str, year: str) -> int | None:
+def _expiry(day: str) -> int | None:
     try:
-        when = datetime(2000 + int(year), _MONTHS.index(month) + 1, int(day), _EXPIRY_HOUR, tzinfo=UTC)
+        return expiry_or_none(day)
     except ValueError:
         return None
-    return int(when.timestamp())

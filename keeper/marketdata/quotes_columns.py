@@ -3,7 +3,7 @@
     column      also                                meaning
     snap        ts, time, timestamp                 when it was quoted: unix seconds, milliseconds, or ISO 8601 (UTC)
     cur         underlying, und, symbol             optional: several underlyings may share a file
-    expiry      expiration                          as `snap`
+    expiry      expiration                          as `snap`, or 20260327, 27MAR26; a day alone means 08:00 UTC
     strike                                          above 0
     cp          type, optiontype, option_type       C or P, call or put
     fut         forward, fwd, underlying_price      optional: forward of the expiry; else from call and put marks
@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keeper.errors import BadInput
-from keeper.marketdata.tables import Row, Table
+from keeper.marketdata.tables import LAST_MOMENT, Row, Table
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -92,12 +92,12 @@ def columns_of_csv(path: Path) -> Columns:
     if not rows:
         raise BadInput(f"{path}:1: no quotes below the header", hint=f"expected {EXPECTED}")
 
-    def moments(name: str) -> Ints:
+    def moments(name: str, read: Callable[[Row, int, str], int]) -> Ints:
         # Few distinct times on many rows: parsed once each.
         known: dict[str, int] = {}
         for row in rows:
             if row.cells[at[name]] not in known:
-                known[row.cells[at[name]]] = row.moment(at[name], table.header[at[name]])
+                known[row.cells[at[name]]] = read(row, at[name], table.header[at[name]])
         return np.array([known[row.cells[at[name]]] for row in rows], dtype=np.int64)
 
     numbers = {
@@ -107,9 +107,9 @@ def columns_of_csv(path: Path) -> Columns:
     if "iv" in at and table.header[at["iv"]] == "mark_iv":
         numbers["iv"] = numbers["iv"] / 100.0
     return Columns(
-        time_s=moments("snap"),
+        time_s=moments("snap", Row.moment),
         underlying=_names(path, [row.cells[at["cur"]] for row in rows] if "cur" in at else None, len(rows)),
-        expiry_s=moments("expiry"),
+        expiry_s=moments("expiry", Row.expiry),
         strike=np.array([row.positive(at["strike"], "strike") for row in rows]),
         is_call=np.array([_side(row, at["cp"]) for row in rows]),
         numbers=numbers,
@@ -118,17 +118,7 @@ def columns_of_csv(path: Path) -> Columns:
 
 def columns_of_parquet(path: Path) -> Columns:
     """Read Parquet.  Raises: `BadInput` naming the file and what is wrong with it, or that pyarrow is missing."""
-    try:
-        import pyarrow as pa  # noqa: PLC0415 - only to read a Parquet file
-        from pyarrow import parquet  # noqa: PLC0415 - the same
-    except ImportError as error:
-        raise BadInput(
-            f"{path}: Parquet needs pyarrow, which is not installed", hint="pip install margin-keeper[parquet]"
-        ) from error
-    try:
-        table = parquet.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise BadInput(f"{path}: is no Parquet file that can be read: {error}", hint="export it again") from error
+    table, unreadable = _parquet(path)
     header = {str(name).lower(): str(name) for name in table.column_names}
     at = {name: next((header[alias] for alias in aliases if alias in header), None) for name, aliases in NAMES.items()}
     for name in REQUIRED:
@@ -141,8 +131,11 @@ def columns_of_parquet(path: Path) -> Columns:
     def read(name: str, cast: Callable[[Any], Any]) -> Any:
         try:
             return cast(table.column(at[name]))
-        except (ValueError, TypeError, pa.ArrowException) as error:
+        except unreadable as error:
             raise BadInput(f"{path}: column {at[name]} cannot be used: {error}", hint=f"expected {EXPECTED}") from error
+
+    def place(name: str) -> str:
+        return f"{path}: column {at[name]}"
 
     numbers = {name: np.full(table.num_rows, np.nan) if at[name] is None else read(name, _floats) for name in NUMBERS}
     if at["iv"] is not None and at["iv"].lower() == "mark_iv":
@@ -152,13 +145,28 @@ def columns_of_parquet(path: Path) -> Columns:
         raise BadInput(f"{path}: a strike is not a number above 0", hint=f"expected {EXPECTED}")
     names = None if at["cur"] is None else [str(name) for name in table.column(at["cur"]).to_pylist()]
     return Columns(
-        time_s=read("snap", _seconds),
+        time_s=read("snap", lambda column: _seconds(column, place("snap"), Row.moment)),
         underlying=_names(path, names, table.num_rows),
-        expiry_s=read("expiry", _seconds),
+        expiry_s=read("expiry", lambda column: _seconds(column, place("expiry"), Row.expiry)),
         strike=strike,
         is_call=read("cp", _calls),
         numbers=numbers,
     )
+
+
+def _parquet(path: Path) -> tuple[Any, tuple[type[Exception], ...]]:
+    """The table, and what its columns raise where they are not what was expected.  Raises: `BadInput`."""
+    try:
+        import pyarrow as pa  # noqa: PLC0415 - only to read a Parquet file
+        from pyarrow import parquet  # noqa: PLC0415 - the same
+    except ImportError as error:
+        raise BadInput(
+            f"{path}: Parquet needs pyarrow, which is not installed", hint="pip install margin-keeper[parquet]"
+        ) from error
+    try:
+        return parquet.read_table(path), (ValueError, TypeError, pa.ArrowException)
+    except (OSError, pa.ArrowException) as error:
+        raise BadInput(f"{path}: is no Parquet file that can be read: {error}", hint="export it again") from error
 
 
 def _some_vol(path: Path, at: Mapping[str, object]) -> None:
@@ -188,15 +196,20 @@ def _floats(column: Any) -> Floats:
     return np.where(np.isinf(values), np.nan, values)
 
 
-def _seconds(column: Any) -> Ints:
+def _seconds(column: Any, place: str, read: Callable[[Row, int, str], int]) -> Ints:
     kind = str(column.type)
     if column.null_count:
         raise ValueError("a time is missing")
-    if kind.startswith("timestamp["):
-        unit = kind.removeprefix("timestamp[").rstrip("]").split(",")[0]
-        return np.asarray(column.cast("int64").to_numpy() // _PER_SECOND[unit], dtype=np.int64)
-    values = column.cast("int64").to_numpy()
-    return np.asarray(np.where(values >= 10**11, values // 1000, values), dtype=np.int64)
+    if not kind.startswith("timestamp["):
+        texts = column.cast("string").to_pylist()
+        # Few distinct ones on many rows: read once each.
+        known = {text: read(Row(place, [text]), 0, "a time") for text in set(texts)}
+        return np.array([known[text] for text in texts], dtype=np.int64)
+    unit = kind.removeprefix("timestamp[").rstrip("]").split(",")[0]
+    values = np.asarray(column.cast("int64").to_numpy() // _PER_SECOND[unit], dtype=np.int64)
+    if not ((values >= 0) & (values < LAST_MOMENT)).all():
+        raise ValueError("a time is before 1970 or after 5138")
+    return values
 
 
 def _calls(column: Any) -> npt.NDArray[np.bool_]:

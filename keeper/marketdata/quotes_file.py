@@ -6,6 +6,7 @@ CSV, CSV.gz and Parquet have the columns of `keeper.marketdata.quotes_columns`; 
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,8 @@ class QuoteFile:
 
 def load_quotes(path: Path) -> QuoteFile:
     """Read a file of quotes.  Raises: `BadInput` naming the file, its line if it has lines, and what is expected."""
+    if path.is_dir():
+        raise BadInput(f"{path}: is a directory", hint="name a file of quotes in it")
     if not path.is_file():
         raise BadInput(f"{path}: there is no such file", hint="name a CSV, CSV.gz, Parquet or JSON file of quotes")
     return QuoteFile(path)
@@ -69,11 +72,11 @@ def load_quotes(path: Path) -> QuoteFile:
 
 def _looks_like_json(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(64).lstrip()[:1] in (b"{", b"[")
+        return file.read(64).removeprefix(BOM_UTF8).lstrip()[:1] in (b"{", b"[")
 
 
 def _summaries(path: Path) -> dict[tuple[str, int], QuoteSnapshot]:
-    tree = parsed(path.read_bytes())
+    tree = parsed(path.read_bytes().removeprefix(BOM_UTF8))
     rows = tree.get("result") if isinstance(tree, dict) else tree
     if not isinstance(rows, list):
         raise BadInput(

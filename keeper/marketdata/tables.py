@@ -12,11 +12,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from keeper.domain.expiry import HINT_EXPIRY, expiry_or_none
 from keeper.errors import BadInput
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
-#: A whole number from here on is milliseconds: as seconds it would be the year 5138.
-_MILLISECONDS: Final = 10**11
+#: Prices outside of this are nobody's.  The lower end is what a wad can hold.
+SMALLEST_PRICE: Final = 1e-18
+LARGEST_PRICE: Final = 1e15
+#: The year 5138: a whole number from here on is milliseconds.
+LAST_MOMENT: Final = 10**11
+_MOMENT: Final = "a time: unix seconds such as 1584057600, or ISO 8601 such as 2020-03-13T02:00:00"
 
 
 class Row:
@@ -48,6 +53,15 @@ class Row:
             raise self.refuse(f"{name} is {self.cells[column]}", f"a {name} above 0")
         return value
 
+    def price(self, column: int, name: str) -> float:
+        """A number that somebody could have paid.  Raises: `BadInput`."""
+        value = self.positive(column, name)
+        if not SMALLEST_PRICE <= value <= LARGEST_PRICE:
+            raise self.refuse(
+                f"{name} is {self.cells[column]}", f"a {name} between {SMALLEST_PRICE:g} and {LARGEST_PRICE:g}"
+            )
+        return value
+
     def moment(self, column: int, name: str) -> int:
         """Unix seconds of a time written as unix seconds, unix milliseconds, or ISO 8601 (UTC unless it says so).
 
@@ -59,14 +73,27 @@ class Row:
         except ValueError:
             pass
         else:
-            if math.isfinite(value) and value >= 0:
-                return int(value / 1000 if value >= _MILLISECONDS else value)
+            if 0 <= value < LAST_MOMENT * 1000:
+                return int(value / 1000 if value >= LAST_MOMENT else value)
         try:
             when = dt.datetime.fromisoformat(text)
         except ValueError:
-            form = "a time: unix seconds such as 1584057600, or ISO 8601 such as 2020-03-13T02:00:00"
-            raise self.refuse(f"{name} is {text!r}", form) from None
+            raise self.refuse(f"{name} is {text!r}", _MOMENT) from None
         return int((when if when.tzinfo else when.replace(tzinfo=dt.UTC)).timestamp())
+
+    def expiry(self, column: int, name: str) -> int:
+        """Unix seconds of an expiry: as `moment`, and `27MAR26` or `20260327`; a day alone means 08:00 UTC.
+
+        Raises: `BadInput`.
+        """
+        text = self.cells[column].strip().removesuffix(".0")  # a whole number, as tables of floats write it
+        try:
+            found = expiry_or_none(text)
+        except ValueError:
+            raise self.refuse(
+                f"{name} is {text!r}, no day of the calendar", HINT_EXPIRY.removeprefix("write ")
+            ) from None
+        return self.moment(column, name) if found is None else found
 
 
 class Table:

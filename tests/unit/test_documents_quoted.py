@@ -8,11 +8,12 @@ import pytest
 
 from keeper.documents.evaluate import evaluate
 from keeper.documents.market import MarketDocument
-from keeper.documents.names import expiry_name, parse, parse_expiry
+from keeper.documents.names import expiry_name, parse
 from keeper.documents.portfolio import PortfolioDocument
 from keeper.documents.quoted import with_quotes
 from keeper.documents.read import check
 from keeper.documents.to_market import price_market
+from keeper.domain.expiry import parse_expiry
 from keeper.errors import BadInput
 from keeper.marketdata.quotes_file import load_quotes
 from keeper.risk.kernel.requirement import Requirement

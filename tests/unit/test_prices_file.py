@@ -63,6 +63,11 @@ def test_load__bars_gzipped__high_and_low_too(tmp_path):
         ("ts,close\n5,2\n4,2\n", 3, "the time 4 does not come after 5"),
         ("ts,close\nyesterday,2\n", 2, "ts is 'yesterday'"),
         ("ts,close\n1,2,3\n", 2, "3 cells under 2 columns"),
+        ("ts,close\n1,2\n2,1e308\n", 3, "close is 1e308"),
+        ("ts,close\n1,1e-300\n", 2, "close is 1e-300"),
+        ("ts,close\n1,2000\n2,2100\n3,21500000000.0\n", 4, "close is 2.15e+10 after 2100"),
+        ("ts,close\n1,2000\n2,0.0001\n", 3, "close is 0.0001 after 2000"),
+        ("ts,close\n1e300,2\n", 2, "ts is '1e300'"),
     ],
 )
 def test_load__bad_row__file_line_and_what_is_expected(tmp_path, text, line, said):

@@ -1,5 +1,6 @@
 """Files of option quotes: every format gives the same quotes, and a bad file says where it is bad."""
 
+import datetime as dt
 import gzip
 import json
 from pathlib import Path
@@ -98,9 +99,83 @@ def test_load_quotes__other_names__known(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("written", "hour"),
+    [
+        ("2026-02-06", 8),
+        ("20260206", 8),
+        ("20260206.0", 8),
+        ("6FEB26", 8),
+        ("06feb26", 8),
+        ("2026-02-06T00:00", 0),
+        ("2026-02-06 09:00:00", 9),
+        ("2026-02-06T09:00+01:00", 8),
+        ("20260206T1600", 16),
+        (str(EXPIRY), 8),
+        (f"{EXPIRY}000", 8),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_load_quotes__day_alone__0800_utc_as_in_documents(tmp_path, kind, written, hour):
+    """SRF-9: an expiry without a time of day is at 08:00 UTC, in every form that a document may write; else as said."""
+    path = tmp_path / f"chain.{kind}"
+    if kind == "csv":
+        path.write_text(f"snap,expiry,strike,cp,fut,iv\n{FIRST},{written},3000,C,3010,0.6\n")
+    else:
+        columns = {"snap": [FIRST], "expiry": [written], "strike": [3000.0], "cp": ["C"], "fut": [3010.0], "iv": [0.6]}
+        parquet.write_table(pa.table(columns), path)
+    (quote,) = load_quotes(path).at("CHAIN", FIRST).quotes
+    assert quote.expiry_s == EXPIRY + (hour - 8) * 3_600
+
+
+@pytest.mark.parametrize(
+    "expiry",
+    [
+        pa.array([20260206], pa.int64()),
+        pa.array([dt.date(2026, 2, 6)]),
+        pa.array([EXPIRY], pa.int64()),
+        pa.array([EXPIRY * 1_000], pa.int64()),
+        pa.array([EXPIRY * 10**9], pa.timestamp("ns", "UTC")),
+    ],
+    ids=str,
+)
+def test_load_quotes__parquet_types_of_a_day__0800_utc(tmp_path, expiry):
+    """Dates and whole numbers that are days are read like text; seconds, milliseconds and timestamps as they are."""
+    path = tmp_path / "chain.parquet"
+    parquet.write_table(
+        pa.table({"snap": [FIRST], "expiry": expiry, "strike": [3e3], "cp": ["C"], "fut": [3e3], "iv": [0.6]}), path
+    )
+    (quote,) = load_quotes(path).at("CHAIN", FIRST).quotes
+    assert quote.expiry_s == EXPIRY
+
+
+def test_load_quotes__byte_order_mark__passed_over(tmp_path):
+    """What spreadsheets put before text changes nothing: CSV, CSV.gz and a venue's answer."""
+    marked = ROWS.encode("utf-8-sig")
+    row = {"instrument_name": "ETH-6FEB26-3000-C", "mark_iv": 65.0, "underlying_price": 3010.5}
+    row |= {"estimated_delivery_price": 3001.0, "creation_timestamp": FIRST * 1000}
+    for name, raw in (
+        ("a.csv", marked),
+        ("a.csv.gz", gzip.compress(marked)),
+        ("a.json", json.dumps([row]).encode("utf-8-sig")),
+    ):
+        path = tmp_path / name
+        path.write_bytes(raw)
+        assert "ETH" in load_quotes(path).underlyings
+
+
+def test_load_quotes__directory__is_called_one(tmp_path):
+    """A folder is there; saying that it is not would mislead."""
+    with pytest.raises(BadInput, match="is a directory"):
+        load_quotes(tmp_path)
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("", "no column snap"),
+        ("snap,expiry,strike,cp,iv\n1,20260231,3,C,0.5\n", r"chain.csv:2: expiry is '20260231', no day of"),
+        ("snap,expiry,strike,cp,iv\n1,31FEB26,3,C,0.5\n", r"chain.csv:2: expiry is '31FEB26', no day of"),
+        ("snap,expiry,strike,cp,iv\n1e300,2,3,C,0.5\n", r"chain.csv:2: snap is '1e300'"),
         ("snap,expiry,strike,cp,iv\n", "no quotes below the header"),
         ("snap,expiry,strike,cp,bid\n1,2,3,C,4\n", "neither a column iv nor bid and ask"),
         ("snap,expiry,strike,cp,iv\n1,2,3,X,0.5\n", r"chain.csv:2: an option of type 'X'"),
