@@ -134,6 +134,13 @@ def test_traffic_light__basel__published_table():
     assert lights[10].multiplier == pytest.approx(4 / 3)
 
 
+def test_traffic_light__probability_from_a_level__published_factors_all_the_same():
+    """1 − 0.99 is 0.010000000000000009 in floats, and still the 1 % of the paper: callers know the level."""
+    assert 1.0 - 0.99 != 0.01
+    lights = [traffic_light(k, trials=250, probability=1.0 - 0.99) for k in range(5, 10)]
+    assert [light.plus_factor for light in lights] == [0.40, 0.50, 0.65, 0.75, 0.85]
+
+
 @hypothesis.given(st.integers(1, 4_000), SHARES, st.data())
 def test_traffic_light__any_length__more_breaches_never_a_better_light(trials, share, data):
     """BT-4: zone, cumulative probability and plus factor grow with the count."""

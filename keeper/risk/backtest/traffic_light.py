@@ -9,6 +9,7 @@ Source: Basel Committee, Supervisory framework for the use of "backtesting" (BCB
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -19,7 +20,8 @@ from keeper.errors import LawBroken
 
 _YELLOW: Final = 0.95
 _RED: Final = 0.9999
-#: Plus factors of the yellow zone for 250 days at 1 %, rounded by the Committee.
+#: Plus factors of the yellow zone for so many days at 1 %, rounded by the Committee.
+_PUBLISHED_TRIALS: Final = 250
 _PUBLISHED: Final = {5: 0.40, 6: 0.50, 7: 0.65, 8: 0.75, 9: 0.85}
 #: The plus factor of the red zone, and so the largest.
 _MOST: Final = 1.0
@@ -71,7 +73,7 @@ def traffic_light(count: int, *, trials: int, probability: float) -> TrafficLigh
 def _plus(zone: Zone, count: int, trials: int, probability: float) -> float:
     if zone is not Zone.YELLOW:
         return _MOST if zone is Zone.RED else 0.0
-    if (trials, probability) == (250, 0.01):
+    if trials == _PUBLISHED_TRIALS and math.isclose(probability, 0.01):  # 1 − 0.99 is not quite 0.01
         return _PUBLISHED[count]
     if count / trials >= 0.5:  # the formula divides by a quantile that is no longer positive
         return _MOST
