@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 
 import structlog
@@ -15,6 +16,9 @@ log = structlog.get_logger(__name__)
 
 #: After failures in a row the venue is left alone for 1, 3, 7 polls, at most this many.
 MOST_SKIPPED = 7
+#: Quotes further ahead of the newest block than this give way to any others, seconds: they are of a wrong clock, and
+#: right ones would never be newer.
+AHEAD_S = 60
 
 
 class NoSource:
@@ -55,33 +59,57 @@ class QuoteBoard:
         self._trouble: dict[str, str] = {}
         # Underlying id and listed expiries by name, as the last cycle saw them.
         self._listed: dict[str, tuple[int, tuple[int, ...]]] = {}
-        self._failures = self._skip = 0
+        self._block_s = 0  # time of the newest block; 0 before the first
+        # Failures in a row by name, and polls to leave out: one that is not quoted there slows no other down.
+        self._failures: dict[str, int] = {}
+        self._skip: dict[str, int] = {}
+        self._skip_all = 0
+        self._asking = threading.Lock()  # the first look and the job's may meet
 
     def refresh(self) -> None:
         """See `QuoteSource.refresh`."""
-        if self._skip > 0:
-            self._skip -= 1
-            return
-        failed, wait_s = False, 0
-        for name in sorted(set(self._names.values())):
-            try:
-                chain = self._venue.fetch(name)
-            except KeeperError as error:
-                failed = True
-                asked = error.fields.get("retry_after_s")
-                wait_s = max(wait_s, asked if isinstance(asked, int) else 0)
-                self._trouble[name] = error.message
-                log.warning("quotes.failed", venue=self._venue.name, underlying=name, error=error.message)
-            else:
-                held = self._chains.get(name)
-                if held is None or chain.taken_s >= held.taken_s:  # a cache on the way may answer with older ones
-                    self._prepare_for(name, chain)
-                    self._chains[name] = chain
-                self._trouble.pop(name, None)
-                log.debug("quotes.fetched", venue=self._venue.name, underlying=name, quotes=len(chain.quotes))
-        self._failures = self._failures + 1 if failed else 0
-        backed_off = min(2**self._failures - 1, MOST_SKIPPED) if self._failures > 1 else 0
-        self._skip = max(backed_off, -(-wait_s // self._poll_every_s) - 1 if wait_s else 0)
+        with self._asking:
+            if self._skip_all > 0:
+                self._skip_all -= 1
+                return
+            wait_s = max((self._ask(name) for name in sorted(set(self._names.values()))), default=0)
+            self._skip_all = -(-wait_s // self._poll_every_s) - 1 if wait_s else 0
+
+    def _ask(self, name: str) -> int:
+        """Ask for one underlying, unless it is left alone for now.  Returns: how long the venue asks us to wait."""
+        if self._skip.get(name, 0) > 0:
+            self._skip[name] -= 1
+            return 0
+        wait_s = 0
+        try:
+            self._take(name, self._venue.fetch(name))
+        except KeeperError as error:
+            asked = error.fields.get("retry_after_s")
+            wait_s = asked if isinstance(asked, int) else 0
+            self._trouble[name] = error.message
+            log.warning("quotes.failed", venue=self._venue.name, underlying=name, error=error.message)
+        except Exception as error:
+            # Whatever a stranger's bytes break, blocks and other underlyings go on.
+            self._trouble[name] = f"{self._venue.name} answered what breaks us: {type(error).__name__}"
+            log.exception("quotes.broken", venue=self._venue.name, underlying=name)
+        else:
+            self._failures[name] = 0
+            return 0
+        self._failures[name] = failures = self._failures.get(name, 0) + 1
+        self._skip[name] = min(2**failures - 1, MOST_SKIPPED) if failures > 1 else 0
+        return wait_s
+
+    def _take(self, name: str, chain: Chain) -> None:
+        """Keep a chain unless the one that is held is newer: a cache on the way may answer with older ones."""
+        held = self._chains.get(name)
+        wrong = held is not None and 0 < self._block_s < held.taken_s - AHEAD_S
+        if held is None or wrong or chain.taken_s >= held.taken_s:
+            self._prepare_for(name, chain)
+            self._chains[name] = chain
+            self._trouble.pop(name, None)
+        else:
+            self._trouble[name] = f"{self._venue.name} answers with older quotes than before"
+        log.debug("quotes.fetched", venue=self._venue.name, underlying=name, quotes=len(chain.quotes))
 
     def _prepare_for(self, name: str, chain: Chain) -> None:
         """Make the sheet that the next cycle will read; before the first cycle, one of the nearest expiries."""
@@ -94,6 +122,7 @@ class QuoteBoard:
     def read(self, snapshot: Snapshot) -> tuple[Quoted, ...]:
         """See `QuoteSource.read`."""
         found: list[Quoted] = []
+        self._block_s = snapshot.block.timestamp
         for u in snapshot.underlyings:
             name = self._names.get(u.symbol)
             listed = [one.expiry for one in u.listings if one.expiry > snapshot.block.timestamp]

@@ -14,18 +14,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from bisect import bisect, bisect_left
+from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Any, Final
 
 from keeper.domain.expiry import expiry_or_none
 from keeper.errors import Retry
 from keeper.marketdata.chain import Chain
+from keeper.marketdata.web import said_by
 from keeper.risk.surface.quotes import Quote
 
 _NAME: Final = re.compile(r"([A-Z0-9_]+)-(\d{1,2}[A-Z]{3}\d{2})-(\d{1,15}(?:d\d{1,12})?)-([CP])", re.ASCII)
 #: A quote this much older than the newest of the answer is left out, seconds: one dead book must not age the others.
 STRAGGLER_S: Final = 60
+#: A time that fewer than one quote in so many are near is not the time of an answer.
+FEW: Final = 10
 _DOLLARS: Final = ("USD", "USDC", "USDT")
 
 
@@ -42,13 +46,12 @@ def read_summary(tree: Any, *, source: str, underlying: str) -> Chain:
     """
     rows = tree.get("result") if isinstance(tree, dict) else tree
     if not isinstance(rows, list):
-        error = tree.get("error") if isinstance(tree, dict) else None
-        raise Retry(f"{source} answered without a result{f': {error}'[:100] if error else ''}")
+        raise Retry(f"{source} answered without a result{said_by(tree)}")
     found = list(_rows(rows, underlying))
     if not found:
         raise Retry(f"{source} quotes no option on {underlying}")
-    newest = max(quote.time_s for quote, _ in found)
-    fresh = [(quote, index) for quote, index in found if quote.time_s >= newest - STRAGGLER_S]
+    newest = _newest([quote.time_s for quote, _ in found])
+    fresh = [(quote, index) for quote, index in found if newest - STRAGGLER_S <= quote.time_s <= newest]
     return Chain(
         source=source,
         taken_s=min(quote.time_s for quote, _ in fresh),
@@ -85,6 +88,17 @@ def _rows(rows: list[Any], underlying: str) -> Iterator[tuple[Quote, float]]:
             open_interest=_positive(row.get("open_interest")) or 0.0,
         )
         yield quote, index
+
+
+def _newest(times_s: Sequence[int]) -> int:
+    """The time of the answer: the newest that part of the quotes are near.
+
+    One clock that is ahead would make all others stragglers, and the answer one of the future.
+    """
+    ascending = sorted(times_s)
+    few = max(1, len(ascending) // FEW)
+    near = (t for t in reversed(ascending) if bisect(ascending, t) - bisect_left(ascending, t - STRAGGLER_S) >= few)
+    return next(near, ascending[-1])
 
 
 def _positive(value: Any) -> float | None:

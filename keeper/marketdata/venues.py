@@ -27,7 +27,8 @@ class BookSummary:
 
     def fetch(self, underlying: str) -> Chain:
         """See `Venue.fetch`."""
-        query = {"currency": underlying, "kind": "option"}
+        # Options that settle in a dollar coin are named SOL_USDC-… and listed under that coin.
+        query = {"currency": underlying.rpartition("_")[2], "kind": "option"}
         tree = get_json(self._url, query, timeout_s=self._timeout_s)
         return read_summary(tree, source=self.name, underlying=underlying)
 
@@ -57,7 +58,10 @@ class QuotesFile:
         seen = (at.st_mtime_ns, at.st_size, at.st_ino)
         if self._file is None or seen != self._seen:
             self._file = None
-            self._file, self._seen = load_quotes(self._path), seen
+            try:
+                self._file, self._seen = load_quotes(self._path), seen
+            except OSError as error:  # gone since, or not ours to read
+                raise Retry(f"{self.name} cannot be read: {type(error).__name__}") from error
         newest = self._file.at(underlying, self._file.times(underlying)[-1])
         taken_s = min(quote.time_s for quote in newest.quotes)
         near = min((q for q in newest.quotes if q.expiry_s > taken_s), key=lambda q: q.expiry_s, default=None)

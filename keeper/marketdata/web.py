@@ -6,10 +6,11 @@ A public venue is a stranger: it may be silent, slow, limited, cut off in the mi
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import requests
@@ -24,6 +25,10 @@ MAX_DEPTH: Final = 64
 _OPEN: Final = np.frombuffer(b"[{", dtype=np.uint8)
 _CLOSE: Final = np.frombuffer(b"]}", dtype=np.uint8)
 _CHUNK: Final = 65_536
+#: Longest plea to wait that is heard, seconds; a venue may not silence itself for good.
+LONGEST_WAIT_S: Final = 3_600
+#: Shorter parts of a URL are words, no keys.
+_LEAST_KEY: Final = 8
 _OK, _TOO_MANY = 200, 429
 
 
@@ -32,7 +37,10 @@ def host_of(url: str) -> str:
 
     Raises: `BadInput` if it is no http(s) URL.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets that hold no address
+        parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise BadInput("a quotes endpoint must be an http:// or https:// URL", hint="check quotes.url")
     return parts.hostname
@@ -59,10 +67,12 @@ def get_json(url: str, query: Mapping[str, str], *, timeout_s: float) -> Any:
     except (requests.RequestException, OSError, ValueError) as error:
         raise Retry(f"{host} did not answer: {type(error).__name__}") from error
     if status == _TOO_MANY:
-        raise Retry(f"{host} limits us (HTTP 429)", retry_after_s=int(wait) if wait.isdecimal() else 0)
+        raise Retry(f"{host} limits us (HTTP 429)", retry_after_s=_seconds(wait))
     tree = parsed(body)
     if status != _OK:
-        raise Retry(f"{host} answered HTTP {status}{_said(tree)}", status=status)
+        raise Retry(f"{host} answered HTTP {status}{_said(tree, url)}", status=status)
+    if isinstance(tree, dict) and "error" in tree and "result" not in tree:
+        raise Retry(f"{host} answered without a result{_said(tree, url)}")
     if tree is None:
         raise Retry(f"{host} answered {len(body)} bytes that are no JSON")
     return tree
@@ -95,8 +105,29 @@ def _body(answer: requests.Response, host: str, deadline: float) -> bytes:
     return b"".join(parts)
 
 
-def _said(tree: Any) -> str:
-    """The message of a JSON-RPC error, if the body is one."""
+def said_by(tree: Any) -> str:
+    """The message of a JSON-RPC error, if the body is one: short, and of printable ASCII alone."""
     error = tree.get("error") if isinstance(tree, dict) else None
-    message = error.get("message") if isinstance(error, dict) else None
-    return f": {message[:80]}" if isinstance(message, str) else ""
+    message = error.get("message") if isinstance(error, dict) else error
+    if not isinstance(message, str):
+        return ""
+    # It reaches logs, terminals and the store.
+    return ": " + "".join(c if c.isascii() and c.isprintable() else "?" for c in message[:80])
+
+
+def _said(tree: Any, url: str) -> str:
+    """The same, without what the venue repeats of our URL that may be a key."""
+    message, parts = said_by(tree), urlsplit(url)
+    values = [value for _, value in parse_qsl(parts.query)] + parts.path.split("/")
+    for value in (*values, parts.username or "", parts.password or ""):
+        if len(value) >= _LEAST_KEY:
+            # A message cut short may hold the beginning of a key.
+            message = re.sub(rf"{re.escape(value[:_LEAST_KEY])}\S*", "***", message)
+    return message
+
+
+def _seconds(wait: str) -> int:
+    """A plea to wait; 0 if it is none."""
+    if not wait.isascii() or not wait.isdecimal():
+        return 0
+    return min(int(wait[:9]), LONGEST_WAIT_S)  # nine digits are too long already

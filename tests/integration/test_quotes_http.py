@@ -114,6 +114,40 @@ def test_fetch__limited__says_how_long_to_wait():
     assert caught.value.fields["retry_after_s"] == 90
 
 
+@pytest.mark.parametrize(
+    ("plea", "heard"), [("9" * 5_000, 3_600), ("86400", 3_600), ("-5", 0), ("soon", 0), ("\xb2", 0), ("", 0)]
+)
+def test_fetch__absurd_plea_to_wait__no_longer_than_an_hour(plea, heard):
+    """A venue that names no number, or one without end, is asked again within the hour."""
+    with pytest.raises(Retry, match="limits us") as caught:
+        fetch(say(b"", status=429, Retry_After=plea))
+    assert caught.value.fields["retry_after_s"] == heard
+
+
+@pytest.mark.parametrize("status", [200, 401])
+def test_fetch__error_repeats_our_key__neither_shown_nor_stored(status):
+    """What a venue says reaches logs, the terminal and the store: short, printable, and without what our URL holds."""
+    words = 'no such key "s3cret-s3cret-1", nor user-name-1\x1b[2J\ud800 ' + "é" * 200
+    behave = say(json.dumps({"error": {"code": 1, "message": words}}).encode(), status=status)
+    with a_server(behave) as (url, _), pytest.raises(Retry) as caught:
+        BookSummary(f"{url}?api_key=s3cret-s3cret-1".replace("//", "//user-name-1:pass@"), timeout_s=5.0).fetch("ETH")
+    said = caught.value.message
+    assert "no such key" in said
+    assert "s3cret" not in said
+    assert "user-name" not in said
+    assert said.isascii()
+    assert said.isprintable()
+    assert len(said) < 150
+
+
+def test_fetch__an_option_settled_in_a_dollar_coin__listed_under_that_coin():
+    row = ROW | {"instrument_name": "SOL_USDC-24NOV23-3000-C", "quote_currency": "USDC", "bid_price": 120.4}
+    with a_server(say(json.dumps({"result": [row, ROW]}).encode())) as (url, asked):
+        (quote,) = BookSummary(url, timeout_s=5.0).fetch("SOL_USDC").quotes
+    assert asked == [{"currency": ["USDC"], "kind": ["option"]}]
+    assert quote.bid == pytest.approx(0.04)
+
+
 def drip(handler):
     """A byte now and then, for ever."""
     handler.send_response(200)

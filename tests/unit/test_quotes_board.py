@@ -2,6 +2,7 @@
 
 import json
 import math
+import threading
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -13,6 +14,7 @@ from keeper.domain.knobs import ImpliedKnobs
 from keeper.domain.quotes import QuoteSheet, Unquoted
 from keeper.domain.snapshot import Listing
 from keeper.errors import BadInput, KeeperError, Retry
+from keeper.marketdata import venues
 from keeper.marketdata.board import NoSource, QuoteBoard
 from keeper.marketdata.book_summary import STRAGGLER_S, read_summary
 from keeper.marketdata.chain import Chain, around, sheet
@@ -103,6 +105,13 @@ def test_read_summary__a_dead_book__left_out_and_does_not_age_the_others():
     chain = read(a_row(), dead, slow)
     assert [q.strike for q in chain.quotes] == [3_000.0, 2_500.0]
     assert chain.taken_s == NOW - STRAGGLER_S
+
+
+def test_read_summary__one_clock_ahead__passed_over():
+    """A row of the future makes no stragglers of the others, and the answer none of the future."""
+    rows = [a_row(f"ETH-24NOV23-{k}-C") for k in range(2_000, 4_000, 100)]
+    chain = read(*rows, a_row("ETH-24NOV23-9000-C", creation_timestamp=WEEK_MS * 2))
+    assert (chain.taken_s, len(chain.quotes)) == (NOW, 20)
 
 
 def a_chain(*, taken_s=NOW, dates=(EXPIRY,), strikes=tuple(range(1_500, 6_000, 100)), forward=3_000.0):
@@ -279,6 +288,76 @@ def test_board__an_older_answer__does_not_replace_a_newer():
     assert board.read(SNAPSHOT)[0].taken_s == NOW
 
 
+def test_board__an_answer_of_the_future__gives_way_to_the_next():
+    """Kept for being newest it would keep every right one out until the process ends."""
+    board, _ = a_board(a_chain(taken_s=NOW + 10**9), a_chain(taken_s=NOW))
+    board.refresh()
+    assert isinstance(board.read(SNAPSHOT)[0], Unquoted)
+    board.refresh()
+    assert board.read(SNAPSHOT)[0].taken_s == NOW
+
+
+def test_board__older_answers__said():
+    """A cache that is stuck is named when the quotes have aged."""
+    board, _ = a_board(a_chain(taken_s=NOW), a_chain(taken_s=NOW - 60))
+    board.refresh()
+    board.read(SNAPSHOT)
+    board.refresh()
+    assert board.read(SNAPSHOT)[0].trouble == "venue.example answers with older quotes than before"
+
+
+@dataclass
+class PartialVenue:
+    """Quotes ETH alone; what it says of anything else is `other`."""
+
+    other: Exception
+    name: str = "venue.example"
+    asked: list[str] = field(default_factory=list)
+
+    def fetch(self, underlying):
+        self.asked.append(underlying)
+        if underlying != "ETH":
+            raise self.other
+        return a_chain()
+
+
+@pytest.mark.parametrize("other", [Retry("quotes no option on ARB"), ZeroDivisionError("float division")])
+def test_board__one_underlying_fails__the_others_asked_as_often(other):
+    """What is not quoted there, or breaks us, is asked less and less; it takes no quotes from another."""
+    venue = PartialVenue(other)
+    board = QuoteBoard(venue, {"ARB": "ARB", "ETH": "ETH"}, poll_every_s=30, max_per_expiry=16)
+    for _ in range(16):
+        board.refresh()
+    assert (venue.asked.count("ETH"), venue.asked.count("ARB")) == (16, 4), "ARB at polls 1, 2, 6, 14"
+    assert isinstance(board.read(SNAPSHOT)[0], QuoteSheet)
+
+
+def test_board__two_threads_ask__one_after_the_other():
+    """The first look and the job's may meet; a venue, or a file, is never asked twice at once."""
+    entered, leave, inside = threading.Event(), threading.Event(), []
+
+    class SlowVenue:
+        name = "venue.example"
+
+        def fetch(self, underlying):
+            inside.append(underlying)
+            assert len(inside) == 1
+            entered.set()
+            assert leave.wait(30)
+            inside.pop()
+            return a_chain()
+
+    board = QuoteBoard(SlowVenue(), {"ETH": "ETH"}, poll_every_s=30, max_per_expiry=16)
+    threads = [threading.Thread(target=board.refresh) for _ in range(2)]
+    threads[0].start()
+    assert entered.wait(30)
+    threads[1].start()
+    leave.set()
+    for thread in threads:
+        thread.join(30)
+    assert board.read(SNAPSHOT)[0].trouble == ""
+
+
 def test_board__told_to_wait__waits_so_many_polls():
     """HTTP 429 with a plea for 90 s, polled every 30 s: two polls are left out, the third asks."""
     board, venue = a_board(Retry("limited", retry_after_s=90), a_chain())
@@ -364,3 +443,16 @@ def test_file__a_table_with_history__its_newest_snapshot(tmp_path):
     assert QuotesFile(path).fetch("ETH").index == 3_010.0
     with pytest.raises(BadInput, match="no quotes on BTC"):
         QuotesFile(path).fetch("BTC")
+
+
+def test_file__gone_between_two_looks__retry(tmp_path, monkeypatch):
+    """What renews the file may remove it first, or write it for itself alone."""
+    path = tmp_path / "quotes.json"
+    path.write_text("[]")
+
+    def gone(path):
+        raise PermissionError(13, "denied", str(path))
+
+    monkeypatch.setattr(venues, "load_quotes", gone)
+    with pytest.raises(Retry, match=r"quotes\.json cannot be read: PermissionError"):
+        QuotesFile(path).fetch("ETH")
