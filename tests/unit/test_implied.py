@@ -15,7 +15,7 @@ from keeper.domain.knobs import ImpliedKnobs, PolicyKnobs, RiskKnobs
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.quotes import ExpiryQuotes, OptionQuote, QuoteSheet, Unquoted
 from keeper.domain.snapshot import Listing, Observation, StrikeVol, Unusable
-from keeper.errors import BadInput
+from keeper.errors import BadInput, LawBroken
 from keeper.risk import lattice
 from keeper.risk.calibration import term
 from keeper.risk.calibration.implied import ImpliedExpiry, Unseen, View, fitted, see
@@ -208,6 +208,54 @@ def test_target__smile_that_misses_its_quotes__left_out():
     sheet = replace(sheet, expiries=(replace(sheet.expiries[0], quotes=wild), *sheet.expiries[1:]))
     reasons = a_target(sheet, knobs=knobs).reasons
     assert any("misses its quotes" in reason for reason in reasons)
+
+
+def test_see__forward_of_nothing_years_away__left_out():
+    """A fall counts as the rise that undoes it: beyond a year a limit of 100 % a year would let φ be 0."""
+    far = NOW + 2 * 365 * DAY
+    for phi_ppb in (0, 1, PPB // 4, 4 * PPB):
+        sheet = a_sheet(dates=(EXPIRY, far))
+        sheet = replace(sheet, expiries=(sheet.expiries[0], replace(sheet.expiries[1], phi_ppb=phi_ppb)))
+        view = see(sheet, spot=usd(3_000), now=NOW, knobs=KNOBS.implied)
+        assert isinstance(view, View)
+        ((expiry, why),) = view.fit.refused
+        assert expiry == far
+        assert "from the index, limit 201.00%" in why
+
+
+@pytest.mark.parametrize("error", [LawBroken("no"), ZeroDivisionError("no"), ValueError("no")])
+def test_see__fit_breaks__realised_with_a_reason(monkeypatch, error):
+    """VEN-2: whatever arithmetic a stranger's numbers break, the block goes on."""
+
+    def breaks(*_args, **_kwargs):
+        raise error
+
+    monkeypatch.setattr("keeper.risk.surface.fit.fit_surface", breaks)
+    fitted.cache_clear()
+    seen = see(a_sheet(), spot=usd(3_000), now=NOW, knobs=KNOBS.implied)
+    fitted.cache_clear()
+    assert isinstance(seen, Unseen)
+    assert "no surface fits the sheet" in seen.reason
+
+
+@pytest.mark.parametrize("quoted", ["silent", "here"])
+def test_target__last_minutes_of_an_expiry__level_as_published(quoted):
+    """Half an hour before it passes its smile is refused for good: its level moves neither then nor with a silence."""
+    soon, later = NOW + 1_700, NOW + 7 * DAY
+    file = published(SMILE)
+    vols = dict(file.strikes)[EXPIRY]
+    params = replace(file.expiries[0], expiry=soon), replace(file.expiries[0], expiry=later)
+    file = replace(file, expiries=params, strikes=((soon, vols), (later, vols)))
+    listed = tuple(Listing(expiry=e, strikes=tuple(strike(k) for k in STRIKES_USD)) for e in (soon, later))
+    u = replace(an_underlying(history=HISTORY, file=file), listings=listed)
+    sheet = a_sheet(dates=(soon, later)) if quoted == "here" else Unquoted(underlying=1, reason="silent")
+    target = model(a_snapshot(an_account(7), underlying=u), KNOBS, (sheet,)).of(1).target
+    first, second = target.expiries
+    assert first.params.sigma_atm_ppm == 700_000
+    assert first.sigmas_ppm == SMILE
+    assert second.params.sigma_atm_ppm != 700_000
+    if quoted == "here":
+        assert any(" as published: no quoted expiry is near" in reason for reason in target.reasons)
 
 
 @pytest.mark.parametrize(("days", "seen"), [(3, False), (4, True), (179, True), (181, False)])

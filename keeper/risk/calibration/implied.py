@@ -91,9 +91,10 @@ def fitted(sheet: QuoteSheet, knobs: ImpliedKnobs) -> Fitted:
     )
     try:
         found = fit_surface(quotes, now_s=sheet.taken_s, rules=rules)
-    except LawBroken as broken:
+    except (LawBroken, ArithmeticError, ValueError) as broken:
         # A stranger's numbers are no arithmetic of ours: whatever they break, the keeper goes on without them.
-        refused |= {e.expiry: f"no surface fits the sheet: {broken.message}" for e in sheet.expiries}
+        why = broken.message if isinstance(broken, LawBroken) else type(broken).__name__
+        refused |= {e.expiry: f"no surface fits the sheet: {why}" for e in sheet.expiries}
         return Fitted(surface=None, errors={}, repaired=0, carry=((0.0, 0.0),), refused=tuple(sorted(refused.items())))
     refused |= {r.expiry_s: r.reason for r in found.refused}
     # A slice that misses its quotes is left out; the others stay free of arbitrage without it.
@@ -114,8 +115,10 @@ def fitted(sheet: QuoteSheet, knobs: ImpliedKnobs) -> Fitted:
 def _implausible(quoted: ExpiryQuotes, taken_s: int, knobs: ImpliedKnobs) -> str:
     """Why an expiry is not even fitted; empty if it is."""
     years = max(0, quoted.expiry - taken_s) / YEAR_S
-    gap, limit = quoted.phi_ppb / PPB - 1, FREE_CARRY + knobs.max_carry_ppm / PPM * years
-    if abs(gap) > limit:
+    phi = quoted.phi_ppb / PPB
+    gap, limit = phi - 1, FREE_CARRY + knobs.max_carry_ppm / PPM * years
+    # A fall counts as much as the rise that undoes it; counted plainly, a year below would leave a forward of nothing.
+    if not 1 / (1 + limit) <= phi <= 1 + limit:
         return f"its forward is {gap:+.2%} from the index, limit {limit:.2%}"
     if len(quoted.quotes) < knobs.min_quotes:
         return f"{len(quoted.quotes)} strikes quoted, {knobs.min_quotes} needed"
@@ -167,9 +170,9 @@ class View:
             return Unseen(reason="no quoted expiry is near")
         phi = self._phi(left_s / YEAR_S)
         forward = self.spot / WAD * phi
-        smile = surface.slice_at(listing.expiry, forward=forward)
         strikes = [forward, *(strike / STRIKE_ONE for strike in listing.strikes)]
         try:
+            smile = surface.slice_at(listing.expiry, forward=forward)
             atm, *vols = (lattice.to_ppm(float(vol)) for vol in smile.vol(strikes))
         except LawBroken as broken:
             return Unseen(reason=f"its smile has no volatility at a listed strike: {broken.message}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from keeper.domain.knobs import RiskKnobs
@@ -10,9 +11,9 @@ from keeper.domain.market import UnderlyingTarget
 from keeper.domain.snapshot import FileState, Listing, UnderlyingState
 from keeper.risk import lattice
 from keeper.risk.calibration import term
-from keeper.risk.calibration.implied import ImpliedExpiry, Unseen, View, held
+from keeper.risk.calibration.implied import LEAST_LIFE_S, ImpliedExpiry, Unseen, View, held
 from keeper.risk.calibration.scan_range import ranges, scan_range
-from keeper.risk.exact.riskfile import DAY
+from keeper.risk.exact.riskfile import DAY, PPM
 from keeper.risk.timeseries.volatility import Unestimated, estimate
 
 #: Annual volatility beyond which rounds are taken for garbage: 10,000 %, or 5 a day in the logarithm of the price.
@@ -59,7 +60,11 @@ def target(
         f"over {span_days:.1f} days"
     )
     seen = _seen(state, view, realised_ppm=realised_ppm, mean_ppm=mean_ppm, now=now, knobs=knobs)
-    implied = {listing.expiry: found for listing, one in seen if (found := _usable(one, state.live, listing))}
+    implied = {
+        listing.expiry: found
+        for listing, one in seen
+        if (found := _usable(one, state.live, listing, soon=_soon(listing, now, knobs)))
+    }
     return UnderlyingTarget(
         underlying=state.underlying,
         ranges=ranges(scan, knobs),
@@ -75,7 +80,7 @@ def target(
         ),
         # Rounded: the record must not carry digits in which two machines differ.
         realised_vol=realised_ppm / 1e6,
-        reasons=(scan.reason, *_words(volatility, view, seen, knobs)),
+        reasons=(scan.reason, *_words(volatility, view, seen, now, knobs)),
     )
 
 
@@ -97,12 +102,30 @@ def _seen(
     ]
 
 
-def _usable(one: ImpliedExpiry | Unseen, live: FileState | None, listing: Listing) -> ImpliedExpiry | None:
-    return held(live, listing) if isinstance(one, Unseen) else one
+def _soon(listing: Listing, now: int, knobs: RiskKnobs) -> bool:
+    """Whether an expiry is so close that quotes which are used may have nothing more to say about it."""
+    return listing.expiry - now < LEAST_LIFE_S + knobs.implied.max_age_s
+
+
+def _usable(
+    one: ImpliedExpiry | Unseen, live: FileState | None, listing: Listing, *, soon: bool
+) -> ImpliedExpiry | None:
+    """What to publish by: quotes, else what is published, whose level counts only in the last minutes of a life.
+
+    There the smile is refused for good; a level that then went realised would move for that alone.
+    """
+    if not isinstance(one, Unseen):
+        return one
+    found = held(live, listing)
+    return replace(found, weight_ppm=PPM) if found and soon else found
 
 
 def _words(
-    volatility: str, view: View | Unseen, seen: list[tuple[Listing, ImpliedExpiry | Unseen]], knobs: RiskKnobs
+    volatility: str,
+    view: View | Unseen,
+    seen: list[tuple[Listing, ImpliedExpiry | Unseen]],
+    now: int,
+    knobs: RiskKnobs,
 ) -> Iterator[str]:
     """Where volatilities, smiles and forwards come from, one line each."""
     if view == UNQUOTED:
@@ -115,7 +138,8 @@ def _words(
         yield view.said
         for listing, one in seen:
             if isinstance(one, Unseen):
-                yield f"expiry {day(listing.expiry)} realised, smile and forward as published: {one.reason}"
+                level = "" if _soon(listing, now, knobs) else "realised, smile and forward "
+                yield f"expiry {day(listing.expiry)} {level}as published: {one.reason}"
         for expiry, why in view.fit.refused:
             yield f"quotes of {day(expiry)} left out: {why}"
 
