@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 
 #: Waits between failed attempts double up to this many poll intervals.
 MAX_BACKOFF = 16
+#: Longest wait for the first look at quotes, seconds.
+FIRST_QUOTES_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,9 +153,11 @@ class Daemon:
     def _recover(self) -> None:
         head = self._heads.head()
         adopted = self._ports.sender.recover(head)
-        # Once and within the source's time-out, so that the first block does not publish realised volatilities only
-        # because the venue has not been asked yet.
-        self._ports.quotes.refresh()
+        # Once, so that the first block does not publish realised volatilities only because the venue has not been
+        # asked yet; a venue that drips its answer, or a resolver that is stuck, must not hold the first block for ever.
+        first = threading.Thread(target=self._ports.quotes.refresh, name="first quotes", daemon=True)
+        first.start()
+        first.join(FIRST_QUOTES_S)
         log.info("daemon.recovered", block=head.number, adopted=len(adopted))
 
     def _report(self, record: CycleRecord) -> None:

@@ -1,5 +1,6 @@
 """The daemon and its venue: asked once at the start, then beside the loop; a venue in trouble stops nothing."""
 
+import threading
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -81,6 +82,26 @@ def test_loop__venue_silent__every_block_lived_and_the_venue_asked_once():
     assert venue.asked == 1, "at the start, and then only by the scheduler's job"
     quoted = board.read(a_snapshot(an_account(7)))
     assert quoted == (Unquoted(underlying=1, reason="venue.example did not answer: ReadTimeout"),)
+
+
+def test_loop__venue_that_never_ends_its_answer__blocks_lived_all_the_same(monkeypatch):
+    """The start waits for quotes so long and no longer: liquidations come before volatilities."""
+    monkeypatch.setattr("keeper.daemon.FIRST_QUOTES_S", 0.05)
+    leave, lived = threading.Event(), []
+
+    class EndlessVenue:
+        name = "venue.example"
+
+        def fetch(self, underlying):
+            leave.wait(30)
+            raise Retry("it ended")
+
+    board = QuoteBoard(EndlessVenue(), {"ETH": "ETH"}, poll_every_s=30, max_per_expiry=16)
+    try:
+        a_daemon(board, Heads([a_block(100)]), MemoryStore(), on_cycle=lived.append).loop()
+    finally:
+        leave.set()
+    assert [record.block.number for record in lived] == [100]
 
 
 def test_scheduler__venue__polled_at_its_interval():
