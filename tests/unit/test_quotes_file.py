@@ -155,7 +155,7 @@ def test_load_quotes__byte_order_mark__passed_over(tmp_path):
     row |= {"estimated_delivery_price": 3001.0, "creation_timestamp": FIRST * 1000}
     for name, raw in (
         ("a.csv", marked),
-        ("a.csv.gz", gzip.compress(marked)),
+        ("a.csv.gz", gzip.compress(marked, mtime=0)),
         ("a.json", json.dumps([row]).encode("utf-8-sig")),
     ):
         path = tmp_path / name
