@@ -1,14 +1,23 @@
 """keeper calibrate: what a person and a script see, where files and settings come from, and how it ends."""
 
 import gzip
+import io
 import json
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from keeper.cli.root import app
 from keeper.cli.several import spell_out
+from keeper.cli.show.calibrate import Answer, calibrate_view
+from keeper.domain.knobs import RiskKnobs
+from keeper.offline import price_history, quote_sheets, vol_histories
+from keeper.risk.calibration.calibrate import Side
+from keeper.risk.calibration.calibrate import calibrate as calibrate_history
+from keeper.risk.calibration.surface_targets import surface_targets
+from keeper.risk.calibration.vol_range import vol_moves, vol_ranges
 
 HOUR, DAY = 3_600, 86_400
 
@@ -171,3 +180,38 @@ def test_calibrate__bad_input__exit_2_and_what_is_wrong(args, said):
 def test_several__values_after_one_name__spelled_out(given, meant):
     """`--prices A B` is `--prices A --prices B`; other options keep what is theirs."""
     assert list(spell_out(given.split(), {"--prices", "--surface"})) == meant.split()
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120])
+def test_calibrate_view__any_width__no_number_is_cut(here, width):
+    """Where a terminal is narrow, tables stand below each other and labels wrap; every figure is whole and there."""
+    at = 1_770_000_000
+    quotes = [(at + d * DAY, k) for d in (9, 40) for k in range(60_000, 130_000, 5_000)]
+    rows = [f"{at},BTC,{e},{k},{'C' if k > 90_000 else 'P'},90000,0.01,0.011,0.{60 + k // 30_000}" for e, k in quotes]
+    (here / "chain.csv").write_text("\n".join(["snap,cur,expiry,strike,cp,fut,bid,ask,iv", *rows]))
+    knobs, rng = RiskKnobs(), np.random.default_rng(1)
+    found = calibrate_history(price_history(here / "eth.csv"), knobs, rng=rng, replicates=20, in_force_ppm=None)
+    (vols,) = vol_histories(here / "dvol.csv").values()
+    ranges = vol_ranges(vol_moves(vols, knobs), knobs, rng=rng, replicates=20)
+    surfaces = [
+        (name, surface_targets(sheet, knobs))
+        for name, sheet in quote_sheets(here / "chain.csv", max_per_expiry=40).items()
+    ]
+    out = Console(width=width, file=io.StringIO(), color_system=None)
+    out.print(
+        calibrate_view(
+            Answer(
+                knobs=knobs, origin="defaults", seed=1, replicates=20,
+                prices=[("eth", found)], vols=[("ETH", ranges)], surfaces=surfaces,
+            )
+        )
+    )  # fmt: skip
+    text = out.file.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    for side in Side:
+        p = found.in_sample[side].conditional.p_exact
+        assert text.count(f"{p:.4f}" if p >= 1e-4 else "<0.0001") >= 1
+    assert f"{found.swings[-1].peak_to_trough:.2f}" in text
+    assert "median" in text
+    assert "max" in text

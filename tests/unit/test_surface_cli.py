@@ -1,13 +1,21 @@
 """`keeper surface`: answers, pictures, exit codes."""
 
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console, RenderableType
 from typer.testing import CliRunner, Result
 
 from keeper.cli.root import app
+from keeper.cli.show.surface import Answered, spread_view, surface_view
+from keeper.offline import quote_file
+from keeper.risk.surface.fit import fit_surface
+from keeper.risk.surface.quotes import Model
+from keeper.risk.surface.spread import survey
 from keeper.risk.surface.ssvi import PowerLaw, slice_svi
 
 NOW = 1_770_000_000
@@ -129,3 +137,44 @@ def test_surface__nothing_can_be_fitted__exit_2(tmp_path):
     done = run(path)
     assert done.exit_code == 2
     assert "no expiry of CHAIN can be fitted: expired" in done.stderr
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120])
+@pytest.mark.parametrize("everything", [False, True])
+def test_surface_view__any_width__no_number_is_cut(chain, width, everything):
+    """Where a terminal is narrow, columns go and are named; what is shown is whole."""
+    file = quote_file(chain)
+    fits = [("BTC", at, fit_surface(file.at("BTC", at).quotes, now_s=at)) for at in file.times("BTC")]
+    _, at, fitted = fits[-1]
+    one = Answered(
+        source="c", underlying="BTC", time_s=at, snapshots=2, underlyings=file.underlyings, fitted=fitted, left=()
+    )
+    view = spread_view(survey(fits), Model.SVI) if everything else surface_view(one, None)
+    lines = shown(view, width)
+    assert max(map(len, lines)) <= width
+    assert "…" not in "\n".join(lines)
+    assert ("no room here for" in " ".join(lines)) == (width <= 80)
+    if not everything:
+        (line,) = [line for line in lines if line.startswith("22 Feb 26")]
+        assert ("90,000.00" in line) == (width >= 100)
+
+
+def shown(view: RenderableType, width: int) -> list[str]:
+    out = Console(width=width, file=io.StringIO(), color_system=None)
+    out.print(view)
+    return out.file.getvalue().splitlines()
+
+
+def test_surface_view__a_mark_far_off__is_pointed_at(chain):
+    """The largest miss stands beside the median; beyond 2 vol points the strike is named, whatever the median says."""
+    at = quote_file(chain).times("ETH")[-1]
+    quotes = list(quote_file(chain).at("ETH", at).quotes)
+    far = next(i for i, q in enumerate(quotes) if q.expiry_s - at == 90 * DAY)
+    quotes[far] = replace(quotes[far], mark_vol=quotes[far].mark_vol - 0.2)
+    fitted = fit_surface(quotes, now_s=at)
+    one = Answered(source="c", underlying="ETH", time_s=at, snapshots=1, underlyings=("ETH",), fitted=fitted, left=())
+    lines = shown(surface_view(one, None), 100)
+    said = next(i for i, line in enumerate(lines) if line == "Far from a mark")
+    assert f"above the mark at {quotes[far].strike:,.8g}" in lines[said + 1]
+    head = next(line for line in lines if "median" in line)
+    assert head.split()[-5:] == ["max", "rms", "free", "fit", "how"]

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
+from keeper.cli.show.roomy import Roomy
+from keeper.cli.show.surface import miss
 from keeper.cli.show.words import day, percent, signed
 from keeper.domain.knobs import RiskKnobs
 from keeper.risk import lattice
@@ -139,9 +139,9 @@ def _head(sample: Sample) -> list[RenderableType]:
     ]
 
 
-def _terms(one: Calibration, knobs: RiskKnobs) -> Table:
+def _terms(one: Calibration, knobs: RiskKnobs) -> Roomy:
     scan = one.scan
-    table = _table("why", "", "asks for")
+    table = Roomy("why", "", "asks for")
     current = knobs.psr_multiplier * (1.0 - knobs.stress_weight)
     worst = knobs.psr_multiplier * knobs.stress_weight
     chosen = {
@@ -174,13 +174,13 @@ def _terms(one: Calibration, knobs: RiskKnobs) -> Table:
     return table
 
 
-def _judgements(one: Calibration, knobs: RiskKnobs) -> Table:
+def _judgements(one: Calibration, knobs: RiskKnobs) -> Roomy:
     """Columns are margins and sides, rows what is said of them."""
     held = percent(one.scan.psr_ppm)
     columns = [(f"{held} held\n{side}", one.in_sample[side]) for side in Side]
     if not isinstance(one.out_of_sample, Unestimated):
         columns += [(f"day by day\n{side}", one.out_of_sample[side]) for side in Side]
-    table = _table("breaches", *(label for label, _ in columns))
+    table = Roomy("breaches", *(label for label, _ in columns))
     each = [j for _, j in columns]
     share = 1.0 - knobs.es_level
     overlapping = [
@@ -192,18 +192,18 @@ def _judgements(one: Calibration, knobs: RiskKnobs) -> Table:
         (f"expected at {percent(lattice.to_ppm(share))}", [f"{share * j.seen.trials:.1f}" for j in each]),
         ("rate of overlapping, HAC error", [*overlapping, *("" for _ in each[2:])]),
         ("coverage p, exact", [_short(j.pof.p_exact) for j in each]),
-        ("            χ²", [_short(j.pof.p_chi2) for j in each]),
-        ("            says at 5 %", [_coverage(j, share) for j in each]),
+        ("    χ²", [_short(j.pof.p_chi2) for j in each]),
+        ("    says at 5 %", [_coverage(j, share) for j in each]),
         ("independence p, exact", [_short(j.independence.p_exact) for j in each]),
-        ("                χ²", [_short(j.independence.p_chi2) for j in each]),
+        ("    χ²", [_short(j.independence.p_chi2) for j in each]),
         ("both together p, exact", [_short(j.conditional.p_exact) for j in each]),
-        ("                 χ²", [_short(j.conditional.p_chi2) for j in each]),
+        ("    χ²", [_short(j.conditional.p_chi2) for j in each]),
         ("traffic light, all windows", [_light(j.light) for j in each]),
         (f"traffic light, newest {RECENT}", [_light(j.recent, j.recent_count) for j in each]),
         ("shortfall test Z2", [signed(f"{j.shortfall.z2:+.2f}") for j in each]),
-        ("                  p, simulated", [_short(j.shortfall.p) for j in each]),
+        ("    p, simulated", [_short(j.shortfall.p) for j in each]),
         ("beyond the margin, mean", [_share(j.excess.mean, 0) if j.excess.count else "–" for j in each]),
-        ("                   worst", [_share(j.excess.worst, 0) if j.excess.count else "–" for j in each]),
+        ("    worst", [_share(j.excess.worst, 0) if j.excess.count else "–" for j in each]),
     )
     for label, cells in rows:
         table.add_row(label, *cells)
@@ -218,8 +218,8 @@ def _coverage(one: Judgement, share: float) -> Text:
     return Text("too few" if few else "too many", style="green" if few else "red")
 
 
-def _swings(swings: Sequence[Swing]) -> Table:
-    table = _table("swing and cost", *(s.label for s in swings))
+def _swings(swings: Sequence[Swing]) -> Roomy:
+    table = Roomy("swing and cost", *(s.label for s in swings))
     table.add_row("peak to trough", *(f"{s.peak_to_trough:.2f}" for s in swings))
     table.add_row("largest call in 5 horizons", *(_share(s.call_5, 0) for s in swings))
     table.add_row("mean margin", *(_share(s.mean) for s in swings))
@@ -229,7 +229,7 @@ def _swings(swings: Sequence[Swing]) -> Table:
 
 
 def _vol_ranges(name: str, both: tuple[VolRange, VolRange], knobs: RiskKnobs) -> list[RenderableType]:
-    table = _table("volatility scan range", *(one.way for one in both))
+    table = Roomy("volatility scan range", *(one.way for one in both))
     rows: tuple[tuple[str, list[str | Text]], ...] = (
         ("target", [Text(percent(v.vsr_ppm), style="bold cyan") for v in both]),
         ("nine of ten such histories", [f"{_share(v.interval.low)} to {_share(v.interval.high)}" for v in both]),
@@ -241,7 +241,7 @@ def _vol_ranges(name: str, both: tuple[VolRange, VolRange], knobs: RiskKnobs) ->
         ),
         ("breaches of windows that do not overlap", [f"{v.seen.count} of {v.seen.trials}" for v in both]),
         ("coverage p, exact", [_short(v.pof.p_exact) for v in both]),
-        ("            χ²", [_short(v.pof.p_chi2) for v in both]),
+        ("    χ²", [_short(v.pof.p_chi2) for v in both]),
     )
     for label, cells in rows:
         table.add_row(label, *cells)
@@ -259,8 +259,13 @@ def _vol_ranges(name: str, both: tuple[VolRange, VolRange], knobs: RiskKnobs) ->
 
 
 def _surface(name: str, one: SurfaceTargets) -> list[RenderableType]:
-    heads = ("expiry", "days", "forward/spot", "σ ATM", "lowest", "σ", "highest", "σ", "misses by")
-    table = _table(*heads)
+    heads = ("expiry", "days", "forward/spot", "σ ATM", "lowest", "σ", "highest", "σ", "median", "max", "rms")
+    table = Roomy(
+        *heads,
+        needless=((9,), (4, 5, 6, 7), (1,), (2,), (10,)),
+        caption="lowest and highest strike that is used; median, max and rms of |model − mark|, vol points, over the "
+        "strikes of the publication; --json has each",
+    )
     for expiry in one.expiries:
         params, vols = expiry.target.params, expiry.target.sigmas_ppm
         table.add_row(
@@ -272,6 +277,8 @@ def _surface(name: str, one: SurfaceTargets) -> list[RenderableType]:
             _share(vols[0] / 1e6, 1),
             f"{expiry.strikes[-1] / 1e8:,.10g}",
             _share(vols[-1] / 1e6, 1),
+            f"{expiry.error.median:.2f}",
+            miss(expiry.error.max),
             f"{expiry.error.rms:.2f}",
         )
     return [
@@ -280,10 +287,6 @@ def _surface(name: str, one: SurfaceTargets) -> list[RenderableType]:
         ),
         _pad(table),
         *(Text(f"  {day(expiry)} left out: {why}", style="yellow") for expiry, why in one.refused),
-        Text(
-            "  lowest and highest strike that is used; misses are vol points rms; --json has every strike",
-            style="bright_black",
-        ),
     ]
 
 
@@ -314,16 +317,8 @@ def _keeper_toml(found: Answer) -> list[RenderableType]:
     ]
 
 
-def _table(*heads: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column(heads[0], no_wrap=True)
-    for head in heads[1:]:
-        table.add_column(head, justify="right", no_wrap=True)
-    return table
-
-
 def _pad(one: RenderableType) -> Padding:
-    return Padding(one, (0, 0, 0, 2))
+    return Padding(one, (1, 0, 1, 2))
 
 
 def _short(p: float) -> str:

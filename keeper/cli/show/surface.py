@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from keeper.cli.show.roomy import Roomy
 from keeper.cli.show.words import day, signed, utc
 from keeper.risk.surface.arbitrage import Kind, Violation
 from keeper.risk.surface.quotes import Fit, FitError, FittedSurface, Model
@@ -21,7 +20,8 @@ from keeper.risk.surface.smile import Slice
 from keeper.risk.surface.spread import AIM, ENOUGH, Survey
 
 _TITLES: Final = {Model.SVI: "raw SVI", Model.SSVI: "SSVI", Model.SABR: "SABR (Hagan, lognormal)"}
-_DAY_S: Final = 86_400
+#: A strike missed by more than this is pointed at, vol points.
+FAR_OFF: Final = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +53,9 @@ def model_name(model: Model) -> str:
 
 def surface_view(found: Answered, plot: Path | None) -> RenderableType:
     """A table of expiries, then what was refused, what was found, and what is left of it."""
-    parts: list[RenderableType] = [_head(found), _expiries(found)]
+    parts: list[RenderableType] = [_head(found), _expiries(found), *_far_off(found)]
     if found.fitted.refused:
-        parts += [Text("Refused", style="bold")]
+        parts += [Text("\nRefused", style="bold")]
         parts += [Text(f"  {day(one.expiry_s):16} {one.reason}", style="yellow") for one in found.fitted.refused]
     parts += _arbitrage(found)
     if plot is not None:
@@ -74,32 +74,52 @@ def _head(found: Answered) -> Text:
     return head.append(f"\n{found.source}: {'; '.join(more)}" if more else "", style="not bold bright_black")
 
 
-def _expiries(found: Answered) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("expiry")
-    for name in ("days", "forward", "ATM vol", "strikes"):
-        table.add_column(name, justify="right")
-    for name in ("median", "rms", "max", "free fit"):
-        table.add_column(name, justify="right")
-    table.add_column("how")
+def _expiries(found: Answered) -> Roomy:
+    table = Roomy(
+        *("expiry", "days", "forward", "ATM vol", "strikes", "median", "max", "rms", "free fit", "how"),
+        needless=((9,), (1,), (4,), (2,), (7,), (8,)),
+        left=(9,),
+        caption="median, max and rms of |model − mark|, vol points, over the strikes that count; free fit: the median "
+        "before repair",
+    )
     for fit, slice_ in found.rows:
         atm = float(slice_.vol(slice_.forward))
-        far = fit.error.median > AIM and fit.error.quotes >= ENOUGH
+        missed = fit.error.median > AIM and fit.error.quotes >= ENOUGH
         table.add_row(
             day(fit.expiry_s),
             f"{slice_.years * 365:,.1f}",
             f"{slice_.forward:,.2f}",
             f"{atm * 100:.1f} %",
             str(fit.error.quotes),
-            Text(f"{fit.error.median:.2f}", style="yellow" if far else "green"),
+            Text(f"{fit.error.median:.2f}", style="yellow" if missed else "green"),
+            miss(fit.error.max),
             f"{fit.error.rms:.2f}",
-            f"{fit.error.max:.2f}",
             f"{fit.error_before.median:.2f}",
             _how(fit, slice_),
         )
-    table.caption = "miss = |model − mark| in vol points over the strikes that count; free fit = median before repair"
-    table.caption_justify = "left"
     return table
+
+
+def miss(points: float) -> Text:
+    """The largest miss of an expiry, vol points."""
+    return Text(f"{points:.2f}", style="yellow" if points > FAR_OFF else "")
+
+
+def _far_off(found: Answered) -> list[RenderableType]:
+    """Expiries with a strike that the smile in use is far from: where, and whether the free fit is as far."""
+    lines: list[RenderableType] = []
+    for fit, slice_ in found.rows:
+        if fit.error.max <= FAR_OFF:
+            continue
+        k, vol = np.array(fit.k), np.array(fit.vol)
+        off = np.sqrt(slice_.total_variance(k) / slice_.years) - vol
+        at = int(np.argmax(np.abs(off)))
+        strike = slice_.forward * float(np.exp(k[at]))
+        free = f"; the free fit's largest miss is {fit.error_before.max:.2f}" if fit.repaired else ""
+        side = "above" if off[at] > 0.0 else "below"
+        words = f"  {day(fit.expiry_s):16} {abs(off[at]) * 100:.2f} vol points {side} the mark at {strike:,.8g}{free}"
+        lines.append(Text(words, style="yellow"))
+    return [Text("\nFar from a mark", style="bold"), *lines] if lines else []
 
 
 def _how(fit: Fit, slice_: Slice) -> Text:
@@ -177,17 +197,13 @@ def _violation_tree(v: Violation) -> dict[str, object]:
 
 def spread_view(found: Survey, model: Model) -> RenderableType:
     """How errors are spread over the snapshots, by life of the expiry, and each expiry that misses the aim."""
-    table = Table(
-        title=f"{found.snapshots} snapshots, {model_name(model)}; expiries with {ENOUGH} strikes or more",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
+    names = ("expiries", "repaired", "hinged", "median", "90 %", "99 %", "max", "free fit", f"> {AIM}", "refused")
+    table = Roomy(
+        "days to expiry",
+        *names,
+        needless=((7,), (9,), (5,), (6,), (8,), (10,), (2,), (3,)),
+        caption="quantiles of the expiries' median |model − mark|, vol points; refused: with any number of strikes",
     )
-    table.add_column("days to expiry")
-    for name in ("expiries", "repaired", "hinged", "median", "90 %", "99 %", "max", "free fit", f"> {AIM}", "refused"):
-        table.add_column(name, justify="right")
     for one in found.spreads:
         low, high = one.days
         table.add_row(
@@ -197,9 +213,8 @@ def spread_view(found: Survey, model: Model) -> RenderableType:
             Text(str(one.missed), style="yellow" if one.missed else "green"),
             f"{one.refused:,}",
         )
-    table.caption = "quantiles of the expiries' median |model − mark|, vol points; refused: with any number of strikes"
-    table.caption_justify = "left"
-    parts: list[RenderableType] = [table]
+    title = f"{found.snapshots} snapshots, {model_name(model)}; expiries with {ENOUGH} strikes or more"
+    parts: list[RenderableType] = [Text(title, style="bold"), table]
     if found.refusals:
         parts.append(Text("\nRefused", style="bold"))
         parts += [Text(f"  {n:6,}  {reason}") for reason, n in found.refusals]
