@@ -40,7 +40,9 @@ def largest_call(margins: npt.ArrayLike, steps: int) -> float:
 def largest_window_call(margins: npt.ArrayLike, steps: int) -> float:
     """Largest rise over at most `steps`; arguments as for `largest_call`."""
     m = _positive(margins)
-    return max(0.0, *(largest_call(m, n) for n in range(1, min(steps, m.size) + 1)))
+    if steps < 1:
+        raise LawBroken(f"a call over {steps} steps")
+    return max(largest_call(m, n) for n in range(1, min(steps, m.size) + 1))
 
 
 def average_excess(margins: npt.ArrayLike, losses: npt.ArrayLike) -> float:
