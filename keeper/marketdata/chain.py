@@ -22,6 +22,8 @@ STRIKE_ONE: Final = 10**8
 PPM, PPB = 10**6, 10**9
 #: Options further out than this many at-the-money deviations are worth less than a tick.
 WIDEST_DEVIATIONS: Final = 4.0
+#: Marks around the money that say how wide a deviation is.
+NEAREST: Final = 5
 YEAR_S: Final = 31_536_000
 #: Prices, strikes and volatilities outside of this are nobody's.
 SMALLEST: Final = 1e-7
@@ -109,8 +111,11 @@ def _sound(quote: Quote) -> bool:
 def _expiry(expiry: int, quotes: Sequence[Quote], chain: Chain, most: int) -> ExpiryQuotes:
     forward = median(q.forward for q in quotes)
     out = {q.strike: q for q in quotes if q.is_call == (q.strike >= forward)}
-    near = sorted((abs(math.log(q.strike / forward)), q.mark_vol) for q in out.values() if q.mark_vol)
-    width = near[0][1] * math.sqrt((expiry - chain.taken_s) / YEAR_S) if near and near[0][1] else math.inf
+    near = sorted((abs(math.log(q.strike / forward)), q.mark_vol) for q in out.values() if q.mark_vol)[:NEAREST]
+    # The middle one: a single mark that is wrong neither narrows the smile to nothing nor opens it.
+    width = median(vol for _, vol in near) * math.sqrt((expiry - chain.taken_s) / YEAR_S) if near else math.inf
+    # Where both sides are quoted, only such strikes are fitted: the few that are kept are not spent on others.
+    out = {k: q for k, q in out.items() if q.bid is not None and q.ask is not None} or out
     kept = [out[k] for k in sorted(out) if abs(math.log(k / forward)) <= WIDEST_DEVIATIONS * width]
     return ExpiryQuotes(
         expiry=expiry,

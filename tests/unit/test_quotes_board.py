@@ -140,6 +140,26 @@ def test_sheet__a_whole_chain__out_of_the_money_near_and_few():
     assert (one.quotes[0].vol_ppm, one.quotes[0].bid_ppb, one.quotes[0].ask_ppb) == (600_000, 10**7, 2 * 10**7)
 
 
+def test_sheet__few_strikes_quoted__those_kept():
+    """Marks that nobody bids for are not fitted beside quotes, so they take no place from them."""
+    chain = a_chain()
+    quoted = range(2_600, 3_500, 100)
+    quotes = tuple(q if q.strike in quoted else replace(q, bid=None, ask=None) for q in chain.quotes)
+    (one,) = cut(replace(chain, quotes=quotes)).expiries
+    assert [q.strike // 10**8 for q in one.quotes] == list(quoted)
+    (one,) = cut(replace(chain, quotes=tuple(replace(q, bid=None, ask=None) for q in chain.quotes))).expiries
+    assert len(one.quotes) == 16, "a file of marks alone"
+
+
+@pytest.mark.parametrize("wrong", [1e-6, 1e6])
+def test_sheet__wrong_mark_at_the_money__no_other_strike_lost(wrong):
+    """One row decides neither how wide the smile is nor whether there is one."""
+    chain = a_chain()
+    quotes = tuple(replace(q, mark_vol=wrong) if q.strike == 3_000 else q for q in chain.quotes)
+    (one,), (sound,) = cut(replace(chain, quotes=quotes)).expiries, cut(chain).expiries
+    assert [q.strike for q in one.quotes] == [q.strike for q in sound.quotes]
+
+
 def test_sheet__what_it_costs__bounded():
     """Sixteen listed expiries among a hundred quoted ones: at most two neighbours each, and the codec takes it."""
     chain = a_chain(dates=tuple(NOW + d * DAY for d in range(1, 101)))
