@@ -1,6 +1,7 @@
 """The command line: argv → settings → one use case; one file a command, no logic.
 
 root        the table of commands, loaded when asked for, and what each error class means for the exit code
+output      what happens where stdout cannot be written, or lacks letters
 options     the options that commands share
 show/       answers as tables for a person and as objects for a script
 NAME        the command `keeper NAME`: its docstring is its help
@@ -8,9 +9,12 @@ NAME        the command `keeper NAME`: its docstring is its help
 
 from __future__ import annotations
 
+from keeper.cli.output import ready, watched
 from keeper.cli.root import app
 
 
 def main() -> None:
     """Entry point of the `keeper` script."""
-    app(prog_name="keeper")
+    ready()
+    with watched():
+        app(prog_name="keeper")

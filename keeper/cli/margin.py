@@ -9,7 +9,7 @@ import typer
 
 from keeper.cli.options import Json
 from keeper.cli.root import INPUT
-from keeper.cli.show.answer import answer, console
+from keeper.cli.show.answer import answer, console, working
 from keeper.cli.show.margin import case_view, margin_view
 from keeper.cli.show.margin_tree import margin_tree, requirement_tree
 from keeper.cli.show.presets import comparison_tree, comparison_view
@@ -95,7 +95,9 @@ def _refuse_beside(what: str, **others: object) -> None:
 def _documents(
     market: Path, portfolio: Path, what_if: Path | None, *, preset: str, explain: bool, as_json: bool
 ) -> None:
-    found = evaluate_files(preset_named(preset), market, portfolio, what_if)
+    rule = preset_named(preset)
+    with working(f"margining under {rule.name}"):
+        found = evaluate_files(rule, market, portfolio, what_if)
     if as_json:
         answer(margin_tree(found))
     else:
@@ -106,7 +108,14 @@ def _documents(
 
 
 def _compare(market: Path, portfolio: Path, what_if: Path | None, *, as_json: bool) -> None:
-    found = compare_files(PRESETS.values(), market, portfolio, what_if)
+    with working("margining under every rule") as line:
+        found = compare_files(
+            PRESETS.values(),
+            market,
+            portfolio,
+            what_if,
+            begun=lambda preset: line.update(f"margining under {preset.name}"),
+        )
     if as_json:
         answer(comparison_tree(found))
     else:

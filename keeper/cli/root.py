@@ -6,6 +6,7 @@ A command's module is imported when the command is asked for, so that `keeper --
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import importlib.util
@@ -16,12 +17,14 @@ import re
 import sys
 import textwrap
 import traceback
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 import keeper
+from keeper.cli.output import FULL, drain, unwritten
 from keeper.errors import Halt, KeeperError, LawBroken
 
 #: Commands in the order of the help, with the first sentence of each; the module of the same name holds the rest.
@@ -90,11 +93,14 @@ class Root(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeeperError as error:
-            _say(error, as_json=as_json)
+            say(error, as_json=as_json)
             raise typer.Exit(exit_code(error)) from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # whoever read our output has gone: typer ends quietly
                 raise
+            if error.errno in FULL:
+                say(unwritten(error), as_json=as_json)
+                raise typer.Exit(UNREACHABLE) from error
             _confess(error, as_json=as_json)
             raise typer.Exit(BUG) from error
         except (typer.Exit, typer.Abort):
@@ -135,7 +141,7 @@ def exit_code(error: KeeperError) -> int:
     return LAW if isinstance(error, LawBroken) else UNREACHABLE
 
 
-def _say(error: KeeperError, *, as_json: bool) -> None:
+def say(error: KeeperError, *, as_json: bool) -> None:
     """The sentence and the hint on stderr; for a script also one object on stdout."""
     from rich.console import Console  # noqa: PLC0415 - only when something went wrong
 
@@ -150,7 +156,7 @@ def _say(error: KeeperError, *, as_json: bool) -> None:
         traceback.print_exception(error)
     if as_json:
         answer = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
-        print(json.dumps({"error": answer | {"exit_code": exit_code(error)}}))
+        _print_object({"error": answer | {"exit_code": exit_code(error)}})
 
 
 def _confess(error: Exception, *, as_json: bool) -> None:
@@ -164,7 +170,14 @@ def _confess(error: Exception, *, as_json: bool) -> None:
         file=sys.stderr,
     )
     if as_json:
-        print(json.dumps({"error": {"kind": "Bug", "message": str(error), "hint": "", "exit_code": BUG}}))
+        _print_object({"error": {"kind": "Bug", "message": str(error), "hint": "", "exit_code": BUG}})
+
+
+def _print_object(tree: Mapping[str, object]) -> None:
+    """On stdout if it takes anything; a caller that cannot be told reads the exit code."""
+    with contextlib.suppress(OSError):
+        print(json.dumps(tree))
+    drain()
 
 
 def _version(asked: bool) -> None:

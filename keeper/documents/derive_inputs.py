@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from keeper.documents.numbers import LATEST_S, NotNegative, Number, Price, Rate, Share, VolOrNone
 from keeper.documents.read import Part
 
-NotNegative = Annotated[float, Field(ge=0.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
+#: Below 0 is past.
+Seconds = Annotated[float, Field(ge=-LATEST_S, le=LATEST_S)]
 
 
 class CollateralInput(Part):
@@ -31,43 +31,43 @@ class CollateralInput(Part):
 class OptionInput(Part):
     """One option position."""
 
-    sec_to_expiry: float
+    sec_to_expiry: Seconds
     """Of a feed below; at or below 0 it has expired."""
     strike: NotNegative
     call: bool
-    amount: float
+    amount: Number
     """Signed."""
-    vol: NotNegative | None = None
+    vol: VolOrNone | None = None
     """Of this strike; the feed's SVI if left out."""
 
 
 class FeedInput(Part):
     """What is known of one expiry."""
 
-    sec_to_expiry: float
+    sec_to_expiry: Seconds
     forward: NotNegative
     fwd_conf: Share
-    rate: float
+    rate: Rate
     rate_conf: Share
     vol_conf: Share
-    svi_a_b_rho_m_sigma_fwd_tau: Annotated[list[float], Field(min_length=7, max_length=7)] | None = None
+    svi_a_b_rho_m_sigma_fwd_tau: Annotated[list[Number], Field(min_length=7, max_length=7)] | None = None
     """In this order; a and b are total variances."""
 
 
 class Inputs(Part):
     """One account and its market."""
 
-    cash: float
-    spot: Positive
+    cash: Number
+    spot: Price
     spot_conf: Share
-    stable: Positive
+    stable: Price
     """Price of the settlement token, USD."""
-    perps: float
+    perps: Number
     """Signed."""
     perp_price: NotNegative
     perp_conf: Share
-    upnl: float
-    funding: float
+    upnl: Number
+    funding: Number
     collateral: list[CollateralInput]
     options: list[OptionInput]
     feeds: list[FeedInput]

@@ -15,7 +15,13 @@ from keeper.risk.kernel.rows import Listed, Row
 from keeper.risk.kernel.scenarios import Generator
 from keeper.risk.presets import derive_pmrm2
 
-NotNegative = Annotated[float, Field(ge=0.0)]
+#: Factors, shares and shifts: nothing here is of the size of a price.
+Factor = Annotated[float, Field(ge=-1e3, le=1e3)]
+NotNegative = Annotated[float, Field(ge=0.0, le=1e3)]
+#: Of the exponent of a tenor.
+Power = Annotated[float, Field(ge=-10.0, le=10.0)]
+#: In an exponent beside years.
+Exponent = Annotated[float, Field(ge=-1.0, le=10.0)]
 
 #: A volatility shocked up by a range of 0 is still held to its floor, so the row must remain one that shocks up.
 _UP_BY_NOTHING: Final = sys.float_info.min
@@ -24,7 +30,7 @@ _UP_BY_NOTHING: Final = sys.float_info.min
 class Scenario(Part):
     """One row."""
 
-    spot: Annotated[float, Field(alias="SpotShock", gt=0.0)]
+    spot: Annotated[float, Field(alias="SpotShock", ge=1e-6, le=1e3)]
     """Factor on spot."""
     direction: Annotated[
         Literal["Up", "Down", "None", "LINEAR", "ABS", "Linear", "Abs"], Field(alias="VolShockDirection")
@@ -37,14 +43,14 @@ class Scenario(Part):
 class SkewShock(Part):
     """How far the skew turns."""
 
-    linear_base_cap: Annotated[float, Field(alias="LINEAR_SCALE_CAP")]
-    linear_c_base: Annotated[float, Field(alias="LINEAR_CBASE")]
-    smile_base_cap: Annotated[float, Field(alias="ABS_SCALE_CAP")]
-    smile_c_base: Annotated[float, Field(alias="ABS_CBASE")]
-    min_k_star: Annotated[float, Field(alias="MIN_K_STAR", ge=0.0)]
-    width_scale: Annotated[float, Field(alias="MIN_WIDTH_SCALE")]
-    vol_static: Annotated[float, Field(alias="VOL_PARAM_STATIC")]
-    vol_scale: Annotated[float, Field(alias="VOL_PARAM_SCALE")]
+    linear_base_cap: Annotated[Factor, Field(alias="LINEAR_SCALE_CAP")]
+    linear_c_base: Annotated[Factor, Field(alias="LINEAR_CBASE")]
+    smile_base_cap: Annotated[Factor, Field(alias="ABS_SCALE_CAP")]
+    smile_c_base: Annotated[Factor, Field(alias="ABS_CBASE")]
+    min_k_star: Annotated[float, Field(alias="MIN_K_STAR", ge=0.0, le=1e3)]
+    width_scale: Annotated[Factor, Field(alias="MIN_WIDTH_SCALE")]
+    vol_static: Annotated[Factor, Field(alias="VOL_PARAM_STATIC")]
+    vol_scale: Annotated[Factor, Field(alias="VOL_PARAM_SCALE")]
 
 
 class VolShock(Part):
@@ -53,8 +59,8 @@ class VolShock(Part):
     up: Annotated[NotNegative, Field(alias="VOLRANGEUP")]
     up_floor: Annotated[NotNegative, Field(alias="MIN_VOL_EVAL_SHOCKED")]
     down: Annotated[NotNegative, Field(alias="VOLRANGEDOWN")]
-    short_power: Annotated[float, Field(alias="SHORTTERMPOWER")]
-    long_power: Annotated[float, Field(alias="LONGTERMPOWER")]
+    short_power: Annotated[Power, Field(alias="SHORTTERMPOWER")]
+    long_power: Annotated[Power, Field(alias="LONGTERMPOWER")]
     floor_days: Annotated[NotNegative, Field(alias="DTE_FLOOR")]
 
 
@@ -63,12 +69,12 @@ class Margin(Part):
 
     maintenance_factor: Annotated[NotNegative, Field(alias="MM_LOSS_FACTOR")]
     initial_factor: Annotated[NotNegative, Field(alias="IM_LOSS_FACTOR")]
-    short_mult: Annotated[float, Field(alias="SHORT_RATE_MULTSCALE")]
-    long_mult: Annotated[float, Field(alias="LONG_RATE_MULTSCALE")]
-    short_add: Annotated[float, Field(alias="SHORT_RATE_ADDSCALE")]
-    long_add: Annotated[float, Field(alias="LONG_RATE_ADDSCALE")]
-    long_base: Annotated[float, Field(alias="BASE_STATIC_DISCOUNT")]
-    short_base: Annotated[float, Field(alias="BASE_STATIC_DISCOUNT_NEG")]
+    short_mult: Annotated[Exponent, Field(alias="SHORT_RATE_MULTSCALE")]
+    long_mult: Annotated[Exponent, Field(alias="LONG_RATE_MULTSCALE")]
+    short_add: Annotated[Exponent, Field(alias="SHORT_RATE_ADDSCALE")]
+    long_add: Annotated[Exponent, Field(alias="LONG_RATE_ADDSCALE")]
+    long_base: Annotated[Factor, Field(alias="BASE_STATIC_DISCOUNT")]
+    short_base: Annotated[Factor, Field(alias="BASE_STATIC_DISCOUNT_NEG")]
 
 
 class BasisContingency(Part):
@@ -89,10 +95,10 @@ class OtherContingency(Part):
     confidence_margin: Annotated[NotNegative, Field(alias="CONF_MARGIN")]
     mm_perp: Annotated[NotNegative, Field(alias="MM_PERP_PERCENT")]
     im_perp: Annotated[NotNegative, Field(alias="IM_PERP_PERCENT")]
-    im_perp_normal: Annotated[float | None, Field(alias="IM_PERP_PERCENT_NORMAL")] = None
+    im_perp_normal: Annotated[Factor | None, Field(alias="IM_PERP_PERCENT_NORMAL")] = None
     mm_option: Annotated[NotNegative, Field(alias="MM_OPTION_PERCENT")]
     im_option: Annotated[NotNegative, Field(alias="IM_OPTION_PERCENT")]
-    im_option_normal: Annotated[float | None, Field(alias="IM_OPTION_PERCENT_NORMAL")] = None
+    im_option_normal: Annotated[Factor | None, Field(alias="IM_OPTION_PERCENT_NORMAL")] = None
 
 
 class Parameters(Part):

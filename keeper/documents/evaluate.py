@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from keeper.documents.fit import check_fit, left_out
+from keeper.documents.fit import check_fit
 from keeper.documents.market import MarketDocument
 from keeper.documents.names import parse
 from keeper.documents.portfolio import OrdersDocument, PortfolioDocument
 from keeper.documents.priced import Priced
 from keeper.documents.quoted import with_quotes
 from keeper.documents.read import read_document
+from keeper.documents.remarks import remarks
 from keeper.documents.to_market import price_market
 from keeper.documents.to_portfolio import portfolio_of
 from keeper.documents.trade import Fill, traded
@@ -87,7 +88,7 @@ def evaluate(
         after=after,
         sizes={} if isinstance(account, Unpriced) else sizes_of(account),
         fills=fills,
-        notes=left_out(preset, market) + _notes(before if after is None else after),
+        notes=remarks(preset, market, portfolio, names) + _notes(before if after is None else after),
     )
 
 
@@ -111,14 +112,27 @@ def _required(preset: Preset, account: Portfolio | Unpriced, priced: Priced) -> 
 
 
 def compare_files(
-    presets: Iterable[Preset], market: Path, portfolio: Path, orders: Path | None = None
+    presets: Iterable[Preset],
+    market: Path,
+    portfolio: Path,
+    orders: Path | None = None,
+    *,
+    begun: Callable[[Preset], None] = lambda _: None,
 ) -> dict[str, Evaluation | BadInput]:
     """`evaluate_files` under each preset; one that has no rule for the documents answers with its refusal.
+
+    Args:
+        presets: in the order of the answer.
+        market: file of the market.
+        portfolio: file of the account.
+        orders: file of what-if orders.
+        begun: told of each preset before it is looked at.
 
     Raises: `BadInput` if none of them has one.
     """
     found: dict[str, Evaluation | BadInput] = {}
     for preset in presets:
+        begun(preset)
         try:
             found[preset.name] = evaluate_files(preset, market, portfolio, orders)
         except BadInput as refused:

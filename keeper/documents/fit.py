@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 from keeper.documents.market import MarketDocument
 from keeper.documents.names import InstrumentName, Kind
+from keeper.documents.numbers import LATEST_S
 from keeper.documents.portfolio import PortfolioDocument
 from keeper.errors import BadInput
-from keeper.risk.kernel.preset import Currency, Preset
-from keeper.risk.kernel.rows import Depegs, Historical, Linear, Scanned, Simulated, Thresholds
+from keeper.risk.kernel.preset import Currency, Netting, Preset
+from keeper.risk.kernel.rows import Depegs, Historical, Linear, Listed, Scanned, Simulated, Thresholds
 
 #: Rows that are made from a market's history.
 OF_HISTORY = (Historical, Simulated)
@@ -29,22 +30,18 @@ def check_fit(
     Raises: `BadInput` naming the field.
     """
     traded = tuple(dict.fromkeys(names))
-    involved = _involved(traded, market, portfolio)
-    _check_currency(preset, portfolio, involved)
+    involved = involved_in(traded, market, portfolio)
+    _check_expiries(market, traded)
+    _check_currency(preset, market, portfolio, involved)
     _check_rules(preset, traded)
+    _check_debts(preset, market, portfolio)
     _check_ranges(preset, market, involved)
     _check_history(preset, market, involved)
 
 
-def left_out(preset: Preset, market: MarketDocument) -> tuple[str, ...]:
-    """What a preset would look at and cannot, since the market names no history: what that would require, is not."""
-    if any(one.history is not None for one in market.underlyings.values()):
-        return ()
-    absent = [block.name for block in preset.blocks if isinstance(block.rows, OF_HISTORY)]
-    return (f"without {', '.join(absent)}: no underlying of the market names a history",) if absent else ()
-
-
-def _involved(names: Iterable[InstrumentName], market: MarketDocument, portfolio: PortfolioDocument) -> tuple[str, ...]:
+def involved_in(
+    names: Iterable[InstrumentName], market: MarketDocument, portfolio: PortfolioDocument
+) -> tuple[str, ...]:
     """Underlyings that the account or its orders depend on, in the market's order."""
     of_tokens = {
         market.collaterals[symbol].underlying for symbol in portfolio.collateral if symbol in market.collaterals
@@ -53,7 +50,19 @@ def _involved(names: Iterable[InstrumentName], market: MarketDocument, portfolio
     return tuple(symbol for symbol in market.underlyings if symbol in involved)
 
 
-def _check_currency(preset: Preset, portfolio: PortfolioDocument, involved: tuple[str, ...]) -> None:
+def _check_expiries(market: MarketDocument, traded: tuple[InstrumentName, ...]) -> None:
+    listed = [
+        (one.expiry_s, f"market: expiry {one.expiry}") for of in market.underlyings.values() for one in of.expiries
+    ]
+    named = [(name.expiry_s, f"portfolio: positions: {name}") for name in traded if name.expiry_s is not None]
+    for expiry_s, where in (*listed, *named):
+        if expiry_s - market.as_of_s > LATEST_S:
+            raise BadInput(f"{where} is more than a hundred years after as_of", hint="correct the year")
+
+
+def _check_currency(
+    preset: Preset, market: MarketDocument, portfolio: PortfolioDocument, involved: tuple[str, ...]
+) -> None:
     if preset.currency is Currency.USD:
         if portfolio.currency != "USD":
             raise BadInput(
@@ -68,6 +77,11 @@ def _check_currency(preset: Preset, portfolio: PortfolioDocument, involved: tupl
             hint="write one portfolio per coin",
         )
     coin = involved[0] if involved else portfolio.currency
+    if coin not in market.underlyings:
+        raise BadInput(
+            f"portfolio: currency: {preset.name} counts in the coin of an underlying, and the market has no {coin}",
+            hint=f"take one of: {', '.join(market.underlyings)}",
+        )
     if portfolio.currency != coin:
         raise BadInput(
             f"portfolio: currency: {preset.name} counts in {coin}, the portfolio in {portfolio.currency}",
@@ -91,6 +105,30 @@ def _check_rules(preset: Preset, traded: tuple[InstrumentName, ...]) -> None:
             f"portfolio: positions: {preset.name} has no rule for {stranger}, only for {known}",
             hint="take it out, or value it under another preset",
         )
+
+
+def _check_debts(preset: Preset, market: MarketDocument, portfolio: PortfolioDocument) -> None:
+    """A debt in a token loses when the token rises: where no row can make it rise, it would cost nothing."""
+    if any(isinstance(block.rows, Thresholds) for block in preset.blocks):
+        return
+    moves = any(
+        block.netting is Netting.ACCOUNT and isinstance(block.rows, Scanned | Listed | Linear)
+        for block in preset.blocks
+    )
+    for symbol, amount in portfolio.collateral.items():
+        if amount >= 0.0 or symbol not in market.collaterals:  # what the market does not know makes it unknown
+            continue
+        if not moves:
+            raise BadInput(
+                f"portfolio: collateral.{symbol}: {preset.name} has no rule for a debt in a token",
+                hint="write a debt in the settlement token as negative cash, or take keeper, aave or morpho",
+            )
+        if market.collaterals[symbol].underlying is None:
+            raise BadInput(
+                f"portfolio: collateral.{symbol}: {preset.name} has no rule for a debt in a token whose price follows "
+                "no underlying",
+                hint=f"name the underlying in the market's collaterals.{symbol}, or write it as negative cash",
+            )
 
 
 def _check_ranges(preset: Preset, market: MarketDocument, involved: tuple[str, ...]) -> None:

@@ -6,30 +6,38 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 
-from keeper.documents.names import parse_expiry
+from keeper.documents.numbers import (
+    NotNegative,
+    Positive,
+    Price,
+    Rate,
+    Share,
+    Vol,
+    Wide,
+    WideNotNegative,
+)
 from keeper.documents.read import Document, Part
+from keeper.domain.expiry import parse_expiry
 from keeper.errors import BadInput
 
-Positive = Annotated[float, Field(gt=0.0)]
-NotNegative = Annotated[float, Field(ge=0.0)]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Rate = Annotated[float, Field(ge=-1.0, le=5.0)]
+#: Of notional, over one funding period.
+FundingRate = Annotated[float, Field(ge=-10.0, le=10.0)]
 
 
 class Svi(Part):
     """Raw SVI of one expiry: w(k) = a + b·(ρ·(k − m) + √((k − m)² + σ²)), k = ln(strike / forward)."""
 
-    a: float
+    a: Wide
     """Level of total variance (variance times years)."""
-    b: NotNegative
+    b: WideNotNegative
     """Steepness of the wings."""
     rho: Annotated[float, Field(ge=-1.0, le=1.0)]
     """Turn: negative where puts are dearer."""
-    m: float
+    m: Wide
     """Log-moneyness around which the smile lies."""
-    sigma: NotNegative
+    sigma: WideNotNegative
     """Roundness at the bottom."""
-    tau_years: Positive | None = None
+    tau_years: Annotated[float, Field(ge=1e-9, le=100.0)] | None = None
     """Years with which a and b were fitted; from `as_of` to expiry if left out."""
 
 
@@ -38,11 +46,11 @@ class Quote(Part):
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["vol"]}, {"required": ["bid", "ask"]}]})
 
-    strike: Positive
+    strike: Price
     """USD."""
     kind: Annotated[str, Field(pattern="^[CP]$")] = "C"
     """C or P; of both at one strike the one out of the money counts."""
-    vol: Positive | None = None
+    vol: Vol | None = None
     """Mark, annual, as a fraction: 0.65 is 65 %."""
     bid: NotNegative | None = None
     """Premium, USD."""
@@ -61,7 +69,7 @@ class Smile(Part):
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
-    flat: Positive | None = None
+    flat: Vol | None = None
     """One annual volatility for every strike: 0.65 is 65 %."""
     svi: Svi | None = None
     """Raw SVI."""
@@ -90,12 +98,14 @@ class Expiry(Part):
 
     expiry: str
     """20260327, 2026-03-27, 27MAR26 (08:00 UTC), or 20260327T1600."""
-    forward: Positive | None = None
+    forward: Price | None = None
     """Of the settlement price; spot·e^(rate·years) if left out."""
     rate: Rate | None = None
     """Annual, continuous, for discounting; the underlying's if left out."""
     smile: Smile | None = None
     """Volatilities; the underlying's if left out."""
+    vol_half_spread: Annotated[float, Field(ge=0.0, le=1e3)] = 0.0
+    """Half of ask less bid of its volatilities: 0.01 where they are 60 % and 62 %.  What closing its options costs."""
     confidence: Confidence | None = None
     """The oracle's, where it differs from the underlying's."""
 
@@ -116,18 +126,18 @@ class Expiry(Part):
 class Perp(Part):
     """The perpetual of one underlying."""
 
-    price: Positive | None = None
+    price: Price | None = None
     """Mark; spot if left out."""
-    funding_rate: float = 0.0
+    funding_rate: FundingRate = 0.0
     """What longs pay shorts over one funding period, as a fraction of notional."""
 
 
 class Book(Part):
     """Resting orders, best first: [price, size] each, sizes in units of the underlying."""
 
-    bids: tuple[tuple[Positive, Positive], ...] = ()
+    bids: tuple[tuple[Price, Positive], ...] = ()
     """Where a long is closed; prices descending."""
-    asks: tuple[tuple[Positive, Positive], ...] = ()
+    asks: tuple[tuple[Price, Positive], ...] = ()
     """Where a short is closed; prices ascending."""
 
     @model_validator(mode="after")
@@ -145,7 +155,7 @@ class ScanRange(Part):
 
     price: Annotated[float, Field(gt=0.0, lt=1.0)]
     """Price scan range, fraction of spot."""
-    vol_up: NotNegative
+    vol_up: Annotated[float, Field(ge=0.0, le=1e3)]
     """Full rise of a 30-day volatility, relative: 0.45 is up by 45 %."""
     vol_down: Share
     """Full fall of it, relative."""
@@ -154,11 +164,11 @@ class ScanRange(Part):
 class Underlying(Part):
     """One underlying and all that is listed on it."""
 
-    spot: Positive
+    spot: Price
     """Index price, USD."""
     rate: Rate = 0.0
     """Annual, continuous: grows forwards that are not given, and discounts."""
-    vol: Positive | None = None
+    vol: Vol | None = None
     """Annual volatility of options whose expiry has no smile: 0.65 is 65 %.  With it any expiry can be priced, without
     it those of `expiries`."""
     expiries: tuple[Expiry, ...] = ()
@@ -174,7 +184,7 @@ class Underlying(Part):
     """File of past 30-day at-the-money volatilities, with a time and a vol: volatilities then move as they did."""
     scan_range: ScanRange | None = None
     """Calibrated range; the preset's own if left out."""
-    daily_vol: Positive | None = None
+    daily_vol: Vol | None = None
     """Volatility of a day's return, as a fraction; from the history if left out."""
     adv: Positive | None = None
     """Average volume of a day, in units of the underlying."""
@@ -184,6 +194,10 @@ class Underlying(Part):
     """What the depth could absorb in a liquidation of it all, in units of the underlying."""
     book: Book = Book()
     """Depth near spot."""
+    sell_crowding: Share = 0.0
+    """Delta-weighted skew of liquidity: how much of the bids everybody who is net long would need, from 0 to 1."""
+    buy_crowding: Share = 0.0
+    """The same of the asks, by everybody who is net short."""
     confidence: Confidence = Confidence()
     """The oracle's."""
 
@@ -201,7 +215,7 @@ class Collateral(Part):
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["price"]}, {"required": ["underlying"]}]})
 
-    price: Positive | None = None
+    price: Price | None = None
     """USD; spot of `underlying` if left out."""
     underlying: str | None = None
     """The underlying whose price it follows, such as ETH for WETH: it moves with it in every scenario."""
@@ -237,8 +251,10 @@ class MarketDocument(Document):
 
     as_of: AwareDatetime
     """The time of valuation, ISO 8601 with its zone: 2026-01-15T12:00:00Z."""
-    stable_price: Positive = 1.0
+    stable_price: Price = 1.0
     """Of the settlement token, USD."""
+    settlement: str | None = None
+    """Which token that is, such as USDC: `keeper` then asks what would happen if it lost its peg."""
     underlyings: Annotated[dict[str, Underlying], Field(min_length=1)]
     """By symbol, as instruments name it."""
     collaterals: dict[str, Collateral] = Field(default_factory=dict)

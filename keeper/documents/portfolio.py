@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from keeper.documents.market import NotNegative, Positive
 from keeper.documents.names import InstrumentName, Kind, parse
+from keeper.documents.numbers import LEAST_PRICE, NotNegative, Number, Positive, Price
 from keeper.documents.read import Document, Part
 from keeper.errors import BadInput
 
@@ -24,11 +24,11 @@ class Position(Part):
 
     instrument: str
     """ETH-PERP, ETH-20260327, ETH-20260327-3000-C, or as Deribit writes them."""
-    size: float
+    size: Number
     """In units of the underlying; of an inverse perpetual or future its worth in coin today.  Short is negative."""
-    entry_price: Positive | None = None
+    entry_price: Price | None = None
     """Of a perpetual or future: its profit since then counts as equity; left out, it is settled already."""
-    funding: float = 0.0
+    funding: Number = 0.0
     """Of a perpetual: accrued and not yet paid, in the currency of cash; what the account receives is positive."""
 
     @model_validator(mode="after")
@@ -47,9 +47,9 @@ class PortfolioDocument(Document):
     currency: str = "USD"
     """In what `cash` and `funding` are counted: USD; or a coin, such as ETH, where the venue settles in it.  Perpetuals
     and futures of a coin account are inverse."""
-    cash: float = 0.0
+    cash: Number = 0.0
     """Of the settlement token; a debt is negative."""
-    collateral: dict[str, float] = Field(default_factory=dict)
+    collateral: dict[str, Number] = Field(default_factory=dict)
     """Amount of each token, by the market's symbol; a debt is negative."""
     positions: tuple[Position, ...]
     """In any order; several lots of one instrument add up."""
@@ -69,7 +69,8 @@ class Order(Part):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
-        if _named(self.instrument).kind in {Kind.PERP, Kind.FUTURE} and self.price == 0.0:
+        costs_nothing = self.price is not None and self.price < LEAST_PRICE
+        if _named(self.instrument).kind in {Kind.PERP, Kind.FUTURE} and costs_nothing:
             raise ValueError("only an option can cost nothing")
         return self
 

@@ -7,6 +7,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Final
 
+from pydantic import ValidationError
+
 from keeper.documents import market as doc
 from keeper.documents.names import expiry_name
 from keeper.documents.volatility import YEAR_S
@@ -75,10 +77,18 @@ def _quote(quote: Quote, worth: float) -> doc.Quote | None:
     """One row of the chain; None if it says no volatility."""
     if quote.mark_vol is None and (quote.bid is None or quote.ask is None):
         return None
-    return doc.Quote(
-        strike=quote.strike,
-        kind="C" if quote.is_call else "P",
-        vol=quote.mark_vol,
-        bid=None if quote.bid is None else quote.bid * worth,
-        ask=None if quote.ask is None else quote.ask * worth,
-    )
+    try:
+        return doc.Quote(
+            strike=quote.strike,
+            kind="C" if quote.is_call else "P",
+            vol=quote.mark_vol,
+            bid=None if quote.bid is None else quote.bid * worth,
+            ask=None if quote.ask is None else quote.ask * worth,
+        )
+    except ValidationError as error:
+        wrong = error.errors(include_url=False)[0]
+        raise BadInput(
+            f"market: quotes_file: the quote of strike {quote.strike:g} for {expiry_name(quote.expiry_s)} has "
+            f"{wrong['loc'][-1] if wrong['loc'] else 'numbers'} {wrong['input']}: {wrong['msg'].lower()}",
+            hint="correct or remove that row",
+        ) from None

@@ -40,6 +40,8 @@ class Document(Part):
 #: Documents nest less than this.  A parser that recurses in C does not survive any depth: py-evm, where it is imported,
 #: raises Python's own limit beyond what the stack holds.
 DEEPEST: Final = 100
+#: Of a whole number; Python itself refuses to read thousands of them.
+MOST_DIGITS: Final = 400
 _BRACKETS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}]')
 
 D = TypeVar("D", bound=Part)
@@ -63,7 +65,7 @@ def read_json(path: Path) -> Any:
     if _depth(text) > DEEPEST:
         raise BadInput(f"{path}: nested more than {DEEPEST} deep", hint="compare with: keeper margin --example DIR")
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_whole)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise BadInput(
@@ -110,6 +112,12 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
         raise _Bad(f"the key {next(key for key in keys if keys.count(key) > 1)!r} is given twice")
     return tree
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise _Bad(f"a number of {len(digits)} digits")
+    return int(digits)
 
 
 def _no_constant(name: str) -> Any:

@@ -9,8 +9,10 @@ from pathlib import Path
 from keeper.documents import market as doc
 from keeper.documents.history import daily_volatility, joint_history
 from keeper.documents.names import InstrumentName, expiry_name
+from keeper.documents.numbers import LARGEST, LEAST_PRICE
 from keeper.documents.priced import Priced
 from keeper.documents.volatility import YEAR_S, NoVol, slices_of
+from keeper.errors import BadInput
 from keeper.risk.kernel import market as kernel
 from keeper.risk.surface.smile import Slice
 
@@ -46,6 +48,7 @@ def price_market(
             underlyings=tuple(underlyings),
             collaterals=tuple(_collateral(symbol, token, document) for symbol, token in document.collaterals.items()),
             stable=document.stable_price,
+            settlement=document.settlement,
             history=history,
         ),
         smiles=smiles,
@@ -55,18 +58,27 @@ def price_market(
 
 def _expiry(underlying: doc.Underlying, written: doc.Expiry | None, *, expiry_s: int, now_s: float) -> kernel.Expiry:
     seconds = expiry_s - now_s
-    rate, forward, sure = underlying.rate, None, underlying.confidence
+    rate, forward, sure, spread = underlying.rate, None, underlying.confidence, 0.0
     if written is not None:
         rate = underlying.rate if written.rate is None else written.rate
-        forward, sure = written.forward, written.confidence or sure
+        forward, sure, spread = written.forward, written.confidence or sure, written.vol_half_spread
+    if forward is None:
+        forward = underlying.spot * math.exp(rate * seconds / YEAR_S)
+        if not LEAST_PRICE <= forward <= LARGEST:
+            raise BadInput(
+                f"market: a rate of {rate:g} makes spot {underlying.spot:g} a forward of {forward:.3g} by "
+                f"{expiry_name(expiry_s)}",
+                hint="correct the rate or the expiry, or give that expiry a forward",
+            )
     return kernel.Expiry(
         name=expiry_name(expiry_s),
         seconds=seconds,
-        forward=underlying.spot * math.exp(rate * seconds / YEAR_S) if forward is None else forward,
+        forward=forward,
         rate=rate,
         forward_confidence=sure.forward,
         rate_confidence=sure.rate,
         vol_confidence=sure.vol,
+        vol_half_spread=spread,
     )
 
 
@@ -102,6 +114,8 @@ def _underlying(
             daily_volatility=daily_vol,
             open_interest_usd=_usd(one.open_interest, one.spot),
             safe_open_interest_usd=_usd(one.safe_open_interest, one.spot),
+            sell_crowding=one.sell_crowding,
+            buy_crowding=one.buy_crowding,
         ),
     )
 

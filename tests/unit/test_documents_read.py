@@ -125,9 +125,21 @@ def test_check__makes_no_sense__says_why(model, tree, said):
         ("[" * 100_000, "nested more than 100 deep"),
         ('{"a":' * 101 + "1" + "}" * 101, "nested more than 100 deep"),
         ('{"a": "' + "[" * 101 + '", "a": 1}', "given twice"),
+        ('{"a": ' + "9" * 5_000 + "}", "a number of 5000 digits"),
         ("\ud800".encode("utf-8", "surrogatepass"), "cannot be read"),
     ],
-    ids=["cut", "twice", "twice inside", "nan", "infinity", "deep", "objects", "brackets in a string", "no text"],
+    ids=[
+        "cut",
+        "twice",
+        "twice inside",
+        "nan",
+        "infinity",
+        "deep",
+        "objects",
+        "brackets in a string",
+        "digits",
+        "no text",
+    ],
 )
 def test_read_json__readers_would_disagree__refused(tmp_path: Path, text, said):
     path = tmp_path / "x.json"
@@ -143,11 +155,34 @@ def test_read_json__absent__says_how_to_begin(tmp_path: Path):
     assert "--example" in refused.value.hint
 
 
-@given(st.floats(min_value=1e-300, max_value=1e300))
+@given(st.floats(min_value=1e-12, max_value=1e15))
 def test_check__any_number__kept_to_the_last_bit(spot: float):
     """DOC-3: reading changes no number."""
     tree = {"as_of": "2026-01-15T12:00:00Z", "underlyings": {"ETH": {"spot": spot}}}
     assert check(tree, MarketDocument, where="x").underlyings["ETH"].spot == spot
+
+
+BEYOND = [
+    (("underlyings", "ETH", "spot"), 1e308),
+    (("underlyings", "ETH", "spot"), 1e-308),
+    (("underlyings", "ETH", "rate"), 5.1),
+    (("underlyings", "ETH", "vol"), 1e4),
+    (("underlyings", "ETH", "expiries", 0, "forward"), 1e308),
+    (("underlyings", "ETH", "expiries", 0, "forward"), 1e-308),
+    ((*SVI, "m"), 1e300),
+    (("underlyings", "ETH", "adv"), 1e16),
+    (("underlyings", "ETH", "book"), {"bids": [[1e-300, 1]]}),
+    (("stable_price",), 1e-300),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), BEYOND)
+def test_check__beyond_any_market__refused_by_reader_and_schema(path, value):
+    """A slip of the pen is not computed with: what overflows later is a defect, and this is none."""
+    tree = changed(MARKET, path, value)
+    assert not VALIDATOR.is_valid(tree)
+    with pytest.raises(BadInput, match=r"underlyings\.ETH|stable_price"):
+        check(tree, MarketDocument, where="m.json")
 
 
 def test_schema__itself__is_one():

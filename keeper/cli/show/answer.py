@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 
 from rich.console import Console
+from rich.status import Status
 
 
 def console() -> Console:
@@ -16,6 +18,13 @@ def console() -> Console:
     return out
 
 
+def working(what: str) -> Status:
+    """Shows a line on stderr while something takes long, where a person is looking."""
+    return Console(stderr=True).status(what)
+
+
 def answer(tree: Mapping[str, object], *, indent: int | None = 2) -> None:
     """One JSON object on stdout; with `indent=None` on one line, for streams."""
-    print(json.dumps(tree, indent=indent, ensure_ascii=False, allow_nan=False), flush=True)
+    # Where stdout has no Unicode letters are escaped: JSON loses nothing by it.
+    plain = not (sys.stdout.encoding or "utf-8").lower().replace("-", "").startswith("utf")
+    print(json.dumps(tree, indent=indent, ensure_ascii=plain, allow_nan=False), flush=True)

@@ -86,8 +86,12 @@ def _head(title: str, final: Requirement | Unpriced, whose: str) -> RenderableTy
             body.append(amount_words(amount, final.currency), "bold")
         body.append(f" {final.currency}", "bright_black")
         if final.debt > 0.0:
-            body.append(f"\ndebt {amount_words(final.debt, final.currency)}   health factor ")
-            body.append(health_words(final.health_factor), "bold")
+            body.append(f"\ndebt {amount_words(final.debt, final.currency)}")
+            if final.is_loan:
+                body.append("   health is the health factor: collateral at its thresholds over debt", "bright_black")
+            else:
+                body.append("   health factor ")
+                body.append(health_words(final.health_factor), "bold")
     return Panel(
         body,
         title=Text(f" {title} ", style="bold"),

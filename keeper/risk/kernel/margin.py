@@ -23,6 +23,7 @@ from keeper.risk.kernel.portfolio import Portfolio
 from keeper.risk.kernel.preset import Applies, Preset
 from keeper.risk.kernel.requirement import Level, Line, LineKind, Requirement, Unpriced, WorstRow
 from keeper.risk.kernel.revalue import revalue
+from keeper.risk.kernel.rows import Thresholds
 from keeper.risk.kernel.scenarios import Generator, NoRows
 from keeper.risk.kernel.size_charges import scan_edges
 from keeper.risk.kernel.tables import still, table
@@ -69,6 +70,7 @@ def margin(market: Market, portfolio: Portfolio, preset: Preset) -> Requirement 
         debt=debt(portfolio, legs, base),
         initial=_level(legs, for_im, preset.initial_factor, [(line, line.initial) for line in charged]),
         maintenance=_level(legs, for_mm, preset.maintenance_factor, [(line, line.maintenance) for line in charged]),
+        is_loan=any(isinstance(block.rows, Thresholds) for block in preset.blocks),
         notes=tuple(notes),
     )
 

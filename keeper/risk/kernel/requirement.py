@@ -80,6 +80,8 @@ class Requirement:
     """Negative cash and balances, as a positive number; equity counts it already."""
     initial: Level
     maintenance: Level
+    is_loan: bool = False
+    """Whether the preset is a lending market's: its health is the health factor."""
     notes: tuple[str, ...] = ()
     """What the preset looks at and could not use, and what stands in its place."""
 
@@ -105,7 +107,9 @@ class Requirement:
 
     @property
     def health(self) -> float:
-        """Equity / MM; 0 if insolvent, infinite where nothing is required."""
+        """Equity / MM; 0 if insolvent, infinite where nothing is required.  Of a loan its health factor."""
+        if self.is_loan:
+            return max(self.health_factor, 0.0)
         if self.equity < 0.0:
             return 0.0
         return self.equity / self.mm if self.mm > 0.0 else math.inf

@@ -59,11 +59,13 @@ def close_cost(one: charges.CloseCost, account: Account) -> Iterator[Charged]:
         levels = depth.bids if net > 0.0 else depth.asks
         edge = float(account.edges[i])
         if levels:
-            mid = (depth.bids[0][0] + depth.asks[0][0]) / 2 if depth.bids and depth.asks else underlying.spot
+            mid = _mid(depth, underlying.spot)
             side = liquidity.Depth(
                 prices=np.array([price for price, _ in levels]), sizes=np.array([size for _, size in levels]), mid=mid
             )
-            usd, how = float(liquidity.book_cost(side, abs(net), edge=edge)), "book"
+            # What the book does not hold pays the edge of spot, however far below it a lone offer lies.
+            rest = edge * max(1.0, underlying.spot / mid)
+            usd, how = float(liquidity.book_cost(side, abs(net), edge=rest)), "book"
         elif depth.daily_volume_usd is not None and depth.daily_volatility is not None:
             cost = liquidity.impact_cost(
                 abs(net),
@@ -78,6 +80,13 @@ def close_cost(one: charges.CloseCost, account: Account) -> Iterator[Charged]:
             continue
         amount = usd * float(account.units[i]) / underlying.spot
         yield rated(f"close-out {underlying.symbol}", one, amount, f"net delta {net:+.6g}, {how}")
+
+
+def _mid(depth: Liquidity, spot: float) -> float:
+    """Of a book; where one side is missing spot, or the side's best level if that is better: no gain is charged."""
+    if depth.bids and depth.asks:
+        return depth.bids[0][0] / 2 + depth.asks[0][0] / 2
+    return max(spot, depth.bids[0][0]) if depth.bids else min(spot, depth.asks[0][0])
 
 
 def crowded(one: charges.Crowding, account: Account) -> Iterator[Charged]:
