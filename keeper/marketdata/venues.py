@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Final
 
 from keeper.errors import Retry
 from keeper.marketdata.book_summary import read_summary
 from keeper.marketdata.chain import Chain
 from keeper.marketdata.quotes_file import QuoteFile, load_quotes
 from keeper.marketdata.web import get_json, host_of
+
+#: Longer than its time-out an answer is waited for, seconds: to read what has come.
+SPARE_S: Final = 1.0
 
 
 class BookSummary:
@@ -24,13 +30,38 @@ class BookSummary:
     def __init__(self, url: str, *, timeout_s: float) -> None:
         self.name = host_of(url)
         self._url, self._timeout_s = url, timeout_s
+        self._asking: threading.Thread | None = None
 
     def fetch(self, underlying: str) -> Chain:
         """See `Venue.fetch`."""
         # Options that settle in a dollar coin are named SOL_USDC-… and listed under that coin.
         query = {"currency": underlying.rpartition("_")[2], "kind": "option"}
-        tree = get_json(self._url, query, timeout_s=self._timeout_s)
-        return read_summary(tree, source=self.name, underlying=underlying)
+        return read_summary(self._ask(query), source=self.name, underlying=underlying)
+
+    def _ask(self, query: Mapping[str, str]) -> Any:
+        """The answer, waited for in another thread: neither a resolver nor headers that drip know our time-out.
+
+        One that never ends costs that thread and no second, and holds up no exit of the process.
+        """
+        if self._asking is not None and self._asking.is_alive():
+            raise Retry(f"{self.name} has not ended its last answer yet")
+        found: list[Any] = []
+        failed: list[Exception] = []
+
+        def ask() -> None:
+            try:
+                found.append(get_json(self._url, query, timeout_s=self._timeout_s))
+            except Exception as error:  # noqa: BLE001 - it is raised below, where somebody waits for it
+                failed.append(error)
+
+        self._asking = threading.Thread(target=ask, name="quotes", daemon=True)
+        self._asking.start()
+        self._asking.join(self._timeout_s + SPARE_S)
+        if failed:
+            raise failed.pop()  # not kept: what it holds, a socket perhaps, goes when it is dealt with
+        if not found:
+            raise Retry(f"{self.name} did not finish its answer in time")
+        return found.pop()
 
 
 class QuotesFile:

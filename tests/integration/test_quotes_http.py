@@ -167,6 +167,29 @@ def test_fetch__an_answer_without_end__given_up_in_time():
         fetch(drip, timeout_s=0.3)
 
 
+def test_fetch__headers_without_end__given_up_in_time_and_not_asked_beside(monkeypatch):
+    """No single read is slow, so no time-out of a socket strikes; whoever waits is let go, and one thread is all."""
+    monkeypatch.setattr("keeper.marketdata.venues.SPARE_S", 0.1)
+    leave = threading.Event()
+
+    def endless(handler):
+        handler.wfile.write(b"HTTP/1.0 200 OK\r\nX-Slow: ")
+        while not leave.wait(0.01):
+            handler.wfile.write(b"x")
+
+    with a_server(endless) as (url, asked):
+        venue = BookSummary(url, timeout_s=0.2)
+        try:
+            with pytest.raises(Retry, match="did not finish its answer in time"):
+                venue.fetch("ETH")
+            with pytest.raises(Retry, match="has not ended its last answer yet"):
+                venue.fetch("BTC")
+        finally:
+            leave.set()
+            venue._asking.join(30)
+    assert len(asked) == 1
+
+
 def test_fetch__too_long__given_up(monkeypatch):
     monkeypatch.setattr(web, "MAX_BYTES", 1_000)
     with pytest.raises(Retry, match="answered more than"):
