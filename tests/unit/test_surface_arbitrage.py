@@ -138,3 +138,23 @@ def test_quoted_smile__arbitrage_in_the_quotes__found():
     bump = QuotedSmile(k=(-0.2, 0.0, 0.1, 0.2), vol=(0.6, 0.5, 0.62, 0.5))
     one = Slice(expiry_s=30 * DAY_S, years=30 / 365, forward=100.0, smile=bump)
     assert Kind.BUTTERFLY in {v.kind for v in check([one])}
+
+
+@pytest.mark.parametrize("rho", [-1.0, 1.0, -1.0 + 1e-12])
+@pytest.mark.parametrize("sigma", [1e-3, 0.1, 0.9])
+@pytest.mark.parametrize("a", [0.0, 1e-4, 0.02])
+def test_check__wing_that_levels_out__is_no_arbitrage(rho, sigma, a):
+    """SRF-10: at ρ = ±1 one wing falls towards a for ever and never below: no law is broken there."""
+    svi = Svi(a=a, b=0.02, rho=rho, m=0.05, sigma=sigma)
+    far = [v for v in check([a_slice(30, svi), a_slice(60, svi.scaled(1.3))]) if abs(v.k) > 20.0]
+    assert far == []
+
+
+def test_check__calendar_far_out__said_in_words():
+    """Where the worst point is the end of the grid, it is said from where on; where all of it is far out, that."""
+    near = Svi(a=0.001, b=0.02, rho=0.0, m=0.0, sigma=0.1)
+    far = Svi(a=0.03, b=0.015, rho=0.2, m=0.0, sigma=0.1)
+    (found,) = check([a_slice(5, near), a_slice(50, far)])
+    assert str(found) == "calendar: total variance 37.1 % below the expiry before from k = -3.638 on"
+    (found,) = check([a_slice(5, near), a_slice(50, Svi(a=0.5, b=0.0195, rho=-0.01, m=0.0, sigma=0.1))])
+    assert str(found) == "calendar: left wing less steep by 0.000305 than that before: they cross far out"

@@ -33,8 +33,11 @@ Floats = npt.NDArray[np.float64]
 LEE_SLOPE: Final = 2.0
 #: What float64 may lose; g is of order 1.
 _G_SLACK: Final = 1e-9
-#: Relative to the total variance at the same k.
+#: Relative to the total variance at the same k, and what a hyperbola loses at ±`FAR` by cancellation.
 _W_SLACK: Final = 1e-9
+_W_NOISE: Final = 1e-13
+#: A hyperbola levels out by half of its bend times its distance; half as much again, since it may lie off the middle.
+_LEVELS_OUT: Final = 0.75 * FAR
 #: Minima of g and of the rise of variance below these are looked at more closely, at so many points each.
 _G_CLOSE: Final = 0.05
 _RISE_CLOSE: Final = 1e-2
@@ -65,6 +68,8 @@ class Violation:
     """Log-moneyness of the worst point; of a wing ±`FAR`."""
     amount: float
     """How far below its bound: of g; of the slope; of total variance, relative to the earlier expiry's."""
+    nearest_k: float | None = None
+    """Of a calendar violation, log-moneyness of the broken point nearest to the forward."""
     shock: str = ""
     """After which shock; empty for the surface as it is."""
 
@@ -72,11 +77,21 @@ class Violation:
         """A sentence without the expiry."""
         after = f" after {self.shock}" if self.shock else ""
         if self.kind is Kind.BUTTERFLY:
-            return f"butterfly{after}: g = {-self.amount:.3g} at k = {self.k:+.3f}"
+            return f"butterfly{after}: g = {-self.amount:.3g} {self._where()}"
         if self.kind is Kind.LEE:
             side = "right" if self.k > 0 else "left"
             return f"Lee wing{after}: {side} slope {LEE_SLOPE + self.amount:.3g} > {LEE_SLOPE:g}"
-        return f"calendar{after}: total variance {self.amount:.2%} below the expiry before at k = {self.k:+.3f}"
+        if self.nearest_k is None and abs(self.k) >= FAR:
+            side = "right" if self.k > 0 else "left"
+            return f"calendar{after}: {side} wing less steep by {self.amount:.3g} than that before: they cross far out"
+        return f"calendar{after}: total variance {100 * self.amount:.3g} % below the expiry before {self._where()}"
+
+    def _where(self) -> str:
+        if abs(self.k) < FAR:
+            return f"at k = {self.k:+.3f}"
+        if self.nearest_k is not None and abs(self.nearest_k) < FAR:
+            return f"from k = {self.nearest_k:+.3f} on"
+        return f"far out in the {'right' if self.k > 0 else 'left'} wing"
 
 
 def density_factor(k: Floats, w: Floats, slope: Floats, bend: Floats) -> Floats:
@@ -140,27 +155,43 @@ def _alone(one: Slice, grid: Floats) -> Iterator[Violation]:
     at = int(np.argmin(g))
     if g[at] < -_G_SLACK:
         yield Violation(kind=Kind.BUTTERFLY, expiry_s=one.expiry_s, k=float(grid[at]), amount=float(-g[at]))
-    for end, steep in ((-FAR, -slope[0]), (FAR, slope[-1])):
+    for end, steep, turn in ((-FAR, -slope[0], bend[0]), (FAR, slope[-1], bend[-1])):
         if steep > LEE_SLOPE + _G_SLACK:
             yield Violation(kind=Kind.LEE, expiry_s=one.expiry_s, k=end, amount=float(steep - LEE_SLOPE))
-        elif steep < -_G_SLACK:
-            # A straight wing that falls ends below zero.
+        elif steep < -_G_SLACK - _LEVELS_OUT * max(turn, 0.0):
+            # A straight wing that falls ends below zero; one that is levelling out (ρ = ±1) does not.
             yield Violation(kind=Kind.BUTTERFLY, expiry_s=one.expiry_s, k=end, amount=float(-steep))
 
 
 def _pair(near: Slice, far: Slice, grid: Floats) -> Iterator[Violation]:
-    before, slope_before, _ = near.smile.shape_at(grid, near.years)
-    after, slope_after, _ = far.smile.shape_at(grid, far.years)
-    rise = after / np.maximum(before, _TINY) - 1.0
+    before, slope_before, bend_before = near.smile.shape_at(grid, near.years)
+    after, slope_after, bend_after = far.smile.shape_at(grid, far.years)
+    rise = _rise(before, after)
+    turn = _LEVELS_OUT * np.maximum(bend_after - bend_before, 0.0)
+    gaps = ((-FAR, slope_after[0] - slope_before[0] - turn[0]), (FAR, slope_before[-1] - slope_after[-1] - turn[-1]))
     closer = between(grid, rise, below=_RISE_CLOSE)
     if len(closer):
-        w = far.smile.shape_at(closer, far.years)[0], near.smile.shape_at(closer, near.years)[0]
-        grid, rise = np.append(grid, closer), np.append(rise, w[0] / np.maximum(w[1], _TINY) - 1.0)
+        w = near.smile.shape_at(closer, near.years)[0], far.smile.shape_at(closer, far.years)[0]
+        grid, rise = np.append(grid, closer), np.append(rise, _rise(*w))
     at = int(np.argmin(rise))
     where, amount = float(grid[at]), float(-rise[at])
-    for end, gap in ((-FAR, slope_after[0] - slope_before[0]), (FAR, slope_before[-1] - slope_after[-1])):
+    broken = grid[rise < -_W_SLACK]
+    nearest = float(broken[np.argmin(np.abs(broken))]) if len(broken) else None
+    for end, gap in gaps:
         # Straight lines that approach each other cross somewhere beyond.
         if amount <= _W_SLACK and gap > _W_SLACK and not isinstance(far.smile, LiftedSmile):
             where, amount = end, float(gap)
     if amount > _W_SLACK:
-        yield Violation(kind=Kind.CALENDAR, expiry_s=far.expiry_s, earlier_s=near.expiry_s, k=where, amount=amount)
+        yield Violation(
+            kind=Kind.CALENDAR,
+            expiry_s=far.expiry_s,
+            earlier_s=near.expiry_s,
+            k=where,
+            amount=amount,
+            nearest_k=nearest,
+        )
+
+
+def _rise(before: Floats, after: Floats) -> Floats:
+    """Of total variance from one expiry to the next, relative."""
+    return np.asarray((after + _W_NOISE) / np.maximum(before, _TINY) - 1.0)
