@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -93,7 +93,7 @@ def calibrate(
     settings, origin = _settings(config)
     knobs = _knobs(settings.risk, level, horizon)
     in_force_ppm = _in_force(in_force)
-    histories = [_history(one) for one in prices or ()]
+    histories = _histories(prices or ())
     vols = [one for path in vol_history or () for one in vol_histories(path).values()]
     most = settings.quotes.max_per_expiry
     sheets = [one for path in surface or () for one in quote_sheets(path, max_per_expiry=most).items()]
@@ -156,10 +156,21 @@ def _in_force(percent: float | None) -> int | None:
     return round(percent * 10_000)
 
 
-def _history(given: str) -> PriceHistory:
-    """`FILE` or `NAME=FILE`."""
-    name, separator, file = given.partition("=")
-    return price_history(Path(file), name=name) if separator else price_history(Path(given))
+def _histories(given: Sequence[str]) -> list[PriceHistory]:
+    """Each of `FILE` or `NAME=FILE`.  Raises: `BadInput`, also for a name that is empty or there twice."""
+    histories: list[PriceHistory] = []
+    for one in given:
+        name, separator, file = one.partition("=")
+        if separator and not (name.strip() and file):
+            raise BadInput(f"--prices {one}: no {'file' if name.strip() else 'name'}", hint="write ETH=eth_1h.csv")
+        history = price_history(Path(file), name=name.strip()) if separator else price_history(Path(one))
+        if any(history.name == before.name for before in histories):
+            raise BadInput(
+                f"--prices {one}: there is a history of {history.name} already",
+                hint="tell them apart: --prices ETH=eth_1h.csv ETH-OLD=eth_old.csv",
+            )
+        histories.append(history)
+    return histories
 
 
 @contextmanager

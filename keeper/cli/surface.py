@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,8 @@ EXAMPLE = """keeper surface chain.parquet --currency ETH --plot eth.png
 keeper surface chain.csv.gz --snapshot 2026-02-05T21:29 --model ssvi --json
 keeper surface chain.parquet --all"""
 
+#: The year 5138: whoever writes more has not written seconds.
+FAR_FUTURE_S = 10**11
 #: Pictures that matplotlib draws without more.
 PICTURES = (".png", ".svg", ".pdf")
 
@@ -44,9 +47,10 @@ def surface(
 ) -> None:
     """Fit a chain of option quotes, find its arbitrage, repair or refuse.
 
-    Columns: snap (when quoted), expiry, strike, cp (C or P), fut (forward), bid and ask (premium over forward), iv
-    (mark volatility, 0.5 is 50 %); cur (underlying), index, mark, oi if there. Other names for them are known, other
-    columns are ignored; Deribit's get_book_summary_by_currency is read as it is.
+    Columns: snap (when quoted), expiry (a day alone, 2026-03-27 or 27MAR26, is 08:00 UTC), strike, cp (C or P), fut
+    (forward), bid and ask (premium over forward), iv (mark volatility, 0.5 is 50 %); cur (underlying), index, mark, oi
+    if there. Other names for them are known, other columns are ignored; Deribit's get_book_summary_by_currency is read
+    as it is.
 
     What counts: strikes with both a bid and an ask, out of the money or near it, within 8 deviations, not older than an
     hour; where a file has marks alone, all of them. They weigh by vega and spread. Errors are |model − mark| in vol
@@ -61,7 +65,9 @@ def surface(
     if plot is not None:
         _drawable(plot)
     file = quote_file(quotes)
-    name = (currency or file.underlyings[0]).upper()
+    if currency is not None and not currency.strip():
+        raise BadInput("--currency is empty", hint=f"choose one of {', '.join(file.underlyings)}, or leave it out")
+    name = (currency or file.underlyings[0]).strip().upper()
     if everything:
         if plot is not None:
             raise BadInput("--plot draws one snapshot, --all fits many", hint="leave one of them out")
@@ -119,8 +125,16 @@ def _at(times: tuple[int, ...], text: str) -> int:
         try:
             when = dt.datetime.fromisoformat(text)
         except ValueError:
-            raise BadInput(f"--snapshot {text}: is no time", hint="write 2026-02-05T21:29 or unix seconds") from None
-        asked = (when if when.tzinfo else when.replace(tzinfo=dt.UTC)).timestamp()
+            asked = math.nan
+        else:
+            asked = (when if when.tzinfo else when.replace(tzinfo=dt.UTC)).timestamp()
+    if not math.isfinite(asked):
+        raise BadInput(f"--snapshot {text}: is no time", hint="write 2026-02-05T21:29 or unix seconds")
+    if asked >= FAR_FUTURE_S:
+        raise BadInput(
+            f"--snapshot {text}: is beyond every calendar",
+            hint="write 2026-02-05T21:29 or unix seconds, no smaller unit",
+        )
     known = [time for time in times if time <= asked]
     if not known:
         first = dt.datetime.fromtimestamp(times[0], dt.UTC).isoformat()

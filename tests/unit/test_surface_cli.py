@@ -106,6 +106,10 @@ def test_surface__all__distribution(chain):
     [
         (["--currency", "SOL"], "no quotes on SOL"),
         (["--snapshot", "yesterday"], "is no time"),
+        (["--snapshot", "nan"], "--snapshot nan: is no time"),
+        (["--snapshot", "-inf"], "--snapshot -inf: is no time"),
+        (["--snapshot", "1e30"], "--snapshot 1e30: is beyond every calendar"),
+        (["--currency", ""], "--currency is empty"),
         (["--snapshot", "2020-01-01"], "the file begins at 2026-02-02T02:40:00"),
         (["--plot", "smile.doc"], "is no picture"),
         (["--all", "--plot", "x.png"], "draws one snapshot"),

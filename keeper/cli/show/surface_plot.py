@@ -15,9 +15,11 @@ from keeper.cli.show.surface import Answered, model_name
 from keeper.cli.show.words import day, utc
 
 INK, FAINT = "#1f2933", "#9aa5b1"
-#: Near expiries are warm, far ones cold; the ends that vanish on white are cut off.
-MAP: Final = "plasma"
-ENDS: Final = (0.82, 0.02)
+#: Near expiries are warm, far ones cold, through as many hues as there are; the ends that are nearly black are cut off,
+#: and every colour is darkened, or yellow would vanish on white.
+MAP: Final = "turbo"
+ENDS: Final = (0.93, 0.06)
+DARKENED: Final = 0.85
 #: The picture shows this much beyond the last quote, in deviations.
 BEYOND: Final = 0.5
 
@@ -53,7 +55,7 @@ def draw(found: Answered, path: Path) -> None:
         left, right = figure.subplots(1, 2)
         ends = [k for fit, _ in found.rows for k in (fit.k[0], fit.k[-1])]
         whole = np.linspace(min(ends), max(ends), 500)
-        colours = mpl.colormaps[MAP](np.linspace(*ENDS, max(2, len(found.rows))))
+        colours = mpl.colormaps[MAP](np.linspace(*ENDS, max(2, len(found.rows)))) * [DARKENED, DARKENED, DARKENED, 1.0]
         for (fit, slice_), colour in zip(found.rows, colours, strict=False):
             k, vol = np.array(fit.k), np.array(fit.vol)
             deviation = float(np.sqrt(slice_.total_variance(0.0)))
@@ -76,13 +78,14 @@ def draw(found: Answered, path: Path) -> None:
             alignment="left",
             prop={"family": "monospace", "size": 8.5},
         )
-        figure.suptitle(
+        title = figure.suptitle(
             f"{found.underlying} implied volatility, {model_name(found.fitted.model)}, {utc(found.time_s)}",
-            x=0.01,
             ha="left",
             fontsize=13,
             fontweight="bold",
         )
+        figure.draw_without_rendering()  # lays the panels out, so that the title can begin where they do
+        title.set_x(left.get_position().x0)
         figure.savefig(path, dpi=130, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
 
 
