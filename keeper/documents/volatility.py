@@ -101,9 +101,6 @@ def _fitted(quotes: list[Quote], now_s: float) -> dict[int, Slice | NoVol]:
         return {}
     from keeper.risk.surface.fit import fit_surface  # noqa: PLC0415 - compiles on import
 
-    try:
-        fitted = fit_surface(quotes, now_s=int(now_s))
-    except LawBroken as error:  # quotes that no slice can follow, not even one to repair
-        return {one.expiry_s: NoVol(reason=f"its quotes cannot be fitted: {error.message}") for one in quotes}
+    fitted = fit_surface(quotes, now_s=int(now_s))
     found: dict[int, Slice | NoVol] = {one.expiry_s: NoVol(reason=one.reason) for one in fitted.refused}
     return found | {one.expiry_s: one for one in (fitted.surface.slices if fitted.surface else ())}
