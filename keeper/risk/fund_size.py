@@ -23,7 +23,7 @@ from keeper.risk.kernel.arrays import risk_arrays
 from keeper.risk.kernel.margin import margin
 from keeper.risk.kernel.market import Market, ScanRange
 from keeper.risk.kernel.portfolio import Portfolio
-from keeper.risk.kernel.preset import Block, Preset
+from keeper.risk.kernel.preset import Block, Currency, Preset
 from keeper.risk.kernel.requirement import Unpriced
 from keeper.risk.kernel.rows import Stressed
 
@@ -87,11 +87,13 @@ def size_fund(
         floor: least contribution.
 
     Raises:
-        BadInput: there are no accounts.
+        BadInput: there are no accounts, or the preset does not count in USD.
         LawBroken: a number on the way is not finite.
     """
     if not portfolios:
         raise BadInput("no accounts to size a fund for", hint="give at least one portfolio")
+    if preset.currency is not Currency.USD:
+        raise BadInput(f"{preset.name} counts in coin, a fund in USD", hint="size it by a preset that counts in USD")
     tags = tuple(day.tag for day in STRESS_DAYS) if stress is STRESS else ()
     columns, unknown = [], []
     for place, portfolio in enumerate(portfolios):

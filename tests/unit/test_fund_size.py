@@ -61,3 +61,9 @@ def test_size_fund__nothing_at_risk__nothing_needed():
     assert size_fund(a_market(), [Portfolio(cash=5.0)], KEEPER).amount == 0.0
     with pytest.raises(BadInput):
         size_fund(a_market(), [], KEEPER)
+
+
+def test_size_fund__preset_that_counts_in_coin__refused():
+    """Coins are never taken from dollars."""
+    with pytest.raises(BadInput, match="coin"):
+        size_fund(a_market(), [a_perp(1.0)], PRESETS["deribit_pm"])

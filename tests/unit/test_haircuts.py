@@ -9,6 +9,7 @@ import pytest
 from hypothesis import strategies as st
 
 from keeper.domain.knobs import RiskKnobs
+from keeper.domain.prices import PriceHistory
 from keeper.errors import LawBroken
 from keeper.risk.calibration.haircuts import (
     CAP_STEP_USD,
@@ -20,8 +21,9 @@ from keeper.risk.calibration.haircuts import (
     fall_shortfall,
     haircut,
 )
+from keeper.risk.calibration.scan_range import normal_shortfall
 from keeper.risk.timeseries.volatility import DAY_S, Unestimated
-from keeper.risk.timeseries.windows import Windows
+from keeper.risk.timeseries.windows import Windows, windows_of_history
 
 KNOBS = RiskKnobs(es_level=0.9)
 seeds = st.integers(0, 2**32 - 1)
@@ -82,7 +84,7 @@ def test_haircut__by_hand__blend_and_peg_multiply():
     filtered = fall_shortfall(windows.filtered(), 0.9)
     normal = 0.03 * 1.7549833
     found = cut(windows, replace(KNOBS, stress_days=10_000), peg=0.935)
-    shortfall = 0.75 * max(filtered, normal) + 0.25 * filtered
+    shortfall = max(filtered, normal)  # constant volatility: the stressed falls are the filtered ones
     assert found.shortfall == pytest.approx(shortfall, rel=1e-6)
     wanted = 1 - (1 - shortfall) * 0.935
     assert found.haircut_ppm == math.ceil(wanted * 1e6 / 2_500) * 2_500
@@ -160,3 +162,17 @@ def test_haircut__senseless__law_broken(act):
     """A peg above one, a negative holding or a NaN stop at once."""
     with pytest.raises(LawBroken):
         act()
+
+
+def test_haircut__wild_days_after_calm_ones__never_below_the_normal_tail():
+    """A stressed sample without a tail is lifted to a normal one, as in the scan range."""
+    rng = np.random.default_rng(5)
+    hours = 24 * 200
+    moves = rng.normal(size=hours) * np.where(np.arange(hours) < hours - 48, 0.001, 0.02)
+    moves[-48:] = np.abs(moves[-48:]) * np.where(np.arange(48) % 2, 1, -1)
+    price = 100 * np.exp(np.concatenate([[0.0], np.cumsum(moves)]))
+    history = PriceHistory(name="X", time_s=3_600 * np.arange(hours + 1, dtype=np.int64), close=price)
+    windows = windows_of_history(history, horizon_s=86_400.0, decay_per_day=0.97)
+    found = haircut(windows, replace(RiskKnobs(), floor_share=0.0))
+    assert isinstance(found, Haircut)
+    assert found.shortfall >= normal_shortfall(windows.variance_now, days=1.0, level=0.99) - 1e-12

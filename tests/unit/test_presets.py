@@ -13,7 +13,7 @@ from keeper.risk.kernel import reduce
 from keeper.risk.kernel.arrays import risk_arrays
 from keeper.risk.kernel.closing import incentive, repayable
 from keeper.risk.kernel.margin import margin
-from keeper.risk.kernel.market import Collateral, Expiry, Market, Perp, PerpKind, ScanRange, Underlying
+from keeper.risk.kernel.market import Collateral, Expiry, Liquidity, Market, Perp, PerpKind, ScanRange, Underlying
 from keeper.risk.kernel.portfolio import FuturePosition, Holding, OptionPosition, PerpPosition, Portfolio
 from keeper.risk.kernel.requirement import Unpriced
 from keeper.risk.kernel.rows import Linear, Rate
@@ -176,7 +176,7 @@ def test_paradex__hedged_account__least_for_its_delta():
     )
     eth = an_underlying(expiries=(Expiry(name="soon", seconds=86_400.0, forward=2_500.0),), perp=Perp(price=2_500.0))
     found = margin(Market(underlyings=(eth,)), account, replace(PRESETS["paradex"], charges=()))
-    assert found.im == pytest.approx(0.01 * 20 * 2_500.0)
+    assert found.im == pytest.approx(0.01 * 10 * 2_500.0)
     assert found.mm == pytest.approx(0.5 * found.im)
     assert found.initial.binding == "delta minimum"
 
@@ -341,7 +341,7 @@ def test_keeper__liquid_market__charges_size_and_state():
 
 
 def test_paradex__partly_hedged__net_and_hedged_delta():
-    """2 % of the net delta and 1 % of the hedged one, Σ|δ| − |Σδ|: ten long against four short is six and eight."""
+    """2 % of the net delta and 1 % of the hedged one: ten long against four short is six net and four hedged."""
     account = Portfolio(
         perps=(PerpPosition(underlying="ETH", size=10.0),),
         futures=(FuturePosition(underlying="ETH", expiry="soon", size=-4.0),),
@@ -349,7 +349,35 @@ def test_paradex__partly_hedged__net_and_hedged_delta():
     eth = an_underlying(expiries=(Expiry(name="soon", seconds=86_400.0, forward=2_500.0),), perp=Perp(price=2_500.0))
     found = margin(Market(underlyings=(eth,)), account, PRESETS["paradex"])
     (least,) = (one for one in found.initial.worst if one.name == "delta minimum")
-    assert least.loss == pytest.approx((0.02 * 6 + 0.01 * 8) * 2_500.0)
+    assert least.loss == pytest.approx((0.02 * 6 + 0.01 * 4) * 2_500.0)
+
+
+def test_paradex__published_example__least_for_its_deltas():
+    """The venue's: one long against 1.5 short at 70,000 is half a unit net and one hedged, 1,400 USD.
+
+    Source: docs.paradex.trade, risk, portfolio margin (a perpetual against short calls of delta 0.3).
+    """
+    account = Portfolio(
+        perps=(PerpPosition(underlying="BTC", size=1.0),),
+        futures=(FuturePosition(underlying="BTC", expiry="soon", size=-1.5),),
+    )
+    soon = Expiry(name="soon", seconds=86_400.0, forward=70_000.0)
+    btc = an_underlying("BTC", 70_000.0, expiries=(soon,), perp=Perp(price=70_000.0))
+    found = margin(Market(underlyings=(btc,)), account, PRESETS["paradex"])
+    (least,) = (one for one in found.initial.worst if one.name == "delta minimum")
+    assert least.loss == pytest.approx(1_400.0)
+
+
+@pytest.mark.parametrize("side", ["bids", "asks"])
+def test_keeper__book_empty_on_the_side_to_trade__edge_on_all_of_it(side):
+    """What a book does not fill pays the edge, all of it where nobody is there: never less than with a lone offer."""
+    other = {"bids": {"asks": ((2_501.0, 50.0),)}, "asks": {"bids": ((2_499.0, 50.0),)}}[side]
+    size = 10.0 if side == "bids" else -10.0
+    eth = an_underlying(perp=Perp(price=2_500.0), liquidity=Liquidity(**other))
+    account = Portfolio(perps=(PerpPosition(underlying="ETH", size=size),))
+    found = margin(Market(underlyings=(eth,)), account, PRESETS["keeper"])
+    (line,) = (one for one in found.initial.lines if one.what == "close-out ETH")
+    assert line.amount == pytest.approx(0.12 * 10.0 * 2_500.0)
 
 
 @pytest.mark.parametrize(("size", "rate", "owed"), [(2.0, 0.01, True), (-2.0, 0.01, False), (-2.0, -0.01, True)])

@@ -84,10 +84,11 @@ def haircut(windows: Windows, knobs: RiskKnobs, *, peg: float = 1.0, floor: floa
         return Unestimated(reason=f"{len(windows)} moves over the horizon, {MIN_WINDOWS} needed for a haircut")
     level = knobs.es_level
     normal = normal_shortfall(windows.variance_now, days=windows.horizon_s / DAY_S, level=level)
-    now = max(fall_shortfall(windows.filtered(), level), min(normal, 1.0))
+    least = min(normal, 1.0)  # a short sample has no tail: neither term is below a normal one, as in the scan range
+    now = max(fall_shortfall(windows.filtered(), level), least)
     stressed = windows.some(stressed_period(windows, knobs.stress_days))
     history = knobs.floor_share * fall_shortfall(windows.log_return, level)
-    blend = blend_of(now, fall_shortfall(stressed.log_return, level), knobs)
+    blend = blend_of(now, max(fall_shortfall(stressed.log_return, level), least), knobs)
     shortfall, binding = max((floor, Binding.FLOOR), (history, Binding.HISTORY), (blend, Binding.BLEND), key=_size)
     lost = 1.0 - (1.0 - min(shortfall, 1.0)) * peg
     ppm = min(_PPM, lattice.up(lattice.to_ppm(lost), knobs.psr_lattice_ppm))

@@ -130,7 +130,10 @@ class FeeProvision:
 
 @dataclass(frozen=True, kw_only=True)
 class DeltaMinimum:
-    """Least scenario part: (net · |Δ| + hedged · hedged Δ) · spot per underlying, hedged Δ = Σ|δ| − |Σδ|."""
+    """Least scenario part: (net · |Δ| + hedged · hedged Δ) · spot per underlying, summed over underlyings.
+
+    Hedged Δ = (Σ|δ| − |Σδ|) / 2: a unit long against a unit short is one unit hedged, as in Paradex's own example.
+    """
 
     net: float
     hedged: float

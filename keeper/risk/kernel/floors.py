@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def floor_loss(rule: DeltaMinimum, legs: Legs, *, deltas: Floats, units: Floats) -> BlockLoss:
-    """(net · |Δ| + hedged · (Σ|δ| − |Δ|)) · price of each underlying, Δ = Σδ, and each leg's part.
+    """(net · |Δ| + hedged · (Σ|δ| − |Δ|) / 2) · price of each underlying, Δ = Σδ, and each leg's part.
 
     Args:
         rule: the two rates.
@@ -26,5 +26,5 @@ def floor_loss(rule: DeltaMinimum, legs: Legs, *, deltas: Floats, units: Floats)
         mine = (legs.underlying == u) & (legs.kind != Kind.COLLATERAL)
         delta = deltas[mine]
         along = np.sign(delta.sum()) * delta
-        parts[mine] = (rule.net * along + rule.hedged * (np.abs(delta) - along)) * units[u]
+        parts[mine] = (rule.net * along + rule.hedged * 0.5 * (np.abs(delta) - along)) * units[u]
     return BlockLoss(loss=float(parts.sum()), gain=0.0, parts=parts, rows=("least for net and hedged delta",))
