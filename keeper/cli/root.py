@@ -48,7 +48,7 @@ EXIT_CODES: Final = {
     OK: "done; for check: everything is in order",
     BUG: "a defect of the keeper itself; KEEPER_DEBUG=1 shows the traceback",
     INPUT: "a person must act: bad input, key or chain; for check: something is not in order",
-    UNREACHABLE: "the world was unreachable, moved or said no, or the answer cannot be written; the same may work later",
+    UNREACHABLE: "the world was unreachable, moved or said no, or stdout takes nothing; the same may work later",
     LAW: "the keeper's arithmetic contradicts itself; for replay: the bytes differ",
     INTERRUPTED: "interrupted from the keyboard",
 }

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 from hypothesis import given
 
+from keeper.documents.derive_inputs import FeedInput
 from keeper.documents.example import example_names, write_examples
 from keeper.documents.market import MarketDocument
 from keeper.documents.portfolio import OrdersDocument, PortfolioDocument
@@ -241,3 +242,15 @@ def test_write_examples__something_is_there__nothing_is_overwritten(tmp_path: Pa
         write_examples(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["orders.json"]
     assert (tmp_path / "orders.json").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("rate", 1e300), ("sec_to_expiry", 1e12), ("forward", 1e308), ("rate", 5.1), ("rate", -5.1)]
+)
+def test_published_case__feed_beyond_any_market__refused(field, value):
+    """A case that is changed by hand meets the same bounds; those that are published are within them."""
+    feed = {"sec_to_expiry": 86_400, "forward": 3000, "fwd_conf": 1, "rate": 0.05, "rate_conf": 1, "vol_conf": 1}
+    check(feed, FeedInput, where="feed")
+    check(feed | {"sec_to_expiry": -5}, FeedInput, where="an expired feed")
+    with pytest.raises(BadInput, match=f"feed: {field}: input should be"):
+        check(feed | {field: value}, FeedInput, where="feed")
