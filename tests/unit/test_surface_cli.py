@@ -182,3 +182,16 @@ def test_surface_view__a_mark_far_off__is_pointed_at(chain):
     assert f"above the mark at {quotes[far].strike:,.8g}" in lines[said + 1]
     head = next(line for line in lines if "median" in line)
     assert head.split()[-5:] == ["max", "rms", "free", "fit", "how"]
+
+
+def test_surface_view__held_up_by_the_expiry_before__is_said(chain):
+    """Where the calendar keeps a smile above its mark, the expiry whose wing does it is named."""
+    at = quote_file(chain).times("ETH")[-1]
+    near = [q for q in quote_file(chain).at("ETH", at).quotes if q.expiry_s - at in (20 * DAY, 22 * DAY)]
+    last = min((q for q in near if q.expiry_s - at == 22 * DAY), key=lambda q: q.strike)
+    quotes = [replace(q, mark_vol=0.5) if q is last else q for q in near]
+    fitted = fit_surface(quotes, now_s=at)
+    one = Answered(source="c", underlying="ETH", time_s=at, snapshots=1, underlyings=("ETH",), fitted=fitted, left=())
+    text = " ".join(" ".join(shown(surface_view(one, None), 100)).split())
+    assert f"above the mark at {last.strike:,.8g}" in text
+    assert "the wing of 22 Feb 26 08:40 lies above that mark" in text

@@ -108,7 +108,7 @@ def miss(points: float) -> Text:
 def _far_off(found: Answered) -> list[RenderableType]:
     """Expiries with a strike that the smile in use is far from: where, and whether the free fit is as far."""
     lines: list[RenderableType] = []
-    for fit, slice_ in found.rows:
+    for i, (fit, slice_) in enumerate(found.rows):
         if fit.error.max <= FAR_OFF:
             continue
         k, vol = np.array(fit.k), np.array(fit.vol)
@@ -117,6 +117,8 @@ def _far_off(found: Answered) -> list[RenderableType]:
         strike = slice_.forward * float(np.exp(k[at]))
         free = f"; the free fit's largest miss is {fit.error_before.max:.2f}" if fit.repaired else ""
         side = "above" if off[at] > 0.0 else "below"
+        if i and float(found.rows[i - 1][1].total_variance(k[at])) > vol[at] ** 2 * slice_.years:
+            free += f"; the wing of {day(found.rows[i - 1][0].expiry_s)} lies above that mark"
         words = f"  {day(fit.expiry_s):16} {abs(off[at]) * 100:.2f} vol points {side} the mark at {strike:,.8g}{free}"
         lines.append(Text(words, style="yellow"))
     return [Text("\nFar from a mark", style="bold"), *lines] if lines else []
