@@ -60,6 +60,8 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    # At debug it writes each request's path by itself, where a provider's key may stand without the URL around it.
+    logging.getLogger("urllib3").setLevel(logging.INFO)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

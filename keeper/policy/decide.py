@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 
-from keeper.domain.action import Action, kind, subject
+from keeper.domain.action import Action, Publish, Refresh, kind, subject
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.margin import AccountMargin, MarginReport
 from keeper.domain.market import MarketModel
@@ -39,7 +39,10 @@ def decide(
     pushes = list(publish.publications(snapshot, market, knobs))
     pushed = {p.underlying for p in pushes}
     refreshes = [r for r in upkeep.refreshes(snapshot, knobs) if r.underlying not in pushed]
-    moving = pushed | {r.underlying for r in refreshes}
+    # What goes out now and not before.  A push refused block after block holds bids up every second block only.
+    proposed: list[Publish | Refresh] = [*pushes, *refreshes]
+    fresh = [p for p in proposed if (kind(p), subject(p)) not in in_flight]
+    moving = {p.underlying for p in fresh} if snapshot.block.number % 2 == 0 else set()
 
     def proposals() -> Iterator[Action]:
         yield from pushes
@@ -48,7 +51,7 @@ def decide(
         yield from liquidate.flags(snapshot, accounts, (*report.refreshed, *report.previous))
         yield from liquidate.unflags(snapshot, accounts)
         yield from liquidate.remeasures(snapshot, accounts)
-        # A bid carries the epochs it was priced on; beside a new epoch it would be void, so it waits a block.
+        # A bid carries the epochs it was priced on; beside a new epoch it would be void, so it waits a block at most.
         for bid in liquidate.bids(snapshot, market, accounts, knobs):
             if not any(u.underlying in moving for u in accounts[bid.account].underlyings):
                 yield bid

@@ -134,8 +134,7 @@ def _no_bid(found: AccountMargin, inputs: CycleInputs, decision: Decision, marke
         )
     held = {u.underlying for u in found.underlyings}
     moving = {a.underlying for a in decision.actions if isinstance(a, Publish | Refresh)}
-    moving |= {u for u in held for kind in ("publish", "refresh") if (kind, f"underlying:{u}") in inputs.in_flight}
-    if held & moving:
+    if held & moving:  # decide lets bids go in odd blocks whatever is pushed
         return (*started, _waits("its risk file is about to change, which would void a bid: it waits for the new one"))
     return (*started, _waits(_crowded_out(inputs)))
 

@@ -96,7 +96,7 @@ class Fees(Section):
     priority_fee_gwei: Decimal = Field(default=Decimal(1), ge=0)
     """Tip per gas of a first attempt, in gwei."""
     max_spend_eth_per_day: Decimal = Field(default=Decimal("0.5"), gt=0)
-    """Stop sending when the last 24 hours cost this much, in ether."""
+    """Stop sending when the last 24 hours cost this much, in ether; publishing alone may use half of it."""
     replace_after_blocks: int = Field(default=3, ge=1, le=1_000)
     """Raise the fee of a transaction that has not mined after so many blocks."""
 

@@ -183,6 +183,20 @@ def test_submit__daily_cap__halts_before_signing(chain, store, counter):
         an_outbox(chain, store, policy=policy).submit(an_intent(counter, chain.block(), key="again"))
 
 
+def test_submit__publishing_all_day__refused_at_its_part_and_liquidation_goes_on(chain, store, counter):
+    """A market that has us publish without end never takes the gas that liquidating needs."""
+    policy = OutboxPolicy(confirmations=3, replace_after_blocks=2, daily_cap_wei=200_000 * FEES.max_fee_wei // 6)
+    outbox = an_outbox(chain, store, policy=policy)
+
+    def publish(number):
+        return outbox.submit(an_intent(counter, chain.block(), key=f"p{number}", role=SignerRole.PUBLISHER))
+
+    assert publish(0).state is TxState.SENT
+    with pytest.raises(Refused, match="liquidation goes on"):
+        list(map(publish, range(1, 100)))
+    assert outbox.submit(an_intent(counter, chain.block(), key="bid")).state is TxState.SENT
+
+
 def test_submit__unfunded_key__halts(chain, store, counter):
     """An empty key needs a person, and is said as such."""
     poor = signers_of(chain) | {SignerRole.LIQUIDATOR: from_key(b"\x07" * 32)}

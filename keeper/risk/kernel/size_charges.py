@@ -66,9 +66,8 @@ def close_cost(one: charges.CloseCost, account: Account) -> Iterator[Charged]:
             # What the book does not hold pays the edge of spot, however far below it a lone offer lies.
             rest = edge * max(1.0, underlying.spot / mid)
             usd, how = float(liquidity.book_cost(side, abs(net), edge=rest)), "book"
-        elif (
-            depth.bids or depth.asks
-        ):  # a book without this side fills nothing, and what it does not fill pays the edge
+        elif depth.bids or depth.asks:
+            # An empty side fills nothing, and what a book does not fill pays the edge.
             usd, how = edge * abs(net) * underlying.spot, "nobody on that side of the book"
         elif depth.daily_volume_usd is not None and depth.daily_volatility is not None:
             cost = liquidity.impact_cost(
