@@ -12,7 +12,7 @@ from keeper.cli.root import INPUT, OK
 from keeper.cli.show.answer import answer, console
 from keeper.cli.show.findings import findings_tree, findings_view
 from keeper.ops.doctor import examine, ready
-from keeper.wiring import ConfiguredSite
+from keeper.wiring.site import ConfiguredSite
 
 EXAMPLE = "keeper check\nkeeper check -c mainnet.toml --json | jq .ready"
 

@@ -107,6 +107,10 @@ class Root(TyperGroup):
             raise
         except Exception as error:
             if hasattr(error, "exit_code"):  # a usage error: typer shows it and ends with 2
+                if as_json:
+                    message = error.format_message() if hasattr(error, "format_message") else str(error)
+                    answer = {"kind": "Usage", "message": message, "hint": "see --help", "exit_code": error.exit_code}
+                    _print_object({"error": answer})
                 raise
             _confess(error, as_json=as_json)
             raise typer.Exit(BUG) from error

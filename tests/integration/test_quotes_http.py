@@ -16,7 +16,8 @@ from keeper.marketdata.venues import BookSummary
 from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment
 from keeper.settings import load_settings
 from keeper.testing.builders import NOW
-from keeper.wiring import ConfiguredSite, quote_source, quoted_names
+from keeper.wiring import quote_source, quoted_names
+from keeper.wiring.site import ConfiguredSite
 
 pytestmark = pytest.mark.chain
 

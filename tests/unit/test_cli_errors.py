@@ -104,6 +104,14 @@ def test_bad_input__json__one_object_that_says_so(here):
     assert error["hint"]
 
 
+@pytest.mark.parametrize("args", [["status", "--nonsense"], ["calibrate", "--prices", "x", "--replicates", "5"]])
+def test_usage__json__one_object_that_says_so(args):
+    """A script that misspells an option reads the same kind of answer as any other."""
+    result = CliRunner().invoke(app, [*args, "--json"])
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["error"]["kind"] == "Usage"
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [

@@ -19,22 +19,19 @@ from keeper.chain.rpc import Endpoint, Rpc, http_endpoint
 from keeper.chain.signers import Signer, from_environment, from_keystore, from_secret_file
 from keeper.cycle import Ports
 from keeper.daemon import Daemon, Rhythm
-from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleRecord
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.tx import SignerRole
-from keeper.errors import BadInput, KeeperError
+from keeper.errors import BadInput
 from keeper.marketdata.board import NoSource, QuoteBoard
 from keeper.marketdata.chain import Venue
 from keeper.marketdata.venues import BookSummary, QuotesFile
-from keeper.ops.doctor import Quoting
 from keeper.ports import Clock, QuoteSource, Store, TxSender
 from keeper.protocols.abi import Abi, explain_revert
 from keeper.protocols.clearinghouse.consumer import HouseConsumer
 from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment, load_deployment
 from keeper.protocols.clearinghouse.encoder import HouseEncoder
 from keeper.protocols.clearinghouse.index import HouseIndex
-from keeper.protocols.clearinghouse.probe import HouseProbe
 from keeper.protocols.clearinghouse.reader import HouseReader
 from keeper.protocols.clearinghouse.views import Views
 from keeper.risk.calibration.implied import fitted
@@ -137,7 +134,7 @@ def build(settings: Settings, *, environ: Mapping[str, str], send: bool) -> Keep
     Raises:
         BadInput: sending without a key, a deployment for another chain, an unusable store, key or deployment file.
     """
-    deployment = _deployment(settings)
+    deployment = deployment_of(settings)
     rpc = Rpc(endpoints(settings), chain_id=settings.chain.chain_id)
     store = open_store(settings.store.url.reveal())
     keys = signers(settings, environ)
@@ -185,7 +182,7 @@ def quote_source(settings: Settings, deployment: Deployment) -> QuoteSource:
 
     Raises: `BadInput` if the URL is none.
     """
-    venue = _venue(settings)
+    venue = venue_of(settings)
     if venue is None:
         return NoSource()
     return QuoteBoard(
@@ -206,7 +203,8 @@ def quoted_names(settings: Settings, deployment: Deployment) -> dict[str, str]:
     return {ticker: name for ticker, name in names.items() if name}
 
 
-def _venue(settings: Settings) -> Venue | None:
+def venue_of(settings: Settings) -> Venue | None:
+    """The configured source of quotes, or None."""
     quotes = settings.quotes
     if quotes.source == "file":
         return QuotesFile(quotes.file)
@@ -215,7 +213,8 @@ def _venue(settings: Settings) -> Venue | None:
     return None
 
 
-def _deployment(settings: Settings) -> Deployment:
+def deployment_of(settings: Settings) -> Deployment:
+    """The configured deployment.  Raises: `BadInput` if it cannot be read, or is of another chain."""
     deployment = load_deployment(settings.protocol.deployment_file)
     if deployment.chain_id != settings.chain.chain_id:
         raise BadInput(
@@ -270,82 +269,3 @@ def daemon(
         ),
         on_cycle=on_cycle,
     )
-
-
-class ConfiguredSite:
-    """`keeper.ops.doctor.Site` as the settings describe it."""
-
-    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
-        self._settings, self._environ = settings, environ
-        self.chain_id = settings.chain.chain_id
-        self.daily_cap_wei = settings.fees.max_spend_wei_per_day
-        self.liquidator_account: int | None = None
-
-    def nodes(self) -> Sequence[ConfiguredNode]:
-        """See `Site.nodes`."""
-        return [ConfiguredNode(endpoint, self.chain_id) for endpoint in endpoints(self._settings)]
-
-    def contracts(self) -> ConfiguredContracts:
-        """See `Site.contracts`."""
-        deployment = _deployment(self._settings)
-        self.liquidator_account = deployment.liquidator_account
-        return ConfiguredContracts(Rpc(endpoints(self._settings), chain_id=self.chain_id), deployment)
-
-    def keys(self) -> Mapping[SignerRole, str]:
-        """See `Site.keys`."""
-        return {role: key.address for role, key in signers(self._settings, self._environ).items()}
-
-    def quotes(self) -> Sequence[Quoting]:
-        """See `Site.quotes`."""
-        venue = _venue(self._settings)
-        if venue is None:
-            return []
-        names = quoted_names(self._settings, _deployment(self._settings))
-        return [_quoting(venue, symbol, name) for symbol, name in sorted(names.items())]
-
-    @property
-    def quotes_max_age_s(self) -> int:
-        """See `Site.quotes_max_age_s`."""
-        return self._settings.risk.implied.max_age_s
-
-    def store(self) -> Store:
-        """See `Site.store`."""
-        return open_store(self._settings.store.url.reveal())
-
-
-def _quoting(venue: Venue, symbol: str, name: str) -> Quoting:
-    try:
-        chain = venue.fetch(name)
-    except KeeperError as error:
-        return Quoting(symbol=symbol, source=venue.name, taken_s=None, said=error.message)
-    expiries = len({quote.expiry_s for quote in chain.quotes})
-    said = f"{venue.name}: {len(chain.quotes):,} options of {expiries} expiries, index {chain.index:,.2f}"
-    return Quoting(symbol=symbol, source=venue.name, taken_s=chain.taken_s, said=said)
-
-
-class ConfiguredNode:
-    """`keeper.ops.doctor.Node`: one endpoint by itself, so that a sound one does not hide an ill one."""
-
-    def __init__(self, endpoint: Endpoint, chain_id: int) -> None:
-        self.name = endpoint.name
-        self._rpc = Rpc([endpoint], chain_id=chain_id)
-
-    def head(self) -> BlockRef:
-        """See `Node.head`."""
-        return self._rpc.block()
-
-
-class ConfiguredContracts(HouseProbe):
-    """`keeper.ops.doctor.Contracts`."""
-
-    def __init__(self, rpc: Rpc, deployment: Deployment) -> None:
-        super().__init__(Views(rpc, deployment), deployment)
-        self._rpc, self._addresses = rpc, deployment.addresses
-
-    def missing(self, block: BlockRef) -> Mapping[str, str]:
-        """See `Contracts.missing`."""
-        return {name: at for name in CONTRACTS if not self._rpc.code(at := self._addresses[name], block)}
-
-    def balance(self, address: str, block: BlockRef) -> int:
-        """See `Contracts.balance`."""
-        return self._rpc.balance(address, block)

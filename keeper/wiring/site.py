@@ -1,0 +1,98 @@
+"""What `keeper check` looks at, as the settings describe it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from keeper.chain.rpc import Endpoint, Rpc
+from keeper.domain.block import BlockRef
+from keeper.domain.tx import SignerRole
+from keeper.errors import KeeperError
+from keeper.marketdata.chain import Venue
+from keeper.ops.doctor import Quoting
+from keeper.ports import Store
+from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment
+from keeper.protocols.clearinghouse.probe import HouseProbe
+from keeper.protocols.clearinghouse.views import Views
+from keeper.settings import Settings
+from keeper.store import open_store
+from keeper.wiring import deployment_of, endpoints, quoted_names, signers, venue_of
+
+
+class ConfiguredSite:
+    """`keeper.ops.doctor.Site` as the settings describe it."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self._settings, self._environ = settings, environ
+        self.chain_id = settings.chain.chain_id
+        self.daily_cap_wei = settings.fees.max_spend_wei_per_day
+        self.liquidator_account: int | None = None
+
+    def nodes(self) -> Sequence[ConfiguredNode]:
+        """See `Site.nodes`."""
+        return [ConfiguredNode(endpoint, self.chain_id) for endpoint in endpoints(self._settings)]
+
+    def contracts(self) -> ConfiguredContracts:
+        """See `Site.contracts`."""
+        deployment = deployment_of(self._settings)
+        self.liquidator_account = deployment.liquidator_account
+        return ConfiguredContracts(Rpc(endpoints(self._settings), chain_id=self.chain_id), deployment)
+
+    def keys(self) -> Mapping[SignerRole, str]:
+        """See `Site.keys`."""
+        return {role: key.address for role, key in signers(self._settings, self._environ).items()}
+
+    def quotes(self) -> Sequence[Quoting]:
+        """See `Site.quotes`."""
+        venue = venue_of(self._settings)
+        if venue is None:
+            return []
+        names = quoted_names(self._settings, deployment_of(self._settings))
+        return [_quoting(venue, symbol, name) for symbol, name in sorted(names.items())]
+
+    @property
+    def quotes_max_age_s(self) -> int:
+        """See `Site.quotes_max_age_s`."""
+        return self._settings.risk.implied.max_age_s
+
+    def store(self) -> Store:
+        """See `Site.store`."""
+        return open_store(self._settings.store.url.reveal())
+
+
+def _quoting(venue: Venue, symbol: str, name: str) -> Quoting:
+    try:
+        chain = venue.fetch(name)
+    except KeeperError as error:
+        return Quoting(symbol=symbol, source=venue.name, taken_s=None, said=error.message)
+    expiries = len({quote.expiry_s for quote in chain.quotes})
+    said = f"{venue.name}: {len(chain.quotes):,} options of {expiries} expiries, index {chain.index:,.2f}"
+    return Quoting(symbol=symbol, source=venue.name, taken_s=chain.taken_s, said=said)
+
+
+class ConfiguredNode:
+    """`keeper.ops.doctor.Node`: one endpoint by itself, so that a sound one does not hide an ill one."""
+
+    def __init__(self, endpoint: Endpoint, chain_id: int) -> None:
+        self.name = endpoint.name
+        self._rpc = Rpc([endpoint], chain_id=chain_id)
+
+    def head(self) -> BlockRef:
+        """See `Node.head`."""
+        return self._rpc.block()
+
+
+class ConfiguredContracts(HouseProbe):
+    """`keeper.ops.doctor.Contracts`."""
+
+    def __init__(self, rpc: Rpc, deployment: Deployment) -> None:
+        super().__init__(Views(rpc, deployment), deployment)
+        self._rpc, self._addresses = rpc, deployment.addresses
+
+    def missing(self, block: BlockRef) -> Mapping[str, str]:
+        """See `Contracts.missing`."""
+        return {name: at for name in CONTRACTS if not self._rpc.code(at := self._addresses[name], block)}
+
+    def balance(self, address: str, block: BlockRef) -> int:
+        """See `Contracts.balance`."""
+        return self._rpc.balance(address, block)
