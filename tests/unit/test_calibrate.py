@@ -14,6 +14,7 @@ from keeper.errors import LawBroken
 from keeper.risk.backtest.traffic_light import Zone, traffic_light
 from keeper.risk.calibration.calibrate import Calibration, Side, calibrate
 from keeper.risk.calibration.feedback import after_breaches
+from keeper.risk.calibration.haircuts import haircut
 from keeper.risk.calibration.rolling import Rolling, _Stressed, roll
 from keeper.risk.calibration.scan_range import Binding, scan_range_of, stressed_period, worse_side
 from keeper.risk.calibration.vol_range import Direction, VolMoves, vol_moves, vol_ranges
@@ -160,6 +161,14 @@ def test_calibrate__a_history__the_target_is_scan_range_and_everything_is_said()
     assert [s.label for s in found.swings][1] == "the target in hindsight"
     assert found.swings[1].peak_to_trough == 1.0
     assert found.swings[0].peak_to_trough <= found.swings[2].peak_to_trough
+
+
+def test_calibrate__as_collateral__a_haircut_and_the_lost_peg_of_a_token_that_had_one():
+    """The haircut is the very function's, and a token known to have lost its peg counts for less."""
+    token = a_history(200)
+    plain, pegged = run(token).haircut, run(replace(token, name="USDC")).haircut
+    assert plain == haircut(windows(token), KNOBS)
+    assert pegged.haircut_ppm > plain.haircut_ppm
 
 
 def test_calibrate__counts__are_those_of_the_windows():

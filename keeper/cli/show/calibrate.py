@@ -21,6 +21,7 @@ from keeper.risk import lattice
 from keeper.risk.backtest.judge import RECENT, Judgement
 from keeper.risk.backtest.traffic_light import TrafficLight, Zone
 from keeper.risk.calibration.calibrate import Calibration, Sample, Side, Swing
+from keeper.risk.calibration.haircuts import Haircut
 from keeper.risk.calibration.scan_range import Binding
 from keeper.risk.calibration.surface_targets import SurfaceTargets
 from keeper.risk.calibration.vol_range import VolRange
@@ -123,6 +124,11 @@ def _calibration(one: Calibration, knobs: RiskKnobs) -> list[RenderableType]:
     parts.append(
         Text.assemble("  after breaches  ", (percent(allowed.psr_ppm), f"bold {style}"), f"   {allowed.reason}")
     )
+    if isinstance(one.haircut, Haircut):
+        said = one.haircut.reason.partition(": ")[2].partition(", from")[0]
+        parts.append(
+            Text.assemble("  as collateral   ", (percent(one.haircut.haircut_ppm), "bold cyan"), f" haircut   {said}")
+        )
     return parts
 
 

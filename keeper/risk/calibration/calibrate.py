@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,12 +25,16 @@ from keeper.risk.backtest.shortfall import static_forecast
 from keeper.risk.backtest.traffic_light import TrafficLight, traffic_light
 from keeper.risk.calibration.bootstrap import Interval, SortedSample, interval, mean_block, replicate
 from keeper.risk.calibration.feedback import Allowed, after_breaches
+from keeper.risk.calibration.haircuts import Haircut, haircut
 from keeper.risk.calibration.rolling import Rolling, roll
 from keeper.risk.calibration.scan_range import ScanRange, blend_of, floor_of, normal_shortfall, scan_range_of
+from keeper.risk.generate.depeg import KNOWN
 from keeper.risk.timeseries.volatility import DAY_S, DAYS_PER_YEAR, Unestimated
 from keeper.risk.timeseries.windows import Windows, windows_of_history
 
 Floats = npt.NDArray[np.float64]
+
+_PEGS: Final = {fall.symbol: fall.factor for fall in KNOWN}
 
 
 class Side(StrEnum):
@@ -108,6 +113,8 @@ class Calibration:
     """Empty without a rolling backtest."""
     allowed: Allowed
     """What the breaches of what is in force permit."""
+    haircut: Haircut | Unestimated
+    """What not to count of it as collateral, from the same shortfalls; with the lost peg of a token that had one."""
 
 
 def calibrate(
@@ -170,6 +177,7 @@ def calibrate(
         judged=(int(later.start_s[0]), int(later.start_s[-1])) if later else None,
         swings=_swings(later, psr) if later else (),
         allowed=after_breaches(scan.psr_ppm, in_force_ppm=in_force, light=light, knobs=knobs),
+        haircut=haircut(windows, knobs, peg=_PEGS.get(history.name, 1.0)),
     )
 
 
