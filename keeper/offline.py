@@ -62,7 +62,7 @@ def quote_sheets(path: Path, *, max_per_expiry: int) -> Mapping[str, QuoteSheet 
     Raises: `BadInput` as `load_quotes`, and if nothing of an underlying has a life left.
     """
     from keeper.marketdata.chain import sheet  # noqa: PLC0415 - with an HTTP client, as above
-    from keeper.marketdata.venues import QuotesFile  # noqa: PLC0415
+    from keeper.marketdata.venues import QuotesFile  # noqa: PLC0415 - the same
 
     names, venue = quote_file(path).underlyings, QuotesFile(path)
     try:

@@ -174,6 +174,7 @@ def _fit_tree(fit: Fit, slice_: Slice) -> dict[str, object]:
         "years": slice_.years,
         "forward": slice_.forward,
         "atm_vol": float(slice_.vol(slice_.forward)),
+        # The port promises no dataclass; every smile is one.
         "smile": {"kind": type(slice_.smile).__name__} | dataclasses.asdict(slice_.smile),  # type: ignore[call-overload]
         "repaired": fit.repaired,
         "error": _error_tree(fit.error),

@@ -183,7 +183,7 @@ def _past(rows: source.Historical | source.Simulated, market: Market, legs: Legs
     if market.history is None:
         return None
     # Only accounts with a history pay for loading what estimates from one.
-    from keeper.risk.kernel.past import rows_of_past  # noqa: PLC0415
+    from keeper.risk.kernel.past import rows_of_past  # noqa: PLC0415 - only for a history
 
     held = [one.symbol for i, one in enumerate(market.underlyings) if (legs.underlying == i).any()]
     return rows_of_past(rows, market, held)
