@@ -57,7 +57,7 @@ forge-test: setup-node ## Solidity unit, fuzz and invariant tests: FOUNDRY_PROFI
 	@cd contracts && node_modules/.bin/forge test $(ARGS)
 
 lock: ## resolve pyproject.toml again into requirements.lock (needs uv)
-	@uv pip compile pyproject.toml --extra dev --extra garch --extra parquet --universal --python-version 3.11 --generate-hashes \
+	@uv pip compile pyproject.toml --extra dev --extra garch --extra parquet --extra aws --extra gcp --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --quiet --output-file requirements.lock
 	@if grep -n '://' requirements.lock; then echo "lock: the file names a host"; exit 1; fi
 
