@@ -15,14 +15,13 @@ import structlog
 from keeper.chain.errors import StaleBlock, Unreachable
 from keeper.chain.rpc import Rpc
 from keeper.domain.block import BlockRef
-from keeper.errors import Halt, Refused
 
 log = structlog.get_logger(__name__)
 
 #: What settles a transaction: so many blocks on top of it, or the node's own word.
 Rule = int | Literal["safe", "finalized"]
 
-#: Codes of "I do not know this tag": bad parameters, and the engine's unknown block.  Source: JSON-RPC 2.0; go-ethereum.
+#: Codes of "I do not know this tag": bad parameters, unknown block.  Source: JSON-RPC 2.0; go-ethereum's engine API.
 UNKNOWN_TAG: Final = (-32602, -39001)
 
 
@@ -94,7 +93,7 @@ class TaggedFinality:
         try:
             # Never above the head we act on: another endpoint may be further along than the one that gave us that.
             height = min(self._rpc.block(tag).number, head.number)
-        except (StaleBlock, Refused, Halt) as error:
+        except StaleBlock as error:
             return self._without(tag, head, error.message)
         except Unreachable as error:
             if error.fields.get("code") not in UNKNOWN_TAG:
