@@ -1,27 +1,27 @@
-"""The embedded node over loopback HTTP, for whoever lives in another process."""
+"""Any node of the kit over loopback HTTP, for whoever lives in another process or speaks HTTP only."""
 
 from __future__ import annotations
 
-import json
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
-from keeper.testing.node import EmbeddedNode
-from keeper.testing.wire import JsonRpcError
+from keeper.testing import answers
+from keeper.testing.answers import Node
 
 
 class HttpNode:
-    """Serves a node on 127.0.0.1 until closed.
+    """Serves a node on 127.0.0.1 until closed: single requests and batches.
 
     Args:
-        node: what answers; anything with its `request`.
+        node: what answers; anything with `request`.
         port: 0 takes a free one; see `url`.
     """
 
-    def __init__(self, node: EmbeddedNode, *, port: int = 0) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(node))
-        self._server.daemon_threads = True
+    def __init__(self, node: Node, *, port: int = 0) -> None:
+        self._server = _Server(("127.0.0.1", port), _handler(node))
         self._thread: threading.Thread | None = None
 
     @property
@@ -35,26 +35,77 @@ class HttpNode:
 
     def start(self) -> HttpNode:
         """Answer in a thread of its own."""
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.02},
+            name=f"http-node-{self._server.server_port}",
+        )
         self._thread.start()
         return self
 
     def close(self) -> None:
-        """Stop answering and free the port."""
+        """Stop answering, cut what is connected and free the port."""
         if self._thread is not None:
             self._server.shutdown()
             self._thread.join()
+            self._thread = None
+        self._server.cut()
         self._server.server_close()
 
+    def __enter__(self) -> Self:
+        self.start()
+        return self
 
-def _handler(node: EmbeddedNode) -> type[BaseHTTPRequestHandler]:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Server(ThreadingHTTPServer):
+    """Knows its connections, so that kept-alive ones end with it and no thread outlives a test."""
+
+    daemon_threads = False
+    block_on_close = True
+
+    def __init__(self, where: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(where, handler)
+        self._open: set[socket.socket] = set()
+        self._guard = threading.Lock()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._guard:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._guard:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is nothing to print."""
+
+    def cut(self) -> None:
+        """End every connection that is still open."""
+        with self._guard:
+            for connection in self._open:
+                try:
+                    connection.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    continue  # gone already
+
+
+def _handler(node: Node) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Headers and body leave in one packet: two would wait 40 ms for each other (Nagle and the delayed ACK).
+        wbufsize = -1
+        disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            answers = [_answer(node, one) for one in asked] if isinstance(asked, list) else _answer(node, asked)
-            body = json.dumps(answers).encode()
+            asked = self.rfile.read(int(self.headers["Content-Length"]))
+            body = answers.body_of(node, asked)
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -65,14 +116,3 @@ def _handler(node: EmbeddedNode) -> type[BaseHTTPRequestHandler]:
             """Say nothing."""
 
     return Handler
-
-
-def _answer(node: EmbeddedNode, asked: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return {
-            "jsonrpc": "2.0",
-            "id": asked.get("id"),
-            "result": node.request(asked["method"], asked.get("params", [])),
-        }
-    except JsonRpcError as error:
-        return {"jsonrpc": "2.0", "id": asked.get("id"), "error": error.as_json()}

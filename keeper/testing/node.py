@@ -52,6 +52,7 @@ class EmbeddedNode:
         self.accounts = tuple(Account.from_key(key) for key in self.evm.keys)
         self._snapshots: list[tuple[bytes, bool]] = []
         self._lock = threading.RLock()
+        self._listeners: list[Callable[[dict[str, Any]], None]] = []
         self._methods: dict[str, Callable[..., Any]] = {
             name.removeprefix("rpc_"): getattr(self, name) for name in dir(self) if name.startswith("rpc_")
         }
@@ -74,6 +75,21 @@ class EmbeddedNode:
             except (TypeError, ValueError, KeyError) as error:
                 raise JsonRpcError(CODE_BAD_PARAMS, f"invalid params: {error}") from error
 
+    def subscribe_heads(self, callback: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
+        """Call `callback` with each new head's block object, in the thread that mined it and before that returns.
+
+        Blocks of a reorg are told one by one, oldest first.  Returns: what ends the subscription.
+        """
+        with self._lock:
+            self._listeners.append(callback)
+
+        def end() -> None:
+            with self._lock:
+                if callback in self._listeners:
+                    self._listeners.remove(callback)
+
+        return end
+
     # Time and blocks
 
     def next_time(self) -> int:
@@ -92,6 +108,10 @@ class EmbeddedNode:
             if "limit" not in reason.lower():  # a full block leaves the transaction for the next one
                 self.pool.drop(transaction.hash)
         self.pool.forget_mined(state=self.evm.state(self.evm.head))
+        if self._listeners:
+            told = wire.block(header, self.evm.transactions(header), full=False)
+            for callback in tuple(self._listeners):
+                callback(told)
         return header
 
     def reorg(self, depth: int, *, keep_transactions: bool) -> None:
