@@ -137,6 +137,9 @@ class Store(Protocol):
     def open_txs(self) -> tuple[TxRecord, ...]:
         """All records in an open state, oldest first."""
 
+    def abandoned_txs(self) -> tuple[TxRecord, ...]:
+        """All records given up whose nonce is not final yet, oldest first."""
+
     def txs(self, *, limit: int = 100) -> tuple[TxRecord, ...]:
         """The newest records, newest first."""
 

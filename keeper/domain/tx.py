@@ -2,10 +2,11 @@
 
     PLANNED → SIGNED → SENT → MINED → FINAL
                          │       └─ REVERTED (mined, but the contract said no)
-                         └─ REPLACED, EXPIRED, DROPPED
+                         └─ REPLACED, EXPIRED, DROPPED; ABANDONED → FINAL, REVERTED or REPLACED
 
 A reorg moves MINED back to SENT.  An intent is written to the store before anything is broadcast; every attempt's hash
-is kept, because a replaced attempt can still be the one that mines.
+is kept, because a replaced attempt can still be the one that mines.  Even an abandoned one can: it stops nobody any
+more, but is followed until its nonce is final.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ class TxState(StrEnum):
     EXPIRED = "expired"
     """Its deadline passed before it was signed."""
     DROPPED = "dropped"
-    """Simulation refused it before it was signed; nothing was sent."""
+    """Refused (by simulation, or because nobody wants it any more) before it was signed; nothing was sent."""
+    ABANDONED = "abandoned"
+    """Signed, never mined, given up: its subject is free, its nonce is free for whoever outbids its attempts."""
 
     @property
     def is_open(self) -> bool:
@@ -73,6 +76,10 @@ class TxIntent:
     """Unix seconds of block time after which it must not be signed any more."""
     why: str
     """One line for a person."""
+    worth_wei: int | None = None
+    """The most gas money it is worth; None if unknown, and then only the absolute caps bind."""
+    sender: str | None = None
+    """The one address that may send it (a bid: the bidder account's owner); None if any key of the role may."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +93,8 @@ class TxAttempt:
     priority_fee_wei: int
     block_number: int
     """Head when it was signed."""
+    cancels: bool = False
+    """Whether it is a transfer of nothing to ourselves that only uses up the nonce."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,4 +112,16 @@ class TxRecord:
     """Hash of the attempt that mined."""
     gas_used: int | None = None
     reason: str = ""
-    """Why it ended where it did: decoded revert, refusal, expiry."""
+    """Why it ended where it did: decoded revert, refusal, expiry; while it is cancelled, why nobody wants it."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether we try to use its nonce up instead."""
+        return bool(self.attempts) and self.attempts[-1].cancels
+
+    def attempt(self, tx_hash: str) -> TxAttempt:
+        """The attempt with this hash.  Raises: `KeyError`."""
+        for attempt in self.attempts:
+            if attempt.tx_hash == tx_hash:
+                return attempt
+        raise KeyError(tx_hash)

@@ -10,19 +10,22 @@ from keeper.domain.tx import TxRecord, TxState
 from keeper.errors import LawBroken
 
 _LANDED = frozenset({TxState.FINAL, TxState.REVERTED, TxState.REPLACED})
+_GIVEN_UP = frozenset({TxState.ABANDONED})
 
 #: Where each state may go next.  An open state may also stay, e.g. to gain an attempt.
 #: SIGNED reaches MINED and the ends directly: we may have died between broadcast and record and slept for an hour.
 NEXT_STATES: dict[TxState, frozenset[TxState]] = {
     TxState.PLANNED: frozenset({TxState.PLANNED, TxState.SIGNED, TxState.EXPIRED, TxState.DROPPED}),
-    TxState.SIGNED: frozenset({TxState.SIGNED, TxState.SENT, TxState.MINED}) | _LANDED,
-    TxState.SENT: frozenset({TxState.SENT, TxState.MINED}) | _LANDED,
+    TxState.SIGNED: frozenset({TxState.SIGNED, TxState.SENT, TxState.MINED}) | _LANDED | _GIVEN_UP,
+    TxState.SENT: frozenset({TxState.SENT, TxState.MINED}) | _LANDED | _GIVEN_UP,
     TxState.MINED: frozenset({TxState.MINED, TxState.SENT}) | _LANDED,
     TxState.FINAL: frozenset(),
     TxState.REVERTED: frozenset(),
     TxState.REPLACED: frozenset(),
     TxState.EXPIRED: frozenset(),
     TxState.DROPPED: frozenset(),
+    # Never back to MINED: a successor may hold its nonce by now, so it only ends once that nonce is final.
+    TxState.ABANDONED: frozenset({TxState.ABANDONED}) | _LANDED,
 }
 
 _MINED = (TxState.MINED, TxState.FINAL, TxState.REVERTED)
@@ -63,6 +66,8 @@ def check_whole(record: TxRecord) -> None:
         raise _broken(record, f"{record.state} without nonce, sender or attempt")
     if record.state in _MINED and (record.mined is None or record.mined_hash not in hashes):
         raise _broken(record, f"{record.state} without the block and the attempt that mined")
+    if record.state in (TxState.FINAL, TxState.REVERTED) and record.attempt(record.mined_hash or "").cancels:
+        raise _broken(record, f"{record.state}, but what mined was its cancellation")
 
 
 def _broken(record: TxRecord, problem: str) -> LawBroken:

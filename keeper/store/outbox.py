@@ -63,6 +63,12 @@ class Outbox:
         with self._database.reading() as connection:
             return _records(connection, query)
 
+    def abandoned_txs(self) -> tuple[TxRecord, ...]:
+        """See `Store.abandoned_txs`."""
+        query = select(intents).where(intents.c.state == TxState.ABANDONED.value).order_by(intents.c.seq)
+        with self._database.reading() as connection:
+            return _records(connection, query)
+
     def txs(self, *, limit: int = 100) -> tuple[TxRecord, ...]:
         """See `Store.txs`."""
         with self._database.reading() as connection:
@@ -98,6 +104,7 @@ def _attempt_row(key: str, position: int, attempt: TxAttempt) -> dict[str, Any]:
         "max_fee_wei": attempt.max_fee_wei,
         "priority_fee_wei": attempt.priority_fee_wei,
         "block_number": attempt.block_number,
+        "cancels": attempt.cancels,
     }
 
 
@@ -123,6 +130,7 @@ def _attempts_of(connection: Connection, keys: Sequence[str]) -> dict[str, list[
                 max_fee_wei=row["max_fee_wei"],
                 priority_fee_wei=row["priority_fee_wei"],
                 block_number=row["block_number"],
+                cancels=bool(row["cancels"]),
             )
         )
     return found

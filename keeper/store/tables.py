@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -81,6 +82,7 @@ attempts = Table(
     Column("max_fee_wei", UInt256, nullable=False),
     Column("priority_fee_wei", UInt256, nullable=False),
     Column("block_number", BigInteger, nullable=False),
+    Column("cancels", Boolean, nullable=False, server_default=false(), comment="only uses up the nonce"),
 )
 
 cycles = Table(

@@ -79,6 +79,11 @@ class MemoryStore:
         with self._lock:
             return tuple(record for record in self._txs.values() if record.state.is_open)
 
+    def abandoned_txs(self) -> tuple[TxRecord, ...]:
+        """See `Store.abandoned_txs`."""
+        with self._lock:
+            return tuple(record for record in self._txs.values() if record.state is TxState.ABANDONED)
+
     def txs(self, *, limit: int = 100) -> tuple[TxRecord, ...]:
         """See `Store.txs`."""
         with self._lock:

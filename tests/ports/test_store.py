@@ -114,6 +114,7 @@ PATHS = {
     TxState.REPLACED: [TxState.SIGNED, TxState.SENT, TxState.REPLACED],
     TxState.EXPIRED: [TxState.EXPIRED],
     TxState.DROPPED: [TxState.DROPPED],
+    TxState.ABANDONED: [TxState.SIGNED, TxState.SENT, TxState.ABANDONED],
 }
 
 
@@ -256,6 +257,31 @@ def test_open_txs__some_done__oldest_first(store):
         bring_to(store, state, key, nonce=ord(key))
     assert [tx.intent.key for tx in store.open_txs()] == ["a", "c", "d"]
     assert [tx.intent.key for tx in store.txs(limit=3)] == ["d", "c", "b"]
+
+
+def test_abandoned_txs__given_up__listed_and_its_subject_is_free(store):
+    """What never mined frees its subject; it is followed beside the open records until its nonce is final."""
+    bring_to(store, TxState.ABANDONED, "k1")
+    assert [tx.intent.key for tx in store.abandoned_txs()] == ["k1"]
+    assert store.open_txs() == ()
+    store.put_intent(replace(planned("k2"), intent=replace(an_intent("k2"), subject="k1")))
+    store.update_tx(in_state(TxState.REPLACED, "k1"))
+    assert store.abandoned_txs() == ()
+
+
+def test_update_tx__cancellation__is_kept_and_is_no_success(store):
+    """What uses up the nonce is an attempt like the others, except that its mining is not the intent's end FINAL."""
+    bring_to(store, TxState.SENT)
+    cancelling = replace(an_attempt("0xcancel"), cancels=True)
+    cancelled = replace(sent(), attempts=(*sent().attempts, cancelling), reason="nobody wants it")
+    store.update_tx(cancelled)
+    assert store.tx("k1") == cancelled
+    assert store.tx("k1").cancelled
+    done = replace(cancelled, mined=a_block(2), mined_hash="0xcancel", gas_used=21_000)
+    with pytest.raises(LawBroken):
+        store.update_tx(replace(done, state=TxState.FINAL))
+    store.update_tx(replace(done, state=TxState.REPLACED))
+    assert store.tx("k1").state is TxState.REPLACED
 
 
 def test_highest_nonce__only_what_may_still_land(store):

@@ -25,6 +25,7 @@ _STYLES = {
     TxState.REPLACED: "yellow",
     TxState.EXPIRED: "yellow",
     TxState.DROPPED: "red",
+    TxState.ABANDONED: "bold red",
 }
 
 
