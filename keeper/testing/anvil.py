@@ -77,6 +77,15 @@ class AnvilChain(LocalChain):
         self.w3 = Web3(SteppedProvider(self.url, exception_retry_configuration=None, cache_allowed_requests=True))
         self._wait()
 
+    @classmethod
+    def fork(cls, url: str, *, block: int | None = None, accounts: int = 10) -> AnvilChain:
+        """An anvil on top of another chain's block; the newest where none is named.
+
+        As `keeper.testing.fork.ForkedChain.at`, in a process of its own and at its speed.
+        """
+        extra = ("--fork-url", url) if block is None else ("--fork-url", url, "--fork-block-number", str(block))
+        return cls(accounts=accounts, extra=extra)
+
     def _wait(self) -> None:
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline and self._process.poll() is None:

@@ -20,6 +20,7 @@ from web3.contract import Contract
 
 from keeper.abis import Artifact
 from keeper.domain.block import BlockRef
+from keeper.testing.evm import CHAIN_ID
 from keeper.testing.node import EmbeddedNode
 from keeper.testing.provider import EmbeddedProvider
 
@@ -146,10 +147,18 @@ class EmbeddedChain(LocalChain):
         accounts: how many funded accounts.
         block_interval_s: seconds between blocks where nothing else was asked for.
         chain_id: eth-tester's by default.
+        node: what answers; a fresh one by default; where one is given the other arguments have no meaning.
     """
 
-    def __init__(self, *, accounts: int = 10, block_interval_s: int = 12, chain_id: int | None = None) -> None:
-        self.node = EmbeddedNode(accounts=accounts, block_interval_s=block_interval_s, chain_id=chain_id)
+    def __init__(
+        self,
+        *,
+        accounts: int = 10,
+        block_interval_s: int = 12,
+        chain_id: int = CHAIN_ID,
+        node: EmbeddedNode | None = None,
+    ) -> None:
+        self.node = node or EmbeddedNode(accounts=accounts, block_interval_s=block_interval_s, chain_id=chain_id)
         self.w3 = Web3(EmbeddedProvider(self.node))
         self._addresses = tuple(account.address for account in self.node.accounts)
 

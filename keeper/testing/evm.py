@@ -64,9 +64,24 @@ class Call:
 
 
 class Evm:
-    """One chain: canonical blocks, and execution at any of them."""
+    """One chain: canonical blocks, and execution at any of them.
 
-    def __init__(self, *, accounts: int, gas_limit: int = BLOCK_GAS_LIMIT, chain_id: int = CHAIN_ID) -> None:
+    Args:
+        backend: eth-tester's; see `fresh` and `keeper.testing.fork.backend`.
+    """
+
+    def __init__(self, backend: PyEVMBackend) -> None:
+        self._chain = backend.chain
+        self.chain_id = int(backend.chain.chain_id)
+        self.keys: tuple[bytes, ...] = tuple(key.to_bytes() for key in backend.account_keys)
+        self._warm: OrderedDict[bytes, Any] = OrderedDict()
+        self._receipts: OrderedDict[bytes, tuple[Any, ...]] = OrderedDict()
+        self._pending: tuple[bytes, list[bytes], Any, Any] = (b"", [], None, None)
+        self._salt = 0
+
+    @classmethod
+    def fresh(cls, *, accounts: int, gas_limit: int = BLOCK_GAS_LIMIT, chain_id: int = CHAIN_ID) -> Evm:
+        """A chain of its own, with funded accounts of the test mnemonic."""
         backend = PyEVMBackend.from_mnemonic(
             MNEMONIC,
             num_accounts=accounts,
@@ -76,14 +91,8 @@ class Evm:
                 {"gas_limit": gas_limit, "timestamp": GENESIS_TIMESTAMP}
             ),
         )
-        self._chain = backend.chain
-        type(self._chain).chain_id = chain_id  # eth-tester makes a fresh class per chain
-        self.chain_id = chain_id
-        self.keys: tuple[bytes, ...] = tuple(key.to_bytes() for key in backend.account_keys)
-        self._warm: OrderedDict[bytes, Any] = OrderedDict()
-        self._receipts: OrderedDict[bytes, tuple[Any, ...]] = OrderedDict()
-        self._pending: tuple[bytes, list[bytes], Any, Any] = (b"", [], None, None)
-        self._salt = 0
+        type(backend.chain).chain_id = chain_id  # eth-tester makes a fresh class per chain
+        return cls(backend)
 
     # Blocks
 

@@ -20,7 +20,7 @@ from eth_account import Account
 from eth_utils import keccak
 
 from keeper.testing import wire
-from keeper.testing.evm import BadTransaction, Call, Evm, ExecutionError, UnknownBlock
+from keeper.testing.evm import CHAIN_ID, BadTransaction, Call, Evm, ExecutionError, UnknownBlock
 from keeper.testing.mempool import Mempool, PoolRefusal
 from keeper.testing.wire import JsonRpcError, number, octets, quantity
 
@@ -39,12 +39,19 @@ class EmbeddedNode:
         block_interval_s: seconds from one block to the next where nothing else was asked for.
         automine: mine as soon as a transaction can be included.
         chain_id: what `eth_chainId` answers and transactions are checked against.
+        evm: the chain; a fresh one by default; where one is given, `accounts` and `chain_id` have no meaning.
     """
 
     def __init__(
-        self, *, accounts: int = 10, block_interval_s: int = 12, automine: bool = True, chain_id: int | None = None
+        self,
+        *,
+        accounts: int = 10,
+        block_interval_s: int = 12,
+        automine: bool = True,
+        chain_id: int = CHAIN_ID,
+        evm: Evm | None = None,
     ) -> None:
-        self.evm = Evm(accounts=accounts) if chain_id is None else Evm(accounts=accounts, chain_id=chain_id)
+        self.evm = evm or Evm.fresh(accounts=accounts, chain_id=chain_id)
         self.pool = Mempool()
         self.automine = automine
         self.block_interval_s = block_interval_s
