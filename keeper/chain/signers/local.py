@@ -1,4 +1,4 @@
-"""Keys that sign, and how they are loaded.  A key never shows in repr, log or error."""
+"""Keys in this process, and how they are loaded.  A key never shows in repr, log or error."""
 
 from __future__ import annotations
 
@@ -7,42 +7,20 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from keeper.chain.signers.port import Signed
 from keeper.errors import BadInput
 
 log = structlog.get_logger(__name__)
 
 #: What a private key looks like in text.
 _KEY = re.compile(r"(?<![0-9a-fA-F])(0[xX])?[0-9a-fA-F]{64}(?![0-9a-fA-F])")
-
-
-@dataclass(frozen=True)
-class Signed:
-    """A signed transaction."""
-
-    raw: bytes
-    tx_hash: str
-
-
-class Signer(Protocol):
-    """Something that signs for one address: a file here, a KMS or a remote signer elsewhere."""
-
-    @property
-    def address(self) -> str:
-        """Checksummed address."""
-
-    def sign(self, transaction: dict[str, Any]) -> Signed:
-        """Sign an EIP-1559 transaction given with web3's field names.
-
-        Raises: `Retry` if the signer cannot be reached; a local key never does.
-        """
 
 
 class LocalSigner:
@@ -67,7 +45,7 @@ class LocalSigner:
 
 def from_key(key: bytes) -> LocalSigner:
     """A signer from 32 raw bytes.  Raises: `BadInput`."""
-    return _signer(key.hex(), "the key")
+    return from_text(key.hex(), "the key")
 
 
 def from_keystore(keystore: Path, password_file: Path) -> LocalSigner:
@@ -78,13 +56,13 @@ def from_keystore(keystore: Path, password_file: Path) -> LocalSigner:
     """
     if not password_file.exists():  # without its text: what stands here may be the password itself
         raise BadInput("the password file does not exist", hint=f"password_file of {keystore} names a file, chmod 600")
-    content, password = _read(keystore, secret=False), _read(password_file, secret=True)
+    content, password = read_file(keystore, secret=False), read_file(password_file, secret=True)
     try:
         key = Account.decrypt(json.loads(content), password.rstrip("\n"))
     except (ValueError, KeyError, TypeError, NotImplementedError) as error:
         hint = f"check the file, and that {password_file} holds its password"
         raise BadInput(f"{keystore} cannot be decrypted", hint=hint) from error
-    return _signer(bytes(key).hex(), str(keystore))
+    return from_text(bytes(key).hex(), str(keystore))
 
 
 def from_secret_file(path: Path) -> LocalSigner:
@@ -92,7 +70,7 @@ def from_secret_file(path: Path) -> LocalSigner:
 
     Raises: `BadInput` if it is missing, readable by others than its owner, or holds no key.
     """
-    return _signer(_read(path, secret=True), str(path))
+    return from_text(read_file(path, secret=True), str(path))
 
 
 def from_environment(name: str, environment: Mapping[str, str]) -> LocalSigner:
@@ -103,12 +81,13 @@ def from_environment(name: str, environment: Mapping[str, str]) -> LocalSigner:
     _refuse_key(name, "the name of its variable")
     if not environment.get(name):
         raise BadInput(f"the environment variable {name} is not set", hint="set it, or configure a keystore file")
-    signer = _signer(environment[name], f"the environment variable {name}")
+    signer = from_text(environment[name], f"the environment variable {name}")
     log.warning("signer.hot_key_in_environment", variable=name, address=signer.address)
     return signer
 
 
-def _signer(text: str, source: str) -> LocalSigner:
+def from_text(text: str, source: str) -> LocalSigner:
+    """A signer from 64 hexadecimal digits, 0x before them or not.  Raises: `BadInput`, which names `source` alone."""
     try:
         key = bytes.fromhex(text.strip().removeprefix("0x"))
         if len(key) == 32:
@@ -125,7 +104,11 @@ def _refuse_key(name: str, wanted: str) -> None:
         raise BadInput(f"a private key itself stands where {wanted} belongs", hint=hint)
 
 
-def _read(path: Path, *, secret: bool) -> str:
+def read_file(path: Path, *, secret: bool) -> str:
+    """The text of a file.
+
+    Raises: `BadInput` if it cannot be read, or if it is secret and others than its owner may read it.
+    """
     _refuse_key(path.name, "the name of its file")
     try:
         if secret and os.name == "posix" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
