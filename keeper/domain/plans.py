@@ -75,6 +75,8 @@ def _plan_of_class(cls: type) -> Plan:
         return Plan(lambda value: exact.encode(_instance(cls, value).raw), lambda tree: cls(exact.decode(tree)))
     if issubclass(cls, (StrEnum, IntEnum)):
         return Plan(lambda value: _instance(cls, value).value, lambda tree: _member(cls, tree))
+    if hasattr(cls, "canonical"):
+        return _collection(cls)
     if dataclasses.is_dataclass(cls):
         return _record(cls)
     raise LawBroken(f"{cls.__name__} has no canonical form")
@@ -195,6 +197,12 @@ def _mapping(key: Plan, item: Plan) -> Plan:
         return {key.decode(name): _at(f"[{name!r}]", item.decode, one) for name, one in _instance(dict, tree).items()}
 
     return Plan(encode, decode)
+
+
+def _collection(cls: Any) -> Plan:
+    """A class of columns, written as the tuple of what it holds: `canonical` is that tuple's hint, `of` reads it."""
+    plan = plan_of(cls.canonical)
+    return Plan(lambda value: plan.encode(tuple(_instance(cls, value))), lambda tree: cls.of(plan.decode(tree)))
 
 
 def _record(cls: Any) -> Plan:

@@ -7,31 +7,14 @@ exception.  A price that cannot be used is an `Unusable` here, never a number.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from keeper.domain.account import AccountState, Instrument, Kind, PerpState, Position
 from keeper.domain.block import BlockRef
 from keeper.domain.riskfile import ExpiryParams, Ranges
+from keeper.domain.roster import Roster
 
-
-class Kind(StrEnum):
-    """What an instrument is."""
-
-    PERP = "perp"
-    CALL = "call"
-    PUT = "put"
-
-
-@dataclass(frozen=True, order=True)
-class Instrument:
-    """One tradable thing."""
-
-    underlying: int
-    """Underlying id."""
-    expiry: int
-    """Unix seconds; 0 for a perp."""
-    strike: int
-    """1e-8 USD; 0 for a perp."""
-    kind: Kind
+#: What an account is made of belongs to a snapshot as much as the rest; it has a file of its own.
+__all__ = ["AccountState", "Instrument", "Kind", "PerpState", "Position"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,45 +33,6 @@ class Unusable:
 
 
 Price = Usable | Unusable
-
-
-@dataclass(frozen=True, kw_only=True)
-class Position:
-    """What an account holds of one instrument."""
-
-    instrument: Instrument
-    size: int
-    """Signed, wad contracts."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PerpState:
-    """Lazily accrued state of an account's perp."""
-
-    underlying: int
-    open_notional: int
-    """Σ size·price over the trades that made it, signed, wad USD."""
-    funding_entry: int
-    """Funding index when last touched, wad USD per contract."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AccountState:
-    """One account as the contract stores it, before anything lazy is applied."""
-
-    account: int
-    cash: int
-    """Signed, wad USD."""
-    interest_entry: int
-    """Borrow index (ray) when last touched."""
-    keep_entry: int
-    """Socialised-loss survival index (ray) when last touched."""
-    collateral: tuple[tuple[int, int], ...]
-    """(collateral id, token units), without the settlement token, ids ascending, no zeros."""
-    positions: tuple[Position, ...]
-    """Ascending by instrument, no zeros."""
-    perps: tuple[PerpState, ...]
-    in_auction: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -301,7 +245,8 @@ class Snapshot:
     block: BlockRef
     underlyings: tuple[UnderlyingState, ...]
     collaterals: tuple[CollateralState, ...]
-    accounts: tuple[AccountState, ...]
+    accounts: Roster
+    """In columns; ascending by account."""
     interest_index: int
     """Borrow index accrued to this block, ray."""
     keep_ray: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 from keeper.domain.block import BlockRef
 from keeper.domain.margin import AccountMargin, Band, UnderlyingMargin
 from keeper.domain.riskfile import ExpiryParams, Ranges
+from keeper.domain.roster import Roster
 from keeper.domain.snapshot import (
     AccountState,
     AuctionRules,
@@ -218,7 +219,7 @@ def a_snapshot(
         block=a_block(timestamp=timestamp),
         underlyings=(an_underlying() if underlying is None else underlying,),
         collaterals=(),
-        accounts=accounts,
+        accounts=Roster.of(accounts),
         interest_index=RAY,
         keep_ray=RAY,
         auctions=auctions,

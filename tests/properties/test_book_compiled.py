@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from keeper.domain.words import Words
 from keeper.errors import LawBroken
 from keeper.risk import compiled
 from keeper.risk.exact import machine, sweep
 from keeper.risk.exact.book import Book
 from keeper.risk.exact.grid import assess
-from keeper.risk.exact.limbs import Words
 from keeper.risk.exact.riskfile import PPM
 from keeper.risk.exact.rule import Fraction
 from keeper.testing.portfolios import NOW, PSRS, Style, a_file, a_portfolio, an_extreme_file

@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from keeper.domain.block import BlockRef
+from keeper.domain.roster import Roster
 from keeper.domain.snapshot import (
     AccountState,
     AuctionRules,
@@ -70,7 +71,7 @@ class HouseReader:
             raise Retry(f"no market was ever listed before block {block.number}; the node may be missing logs")
         house = self._views.one(block, "ClearingHouse", "houseState")
         # Closed accounts stay in the index, where events of theirs may follow, and out of everybody's way here.
-        accounts = tuple(a for _, a in sorted(self._index.accounts.items()) if not _is_closed(a))
+        accounts = Roster.of(a for a in self._index.accounts.values() if not _is_closed(a))
         return Snapshot(
             protocol="clearinghouse",
             block=block,
@@ -79,7 +80,7 @@ class HouseReader:
             accounts=accounts,
             interest_index=house["interestIndexRay"],
             keep_ray=house["keepRay"],
-            auctions=tuple(self._auction(block, a.account) for a in accounts if a.in_auction),
+            auctions=tuple(self._auction(block, account) for account in accounts.auctioned()),
             auction_rules=self._auction_rules(block),
             fund=self._fund(block, house),
             own_account=self._deployment.liquidator_account,

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keeper.domain.words import Bigs, Words
 from keeper.errors import LawBroken
 from keeper.risk.exact.grid import Leg
-from keeper.risk.exact.limbs import LOT, PART_BITS, Bigs, Ints, Sizes, Words, join, segment_sums
+from keeper.risk.exact.limbs import LOT, PART_BITS, Ints, Sizes, join, segment_sums
 
 
 class Option(NamedTuple):

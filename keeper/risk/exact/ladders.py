@@ -14,6 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from keeper.domain.riskfile import File
+from keeper.domain.words import Bigs
 from keeper.errors import LawBroken
 from keeper.risk.exact.book import Book, Option
 from keeper.risk.exact.limbs import (

@@ -16,12 +16,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from keeper.errors import LawBroken
+from keeper.domain.words import Bigs
 from keeper.risk.exact.riskfile import WAD
 
 Ints = npt.NDArray[np.int64]
-Bigs = npt.NDArray[np.object_]
-"""Python ints in an object array."""
 
 #: One micro-contract in wad.
 LOT: Final = 10**12
@@ -31,37 +29,6 @@ PART_BITS: Final = 61
 SUM_BITS: Final = 62
 #: Bits of a limb that multiplies a remainder modulo a wad (< 2**60): the quotient is then exact to one in float64.
 _HALF: Final = 30
-
-
-@dataclass(frozen=True)
-class Words:
-    """Signed 128-bit integers in two's complement, as a compiled kernel takes them."""
-
-    pairs: npt.NDArray[np.uint64]
-    """Upper and lower 64 bits, shape (values, 2)."""
-
-    @classmethod
-    def of(cls, values: Sequence[int]) -> Words:
-        """Cut Python ints.
-
-        Raises:
-            LawBroken: one does not fit 128 bits.
-        """
-        try:
-            whole = b"".join([value.to_bytes(16, "big", signed=True) for value in values])
-        except OverflowError:
-            raise LawBroken("a size is beyond 128 bits", sizes=len(values)) from None
-        return cls(np.frombuffer(whole, dtype=">u8").astype(np.uint64).reshape(-1, 2))
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def bigs(self) -> Bigs:
-        """The same as Python ints."""
-        high, low = self.pairs[:, 0].astype(np.int64), self.pairs[:, 1]
-        whole: Bigs = np.empty(len(self), dtype=np.object_)
-        whole[:] = [h << 64 | w for h, w in zip(high.tolist(), low.tolist(), strict=True)]
-        return whole
 
 
 @dataclass(frozen=True)

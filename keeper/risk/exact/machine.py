@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from keeper.domain.riskfile import File
+from keeper.domain.words import Words
 from keeper.risk.exact.book import Book
 from keeper.risk.exact.ladders import option_table
-from keeper.risk.exact.limbs import Ints, Words
+from keeper.risk.exact.limbs import Ints
 from keeper.risk.exact.rule import Rule
 
 

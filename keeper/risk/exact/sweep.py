@@ -20,11 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from keeper.domain.riskfile import File
+from keeper.domain.words import Bigs, Words
 from keeper.risk.exact import machine
 from keeper.risk.exact.book import Book
 from keeper.risk.exact.grid import NO_ROW, Assessment
 from keeper.risk.exact.ladders import Block, blocks
-from keeper.risk.exact.limbs import Bigs, Ints, Words
+from keeper.risk.exact.limbs import Ints
 from keeper.risk.exact.riskfile import PPM, WAD, levels, weights
 from keeper.risk.exact.shift import Term, shift_terms
 
