@@ -1,20 +1,23 @@
 """The block loop and the jobs beside it.
 
     loop            follow the head, live one cycle per new head, back off on Retry
+    announcements   wake the loop at a new head; the poll interval is how long it waits where none comes
     heartbeat       APScheduler: writes the loop's last progress, not its own
     quotes          APScheduler: asks the configured venue for newer quotes; a silent one holds up no block
     reconciliation  APScheduler: has the loop compare some accounts with the contract after the next block
     housekeeping    APScheduler: drops old snapshots
 
 A signal only sets an Event that the loop and the waiting share; what is being sent is finished first, so the process
-ends between transactions.  Start-up is recovery: what an earlier process left open is adopted before the first cycle.
+ends between transactions.  Start-up is recovery: what an earlier process left open is adopted before the first cycle,
+and what it decided on blocks that a reorg removed since is marked.  Everything a daemon waits on is its own, so that
+several run in one process and one in trouble disturbs none of the others.
 """
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
 
@@ -34,6 +37,8 @@ log = structlog.get_logger(__name__)
 
 #: Waits between failed attempts double up to this many poll intervals.
 MAX_BACKOFF = 16
+#: Lived blocks compared with the chain when a reorg may have removed some; doubled until one is found that stands.
+LOOK_BACK = 64
 #: Longest wait for the first look at quotes, seconds.
 FIRST_QUOTES_S = 60.0
 
@@ -78,26 +83,32 @@ class Daemon:
         self._risk, self._policy, self._rhythm = risk, policy, rhythm
         self._on_cycle = on_cycle
         self._stop = threading.Event()
+        #: Set by announcements of heads and by `stop`: any number of them is one reason to look.
+        self._wake = threading.Event()
         self._reconcile_due = threading.Event()
         self._last: BlockRef | None = None
 
     def stop(self) -> None:
         """Ask the loop to end after what it is doing."""
         self._stop.set()
+        self._wake.set()
 
     def run(self) -> None:
-        """Live until stopped by `stop`, SIGTERM or SIGINT.
+        """Live until stopped by `stop`, and in the main thread by SIGTERM or SIGINT too.
 
         Raises:
             Halt, LawBroken: a person must look; the jobs are shut down first.
         """
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
+        if threading.current_thread() is threading.main_thread():  # elsewhere signals are not ours to answer
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, self._on_signal)
         scheduler = self._scheduler()
         scheduler.start()
+        end_listening = self._heads.listen(self._wake.set)
         try:
             self.loop()
         finally:
+            end_listening()
             scheduler.shutdown(wait=True)
             self._beat()
             log.info("daemon.stopped", block=self._last.number if self._last else None)
@@ -107,6 +118,7 @@ class Daemon:
         failures = 0
         recovered = False
         while not self._stop.is_set():
+            self._wake.clear()  # before looking: what is announced from here on is looked at once more
             try:
                 if not recovered:
                     self._recover()
@@ -116,7 +128,8 @@ class Daemon:
                 failures += 1
                 wait = self._rhythm.poll_interval_s * min(2**failures, MAX_BACKOFF)
                 log.warning("cycle.retry", error=problem.message, attempt=failures, wait_s=wait, **problem.fields)
-                self._stop.wait(wait)
+                self._stop.wait(self._rhythm.poll_interval_s)  # an ill node is not asked at the pace of announcements
+                self._wait(wait - self._rhythm.poll_interval_s)
             except (Halt, LawBroken) as problem:
                 # Who called us shows the error once; a traceback here would only repeat it.
                 log.error(  # noqa: TRY400 - see above
@@ -126,7 +139,12 @@ class Daemon:
             else:
                 failures = 0
                 if not advanced:
-                    self._stop.wait(self._rhythm.poll_interval_s)
+                    self._wait(self._rhythm.poll_interval_s)
+
+    def _wait(self, seconds: float) -> None:
+        """Until a head is announced, at most so long."""
+        if not self._stop.is_set():  # `stop` may have come before the last `clear`
+            self._wake.wait(seconds)
 
     def step(self) -> bool:
         """Live the newest head, if there is one we have not lived.
@@ -136,7 +154,7 @@ class Daemon:
         """
         advance = self._heads.follow(self._last)
         if advance.orphaned:
-            self._ports.store.orphan_cycles([b.hash for b in advance.orphaned])
+            self._mark_orphans(advance.orphaned)
         head = advance.head
         if head is None:
             return False
@@ -150,8 +168,36 @@ class Daemon:
             self._reconcile(head)
         return True
 
+    def _mark_orphans(self, named: Sequence[BlockRef] = ()) -> None:
+        """Mark what was decided on blocks that are gone: those the heads named, and any the store still has.
+
+        The heads remember this process's last blocks only.  After a restart, a long gap or a reorg deeper than they
+        remember, the store knows what else was lived.
+        """
+        store, limit = self._ports.store, LOOK_BACK
+        gone = {block.hash for block in named}
+        while True:
+            lived = store.lived(limit=limit)
+            gone |= {block.hash for block in self._heads.gone(lived)}
+            if len(lived) < limit or lived[-1].hash not in gone:
+                break
+            limit *= 2
+        if gone:
+            store.orphan_cycles(sorted(gone))
+            log.warning("daemon.orphaned", blocks=len(gone))
+
+    def _forget_strays(self) -> None:
+        """Forget prices of blocks that were read by a process that ended before it lived them, and are gone now."""
+        strays = {stray: self._heads.find(stray) for stray in self._ports.store.strays()}
+        gone = {block.hash for block in self._heads.gone([found for found in strays.values() if found is not None])}
+        gone |= {stray for stray, found in strays.items() if found is None}
+        if gone:
+            self._ports.store.orphan_cycles(sorted(gone))
+
     def _recover(self) -> None:
         head = self._heads.head()
+        self._mark_orphans()
+        self._forget_strays()
         adopted = self._ports.sender.recover(head)
         # Once, so that the first block does not publish realised volatilities only because the venue has not been
         # asked yet; a venue that drips its answer, or a resolver that is stuck, must not hold the first block for ever.
@@ -214,7 +260,7 @@ class Daemon:
         log.info("reconcile.done", block=head.number, sample=self._rhythm.reconcile_sample, differ=len(differences))
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self._stop.set()
+        self.stop()
 
 
 def _on_job_event(event: JobEvent) -> None:

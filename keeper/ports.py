@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from keeper.domain.action import Action, MarginCall
@@ -44,6 +44,23 @@ class Heads(Protocol):
 
         Raises: `Retry`; nothing is lost then, the next call tells it again.
         """
+
+    def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call `wake`, from any thread, whenever a newer head was announced.
+
+        An announcement is a hint: it says when to ask, never what the chain is.  One that is lost costs a poll
+        interval and nothing else.
+        Returns: what ends the listening.
+        """
+
+    def gone(self, lived: Sequence[BlockRef]) -> tuple[BlockRef, ...]:
+        """Those of `lived` that are not canonical (any more).
+
+        Raises: `Retry` if that cannot be told: the endpoint is behind, or cannot be asked.
+        """
+
+    def find(self, block_hash: str) -> BlockRef | None:
+        """A block by its hash, canonical or not; None if the endpoint has none.  Raises: `Retry`."""
 
     def at(self, number: int) -> BlockRef:
         """The canonical block at a height.  Raises: `Retry` if it does not exist (yet) or cannot be asked."""
@@ -159,10 +176,16 @@ class Store(Protocol):
         """The newest cycles by height, newest first, without orphaned ones."""
 
     def orphan_cycles(self, hashes: Iterable[str]) -> None:
-        """Mark cycles of blocks that a reorg removed, and forget the prices first seen there.
+        """Mark cycles of blocks that a reorg removed, forget the prices first seen there, end the calls made there.
 
         `cycle` still finds them by hash; appending one again takes the mark off.
         """
+
+    def lived(self, *, limit: int) -> tuple[BlockRef, ...]:
+        """Blocks of the newest cycles by height, newest first, without orphaned ones."""
+
+    def strays(self) -> tuple[str, ...]:
+        """Hashes of blocks that showed a price first and have no cycle: the process ended in between."""
 
     def append_snapshot(self, block_hash: str, payload: bytes) -> None:
         """Keep a snapshot's canonical bytes, compressed, for replay."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
+from keeper.chain.announcements import Announcements, HeadSource
+from keeper.chain.errors import StaleBlock
 from keeper.chain.lineage import connect
 from keeper.chain.rpc import Rpc
 from keeper.domain.block import BlockRef
+from keeper.errors import KeeperError
 
 log = structlog.get_logger(__name__)
 
@@ -37,11 +41,13 @@ class ChainHeads:
     Args:
         rpc: where to ask.
         depth: how many blocks are remembered: how deep a reorg is named block by block, how much of a gap is filled.
+        sources: nodes that announce their heads; without any, polling alone finds them.
     """
 
-    def __init__(self, rpc: Rpc, *, depth: int = 64) -> None:
+    def __init__(self, rpc: Rpc, *, depth: int = 64, sources: Sequence[HeadSource] = ()) -> None:
         self._rpc = rpc
         self._depth = depth
+        self._announcements = Announcements(sources)
         #: Blocks the caller has acted on, oldest first.
         self._tail: OrderedDict[str, BlockRef] = OrderedDict()
         #: Blocks handed out by the last `follow`; they join the tail once the caller names one of them as its past.
@@ -55,13 +61,42 @@ class ChainHeads:
         """See `Heads.at`."""
         return self._rpc.block(number)
 
+    def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """See `Heads.listen`."""
+        return self._announcements.listen(wake)
+
+    def gone(self, lived: Sequence[BlockRef]) -> tuple[BlockRef, ...]:
+        """See `Heads.gone`."""
+        heights = sorted({block.number for block in lived})
+        if not heights:
+            return ()
+        canonical: dict[int, str] = {}
+        answers = self._rpc.batch([("eth_getBlockByNumber", (hex(height), False)) for height in heights])
+        for height, answer in zip(heights, answers, strict=True):
+            if isinstance(answer, KeeperError):
+                raise answer
+            if not isinstance(answer, dict) or "hash" not in answer:
+                hint = "the endpoint is behind what was lived before; a new chain needs a new store"
+                raise StaleBlock(f"no block {height} at the endpoint", block=height, hint=hint)
+            canonical[height] = str(answer["hash"]).lower()
+        return tuple(block for block in lived if canonical[block.number] != block.hash)
+
+    def find(self, block_hash: str) -> BlockRef | None:
+        """See `Heads.find`."""
+        try:
+            return self._rpc.block_by_hash(block_hash)
+        except StaleBlock:
+            return None
+
     def follow(self, previous: BlockRef | None) -> Advance:
         """What happened between `previous` and the present head.
 
         Args:
             previous: the head acted on last; None at the start, and then only the present head is new.
 
-        Returns: nothing new if the endpoint is at `previous` or merely behind it.
+        Returns: nothing new if the endpoint is at `previous` or below it.  An endpoint that is behind and a chain that
+            shrank look alike, and a chain that shrank for good does not exist: the next block as high as `previous`
+            says which it was.
             Asked again with the same `previous`, it says the same again.
         Raises: `Retry`; nothing is lost by asking again.
         """
@@ -70,8 +105,8 @@ class ChainHeads:
             self._offered = (head,)
             return Advance(self._offered)
         self._accept(previous)
-        if head.hash in self._tail:
-            return Advance(())  # a lagging endpoint; if the chain really shrank, the next different block says so
+        if head.hash == previous.hash or head.number < previous.number:
+            return Advance(())
         path, connected = connect(head, known=self._tail, fetch=self._rpc.block_by_hash, limit=self._depth)
         orphaned, skipped = self._fork(path, previous, connected=connected)
         self._offered = path

@@ -80,6 +80,23 @@ class Journal(Generic[C]):
                 batch = gone[start : start + _BATCH]
                 connection.execute(update(cycles).where(cycles.c.block_hash.in_(batch)).values(orphaned=True))
                 connection.execute(delete(price_history).where(price_history.c.block_hash.in_(batch)))
+                # A call that nobody's block shows must not silence the next one.
+                connection.execute(update(notices).where(notices.c.block_hash.in_(batch)).values(ended=True))
+
+    def lived(self, *, limit: int) -> tuple[BlockRef, ...]:
+        """See `Store.lived`."""
+        named = (cycles.c.block_number, cycles.c.block_hash, cycles.c.parent_hash, cycles.c.block_time_s)
+        query = select(*named).where(cycles.c.orphaned.is_(False))
+        query = query.order_by(cycles.c.block_number.desc(), cycles.c.seq.desc()).limit(limit)
+        with self._database.reading() as connection:
+            return tuple(BlockRef(*row) for row in connection.execute(query))
+
+    def strays(self) -> tuple[str, ...]:
+        """See `Store.strays`."""
+        query = select(price_history.c.block_hash).distinct().order_by(price_history.c.block_hash)
+        query = query.where(price_history.c.block_hash.not_in(select(cycles.c.block_hash)))
+        with self._database.reading() as connection:
+            return tuple(connection.scalars(query))
 
     def append_snapshot(self, block_hash: str, payload: bytes) -> None:
         """See `Store.append_snapshot`."""

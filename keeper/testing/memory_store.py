@@ -122,6 +122,18 @@ class MemoryStore:
             gone = set(hashes)
             self._orphaned |= gone & set(self._cycles)
             self._prices = {key: kept for key, kept in self._prices.items() if kept[1] not in gone}
+            for key, notice in self._notices.items():
+                if notice.block.hash in gone:
+                    self._notices[key] = replace(notice, ended=True)
+
+    def lived(self, *, limit: int) -> tuple[BlockRef, ...]:
+        """See `Store.lived`."""
+        return tuple(one.block for one in self.cycles(limit=limit))
+
+    def strays(self) -> tuple[str, ...]:
+        """See `Store.strays`."""
+        with self._lock:
+            return tuple(sorted({seen for _, seen in self._prices.values()} - set(self._cycles)))
 
     def append_snapshot(self, block_hash: str, payload: bytes) -> None:
         """See `Store.append_snapshot`."""

@@ -29,6 +29,9 @@ class OneHead:
     def head(self) -> BlockRef:
         return self.block
 
+    def gone(self, lived: object) -> tuple[()]:
+        return ()
+
     def follow(self, last: BlockRef | None) -> SimpleNamespace:
         return SimpleNamespace(head=self.block, orphaned=())
 

@@ -40,6 +40,9 @@ class Heads:
     def head(self):
         return self.blocks[0]
 
+    def gone(self, lived):
+        return ()
+
     def follow(self, last):
         if not self.blocks:
             self.stop[0]()
