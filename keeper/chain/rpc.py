@@ -8,34 +8,30 @@ an error and never a mixture.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-import requests
 import structlog
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
-from web3.exceptions import Web3Exception
-from web3.providers.rpc import HTTPProvider
 
+from keeper.chain.endpoint import Endpoint, endpoint_at, state_pin
 from keeper.chain.errors import (
     AlreadyKnown,
     Reverted,
     StaleBlock,
     Unreachable,
     WrongChain,
-    translate,
 )
 from keeper.chain.records import FeeHistory, Log, Receipt, block_ref
+from keeper.chain.wire import Pin
 from keeper.domain.block import BlockRef
-from keeper.errors import BadInput, KeeperError, Refused, Retry
+from keeper.errors import BadInput, KeeperError, Retry
+
+__all__ = ["Endpoint", "Rpc", "http_endpoint", "pinned"]
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-
-#: Everything a provider may raise instead of answering: transport, unreadable answers, web3's own.
-FOREIGN = (OSError, requests.RequestException, Web3Exception, ValueError, KeyError, TypeError, EOFError)
 
 #: aggregate3((address target, bool allowFailure, bytes callData)[]), Multicall3.
 AGGREGATE3 = bytes.fromhex("82ad56cb")
@@ -44,36 +40,8 @@ AGGREGATE3 = bytes.fromhex("82ad56cb")
 FEE_BLOCKS, FEE_PERCENTILE = 10, 50
 
 
-class Provider(Protocol):
-    """A web3 provider as far as we use it: HTTP, or one of the test kit's."""
-
-    def make_request(self, method: Any, params: Any) -> Any:
-        """Answer one JSON-RPC request with an object that has `result` or `error`."""
-
-
-@dataclass
-class Endpoint:
-    """One node."""
-
-    name: str
-    """For logs: the URL's host, never its path, which may hold a key."""
-    provider: Provider
-    verified: bool = False
-    """Whether its chain id was seen to be ours."""
-
-
-def http_endpoint(url: str, *, timeout_s: float = 10.0) -> Endpoint:
-    """An endpoint over HTTP(S).
-
-    Raises: `BadInput` if the URL is none.
-    """
-    scheme, _, rest = url.partition("://")
-    if scheme not in ("http", "https") or not rest:
-        raise BadInput("an RPC endpoint must be an http:// or https:// URL", hint="check chain.rpc_urls")
-    host = rest.split("/")[0].rpartition("@")[2]
-    # Retrying is ours: web3's own would sleep, and hide how ill an endpoint is.
-    provider = HTTPProvider(url, request_kwargs={"timeout": timeout_s}, exception_retry_configuration=None)
-    return Endpoint(host, provider)
+#: An endpoint by its URL; the name most callers know.
+http_endpoint = endpoint_at
 
 
 class Rpc:
@@ -98,12 +66,15 @@ class Rpc:
 
         Raises: `Retry` if no endpoint can be asked, `Refused` or `Halt` as the answer says; see `keeper.chain.errors`.
         """
+        return self._through(lambda endpoint: endpoint.ask(method, params), method)
+
+    def _through(self, ask: Callable[[Endpoint], T], method: str) -> T:
         failure: Retry | None = None
         for _ in self._endpoints:
             endpoint = self._endpoints[self._current]
             try:
                 self._verify(endpoint)
-                return _ask(endpoint, method, params)
+                return ask(endpoint)
             except Retry as error:
                 failure = error
                 log.warning("rpc.failed", endpoint=endpoint.name, method=method, error=error.message)
@@ -114,15 +85,21 @@ class Rpc:
     def batch(self, asked: Sequence[tuple[str, Sequence[Any]]]) -> tuple[Any | KeeperError, ...]:
         """Ask several raw questions in one round trip where the endpoint takes batches.
 
-        Returns: per question its result, or the error that one ended in.  Raises: `Retry` if nobody can be asked.
+        Returns: per question its result, or the refusal it was answered with.
+        Raises: `Retry` if nobody can be asked, or one question stays unanswered: half a picture is none.
         """
-        answers: list[Any | KeeperError] = []
-        for method, params in asked:
-            try:
-                answers.append(self.request(method, *params))
-            except Refused as error:
-                answers.append(error)
+        if not asked:
+            return ()
+        answers = self._through(lambda endpoint: endpoint.ask_batch(asked), "batch")
+        for answer in answers:
+            if isinstance(answer, Retry):
+                raise answer
         return tuple(answers)
+
+    @property
+    def round_trips(self) -> int:
+        """Questions that went out to any endpoint since the start, an array of them being one."""
+        return sum(endpoint.round_trips for endpoint in self._endpoints)
 
     def agree(self, block: BlockRef) -> None:
         """Whether enough endpoints have `block` as the canonical one of its height; asked before anything is sent.
@@ -133,7 +110,7 @@ class Rpc:
     def _verify(self, endpoint: Endpoint) -> None:
         if endpoint.verified:
             return
-        found = int(_ask(endpoint, "eth_chainId", ()), 16)
+        found = int(endpoint.ask("eth_chainId", ()), 16)
         if found != self.chain_id:
             raise WrongChain(
                 f"{endpoint.name} serves chain {found}, configured is {self.chain_id}",
@@ -162,10 +139,15 @@ class Rpc:
         return self._block("eth_getBlockByHash", block_hash)
 
     def _block(self, method: str, which: str) -> BlockRef:
-        found = self._read(lambda raw: None if raw is None else block_ref(raw), method, which, False)  # noqa: FBT003 - the wire's flag
+        found = self._read(_block_or_none, method, which, False)  # noqa: FBT003 - the wire's flag
         if found is None:
             raise StaleBlock(f"no block {which}", block=which)
         return found
+
+    def blocks(self, heights: Sequence[int]) -> tuple[BlockRef | None, ...]:
+        """Canonical blocks by height, in one round trip; None where there is none (yet).  Raises: `Retry`."""
+        answers = self.batch([("eth_getBlockByNumber", [hex(height), False]) for height in heights])
+        return tuple(_parsed(_block_or_none, answer) for answer in answers)
 
     # State
 
@@ -186,7 +168,7 @@ class Rpc:
         return self._call("pending", to, data, sender, gas)
 
     def _call(self, block: Any, to: str, data: bytes, sender: str | None, gas: int | None) -> bytes:
-        call = {"to": to, "data": "0x" + data.hex()}
+        call = _call(to, data)
         if sender is not None:
             call["from"] = sender
         if gas is not None:
@@ -199,21 +181,16 @@ class Rpc:
         Returns: per call its output, or why that one failed.  Raises: `Retry`.
         """
         if self._multicall is None or len(calls) < 2:
-            return tuple(self._try_call(block, to, data) for to, data in calls)
+            answers = self.batch([("eth_call", [_call(to, data), pinned(block)]) for to, data in calls])
+            return tuple(answer if isinstance(answer, Reverted) else _parsed(_octets, answer) for answer in answers)
         asked = [(to, True, data) for to, data in calls]
         output = self.call_at(block, self._multicall, AGGREGATE3 + encode(["(address,bool,bytes)[]"], [asked]))
         try:
             (answers,) = decode(["(bool,bytes)[]"], output)
         except DecodingError as error:
-            hint = "check rpc.multicall: there must be a Multicall3 at that address"
+            hint = "check chain.multicall: there must be a Multicall3 at that address"
             raise BadInput(f"{self._multicall} does not answer like a Multicall3", hint=hint) from error
         return tuple(data if done else Reverted("execution reverted", data=data) for done, data in answers)
-
-    def _try_call(self, block: BlockRef, to: str, data: bytes) -> bytes | Reverted:
-        try:
-            return self.call_at(block, to, data)
-        except Reverted as error:
-            return error
 
     def code(self, address: str, block: BlockRef) -> bytes:
         """A contract's code; empty if there is none."""
@@ -226,6 +203,12 @@ class Rpc:
     def nonce(self, address: str, block: BlockRef) -> int:
         """How many transactions of `address` are mined up to `block`."""
         return self._read(_number, "eth_getTransactionCount", address, pinned(block))
+
+    def nonces(self, addresses: Sequence[str], block: BlockRef) -> tuple[int, ...]:
+        """`nonce` of several addresses, in one round trip.  Raises: `Retry`."""
+        pin = pinned(block)
+        answers = self.batch([("eth_getTransactionCount", [address, pin]) for address in addresses])
+        return tuple(_parsed(_number, answer) for answer in answers)
 
     def next_nonce(self, address: str) -> int:
         """The first nonce that no mined transaction has, now.  The pending count is not asked: nodes disagree on it."""
@@ -269,28 +252,39 @@ class Rpc:
 
     def receipt(self, tx_hash: str) -> Receipt | None:
         """A mined transaction's receipt; None if it is not mined."""
-        return self._read(
-            lambda raw: None if raw is None or raw["blockHash"] is None else Receipt.parse(raw),
-            "eth_getTransactionReceipt",
-            tx_hash,
-        )
+        return self._read(_receipt, "eth_getTransactionReceipt", tx_hash)
+
+    def receipts(self, hashes: Sequence[str]) -> tuple[Receipt | None, ...]:
+        """`receipt` of several transactions, in one round trip.  Raises: `Retry`."""
+        answers = self.batch([("eth_getTransactionReceipt", [tx_hash]) for tx_hash in hashes])
+        return tuple(_parsed(_receipt, answer) for answer in answers)
 
 
-def pinned(block: BlockRef) -> dict[str, Any]:
+def pinned(block: BlockRef) -> Pin:
     """A block named by hash, EIP-1898; web3's own `block_identifier=hash` would look it up and call by number."""
-    return {"blockHash": block.hash, "requireCanonical": True}
+    return state_pin(block)
 
 
-def _ask(endpoint: Endpoint, method: str, params: Sequence[Any]) -> Any:
+def _call(to: str, data: bytes) -> dict[str, Any]:
+    return {"to": to, "data": "0x" + data.hex()}
+
+
+def _parsed(parse: Callable[[Any], T], answer: Any | KeeperError) -> T:
+    """A result parsed.  Raises: the error it is; `Unreachable` if it is of the wrong shape."""
+    if isinstance(answer, KeeperError):
+        raise answer
     try:
-        answer = endpoint.provider.make_request(method, list(params))
-    except FOREIGN as error:
-        raise Unreachable(f"{endpoint.name}: {type(error).__name__} on {method}", method=method) from error
-    if not isinstance(answer, dict) or ("result" not in answer and not answer.get("error")):
-        raise Unreachable(f"{endpoint.name}: neither result nor error for {method}", method=method)
-    if answer.get("error"):
-        raise translate(answer["error"], method=method)
-    return answer["result"]
+        return parse(answer)
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+        raise Unreachable(f"unreadable answer ({error!r})") from error
+
+
+def _block_or_none(raw: Any) -> BlockRef | None:
+    return None if raw is None else block_ref(raw)
+
+
+def _receipt(raw: Any) -> Receipt | None:
+    return None if raw is None or raw["blockHash"] is None else Receipt.parse(raw)
 
 
 def _octets(raw: str) -> bytes:

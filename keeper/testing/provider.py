@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from web3.providers import BaseProvider
@@ -24,6 +25,10 @@ class EmbeddedProvider(BaseProvider):
             return {"jsonrpc": "2.0", "id": 1, "result": self._node.request(method, list(params))}
         except JsonRpcError as error:
             return {"jsonrpc": "2.0", "id": 1, "error": error.as_json()}  # type: ignore[typeddict-item]
+
+    def make_batch(self, asked: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        """Answer several requests in the order of asking, as an array over HTTP would be: one round trip."""
+        return [self.make_request(RPCEndpoint(method), params) for method, params in asked]
 
     def is_connected(self, show_traceback: bool = False) -> bool:  # noqa: ARG002, FBT001, FBT002 - web3's signature
         """Whether requests can be made: always."""
