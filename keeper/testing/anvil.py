@@ -10,15 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
 from web3 import Web3
 from web3.exceptions import Web3Exception
 from web3.providers.rpc import HTTPProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from keeper.testing.embedded import LocalChain
-from keeper.testing.evm import HD_PATH, MNEMONIC
+from keeper.testing.evm import MNEMONIC
 
 #: Where `make setup-node` puts it, in a checkout.
 _OWN = Path(__file__).parent.parent.parent / "contracts" / "node_modules" / ".bin" / "anvil"
@@ -97,17 +95,6 @@ class AnvilChain(LocalChain):
             time.sleep(0.02)  # another process's start is nothing we can be told of
         self.close()
         raise TimeoutError(f"anvil does not answer at {self.url}")
-
-    def key(self, index: int) -> bytes:
-        """Private key of an account; known to everybody."""
-        Account.enable_unaudited_hdwallet_features()
-        account: LocalAccount = Account.from_mnemonic(MNEMONIC, account_path=f"{HD_PATH}/{index}")
-        return bytes(account.key)
-
-    @property
-    def chain_id(self) -> int:
-        """What transactions must carry."""
-        return int(self.request("eth_chainId"), 16)
 
     def close(self) -> None:
         """End the process."""

@@ -49,7 +49,8 @@ class ForkBackend(PyEVMBackend):  # type: ignore[misc]  # eth-tester publishes n
         parent = header_of(upstream.block)
         self.fork_number = int(parent.block_number)
         roots: dict[bytes, bytes] = {}
-        vm: Any = forked_vm(PragueVM if isinstance(parent, PragueBlockHeader) else CancunVM, upstream, roots)
+        rules: Any = PragueVM if isinstance(parent, PragueBlockHeader) else CancunVM
+        vm = forked_vm(rules, upstream, roots, parent=parent.hash)
 
         class ForkedChain(MiningChain):  # a class a fork: py-evm keeps the chain id on it
             chain_id = upstream.chain_id
@@ -100,7 +101,8 @@ class ForkBackend(PyEVMBackend):  # type: ignore[misc]  # eth-tester publishes n
             transaction = block.transactions[index]
         except (TransactionNotFound, HeaderNotFound, IndexError):
             raise NotMined(f"no transaction 0x{transaction_hash.hex()} since the fork") from None
-        if transaction.hash != transaction_hash:  # the index keeps entries of blocks that a revert left
+        # The index keeps entries of blocks that a revert left, and so does the list of heights.
+        if transaction.hash != transaction_hash or height > chain.get_canonical_head().block_number:
             raise NotMined(f"transaction 0x{transaction_hash.hex()} was reverted away")
         return block, transaction, index
 

@@ -54,6 +54,8 @@ class ForkNode(EmbeddedNode):
 
     def rpc_eth_getBlockByNumber(self, block: Any, full: bool = False) -> Any:  # noqa: D102, FBT001, FBT002, N802 - as in the node
         height = _height(block)
+        if height is None and block != "pending" and not isinstance(block, dict):
+            height = int(self._header(block).block_number)
         if height is not None and height <= self.fork_number:
             return self.upstream.ask("eth_getBlockByNumber", quantity(height), full)
         return super().rpc_eth_getBlockByNumber(block, full)
@@ -111,7 +113,7 @@ class ForkNode(EmbeddedNode):
 
 
 def _height(block: Any) -> int | None:
-    """The height a block is named by; None for a tag that follows the head."""
+    """The height a block is named by; None for a tag that follows the head, or a hash."""
     if block == "earliest":
         return 0
-    return None if block in ("latest", "safe", "finalized", "pending") else number(block)
+    return None if isinstance(block, dict) or block in ("latest", "safe", "finalized", "pending") else number(block)

@@ -82,13 +82,14 @@ class ForkedAccounts(AccountDB):
         return self._account_stores[address]
 
 
-def forked_vm(rules: type[Any], upstream: Upstream, roots: dict[bytes, bytes]) -> type[Any]:
+def forked_vm(rules: type[Any], upstream: Upstream, roots: dict[bytes, bytes], *, parent: bytes) -> type[Any]:
     """A virtual machine whose state reads through to `upstream`.
 
     Args:
         rules: py-evm's machine of the hard fork.
         upstream: the other chain.
         roots: filled by the caller once the overlay's root is known.
+        parent: hash of the block that is forked; its transactions stay where they are.
     """
     accounts = type("Accounts", (ForkedAccounts,), {"upstream": upstream, "roots": roots})
     state = type("State", (rules.get_state_class(),), {"account_db_class": accounts})
@@ -106,4 +107,11 @@ def forked_vm(rules: type[Any], upstream: Upstream, roots: dict[bytes, bytes]) -
             last = bytes.fromhex(block["parentHash"][2:])
             yield last
 
-    return type("ForkedVM", (rules,), {"_state_class": state, "get_prev_hashes": staticmethod(previous)})
+    def block_of(vm: Any) -> Any:
+        header = vm.get_header()
+        if header.hash == parent:
+            return vm.block_class(header, transactions=[], uncles=[], withdrawals=[])
+        return rules.get_block(vm)
+
+    own = {"_state_class": state, "get_prev_hashes": staticmethod(previous), "get_block": block_of}
+    return type("ForkedVM", (rules,), own)
