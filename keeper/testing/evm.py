@@ -33,7 +33,9 @@ BLOCK_GAS_LIMIT = 200_000_000
 #: Balance of each account at genesis: a million ether.
 GENESIS_BALANCE_WEI = 10**24
 #: Virtual machines kept warm for calls, one a block.
-WARM_BLOCKS = 4
+WARM_BLOCKS = 24
+#: Blocks whose decoded transactions and receipts are kept.
+KEPT_BLOCKS = 512
 
 
 class ExecutionError(Exception):
@@ -64,7 +66,7 @@ class Call:
 
 
 class Evm:
-    """One chain: canonical blocks, and execution at any of them.
+    """One chain: canonical blocks, and execution at any of them; `first` is the height of its first block.
 
     Args:
         backend: eth-tester's; see `fresh` and `keeper.testing.fork.backend`.
@@ -78,6 +80,12 @@ class Evm:
         self._receipts: OrderedDict[bytes, tuple[Any, ...]] = OrderedDict()
         self._pending: tuple[bytes, list[bytes], Any, Any] = (b"", [], None, None)
         self._salt = 0
+        #: Canonical headers from the chain's first block (of a fork: where it begins) to the head; py-evm would decode
+        #: them from its database at every look.
+        self._headers: list[Any] = [self._chain.get_canonical_head()]
+        self.first = int(self._headers[0].block_number)
+        self._transactions: OrderedDict[bytes, tuple[Any, ...]] = OrderedDict()
+        self._template: tuple[bytes, Any] = (b"", None)
 
     @classmethod
     def fresh(cls, *, accounts: int, gas_limit: int = BLOCK_GAS_LIMIT, chain_id: int = CHAIN_ID) -> Evm:
@@ -99,13 +107,13 @@ class Evm:
     @property
     def head(self) -> Any:
         """Header of the newest block."""
-        return self._chain.get_canonical_head()
+        return self._headers[-1]
 
     def header(self, number: int) -> Any:
         """Canonical header at a height.  Raises: `UnknownBlock`."""
-        if not 0 <= number <= self.head.block_number:
+        if not 0 <= number - self.first < len(self._headers):
             raise UnknownBlock(f"no block {number}")
-        return self._chain.get_canonical_block_header_by_number(number)
+        return self._headers[number - self.first]
 
     def header_by_hash(self, block_hash: bytes) -> Any:
         """Canonical header with a hash.  Raises: `UnknownBlock` if a reorg removed it or it never was."""
@@ -117,17 +125,24 @@ class Evm:
             raise UnknownBlock(f"block 0x{block_hash.hex()} is not canonical")
         return header
 
-    def next_header(self, *, timestamp: int, salt: int | None = None) -> Any:
-        """Header of the block that would be mined on the head."""
+    def next_header(self, *, timestamp: int, salt: int | None = None, base_fee_wei: int | None = None) -> Any:
+        """Header of the block that would be mined on the head; its base fee follows EIP-1559 unless one is given."""
         parent = self.head
+        if self._template[0] != parent.hash:
+            self._template = (parent.hash, self._chain.create_header_from_parent(parent))
+        template = self._template[1]
+        fee = template.base_fee_per_gas if base_fee_wei is None else base_fee_wei
         mix = keccak(parent.hash + (self._salt if salt is None else salt).to_bytes(8, "big"))
-        header = self._chain.create_header_from_parent(parent)
-        return header.copy(timestamp=timestamp, mix_hash=mix)
+        return template.copy(timestamp=timestamp, mix_hash=mix, base_fee_per_gas=fee)
 
     def transactions(self, header: Any) -> tuple[Any, ...]:
-        """Transactions of a block, in order."""
-        transaction_class = self._chain.get_vm(header).get_transaction_builder()
-        return tuple(self._chain.chaindb.get_block_transactions(header, transaction_class))
+        """Transactions of a block, in order; kept for the blocks asked for last."""
+        found = self._transactions.get(header.hash)
+        if found is None:
+            transaction_class = self._chain.get_vm(header).get_transaction_builder()
+            found = tuple(self._chain.chaindb.get_block_transactions(header, transaction_class))
+            _keep(self._transactions, header.hash, found)
+        return found
 
     def receipts(self, header: Any) -> tuple[Any, ...]:
         """Receipts of a block, in transaction order; kept for the blocks asked for last."""
@@ -135,9 +150,7 @@ class Evm:
         if found is None:
             decoder = self._chain.get_vm(header).get_receipt_builder()
             found = tuple(self._chain.chaindb.get_receipts(header, decoder))
-            self._receipts[header.hash] = found
-            if len(self._receipts) > 512:
-                self._receipts.popitem(last=False)
+            _keep(self._receipts, header.hash, found)
         return found
 
     def locate(self, tx_hash: bytes) -> tuple[Any, int] | None:
@@ -145,13 +158,11 @@ class Evm:
         try:
             number, index = self._chain.chaindb.get_transaction_index(tx_hash)
             header = self.header(number)
-            mined = self._chain.chaindb.get_transaction_by_index(
-                number, index, self._chain.get_vm(header).get_transaction_builder()
-            )
-        except (TransactionNotFound, UnknownBlock, HeaderNotFound):
+        except (TransactionNotFound, UnknownBlock):
             return None
         # The index keeps entries of blocks that a rewind removed; believe it only if the block agrees.
-        return (header, index) if mined.hash == tx_hash else None
+        there = self.transactions(header)
+        return (header, index) if index < len(there) and there[index].hash == tx_hash else None
 
     # Execution
 
@@ -165,12 +176,14 @@ class Evm:
             raise BadTransaction(f"cannot decode transaction: {error}") from error
         return transaction
 
-    def mine(self, transactions: Sequence[Any], *, timestamp: int) -> tuple[Any, list[tuple[Any, str]]]:
+    def mine(
+        self, transactions: Sequence[Any], *, timestamp: int, base_fee_wei: int | None = None
+    ) -> tuple[Any, list[tuple[Any, str]]]:
         """Append one block.
 
         Returns: the block's header, and the transactions that could not enter it with the reason.
         """
-        header = self.next_header(timestamp=timestamp)
+        header = self.next_header(timestamp=timestamp, base_fee_wei=base_fee_wei)
         vm = self._chain.get_vm(header)
         current = header
         included: list[Any] = []
@@ -188,9 +201,12 @@ class Evm:
         block = vm.set_block_transactions_and_withdrawals(vm.get_block(), current, included, receipts)
         mined = vm.mine_block(block, blob_gas_used=0).block
         self._chain.chaindb.persist_block(mined)
-        if self.head.hash != mined.hash:  # equal difficulty after a rewind: the newest block wins here
-            self._set_head(mined.header)
-        self._chain.header = self._chain.create_header_from_parent(mined.header)
+        if self._chain.get_canonical_head().hash != mined.hash:  # after a rewind: the newest block wins here
+            self._set_canonical(mined.header)
+        self._headers.append(mined.header)
+        _keep(self._transactions, mined.hash, tuple(included))
+        _keep(self._receipts, mined.hash, tuple(receipts))
+        self._chain.header = self.next_header(timestamp=mined.header.timestamp + 1)
         return mined.header, refused
 
     def call(self, call: Call, header: Any, *, after: Sequence[Any] = ()) -> tuple[bytes, int]:
@@ -260,13 +276,27 @@ class Evm:
 
     def rewind(self, block_hash: bytes) -> None:
         """Make an earlier (or other) known block the head.  Later blocks stop being canonical."""
-        self._set_head(self._chain.chaindb.get_block_header_by_hash(block_hash))
+        header = self._chain.chaindb.get_block_header_by_hash(block_hash)
+        self._set_canonical(header)
+        branch = [header]
+        while (place := branch[-1].block_number - self.first) >= len(self._headers) or self._headers[place] != branch[
+            -1
+        ]:
+            branch.append(self._chain.chaindb.get_block_header_by_hash(branch[-1].parent_hash))
+        self._headers[place:] = reversed(branch)
 
     def fork_salt(self) -> None:
         """Make the blocks mined from now on differ from those mined before on the same parent."""
         self._salt += 1
 
-    def _set_head(self, header: Any) -> None:
+    def _set_canonical(self, header: Any) -> None:
         chaindb = self._chain.chaindb
         chaindb._set_as_canonical_chain_head(chaindb.db, header, GENESIS_PARENT_HASH)  # noqa: SLF001 - py-evm has no public rewind
         self._chain.header = self._chain.create_header_from_parent(header)
+
+
+def _keep(kept: OrderedDict[bytes, tuple[Any, ...]], block_hash: bytes, found: tuple[Any, ...]) -> None:
+    """Remember one block's list, and forget the oldest beyond `KEPT_BLOCKS`."""
+    kept[block_hash] = found
+    if len(kept) > KEPT_BLOCKS:
+        kept.popitem(last=False)

@@ -18,10 +18,17 @@ def _fees(transaction: Any) -> tuple[int, int]:
 
 
 class Mempool:
-    """Signed transactions by sender and nonce, in memory."""
+    """Signed transactions by sender and nonce, in memory.
 
-    def __init__(self) -> None:
+    Args:
+        bump_percent: what a replacement must pay more on both fee fields.
+        min_tip_wei: transactions that offer a lower tip are refused.
+    """
+
+    def __init__(self, *, bump_percent: int = PRICE_BUMP_PERCENT, min_tip_wei: int = 0) -> None:
         self._by_sender: dict[bytes, dict[int, Any]] = defaultdict(dict)
+        self.bump_percent, self.min_tip_wei = bump_percent, min_tip_wei
+        self.worst_first = False
 
     def __len__(self) -> int:
         return sum(len(queue) for queue in self._by_sender.values())
@@ -39,7 +46,9 @@ class Mempool:
         nonce = state.get_nonce(sender)
         if transaction.nonce < nonce:
             raise PoolRefusal(f"nonce too low: next nonce {nonce}, tx nonce {transaction.nonce}")
-        max_fee, _ = _fees(transaction)
+        max_fee, tip = _fees(transaction)
+        if tip < self.min_tip_wei:
+            raise PoolRefusal(f"transaction underpriced: gas tip cap {tip}, minimum needed {self.min_tip_wei}")
         if state.get_balance(sender) < transaction.gas * max_fee + transaction.value:
             raise PoolRefusal("insufficient funds for gas * price + value")
         held = self._by_sender[sender].get(transaction.nonce)
@@ -47,9 +56,16 @@ class Mempool:
             if held.hash == transaction.hash:
                 raise PoolRefusal("already known")
             for ours, theirs in zip(_fees(transaction), _fees(held), strict=True):
-                if ours * 100 < theirs * (100 + PRICE_BUMP_PERCENT):
+                if ours * 100 < theirs * (100 + self.bump_percent):
                     raise PoolRefusal("replacement transaction underpriced")
         self._by_sender[sender][transaction.nonce] = transaction
+
+    def put_back(self, transaction: Any, *, state: Any) -> None:
+        """Take a transaction that a reorg put out of its block; one that meanwhile may not enter is forgotten."""
+        try:
+            self.add(transaction, state=state)
+        except PoolRefusal:
+            return
 
     def get(self, tx_hash: bytes) -> Any | None:
         """The pending transaction with this hash."""
@@ -72,7 +88,8 @@ class Mempool:
                 queues.append(run)
         ordered: list[Any] = []
         while queues:
-            best = max(queues, key=lambda run: min(_fees(run[0])[1], _fees(run[0])[0] - base_fee))
+            choose = min if self.worst_first else max
+            best = choose(queues, key=lambda run: min(_fees(run[0])[1], _fees(run[0])[0] - base_fee))
             ordered.append(best.pop(0))
             queues = [run for run in queues if run]
         return ordered
@@ -92,6 +109,14 @@ class Mempool:
                     del queue[nonce]
                     return True
         return False
+
+    def hashes(self) -> tuple[bytes, ...]:
+        """Everything held, by sender in the order of nonces."""
+        return tuple(queue[nonce].hash for queue in self._by_sender.values() for nonce in sorted(queue))
+
+    def empty_copy(self) -> Mempool:
+        """A pool with the same rules and nothing in it."""
+        return Mempool(bump_percent=self.bump_percent, min_tip_wei=self.min_tip_wei)
 
     def forget_mined(self, *, state: Any) -> None:
         """Drop everything whose nonce is used."""

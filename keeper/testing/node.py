@@ -5,7 +5,8 @@ One surface for everybody: web3 talks to it through `keeper.testing.provider`, a
 be addressed by hash, receipts come from an index.
 
 Methods beyond the standard follow anvil's names: evm_mine, evm_snapshot, evm_revert, evm_setAutomine,
-evm_setNextBlockTimestamp, evm_increaseTime, anvil_reorg, anvil_dropTransaction.
+evm_setNextBlockTimestamp, evm_increaseTime, anvil_reorg, anvil_dropTransaction, anvil_dropAllTransactions,
+anvil_setNextBlockBaseFeePerGas, anvil_setBlockTimestampInterval.
 """
 
 # ruff: noqa: D102, FBT001, FBT002, N802 - the rpc_ methods have the names, flags and meaning of the standard
@@ -26,6 +27,9 @@ from keeper.testing.wire import JsonRpcError, number, octets, quantity
 
 #: Error codes as go-ethereum and anvil use them.
 CODE_REVERTED, CODE_UNKNOWN_BLOCK, CODE_SERVER, CODE_NO_METHOD, CODE_BAD_PARAMS = 3, -32001, -32000, -32601, -32602
+
+#: Depths of the tags: one and two epochs of 32 blocks.
+SAFE_DEPTH, FINALIZED_DEPTH = 32, 64
 
 #: What a node suggests where it has no history of tips: 1 gwei.
 DEFAULT_TIP_WEI = 10**9
@@ -56,6 +60,11 @@ class EmbeddedNode:
         self.automine = automine
         self.block_interval_s = block_interval_s
         self.next_timestamp: int | None = None
+        self.next_base_fee_wei: int | None = None
+        #: How far the blocks called safe and finalized lie behind the head (as on Ethereum, and anvil).
+        self.safe_depth, self.finalized_depth = SAFE_DEPTH, FINALIZED_DEPTH
+        #: How old a state this node still has; None: all.  Nodes that are no archives have the last 128.
+        self.state_depth: int | None = None
         self.accounts = tuple(Account.from_key(key) for key in self.evm.keys)
         self._snapshots: list[tuple[bytes, bool]] = []
         self._lock = threading.RLock()
@@ -104,30 +113,42 @@ class EmbeddedNode:
         parent = int(self.evm.head.timestamp)
         return max(parent + 1, self.next_timestamp or parent + self.block_interval_s)
 
+    def _upcoming(self) -> Any:
+        """Header of the block that `mine` would append."""
+        return self.evm.next_header(timestamp=self.next_time(), base_fee_wei=self.next_base_fee_wei)
+
     def mine(self) -> Any:
         """Append one block with everything in the pool that can enter it.  Returns its header."""
-        state = self.evm.state(self.evm.head)
-        upcoming = self.evm.next_header(timestamp=self.next_time())
-        ready = self.pool.ready(state=state, base_fee=int(upcoming.base_fee_per_gas))
-        header, refused = self.evm.mine(ready, timestamp=self.next_time())
-        self.next_timestamp = None
+        ready: list[Any] = []
+        if len(self.pool):
+            state = self.evm.state(self.evm.head)
+            ready = self.pool.ready(state=state, base_fee=int(self._upcoming().base_fee_per_gas))
+        header, refused = self.evm.mine(ready, timestamp=self.next_time(), base_fee_wei=self.next_base_fee_wei)
+        self.next_timestamp = self.next_base_fee_wei = None
         for transaction, reason in refused:
             if "limit" not in reason.lower():  # a full block leaves the transaction for the next one
                 self.pool.drop(transaction.hash)
-        self.pool.forget_mined(state=self.evm.state(self.evm.head))
+        if len(self.pool):
+            self.pool.forget_mined(state=self.evm.state(self.evm.head))
         if self._listeners:
             told = wire.block(header, self.evm.transactions(header), full=False)
             for callback in tuple(self._listeners):
                 callback(told)
         return header
 
-    def reorg(self, depth: int, *, keep_transactions: bool) -> None:
+    def reorg(self, depth: int, *, keep_transactions: bool, worst_first: bool = False, extra: int = 0) -> None:
         """Replace the last `depth` blocks by as many others.
 
         Args:
             depth: blocks to remove.
             keep_transactions: whether removed transactions return to the pool and mine again, or are lost.
+            worst_first: the new blocks take transactions in the opposite order of tips, senders' nonces permitting.
+            extra: how many blocks longer the new branch is; a real one always is, by one at least.
         """
+        with self._lock:
+            self._reorg(depth, keep_transactions=keep_transactions, worst_first=worst_first, extra=extra)
+
+    def _reorg(self, depth: int, *, keep_transactions: bool, worst_first: bool, extra: int) -> None:
         head = self.evm.head
         removed = [self.evm.header(height) for height in range(head.block_number - depth + 1, head.block_number + 1)]
         transactions = [transaction for header in removed for transaction in self.evm.transactions(header)]
@@ -136,30 +157,46 @@ class EmbeddedNode:
         if keep_transactions:
             state = self.evm.state(self.evm.head)
             for transaction in transactions:
-                self.pool.add(transaction, state=state)
+                self.pool.put_back(transaction, state=state)
         waiting = self.pool
         if not keep_transactions:
-            self.pool = Mempool()
+            self.pool = waiting.empty_copy()
+        self.pool.worst_first = worst_first
         for header in removed:
             self.next_timestamp = int(header.timestamp)
             self.mine()
+        for _ in range(extra):
+            self.mine()
         self.pool = waiting
+        self.pool.worst_first = False
+        self.pool.forget_mined(state=self.evm.state(self.evm.head))
 
     def _header(self, block: Any) -> Any:
         if isinstance(block, dict):
             if "blockHash" in block:
                 return self.evm.header_by_hash(octets(block["blockHash"]))
             return self._header(block["blockNumber"])
-        if block in ("latest", "safe", "finalized"):
+        if block == "latest":
             return self.evm.head
+        if block in ("safe", "finalized"):
+            depth = self.safe_depth if block == "safe" else self.finalized_depth
+            return self.evm.header(max(self.evm.first, int(self.evm.head.block_number) - depth))
         if block == "pending":
-            return self.evm.next_header(timestamp=self.next_time())
+            return self._upcoming()
         if block == "earliest":
-            return self.evm.header(0)
+            return self.evm.header(self.evm.first)
         return self.evm.header(number(block))
 
     def _state(self, block: Any) -> Any:
-        return self.evm.state(self.evm.head if block == "pending" else self._header(block))
+        return self.evm.state(self.evm.head if block == "pending" else self._with_state(self._header(block)))
+
+    def _with_state(self, header: Any) -> Any:
+        age = int(self.evm.head.block_number - header.block_number)
+        if self.state_depth is not None and age > self.state_depth:
+            raise JsonRpcError(
+                CODE_SERVER, f"missing trie node {header.state_root.hex()} (path ) state is not available"
+            )
+        return header
 
     # Reading
 
@@ -213,7 +250,7 @@ class EmbeddedNode:
         )
         header = self._header(block)
         if block != "pending":
-            return self.evm.call(request, header)
+            return self.evm.call(request, self._with_state(header))
         state = self.evm.state(self.evm.head)
         return self.evm.call(request, header, after=self.pool.ready(state=state, base_fee=0))
 
@@ -248,6 +285,14 @@ class EmbeddedNode:
             return None
         header, index = found
         return wire.receipt(header, self.evm.transactions(header), self.evm.receipts(header), index)
+
+    def rpc_eth_getBlockReceipts(self, block: Any) -> Any:
+        try:
+            header = self._header({"blockHash": block} if isinstance(block, str) and len(block) == 66 else block)
+        except UnknownBlock:
+            return None
+        transactions, receipts = self.evm.transactions(header), self.evm.receipts(header)
+        return [wire.receipt(header, transactions, receipts, index) for index in range(len(transactions))]
 
     def rpc_eth_getTransactionByHash(self, tx_hash: str) -> Any:
         found = self.evm.locate(octets(tx_hash))
@@ -323,6 +368,9 @@ class EmbeddedNode:
         self.next_timestamp = self.next_time() + number(seconds)
         return quantity(number(seconds))
 
+    def rpc_anvil_setBlockTimestampInterval(self, seconds: Any) -> None:
+        self.block_interval_s = number(seconds)
+
     def rpc_evm_snapshot(self) -> str:
         self._snapshots.append((self.evm.head.hash, self.automine))
         return quantity(len(self._snapshots) - 1)
@@ -335,7 +383,7 @@ class EmbeddedNode:
         block_hash, self.automine = self._snapshots[index]
         self.evm.rewind(block_hash)
         self.pool.clear()
-        self.next_timestamp = None
+        self.next_timestamp = self.next_base_fee_wei = None
         return True
 
     def rpc_anvil_reorg(self, depth: Any, _transactions: Any = ()) -> None:
@@ -343,6 +391,14 @@ class EmbeddedNode:
 
     def rpc_anvil_dropTransaction(self, tx_hash: str) -> bool:
         return self.pool.drop(octets(tx_hash))
+
+    def rpc_anvil_dropAllTransactions(self) -> None:
+        self.pool.clear()
+
+    def rpc_anvil_setNextBlockBaseFeePerGas(self, wei: Any) -> None:
+        self.next_base_fee_wei = number(wei)
+
+    rpc_evm_setBaseFee = rpc_anvil_setNextBlockBaseFeePerGas  # noqa: N815 - another name of the same method
 
     def rpc_web3_sha3(self, data: str) -> str:
         return wire.hexed(keccak(octets(data)))
