@@ -7,10 +7,11 @@
 Unknown keys are errors.  Secrets show as `***`; only `Secret.reveal` gives them out.
 """
 
+from keeper.settings.keys import Keys, KeySource
 from keeper.settings.load import load_settings
 from keeper.settings.render import default_toml
 from keeper.settings.secret import Secret
-from keeper.settings.sections import Chain, Fees, Jobs, Keys, KeySource, Log, Protocol, Quotes, Settings, StoreSection
+from keeper.settings.sections import Chain, Fees, Jobs, Log, Protocol, Quotes, Settings, StoreSection
 
 __all__ = [
     "Chain",

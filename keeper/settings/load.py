@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from keeper.errors import BadInput
 from keeper.settings.sections import Settings
-from keeper.settings.tree import children, docs, section_of
+from keeper.settings.tree import children, docs, named_section_of, section_of
 
 _PREFIX = "KEEPER_"
 
@@ -33,7 +33,10 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     def where(key: str) -> str:
         if key in sources:
             return f"environment {sources[key]}"
-        line = line_of(text, key)
+        # What is missing has no line: the section it is missing from has one.
+        parts = key.split(".")
+        above = (line_of(text, ".".join(parts[:count])) for count in range(len(parts), 0, -1))
+        line = next((line for line in above if line), None)
         return f"{path or 'settings'} line {line}" if line else str(path or "settings")
 
     _check_keys(tree, Settings, "", where)
@@ -108,7 +111,12 @@ def _check_keys(tree: Mapping[str, Any], section: type, prefix: str, where: Any)
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             hint = f"did you mean {prefix}{near[0]}?" if near else f"known here: {', '.join(known)}"
             raise BadInput(f"{where(key)}: unknown key {key}", hint=hint, key=key)
-        inner = section_of(known[name])
+        inner, named = section_of(known[name]), named_section_of(known[name])
+        if named is not None and isinstance(value, Mapping):
+            for one, below in value.items():
+                if not isinstance(below, Mapping):
+                    raise BadInput(f"{where(key)}: {key}.{one} is a section", hint=f"write [{key}.{one}]", key=key)
+                _check_keys(below, named, f"{key}.{one}.", where)
         if inner is not None and not isinstance(value, Mapping):
             raise BadInput(f"{where(key)}: {key} is a section", hint=f"write [{key}] and its keys below", key=key)
         if inner is not None:
@@ -123,8 +131,9 @@ def _explain(error: ValidationError, where: Any) -> BadInput:
     section: type = Settings
     hint = ""
     for step in steps:
-        hint = docs(section).get(step, "")
-        section = section_of(children(section).get(step)) or section
+        hint = docs(section).get(step) or hint
+        kind = children(section).get(step)
+        section = section_of(kind) or named_section_of(kind) or section
     key = ".".join(steps)
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     problem = str(first["msg"]).removeprefix("Value error, ")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from keeper.settings.secret import Secret
-from keeper.settings.sections import KeySource, Settings
+from keeper.settings.sections import Settings
 from keeper.settings.tree import children, docs, section_of
 
 _WIDTH = 100
@@ -30,7 +30,7 @@ def _section(name: str, section: type, value: Any) -> Iterator[str]:
     if name:
         yield ""
         yield from _comment(inspect.cleandoc(section.__doc__ or "").split("\n\n")[0])
-        if section is KeySource or any(section_of(hint) is None for hint in children(section).values()):
+        if optional or any(section_of(hint) is None for hint in children(section).values()):
             yield f"{'# ' if optional else ''}[{name}]"
     inner = []
     for key, hint in children(section).items():
@@ -39,15 +39,24 @@ def _section(name: str, section: type, value: Any) -> Iterator[str]:
         if below is not None:
             if key in docs(section):
                 inner += ["", *_comment(docs(section)[key])]
-            inner += list(_section(path, below, getattr(value, key)))
+            inner += list(_section(path, below, None if optional else getattr(value, key)))
             continue
         yield ""
         yield from _comment(docs(section).get(key, ""))
-        yield _line(key, None if optional else getattr(value, key))
+        line = _line(key, _default(section, key) if optional else getattr(value, key))
+        yield f"# {line.removeprefix('# ')}" if optional else line
     yield from inner
 
 
+def _default(section: Any, key: str) -> object:
+    """What a key would be in a section that is left out; None if it must be given there."""
+    field = section.model_fields[key]
+    return None if field.is_required() else field.default
+
+
 def _line(key: str, value: object) -> str:
+    if isinstance(value, Mapping):
+        return f"# {key} = {{}}"  # an inline table would keep the operator from writing sections
     return f'# {key} = ""' if value is None else f"{key} = {_toml(value)}"
 
 
@@ -66,5 +75,5 @@ def _toml(value: object) -> str:
 
 
 def _comment(text: str) -> Iterator[str]:
-    for line in textwrap.wrap(" ".join(text.split()), _WIDTH):
+    for line in textwrap.wrap(" ".join(text.split()), _WIDTH, break_on_hyphens=False):
         yield f"# {line}"

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from keeper.domain.action import SENT_KINDS
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
+from keeper.settings.keys import Keys
 from keeper.settings.secret import Secret
+from keeper.settings.section import Section
 
 _WEI_PER_GWEI = 10**9
 _WEI_PER_ETH = 10**18
-
-
-class Section(BaseModel):
-    """What all sections share: frozen, nothing unknown, no NaN, values kept out of error messages."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
 
 def _split(value: Any) -> Any:
@@ -36,10 +34,34 @@ class Chain(Section):
     """Refuse to run if an endpoint says otherwise.  1 is Ethereum; 31337 a local test chain."""
     confirmations: int = Field(default=12, ge=0, le=10_000)
     """Blocks on top of a block before it counts as final."""
+    settle_on: Literal["confirmations", "safe", "finalized"] = "confirmations"
+    """When a mined transaction counts as final.  safe and finalized are the node's own tags; where it does not know
+    them, confirmations stand in.  Actions are always taken on the head."""
+    settle_on_by_action: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
+    """KIND=RULE where a kind of action settles otherwise (publish=finalized, refresh=2); a number is confirmations."""
+    reorg_depth: int = Field(default=64, ge=1, le=10_000)
+    """Blocks that a reorg may replace: how many are remembered one by one, and how far below the head the account
+    index is kept ready to be rolled back.  Never less than confirmations."""
+    multicall: str = ""
+    """Address of a Multicall3.  Empty: the deployment file's, else the usual address if the chain has code there."""
     poll_interval_s: float = Field(default=2.0, gt=0, le=600)
-    """Seconds between two questions for a new block."""
+    """Seconds between two questions for a new block where no endpoint announces one."""
     request_timeout_s: float = Field(default=10.0, gt=0, le=600)
     """Seconds after which an endpoint counts as silent."""
+
+    @model_validator(mode="after")
+    def _rules(self) -> Self:
+        for pair in self.settle_on_by_action:
+            kind, _, rule = pair.partition("=")
+            if kind not in SENT_KINDS:
+                raise ValueError(f"settle_on_by_action: no kind of action {kind!r}, there are {', '.join(SENT_KINDS)}")
+            if rule not in ("confirmations", "safe", "finalized") and not (rule.isascii() and rule.isdecimal()):
+                raise ValueError(
+                    f"settle_on_by_action: {rule!r} is no rule: confirmations, safe, finalized or a number"
+                )
+        if self.multicall and not re.fullmatch("0x[0-9a-fA-F]{40}", self.multicall):
+            raise ValueError("multicall is no address")
+        return self
 
 
 class Protocol(Section):
@@ -49,6 +71,15 @@ class Protocol(Section):
     """Adapter that reads it."""
     deployment_file: Path = Path("deployment.json")
     """JSON with the contracts' addresses and the block they were deployed in."""
+    accepted_code: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
+    """Hashes of contract code that you have looked at and accept beside what the deployment file names.  A contract
+    that runs any other code is read and reported, but nothing is sent to it."""
+
+    @model_validator(mode="after")
+    def _hashes(self) -> Self:
+        if any(not re.fullmatch("0x[0-9a-fA-F]{64}", code) for code in self.accepted_code):
+            raise ValueError("accepted_code are hashes of 32 bytes, 0x and 64 hexadecimal digits")
+        return self
 
 
 class StoreSection(Section):
@@ -56,36 +87,6 @@ class StoreSection(Section):
 
     url: Secret = Secret("sqlite:///keeper.sqlite")
     """sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE."""
-
-
-class KeySource(Section):
-    """Where one key comes from: a keystore with its password file, or a secret file, or an environment variable."""
-
-    keystore_file: Path | None = None
-    """Encrypted JSON keystore; needs password_file."""
-    password_file: Path | None = None
-    """File whose first line is the keystore's password."""
-    secret_file: Path | None = None
-    """File that holds the private key as hex, e.g. a mounted secret."""
-    env: str | None = None
-    """Name of an environment variable that holds the private key as hex.  Least safe: the keeper warns at start."""
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if (self.keystore_file is None) != (self.password_file is None):
-            raise ValueError("keystore_file and password_file go together")
-        if sum(source is not None for source in (self.keystore_file, self.secret_file, self.env)) != 1:
-            raise ValueError("give exactly one of keystore_file with password_file, secret_file, env")
-        return self
-
-
-class Keys(Section):
-    """Who signs.  Leave a key out and the keeper only watches."""
-
-    publisher: KeySource | None = None
-    """Key that pushes and refreshes risk parameters."""
-    liquidator: KeySource | None = None
-    """Key that flags and bids.  Never the same key as the publisher's."""
 
 
 class Fees(Section):

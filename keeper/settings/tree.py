@@ -6,9 +6,9 @@ import ast
 import dataclasses
 import inspect
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
@@ -24,15 +24,22 @@ def children(section: type) -> dict[str, Any]:
 
 
 def section_of(hint: object) -> type | None:
-    """The section class behind a key's type, or None if the key holds a value."""
+    """The section class behind a key's type, or None if the key holds a value, or sections by name."""
+    if named_section_of(hint) is not None:
+        return None
     for one in (hint, *get_args(hint)):
         if isinstance(one, type) and (dataclasses.is_dataclass(one) or issubclass(one, BaseModel)):
             return one
     return None
 
 
+def named_section_of(hint: object) -> type | None:
+    """The section class behind a key that holds any number of sections by name, or None if it holds something else."""
+    return section_of(get_args(hint)[1]) if get_origin(hint) is Mapping else None
+
+
 def leaves(section: type, prefix: str = "") -> Iterator[str]:
-    """Dotted path of each key that holds a value, in the order of the file."""
+    """Dotted path of each key that holds a value, in the order of the file; sections by name count as one value."""
     for name, hint in children(section).items():
         inner = section_of(hint)
         if inner is None:

@@ -16,7 +16,6 @@ from keeper.chain.heads import ChainHeads
 from keeper.chain.log_sync import LogSync, SyncPlan
 from keeper.chain.outbox import DrySender, Outbox, OutboxPolicy
 from keeper.chain.rpc import Endpoint, Rpc, http_endpoint
-from keeper.chain.signers import Signer, from_environment, from_keystore, from_secret_file
 from keeper.cycle import Ports
 from keeper.daemon import Daemon, Rhythm
 from keeper.domain.cycle import CycleRecord
@@ -35,8 +34,9 @@ from keeper.protocols.clearinghouse.index import HouseIndex
 from keeper.protocols.clearinghouse.reader import HouseReader
 from keeper.protocols.clearinghouse.views import Views
 from keeper.risk.calibration.implied import fitted
-from keeper.settings import KeySource, Settings
+from keeper.settings import Settings
 from keeper.store import open_store
+from keeper.wiring.keys import signers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,11 +147,11 @@ def build(settings: Settings, *, environ: Mapping[str, str], send: bool) -> Keep
 
     def sender(decode: Callable[[bytes], str]) -> TxSender:
         if not send:
-            return DrySender(rpc, {role: key.address for role, key in keys.items()}, decode_revert=decode)
+            return DrySender(rpc, {role: own[0].address for role, own in keys.items()}, decode_revert=decode)
         return Outbox(
             rpc,
             store,
-            keys,
+            {role: own[0] for role, own in keys.items()},
             fees=FeePolicy(
                 max_fee_wei=settings.fees.max_fee_wei,
                 max_priority_fee_wei=settings.fees.max_fee_wei,
@@ -222,26 +222,6 @@ def deployment_of(settings: Settings) -> Deployment:
             hint="set chain.chain_id and protocol.deployment_file to one network",
         )
     return deployment
-
-
-def signers(settings: Settings, environ: Mapping[str, str]) -> dict[SignerRole, Signer]:
-    """The configured keys by role.
-
-    Raises: `BadInput` if a file or variable is missing or holds no key, or two roles share one key.
-    """
-    sources = {SignerRole.PUBLISHER: settings.keys.publisher, SignerRole.LIQUIDATOR: settings.keys.liquidator}
-    found = {role: _signer(source, environ) for role, source in sources.items() if source is not None}
-    if len({key.address for key in found.values()}) < len(found):
-        raise BadInput("two roles share one key", hint="the publisher and the liquidator need keys of their own")
-    return found
-
-
-def _signer(source: KeySource, environ: Mapping[str, str]) -> Signer:
-    if source.keystore_file is not None and source.password_file is not None:
-        return from_keystore(source.keystore_file, source.password_file)
-    if source.secret_file is not None:
-        return from_secret_file(source.secret_file)
-    return from_environment(source.env or "", environ)
 
 
 def daemon(

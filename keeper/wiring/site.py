@@ -16,7 +16,8 @@ from keeper.protocols.clearinghouse.probe import HouseProbe
 from keeper.protocols.clearinghouse.views import Views
 from keeper.settings import Settings
 from keeper.store import open_store
-from keeper.wiring import deployment_of, endpoints, quoted_names, signers, venue_of
+from keeper.wiring import deployment_of, endpoints, quoted_names, venue_of
+from keeper.wiring.keys import signers
 
 
 class ConfiguredSite:
@@ -40,7 +41,7 @@ class ConfiguredSite:
 
     def keys(self) -> Mapping[SignerRole, str]:
         """See `Site.keys`."""
-        return {role: key.address for role, key in signers(self._settings, self._environ).items()}
+        return {role: own[0].address for role, own in signers(self._settings, self._environ).items()}
 
     def quotes(self) -> Sequence[Quoting]:
         """See `Site.quotes`."""

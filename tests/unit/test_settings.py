@@ -79,6 +79,19 @@ def test_load__file_and_environment__the_environment_wins(tmp_path):
     assert settings.keys.publisher is not None
 
 
+def test_load__further_keys__by_name_from_file_and_environment(tmp_path):
+    """A pool of keys is written as sections of their own names; each may come from another kind of place."""
+    settings = load(
+        tmp_path,
+        "[keys.liquidator]\nenv = 'A'\n[keys.more_liquidators.b.aws_kms]\nkey = 'alias/b'\n",
+        KEEPER_KEYS__MORE_LIQUIDATORS__C__SECRET_FILE="/run/secrets/c",
+    )
+    assert sorted(settings.keys.more_liquidators) == ["b", "c"]
+    aws = settings.keys.more_liquidators["b"].aws_kms
+    assert aws is not None
+    assert (aws.key, aws.timeout_s) == ("alias/b", 5.0)
+
+
 def test_settings__changed__refused():
     settings = Settings()
     with pytest.raises(ValueError, match="frozen"):
@@ -90,6 +103,17 @@ def test_settings__changed__refused():
 @pytest.mark.parametrize(
     ("text", "line", "hint"),
     [
+        ("[keys.publisher.aws_kms]\nkey = 'a'\nregoin = 'x'\n", 3, "did you mean keys.publisher.aws_kms.region?"),
+        ("[keys.publisher.aws_kms]\nregion = 'x'\n", 1, "Id, ARN, or alias/NAME"),
+        ("[keys.publisher]\nenv = 'A'\n[keys.publisher.aws_kms]\nkey = 'a'\n", 1, "pushes and refreshes"),
+        ("[keys.publisher.vault]\nurl = 'u'\npath = 'p'\n", 1, "pushes and refreshes"),
+        ("[keys.publisher.vault]\nurl = 'u'\npath = 'p'\nrole_id = 'r'\ntoken_file = 't'\n", 1, "pushes and refreshes"),
+        ("[keys.publisher.web3signer]\nurl = 'u'\naddress = '0x12'\n", 3, "40 hexadecimal digits"),
+        ("[keys.publisher.web3signer]\nurl = 'u'\n", 1, "40 hexadecimal digits"),
+        ("[keys]\n[keys.more_liquidators.b]\nenv = 'A'\n", 1, "init"),
+        ("[keys.liquidator]\nenv='A'\n[keys.more_liquidators.b]\nenf = 'B'\n", 4, "keys.more_liquidators.b.env?"),
+        ("[keys.liquidator]\nenv='A'\n[keys.more_liquidators.b]\n", 3, "Further keys"),
+        ("[keys.more_liquidators]\nb = 'A'\n", 1, "write [keys.more_liquidators.b]"),
         ("[risk]\n\newma_lamda = 0.9\n", 3, "did you mean risk.ewma_lambda?"),
         ("[risks]\n", 1, "did you mean risk?"),
         ("[chain]\nchain_id = 1\n\n[fees] # ours\nmax_fee = 1 # gwei\n", 5, "did you mean fees.max_fee_gwei?"),

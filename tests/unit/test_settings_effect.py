@@ -19,24 +19,31 @@ from keeper.settings.tree import leaves
 
 PACKAGE = Path(keeper.__file__).parent
 
+
+def _keys() -> dict[str, str]:
+    """Both roles have the same sources, and one module that reads them."""
+    role = ("publisher", "liquidator")
+    sources = [key for key in leaves(Settings) if key.startswith("keys.publisher.")]
+    both = [key.replace("keys.publisher", f"keys.{one}", 1) for key in sources for one in role]
+    return dict.fromkeys([*both, *(f"keys.more_{one}s" for one in role)], "wiring/keys.py")
+
+
 #: Key → module under keeper/ that reads it.
 CONSUMERS: dict[str, str] = {
+    **_keys(),
     "chain.rpc_urls": "wiring/__init__.py",
     "chain.chain_id": "wiring/__init__.py",
     "chain.confirmations": "wiring/__init__.py",
+    "chain.settle_on": "wiring/finality.py",
+    "chain.settle_on_by_action": "wiring/finality.py",
+    "chain.reorg_depth": "wiring/__init__.py",
+    "chain.multicall": "wiring/__init__.py",
+    "protocol.accepted_code": "wiring/__init__.py",
     "chain.poll_interval_s": "wiring/__init__.py",
     "chain.request_timeout_s": "wiring/__init__.py",
     "protocol.name": "wiring/__init__.py",
     "protocol.deployment_file": "wiring/__init__.py",
     "store.url": "wiring/__init__.py",
-    "keys.publisher.keystore_file": "wiring/__init__.py",
-    "keys.publisher.password_file": "wiring/__init__.py",
-    "keys.publisher.secret_file": "wiring/__init__.py",
-    "keys.publisher.env": "wiring/__init__.py",
-    "keys.liquidator.keystore_file": "wiring/__init__.py",
-    "keys.liquidator.password_file": "wiring/__init__.py",
-    "keys.liquidator.secret_file": "wiring/__init__.py",
-    "keys.liquidator.env": "wiring/__init__.py",
     "fees.max_fee_gwei": "wiring/__init__.py",
     "fees.priority_fee_gwei": "wiring/__init__.py",
     "fees.max_spend_eth_per_day": "wiring/__init__.py",
@@ -91,6 +98,12 @@ CONSUMERS: dict[str, str] = {
     "policy.bid_slippage_ppm": "policy/liquidate.py",
     "policy.max_actions_per_block": "policy/decide.py",
     "policy.intent_ttl_s": "policy/publish.py",
+    "policy.max_standby_per_block": "policy/decide.py",
+    "policy.refused_wait_max_blocks": "policy/backoff.py",
+    "policy.native_symbol": "policy/worth.py",
+    "policy.loss_budget_usd_per_day": "policy/worth.py",
+    "policy.when_unknown": "policy/worth.py",
+    "policy.unknown_gas_gwei": "policy/worth.py",
     "jobs.heartbeat_every_s": "wiring/__init__.py",
     "jobs.reconcile_every_s": "wiring/__init__.py",
     "jobs.reconcile_sample": "wiring/__init__.py",

@@ -4,7 +4,7 @@ import pytest
 
 from keeper.errors import BadInput
 from keeper.settings import load_settings
-from keeper.wiring import signers
+from keeper.wiring.keys import signers
 
 
 def test_signers__one_key_for_both_roles__refused(tmp_path):
