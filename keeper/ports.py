@@ -12,6 +12,7 @@ from keeper.domain.history import Notice
 from keeper.domain.quotes import Quoted
 from keeper.domain.snapshot import Observation, Snapshot
 from keeper.domain.tx import TxIntent, TxRecord
+from keeper.domain.worth import Realised, Refusal
 
 
 class Clock(Protocol):
@@ -111,6 +112,39 @@ class Encoder(Protocol):
         """
 
 
+class Recheck(Protocol):
+    """A last look before something is sent: does the protocol, as it stands now, still want it?"""
+
+    def expect(self, intents: Sequence[TxIntent]) -> None:
+        """Name what is likely to be asked about, so that one batch answers for all of it."""
+
+    def standing(self, intent: TxIntent, head: BlockRef) -> str:
+        """Why `intent` is not wanted any more at `head`; empty if it is.
+
+        Asks the node at most once per head for everything expected.  Raises: `Retry` if it could not be asked.
+        """
+
+
+class Economy(Protocol):
+    """What acting costs, and what it brought."""
+
+    def gas_price_wei(self, head: BlockRef) -> int | None:
+        """Wei per gas that the block after `head` will take, tip included; None if it could not be asked.
+
+        Never raises: an unknown price is a value that policy decides about.
+        """
+
+    @property
+    def gas(self) -> tuple[tuple[str, int], ...]:
+        """(kind, gas that such an action uses), ascending by kind."""
+
+    def realise(self, record: TxRecord, head: BlockRef) -> Realised | None:
+        """What a settled transaction brought its beneficiary and cost in gas; None if nothing of it ever mined.
+
+        Raises: `Retry` if the node could not be asked; what will stay unknown is None in the result, with a note.
+        """
+
+
 class TxSender(Protocol):
     """The outbox."""
 
@@ -132,7 +166,38 @@ class TxSender(Protocol):
         """Adopt what an earlier process left open.  Start-up is recovery: call it once before the first cycle."""
 
 
-class Store(Protocol):
+class Ledger(Protocol):
+    """What came to nothing, what came of the rest, and which way it went out."""
+
+    def refusals(self) -> tuple[Refusal, ...]:
+        """Everything refused lately, ascending by kind and subject."""
+
+    def refuse(self, refusals: Iterable[Refusal], *, forget_before: int) -> None:
+        """Keep each in place of the one with its kind and subject; drop those last refused below `forget_before`."""
+
+    def forgive(self, done: Iterable[tuple[str, str]]) -> None:
+        """Forget the refusals of these (kind, subject): they succeeded."""
+
+    def unmeasured(self, *, limit: int) -> tuple[TxRecord, ...]:
+        """Transactions that used their nonce for good and whose outcome was not measured yet, oldest first."""
+
+    def append_realised(self, outcome: Realised) -> None:
+        """Keep an outcome.  The same key again replaces it."""
+
+    def realised(self, *, since_s: int) -> tuple[Realised, ...]:
+        """Outcomes of blocks at or after `since_s`, oldest first."""
+
+    def note_sent(self, key: str, via: str, block_number: int) -> None:
+        """Remember that an intent went out this way, and since which block.  The first block stays.
+
+        Durable when it returns: what was public once is never taken for private again.
+        """
+
+    def sent(self, key: str) -> dict[str, int]:
+        """Ways an intent went out, and the block of the first time."""
+
+
+class Store(Ledger, Protocol):
     """Memory that survives the process."""
 
     def put_intent(self, record: TxRecord) -> TxRecord:

@@ -11,6 +11,7 @@ from keeper.domain.margin import MarginReport
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.quotes import Quoted
 from keeper.domain.snapshot import Snapshot
+from keeper.domain.worth import Economics, Refusal, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,10 @@ class CycleInputs:
     policy: PolicyKnobs
     quotes: tuple[Quoted, ...] = ()
     """One per underlying of a configured source, ascending; empty if there is no source."""
+    economics: Economics | None = None
+    """What gas costs; None if nothing is weighed against it."""
+    refused: tuple[Refusal, ...] = ()
+    """Flags and bids that came to nothing lately, ascending by kind and subject."""
 
 
 #: Reason of an action that a dry run simulated and that went through.
@@ -60,6 +65,10 @@ class Decision:
     actions: tuple[Action, ...]
     alerts: tuple[str, ...]
     """What a person should know: unusable prices, unknown accounts, unread state."""
+    standby: tuple[Action, ...] = ()
+    """What moves up, in this order, where an action turns out not to be wanted when it is handed over."""
+    verdicts: tuple[Verdict, ...] = ()
+    """What the actions are worth, and what was left alone because it is not worth its gas."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,4 +78,4 @@ class CycleRecord:
     block: BlockRef
     decision: Decision
     handed: tuple[Handed, ...]
-    """In the order of `decision.actions`; shorter if the cycle was cut off."""
+    """In the order of `decision.actions`, then what moved up from `standby`; shorter if the cycle was cut off."""

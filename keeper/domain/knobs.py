@@ -157,6 +157,21 @@ class PolicyKnobs:
     """Most transactions decided in one block; the most urgent go first."""
     intent_ttl_s: int = 300
     """A decided transaction that is not signed within this many seconds is forgotten and decided anew."""
+    max_standby_per_block: int = 500
+    """Most actions that stand by in one block: they move up when more urgent ones turn out not to be wanted."""
+    refused_wait_max_blocks: int = 64
+    """Longest wait, in blocks, for a flag or bid that was refused; it doubles with each refusal in a row, and ends
+    when the account changes."""
+    native_symbol: str = "ETH"
+    """Ticker of the chain's native currency among the oracle's assets: gas is weighed against gains at its price.
+    Empty, or not listed there: what an action is worth is unknown."""
+    loss_budget_usd_per_day: int = 250
+    """What you pay in 24 hours to protect the protocol: flags and bids that cost more gas than they bring go out only
+    while this lasts.  Whole USD; 0 acts at a profit only."""
+    when_unknown: str = "act"
+    """act or wait, where worth or gas cannot be told in USD; act spends at most unknown_gas_gwei on it."""
+    unknown_gas_gwei: int = 50_000_000
+    """Most gas money for one action of unknown worth, in gwei of native currency; 50000000 is 0.05 of it."""
 
     def validate(self) -> None:
         """Raises: `BadInput` naming the first knob out of range."""
@@ -173,6 +188,14 @@ class PolicyKnobs:
         _within("policy.bid_slippage_ppm", self.bid_slippage_ppm, 0, _PPM)
         _within("policy.max_actions_per_block", self.max_actions_per_block, 1, 1_000)
         _within("policy.intent_ttl_s", self.intent_ttl_s, 1, 86_400)
+        _within("policy.max_standby_per_block", self.max_standby_per_block, 0, 10_000)
+        _within("policy.refused_wait_max_blocks", self.refused_wait_max_blocks, 1, 100_000)
+        _within("policy.loss_budget_usd_per_day", self.loss_budget_usd_per_day, 0, 10**9)
+        _within("policy.unknown_gas_gwei", self.unknown_gas_gwei, 1, 10**12)
+        if self.when_unknown not in ("act", "wait"):
+            said = f"policy.when_unknown = {self.when_unknown!r} is neither act nor wait"
+            hint = "act spends at most policy.unknown_gas_gwei; wait leaves such actions alone"
+            raise BadInput(said, hint=hint, key="policy.when_unknown", value=self.when_unknown)
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

@@ -13,8 +13,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from keeper.domain.block import BlockRef
+
+#: Gas limit of a transfer of nothing to ourselves.  A plain chain uses 21,000 of it; rollups charge for data as gas.
+CANCEL_GAS: Final = 100_000
+#: Kind of the intents whose only purpose is to use up a nonce that would block those above it.
+FILL: Final = "fill"
 
 
 class TxState(StrEnum):
@@ -78,6 +84,8 @@ class TxIntent:
     """One line for a person."""
     worth_wei: int | None = None
     """The most gas money it is worth; None if unknown, and then only the absolute caps bind."""
+    subsidy_wei: int = 0
+    """Part of `worth_wei` that the operator's loss budget pays, since the action brings less than it costs."""
     sender: str | None = None
     """The one address that may send it (a bid: the bidder account's owner); None if any key of the role may."""
 

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 from keeper.domain.action import Action, Publish, Refresh, kind, subject
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.margin import AccountMargin, MarginReport
 from keeper.domain.market import MarketModel
 from keeper.domain.snapshot import Snapshot
-from keeper.policy import liquidate, publish, upkeep
+from keeper.domain.worth import Economics, Refusal, Verdict
+from keeper.policy import backoff, liquidate, publish, upkeep
+from keeper.policy.worth import Judge
+
+#: Actions left alone that a decision tells of; there may be thousands, and each block is stored.
+MOST_TOLD = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What to do about one block, what moves up if some of that is not wanted after all, and what it is worth."""
+
+    actions: tuple[Action, ...]
+    """Most urgent first, notices last."""
+    standby: tuple[Action, ...]
+    """The next in urgency, beyond `max_actions_per_block`."""
+    verdicts: tuple[Verdict, ...]
+    """Of `actions` and `standby`, then of what is not worth its gas, at most `MOST_TOLD` of those; empty if nothing
+    is known of gas."""
 
 
 def decide(
@@ -22,6 +41,21 @@ def decide(
     in_flight: AbstractSet[tuple[str, str]],
     called: AbstractSet[int],
 ) -> tuple[Action, ...]:
+    """The actions of `choose`, for a keeper that does not weigh gas."""
+    return choose(snapshot, market, report, knobs, in_flight=in_flight, called=called).actions
+
+
+def choose(
+    snapshot: Snapshot,
+    market: MarketModel,
+    report: MarginReport,
+    knobs: PolicyKnobs,
+    *,
+    in_flight: AbstractSet[tuple[str, str]],
+    called: AbstractSet[int],
+    refused: Iterable[Refusal] = (),
+    economics: Economics | None = None,
+) -> Choice:
     """Choose what to do about one block.
 
     Args:
@@ -31,9 +65,11 @@ def decide(
         knobs: the operator's choices.
         in_flight: (kind, subject) of transactions still open; nothing is decided twice.
         called: accounts in the warning zone that were already told.
+        refused: what came to nothing lately; it is left alone for a while.
+        economics: what gas costs; None: nothing is weighed against it.
 
     Returns:
-        Actions, most urgent first, at most `knobs.max_actions_per_block` of them besides notices.
+        At most `knobs.max_actions_per_block` actions besides notices, and `knobs.max_standby_per_block` that stand by.
     """
     accounts = {a.account: a for a in report.accounts if isinstance(a, AccountMargin)}
     pushes = list(publish.publications(snapshot, market, knobs))
@@ -57,5 +93,47 @@ def decide(
                 yield bid
         yield from upkeep.touches(snapshot, accounts)
 
-    acts = [a for a in proposals() if (kind(a), subject(a)) not in in_flight]
-    return (*acts[: knobs.max_actions_per_block], *upkeep.margin_calls(accounts, called))
+    held = {(r.kind, r.subject) for r in waiting(refused, snapshot, accounts, knobs)}
+    judge = Judge(snapshot, accounts, knobs, economics) if economics is not None else None
+    acts: list[Action] = []
+    verdicts: list[Verdict] = []
+    not_worth: list[Verdict] = []
+    for action in proposals():
+        what = kind(action), subject(action)
+        if what in in_flight or what in held:
+            continue
+        if judge is not None:
+            verdict = judge.verdict(action)
+            if not verdict.go:
+                not_worth.append(verdict)
+                continue
+            verdicts.append(verdict)
+        acts.append(action)
+        if len(acts) >= knobs.max_actions_per_block + knobs.max_standby_per_block:
+            break
+    most = knobs.max_actions_per_block
+    return Choice(
+        actions=(*acts[:most], *upkeep.margin_calls(accounts, called)),
+        standby=tuple(acts[most:]),
+        verdicts=(*verdicts, *not_worth[:MOST_TOLD]),
+    )
+
+
+def waiting(
+    refused: Iterable[Refusal], snapshot: Snapshot, accounts: Mapping[int, AccountMargin], knobs: PolicyKnobs
+) -> Iterator[Refusal]:
+    """Refusals whose wait is not over and whose account is as it was."""
+    now = snapshot.block.number
+    due = [r for r in refused if backoff.held_until(r, about="", knobs=knobs) > now]
+    wanted = {r.subject for r in due}
+    if not wanted:
+        return
+    # Only now, and only for those: a book has a hundred thousand accounts.
+    about = {
+        s: backoff.fingerprint(state, accounts.get(state.account))
+        for state in snapshot.accounts
+        if (s := backoff.subject_of(state.account)) in wanted
+    }
+    for refusal in due:
+        if backoff.held_until(refusal, about=about.get(refusal.subject, ""), knobs=knobs) > now:
+            yield refusal

@@ -17,6 +17,7 @@ from keeper.domain.cycle import CycleRecord
 from keeper.ports import Store
 from keeper.store.engine import Database
 from keeper.store.journal import C, Journal
+from keeper.store.ledger import Ledger
 from keeper.store.outbox import Outbox
 from keeper.store.progress import Progress
 from keeper.store.schema import migrate
@@ -24,7 +25,7 @@ from keeper.store.schema import migrate
 __all__ = ["SqlStore", "open_store"]
 
 
-class SqlStore(Outbox, Journal[C], Progress, Generic[C]):
+class SqlStore(Outbox, Journal[C], Progress, Ledger, Generic[C]):
     """A `Store` over one database; `C` is the record of one cycle."""
 
     def __init__(self, database: Database, cycle_type: type[C]) -> None:

@@ -61,18 +61,18 @@ class Outbox:
         """See `Store.open_txs`."""
         query = select(intents).where(intents.c.state.in_(OPEN_STATES)).order_by(intents.c.seq)
         with self._database.reading() as connection:
-            return _records(connection, query)
+            return records(connection, query)
 
     def abandoned_txs(self) -> tuple[TxRecord, ...]:
         """See `Store.abandoned_txs`."""
         query = select(intents).where(intents.c.state == TxState.ABANDONED.value).order_by(intents.c.seq)
         with self._database.reading() as connection:
-            return _records(connection, query)
+            return records(connection, query)
 
     def txs(self, *, limit: int = 100) -> tuple[TxRecord, ...]:
         """See `Store.txs`."""
         with self._database.reading() as connection:
-            return _records(connection, select(intents).order_by(intents.c.seq.desc()).limit(limit))
+            return records(connection, select(intents).order_by(intents.c.seq.desc()).limit(limit))
 
     def highest_nonce(self, sender: str) -> int | None:
         """See `Store.highest_nonce`."""
@@ -109,11 +109,12 @@ def _attempt_row(key: str, position: int, attempt: TxAttempt) -> dict[str, Any]:
 
 
 def _one(connection: Connection, condition: ColumnElement[bool]) -> TxRecord | None:
-    found = _records(connection, select(intents).where(condition))
+    found = records(connection, select(intents).where(condition))
     return found[0] if found else None
 
 
-def _records(connection: Connection, query: Select[Any]) -> tuple[TxRecord, ...]:
+def records(connection: Connection, query: Select[Any]) -> tuple[TxRecord, ...]:
+    """The records of rows of `intents`, with their attempts."""
     rows = connection.execute(query).mappings().all()
     signed = _attempts_of(connection, [row["key"] for row in rows])
     return tuple(_record(row, signed[row["key"]]) for row in rows)

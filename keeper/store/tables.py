@@ -144,3 +144,35 @@ price_history = Table(
     Column("price", UInt256, nullable=False),
     Column("block_hash", String(66), nullable=False, index=True, comment="block that first showed this price"),
 )
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("kind", String(40), primary_key=True),
+    Column("subject", String(120), primary_key=True),
+    Column("count", Integer, nullable=False, comment="times in a row"),
+    Column("last_block", BigInteger, nullable=False),
+    Column("about", String(64), nullable=False, comment="fingerprint of the subject's state"),
+)
+
+realised = Table(
+    "realised",
+    metadata,
+    Column("key", ForeignKey("intents.key"), primary_key=True),
+    Column("kind", String(40), nullable=False),
+    Column("subject", String(120), nullable=False),
+    Column("at_s", BigInteger, nullable=False, index=True),
+    Column("beneficiary", UInt256, comment="account that was to be credited"),
+    Column("gain_usd", Int256, comment="wad; null is unknown"),
+    Column("gas_wei", UInt256, nullable=False),
+    Column("native_usd", UInt256, comment="wad; null is unknown"),
+    Column("note", Text, nullable=False, default=""),
+)
+
+sends = Table(
+    "sends",
+    metadata,
+    Column("key", ForeignKey("intents.key"), primary_key=True),
+    Column("via", String(16), primary_key=True, comment="public or relay"),
+    Column("block_number", BigInteger, nullable=False, comment="head when it first went out this way"),
+)

@@ -16,6 +16,7 @@ from keeper.domain.history import Notice
 from keeper.domain.snapshot import Observation
 from keeper.domain.tx import TxRecord, TxState
 from keeper.domain.tx_flow import check_new, check_step
+from keeper.domain.worth import Realised, Refusal
 from keeper.errors import LawBroken, Refused
 
 
@@ -32,6 +33,9 @@ class MemoryStore:
         self._notices: dict[tuple[int, str], Notice] = {}
         self._sync: tuple[BlockRef, bytes] | None = None
         self._heartbeats: dict[str, tuple[int, int]] = {}
+        self._refusals: dict[tuple[str, str], Refusal] = {}
+        self._realised: dict[str, Realised] = {}
+        self._sent: dict[str, dict[str, int]] = {}
 
     def put_intent(self, record: TxRecord) -> TxRecord:
         """See `Store.put_intent`."""
@@ -211,6 +215,52 @@ class MemoryStore:
         """See `Store.heartbeats`."""
         with self._lock:
             return dict(sorted(self._heartbeats.items()))
+
+    def refusals(self) -> tuple[Refusal, ...]:
+        """See `Ledger.refusals`."""
+        with self._lock:
+            return tuple(one for _, one in sorted(self._refusals.items()))
+
+    def refuse(self, refusals: Iterable[Refusal], *, forget_before: int) -> None:
+        """See `Ledger.refuse`."""
+        with self._lock:
+            self._refusals |= {(one.kind, one.subject): one for one in refusals}
+            self._refusals = {of: one for of, one in self._refusals.items() if one.last_block >= forget_before}
+
+    def forgive(self, done: Iterable[tuple[str, str]]) -> None:
+        """See `Ledger.forgive`."""
+        with self._lock:
+            for of in done:
+                self._refusals.pop(of, None)
+
+    def unmeasured(self, *, limit: int) -> tuple[TxRecord, ...]:
+        """See `Ledger.unmeasured`."""
+        over = (TxState.FINAL, TxState.REVERTED, TxState.REPLACED)
+        with self._lock:
+            left = [tx for tx in self._txs.values() if tx.state in over and tx.intent.key not in self._realised]
+            return tuple(left[:limit])
+
+    def append_realised(self, outcome: Realised) -> None:
+        """See `Ledger.append_realised`."""
+        with self._lock:
+            self._realised[outcome.key] = outcome
+
+    def realised(self, *, since_s: int) -> tuple[Realised, ...]:
+        """See `Ledger.realised`."""
+        with self._lock:
+            return tuple(
+                sorted((r for r in self._realised.values() if r.at_s >= since_s), key=lambda r: (r.at_s, r.key))
+            )
+
+    def note_sent(self, key: str, via: str, block_number: int) -> None:
+        """See `Ledger.note_sent`."""
+        with self._lock:
+            self._sent.setdefault(key, {}).setdefault(via, block_number)
+
+    def sent(self, key: str) -> dict[str, int]:
+        """See `Ledger.sent`."""
+        with self._lock:
+            return dict(self._sent.get(key, {}))
 
     def close(self) -> None:
         """Nothing to release."""

@@ -125,7 +125,7 @@ READ_AS = {
 
 
 #: Names under which the knobs are handed around; other sections are read as `settings.section.key`.
-OWNERS = {"risk": {"knobs", "risk"}, "risk.implied": {"knobs", "implied"}, "policy": {"knobs", "policy"}}
+OWNERS = {"risk": {"knobs", "risk"}, "risk.implied": {"knobs", "implied"}, "policy": {"knobs", "_knobs", "policy"}}
 
 
 @cache
