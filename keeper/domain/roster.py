@@ -1,12 +1,12 @@
 """All accounts of a block in columns: a million positions take a few arrays, not a million objects.
 
-A roster is a sequence of `AccountState`, ascending by account, of which only those looked at are ever built.  What is
-variable in length (collateral, positions, perps) lies end to end; account i owns `start[i]` … `start[i + 1]` − 1.
+A roster is a sequence of `AccountState`, ascending by account, of which only those looked at are ever built.
 
 The columns hold what the contracts can store: numbers of 128 bits with their sign, and lists in ascending order.  An
 account that does not fit (a reader of another protocol, a balance beyond 2**127) is kept whole beside them: its row
-holds the id, whether it is in auction, and nothing else, and it reads back as it was.  `keeper.domain.roster_splice` changes some accounts of a
-roster, `keeper.domain.roster_bytes` writes it.
+holds the id, whether it is in auction, and nothing else, and it reads back as it was.
+
+`keeper.domain.roster_bytes` writes a roster, and what changed from one to the next.
 """
 
 from __future__ import annotations
@@ -19,13 +19,11 @@ from typing import Any, ClassVar, Final, overload
 import numpy as np
 import numpy.typing as npt
 
+from keeper.domain import columns
 from keeper.domain.account import AccountState, Instrument, Kind, PerpState, Position
+from keeper.domain.columns import Ids, Ints, ascending, find_one, id_column, id_numbers, starts
 from keeper.domain.words import Words, fits
 from keeper.errors import LawBroken
-
-Ints = npt.NDArray[np.int64]
-Ids = npt.NDArray[np.bytes_]
-"""Account ids, 32 bytes each, big-endian, so that they sort as the numbers do."""
 
 #: The contract's order of the instruments of one strike.
 _KINDS: Final = (Kind.PERP, Kind.CALL, Kind.PUT)
@@ -33,29 +31,9 @@ _KINDS: Final = (Kind.PERP, Kind.CALL, Kind.PUT)
 _NUMBERS: Final = 1 << 31
 
 
-def id_column(accounts: Iterable[int]) -> Ids:
-    """Account ids as a column.  Raises: `LawBroken` if one is not a uint256."""
-    try:
-        return np.frombuffer(b"".join([account.to_bytes(32, "big") for account in accounts]), dtype="S32")
-    except OverflowError:
-        raise LawBroken("an account id is not a uint256") from None
-
-
 def contract_order(instrument: Instrument) -> tuple[int, int, int, int]:
     """Where an instrument stands among an account's positions: by underlying, expiry, strike; perp, call, put."""
     return instrument.underlying, instrument.expiry, instrument.strike, _KINDS.index(instrument.kind)
-
-
-def starts(counts: Ints | Sequence[int]) -> Ints:
-    """Where each account's run begins, and where the last one ends; shape (accounts + 1,)."""
-    return np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(np.asarray(counts, dtype=np.int64))))
-
-
-def runs(start: Ints, rows: Ints) -> tuple[Ints, Ints]:
-    """The runs of some accounts laid end to end: their starts, and which values they take."""
-    counts = (start[1:] - start[:-1])[rows]
-    found = starts(counts)
-    return found, np.arange(found[-1]) + np.repeat(start[rows] - found[:-1], counts)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,6 +61,12 @@ class Roster(Sequence[AccountState]):
     whole: Mapping[int, AccountState] = field(default_factory=dict)
     """Accounts that the columns cannot hold, by id; their rows are empty."""
 
+    PLAIN: ClassVar[tuple[str, ...]] = ("ids", "cash", "interest_entry", "keep_entry", "in_auction")
+    RUNS: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "collateral_start": ("collateral_id", "collateral_units"),
+        "position_start": ("position_instrument", "position_size"),
+        "perp_start": ("perp_underlying", "perp_notional", "perp_entry"),
+    }
     #: How `keeper.domain.codec` writes it: as the tuple of its accounts.
     canonical: ClassVar[Any] = tuple[AccountState, ...]
 
@@ -125,42 +109,19 @@ class Roster(Sequence[AccountState]):
         )
 
     @classmethod
-    def from_columns(cls, **columns: Any) -> Roster:
+    def from_columns(cls, **named: Any) -> Roster:
         """Take columns as they are, by the names of the fields, after checking what everybody relies on.
 
         Raises: `LawBroken` if they differ in length, or something that must ascend does not.
         """
-        made = cls(**columns)
-        made._check()
-        return made
-
-    def _check(self) -> None:
-        accounts = len(self.ids)
-        ragged = (
-            (self.collateral_start, self.collateral_id, self.collateral_units),
-            (self.position_start, self.position_instrument, self.position_size),
-            (self.perp_start, self.perp_underlying, self.perp_notional, self.perp_entry),
-        )
-        plain: tuple[Any, ...] = (self.cash, self.interest_entry, self.keep_entry, self.in_auction)
-        if any(len(column) != accounts for column in plain):
-            raise LawBroken("columns of a roster differ in length", accounts=accounts)
-        for start, numbers, *values in ragged:
-            if len(start) != accounts + 1 or start[0] != 0 or start[-1] != len(numbers) or (np.diff(start) < 0).any():
-                raise LawBroken("a roster's runs do not cover its values", accounts=accounts, values=len(numbers))
-            if any(len(column) != len(numbers) for column in values):
-                raise LawBroken("columns of a roster differ in length", values=len(numbers))
-            rising = np.diff(numbers) > 0
-            seams = start[1:-1]
-            rising[seams[(seams > 0) & (seams < len(numbers))] - 1] = True
-            if not rising.all():
-                raise LawBroken("what an account of a roster holds is not distinct and ascending")
-        if not (self.ids[1:] > self.ids[:-1]).all():
-            raise LawBroken("accounts of a roster are not distinct and ascending", accounts=accounts)
-        if any(contract_order(a) >= contract_order(b) for a, b in pairwise(self.instruments)):
+        made = cls(**named)
+        columns.check(made)
+        if not ascending(map(contract_order, made.instruments)):
             raise LawBroken("instruments of a roster are not distinct and ascending")
-        held = self.position_instrument
-        if len(held) and not 0 <= int(held.min()) <= int(held.max()) < len(self.instruments):
-            raise LawBroken("a position of a roster names no instrument", instruments=len(self.instruments))
+        held = made.position_instrument
+        if len(held) and not 0 <= int(held.min()) <= int(held.max()) < len(made.instruments):
+            raise LawBroken("a position of a roster names no instrument", instruments=len(made.instruments))
+        return made
 
     # --- a sequence ---------------------------------------------------------------------------------------------------
 
@@ -221,11 +182,7 @@ class Roster(Sequence[AccountState]):
         if self is other:
             return True
         a, b = self.trimmed(), other.trimmed()
-        return (
-            a.instruments == b.instruments
-            and a.whole == b.whole
-            and all(np.array_equal(x, y) for x, y in zip(a.arrays().values(), b.arrays().values(), strict=True))
-        )
+        return a.instruments == b.instruments and a.whole == b.whole and columns.same(a, b)
 
     def __hash__(self) -> int:
         return hash((len(self), self.ids.tobytes()))
@@ -237,88 +194,80 @@ class Roster(Sequence[AccountState]):
 
     def accounts(self) -> list[int]:
         """The ids as Python ints, ascending."""
-        return [_number(one) for one in self.ids.tolist()]
+        return id_numbers(self.ids)
+
+    def auctioned(self) -> tuple[int, ...]:
+        """Accounts in auction, ascending."""
+        return tuple(id_numbers(self.ids[self.in_auction]))
 
     def row(self, account: int) -> int | None:
         """Where an account stands; None if it does not."""
-        if not 0 <= account < 1 << 256:
-            return None
-        wanted = account.to_bytes(32, "big")
-        row = int(np.searchsorted(self.ids, np.array([wanted], dtype="S32"))[0])
-        return row if row < len(self) and self.ids[row].ljust(32, b"\0") == wanted else None
+        return find_one(self.ids, account)
 
     def get(self, account: int) -> AccountState | None:
         """One account by its id."""
         row = self.row(account)
         return None if row is None else self[row]
 
-    def auctioned(self) -> tuple[int, ...]:
-        """Accounts in auction, ascending."""
-        return tuple(_number(one) for one in self.ids[self.in_auction].tolist())
-
     def only(self, rows: Ints) -> Roster:
         """The roster of some rows, which must ascend."""
-        collateral_start, collateral = runs(self.collateral_start, rows)
-        position_start, position = runs(self.position_start, rows)
-        perp_start, perp = runs(self.perp_start, rows)
-        ids = self.ids[rows]
-        kept = self.whole and {account for one in ids.tolist() if (account := _number(one)) in self.whole}
-        return Roster(
-            ids=ids,
-            cash=self.cash.at(rows),
-            interest_entry=self.interest_entry.at(rows),
-            keep_entry=self.keep_entry.at(rows),
-            in_auction=self.in_auction[rows],
-            collateral_start=collateral_start,
-            collateral_id=self.collateral_id[collateral],
-            collateral_units=self.collateral_units.at(collateral),
-            position_start=position_start,
-            position_instrument=self.position_instrument[position],
-            position_size=self.position_size.at(position),
-            perp_start=perp_start,
-            perp_underlying=self.perp_underlying[perp],
-            perp_notional=self.perp_notional.at(perp),
-            perp_entry=self.perp_entry.at(perp),
-            instruments=self.instruments,
-            whole={account: self.whole[account] for account in kept},
-        )
+        found = columns.taken(self, rows)
+        kept = self.whole.keys() & id_numbers(found["ids"]) if self.whole else ()
+        return Roster(**found, instruments=self.instruments, whole={account: self.whole[account] for account in kept})
+
+    # --- changing -----------------------------------------------------------------------------------------------------
 
     def replaced(self, changed: Mapping[int, AccountState | None]) -> Roster:
         """The roster after some accounts became what `changed` says; None: the account is gone.
 
         Raises: `LawBroken` if an account is filed under another's id.
         """
-        from keeper.domain.roster_splice import spliced  # noqa: PLC0415 - it is written in terms of this class
-
         if any(a is not None and a.account != account for account, a in changed.items()):
             raise LawBroken("an account is filed under another's id")
         fresh = Roster.of(a for a in changed.values() if a is not None)
-        return spliced(self, fresh, gone=id_column(account for account, a in changed.items() if a is None))
+        return self.spliced(fresh, gone=id_column(account for account, a in changed.items() if a is None))
 
-    # --- for those who write it ---------------------------------------------------------------------------------------
-
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Every column as a plain array, by name."""
-        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("instruments", "whole")}
-        return {name: column.pairs if isinstance(column, Words) else column for name, column in columns.items()}
+    def spliced(self, fresh: Roster, *, gone: Ids) -> Roster:
+        """The roster with the accounts of `fresh` in place of theirs or among them, and without those in `gone`."""
+        if not len(fresh) and not len(gone):
+            return self
+        old, fresh = _one_table(self, fresh)
+        whole = {**old.whole}
+        if whole:
+            for account in (*id_numbers(gone), *fresh.accounts()):
+                whole.pop(account, None)
+        found = columns.spliced(old, fresh, gone=gone)
+        return Roster(**found, instruments=old.instruments, whole={**whole, **fresh.whole})
 
     def trimmed(self) -> Roster:
         """The same without instruments that nobody holds."""
         used = np.bincount(self.position_instrument, minlength=len(self.instruments)) > 0
         if used.all():
             return self
-        number = (np.cumsum(used) - 1).astype(np.int32)
-        return Roster(
-            **{
-                **{f.name: getattr(self, f.name) for f in fields(self)},
-                "position_instrument": number[self.position_instrument],
-                "instruments": tuple(i for i, held in zip(self.instruments, used.tolist(), strict=True) if held),
-            }
-        )
+        table = tuple(i for i, held in zip(self.instruments, used.tolist(), strict=True) if held)
+        return self.numbered(table, (np.cumsum(used) - 1).astype(np.int32))
+
+    def numbered(self, table: tuple[Instrument, ...], number: npt.NDArray[np.int32]) -> Roster:
+        """The same over another table of instruments; `number` is where each of ours stands in it."""
+        named = {f.name: getattr(self, f.name) for f in fields(self)}
+        held = number[self.position_instrument] if len(number) else self.position_instrument
+        return Roster(**{**named, "position_instrument": held, "instruments": table})
 
 
-def _number(one: bytes) -> int:
-    return int.from_bytes(one.ljust(32, b"\0"), "big")
+def _one_table(old: Roster, fresh: Roster) -> tuple[Roster, Roster]:
+    """Both over the same instruments."""
+    if old.instruments == fresh.instruments:
+        return old, fresh
+    if not set(fresh.instruments) <= set(old.instruments):
+        old = old.trimmed()
+        table = tuple(sorted({*old.instruments, *fresh.instruments}, key=contract_order))
+        old = _over(old, table)
+    return old, _over(fresh, old.instruments)
+
+
+def _over(roster: Roster, table: tuple[Instrument, ...]) -> Roster:
+    number = {instrument: i for i, instrument in enumerate(table)}
+    return roster.numbered(table, np.array([number[i] for i in roster.instruments], dtype=np.int32))
 
 
 def _empty(a: AccountState) -> AccountState:
@@ -336,7 +285,8 @@ def _fits(a: AccountState, number: Mapping[Instrument, int]) -> bool:
     )
     return (
         all(map(fits, wide))
-        and all(x < y for x, y in pairwise(number[p.instrument] for p in a.positions))
         and all(0 <= x < _NUMBERS for x in (*collateral, *perps))
-        and all(x < y for numbers in (collateral, perps) for x, y in pairwise(numbers))
+        and ascending(number[p.instrument] for p in a.positions)
+        and ascending(collateral)
+        and ascending(perps)
     )

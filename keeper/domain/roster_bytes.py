@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from keeper.domain import codec
+from keeper.domain import codec, columns
 from keeper.domain.account import AccountState, Instrument
 from keeper.domain.roster import Roster
 from keeper.domain.words import Words
@@ -70,31 +70,31 @@ def dump(roster: Roster) -> bytes:
             whole=tuple(roster.whole[account] for account in sorted(roster.whole)),
         )
     )
-    arrays = roster.arrays()
-    columns = [_flat(arrays[name], kind) for name, (kind, _) in _COLUMNS.items()]
-    return b"".join([len(head).to_bytes(_LENGTH, "little"), head, *columns])
+    arrays = columns.arrays(roster)
+    flat = [_flat(arrays[name], kind) for name, (kind, _) in _COLUMNS.items()]
+    return b"".join([len(head).to_bytes(_LENGTH, "little"), head, *flat])
 
 
 def load(data: bytes) -> Roster:
     """Read what `dump` wrote.  Raises: `BadInput` if it is damaged."""
     split = _LENGTH + int.from_bytes(data[:_LENGTH], "little")
     head = codec.loads(_Head, data[_LENGTH:split])
-    columns: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name, (kind, counted) in _COLUMNS.items():
         count = getattr(head, counted) * (2 if kind == "words" else 1)
         size = count * np.dtype("<u8" if kind == "words" else kind).itemsize
-        piece = data[split : split + size]
+        piece = bytearray(data[split : split + size])  # kernels are compiled for columns that can be written to
         if count < 0 or len(piece) != size:
             raise BadInput(f"a roster is cut off in {name}", hint=_HINT, column=name)
         split += size
         if kind == "words":
-            columns[name] = Words(np.frombuffer(piece, dtype="<u8").reshape(-1, 2))
+            found[name] = Words(np.frombuffer(piece, dtype="<u8").reshape(-1, 2))
         else:
-            columns[name] = np.frombuffer(piece, dtype=kind)
+            found[name] = np.frombuffer(piece, dtype=kind)
     if split != len(data):
         raise BadInput("a roster's bytes go on beyond its columns", hint=_HINT, bytes=len(data) - split)
     try:
-        return Roster.from_columns(**columns, instruments=head.instruments, whole={a.account: a for a in head.whole})
+        return Roster.from_columns(**found, instruments=head.instruments, whole={a.account: a for a in head.whole})
     except LawBroken as broken:
         raise BadInput(f"a roster cannot be read: {broken.message}", hint=_HINT) from None
 

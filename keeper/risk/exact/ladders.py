@@ -20,7 +20,6 @@ from keeper.risk.exact.book import Book, Option
 from keeper.risk.exact.limbs import (
     LOT,
     SUM_BITS,
-    Bigs,
     Ints,
     Sizes,
     bits,
