@@ -10,19 +10,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from keeper.domain import codec
-from keeper.domain.action import MarginCall
+from keeper.domain.action import Action, MarginCall
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleInputs, CycleRecord, Decision, Handed
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
-from keeper.domain.margin import AccountMargin, Band, MarginReport, Unpriced
+from keeper.domain.margin import AccountMargin, Band, Unpriced
 from keeper.domain.market import MarketModel
+from keeper.domain.report import MarginReport
 from keeper.domain.snapshot import Snapshot
+from keeper.domain.tx import TxIntent
 from keeper.errors import Refused, Retry
-from keeper.policy.decide import decide
-from keeper.ports import Encoder, QuoteSource, SnapshotReader, Store, TxSender
+from keeper.outcomes import economics, measure, remember
+from keeper.policy.decide import choose
+from keeper.ports import ALWAYS_WANTED, Economy, Encoder, QuoteSource, Recheck, SnapshotReader, Store, TxSender
 from keeper.risk.model import model
 from keeper.risk.report import shock, worst
 
@@ -36,6 +40,9 @@ class Ports:
     encoder: Encoder
     sender: TxSender
     store: Store
+    economy: Economy | None = None
+    """None: nothing is weighed against its gas."""
+    recheck: Recheck = ALWAYS_WANTED
 
 
 def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -> CycleRecord:
@@ -47,6 +54,7 @@ def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -
         Halt: a person must look; what was handed over before stays handed over.
     """
     ports.sender.settle(block)
+    settled = measure(block, ports.economy, ports.store)
     snapshot = ports.reader.read(block)
     inputs = CycleInputs(
         snapshot=snapshot,
@@ -55,6 +63,8 @@ def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -
         called=ports.store.called(),
         risk=risk,
         policy=policy,
+        economics=economics(block, ports.economy, ports.store),
+        refused=ports.store.refusals(),
     )
     ports.store.append_snapshot(block.hash, codec.dumps(inputs))
     decision = think(inputs)
@@ -63,6 +73,7 @@ def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -
     ports.store.end_calls(recovered(inputs.called, decision.report))
     record = CycleRecord(block=block, decision=decision, handed=tuple(act(decision, ports)))
     ports.store.append_cycle(record)
+    remember(record, inputs, settled, ports.store)
     return record
 
 
@@ -72,21 +83,25 @@ def think(inputs: CycleInputs) -> Decision:
     market = model(snapshot, inputs.risk, inputs.quotes)
     pnl = shock(snapshot, market)
     report = worst(snapshot, market, pnl, buffer_ppm=inputs.policy.margin_call_buffer_ppm)
-    actions = decide(
+    choice = choose(
         snapshot,
         market,
         report,
         inputs.policy,
         in_flight=frozenset(inputs.in_flight),
         called=frozenset(inputs.called),
+        refused=inputs.refused,
+        economics=inputs.economics,
     )
     targets = tuple(u.target for u in market.underlyings if u.target is not None)
     return Decision(
         block=snapshot.block,
         targets=targets,
         report=report,
-        actions=actions,
+        actions=choice.actions,
         alerts=tuple(alerts(snapshot, market, report)),
+        standby=choice.standby,
+        verdicts=choice.verdicts,
     )
 
 
@@ -97,19 +112,54 @@ def recovered(called: tuple[int, ...], report: MarginReport) -> tuple[int, ...]:
 
 
 def act(decision: Decision, ports: Ports) -> Iterator[Handed]:
-    """Hand over each action.  One that fails is recorded and does not stop the next."""
-    for action in decision.actions:
+    """Hand over each action.  One that fails is recorded and does not stop the next.
+
+    Before that the protocol is asked once for all of them whether it still wants them.  For each that it does not, one
+    that stood by moves up, so that false positives take nobody's place.
+    """
+    ready = dict(encoded(decision, ports))
+    ports.recheck.expect([intent for intent in ready.values() if isinstance(intent, TxIntent)])
+    room = sum(not isinstance(action, MarginCall) for action in decision.actions)
+    for action in chain(decision.actions, decision.standby):
         if isinstance(action, MarginCall):
             ports.store.append_notice(decision.block, action)
             yield Handed(action=action, intent_key="", state="notice", reason="")
-            continue
-        try:
-            intent = ports.encoder.encode(action, block=decision.block)
-            record = ports.sender.submit(intent)
-        except (Retry, Refused) as problem:
-            yield Handed(action=action, intent_key="", state="failed", reason=problem.message)
-        else:
-            yield Handed(action=action, intent_key=intent.key, state=record.state, reason=record.reason)
+        elif room > 0:
+            handed = hand_over(action, ready[action], decision, ports)
+            room -= not handed.refused
+            yield handed
+
+
+def encoded(decision: Decision, ports: Ports) -> Iterator[tuple[Action, TxIntent | Retry | Refused]]:
+    """Each action with its transaction and the gas money it may cost, or with why there is none."""
+    verdicts = {(v.kind, v.subject): v for v in decision.verdicts}
+    for action in chain(decision.actions, decision.standby):
+        if not isinstance(action, MarginCall):
+            try:
+                intent = ports.encoder.encode(action, block=decision.block)
+            except (Retry, Refused) as problem:
+                yield action, problem
+                continue
+            verdict = verdicts.get((intent.kind, intent.subject))
+            if verdict is not None:
+                intent = replace(intent, worth_wei=verdict.worth_wei, subsidy_wei=verdict.subsidy_wei)
+            yield action, intent
+
+
+def hand_over(action: Action, intent: TxIntent | Retry | Refused, decision: Decision, ports: Ports) -> Handed:
+    """One action, re-checked and submitted."""
+    if not isinstance(intent, TxIntent):
+        return Handed(action=action, intent_key="", state="failed", reason=intent.message)
+    of = (intent.kind, intent.subject)
+    worth = next((v.why for v in decision.verdicts if (v.kind, v.subject) == of), "")
+    try:
+        unwanted = ports.recheck.standing(intent, decision.block)
+        if unwanted:
+            return Handed(action=action, intent_key="", state="dropped", reason=unwanted, worth=worth)
+        record = ports.sender.submit(intent)
+    except (Retry, Refused) as problem:
+        return Handed(action=action, intent_key="", state="failed", reason=problem.message, worth=worth)
+    return Handed(action=action, intent_key=intent.key, state=record.state, reason=record.reason, worth=worth)
 
 
 def alerts(snapshot: Snapshot, market: MarketModel, report: MarginReport) -> Iterator[str]:

@@ -216,7 +216,8 @@ class Daemon:
             if not isinstance(one.action, MarginCall):
                 tell = log.warning if one.failed else log.info
                 what, on = kind(one.action), subject(one.action)
-                tell("action", kind=what, on=on, why=one.action.why, state=one.state, reason=one.reason)
+                became = {"state": one.state, "reason": one.reason, "worth": one.worth}
+                tell("action", kind=what, on=on, why=one.action.why, **became)
         bands: dict[str, int] = {}
         for account in record.decision.report.accounts:
             band = getattr(account, "band", "unknown")

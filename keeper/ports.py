@@ -125,6 +125,20 @@ class Recheck(Protocol):
         """
 
 
+class AlwaysWanted:
+    """`Recheck` that leaves it to the simulation."""
+
+    def expect(self, intents: Sequence[TxIntent]) -> None:
+        """See `Recheck.expect`."""
+
+    def standing(self, intent: TxIntent, head: BlockRef) -> str:  # noqa: ARG002 - the port's signature
+        """See `Recheck.standing`."""
+        return ""
+
+
+ALWAYS_WANTED: Recheck = AlwaysWanted()
+
+
 class Economy(Protocol):
     """What acting costs, and what it brought."""
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from keeper.domain.action import Action
 from keeper.domain.block import BlockRef
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
-from keeper.domain.margin import MarginReport
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.quotes import Quoted
+from keeper.domain.report import MarginReport
 from keeper.domain.snapshot import Snapshot
 from keeper.domain.worth import Economics, Refusal, Verdict
 
@@ -33,8 +33,10 @@ class CycleInputs:
     """Flags and bids that came to nothing lately, ascending by kind and subject."""
 
 
+#: How every reason of a dry run begins.
+DRY = "dry run: "
 #: Reason of an action that a dry run simulated and that went through.
-REHEARSED = "dry run: would be sent"
+REHEARSED = f"{DRY}would be sent"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +50,18 @@ class Handed:
     """State of the transaction when the cycle ended, or `notice`, or `dry`."""
     reason: str
     """Why it was refused or dropped, if it was."""
+    worth: str = ""
+    """What it was worth against its gas, if that was weighed."""
 
     @property
     def failed(self) -> bool:
         """Whether it came to nothing; a rehearsal that went through did not."""
         return self.state in ("failed", "dropped") and self.reason != REHEARSED
+
+    @property
+    def refused(self) -> bool:
+        """Whether the chain as it stands said no, by the re-check or by simulation; a rehearsal holds nothing back."""
+        return self.state == "dropped" and not self.reason.startswith(DRY)
 
 
 @dataclass(frozen=True, kw_only=True)

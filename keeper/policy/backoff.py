@@ -8,15 +8,19 @@ leaves out the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from hashlib import sha256
 
 from keeper.domain import codec
-from keeper.domain.action import Action, Bid, Flag, subject
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.margin import AccountMargin, Unpriced
+from keeper.domain.roster import Roster
 from keeper.domain.snapshot import AccountState
 from keeper.domain.worth import Refusal
 
+#: What is left alone for a while: what liquidates.  A duty that is refused is not worth less for it, and they are few.
+KINDS = frozenset({"flag", "bid"})
 #: Exponent beyond which doubling means nothing: every ceiling is below 2^20 blocks.
 _LARGEST = 20
 
@@ -41,9 +45,18 @@ def counted(old: Refusal | None, *, kind: str, subject: str, at_block: int, abou
     return Refusal(kind=kind, subject=subject, count=count, last_block=at_block, about=about)
 
 
-def subject_of(account: int) -> str:
-    """The subject of an action on an account."""
-    return subject(Flag(account=account, why=""))
+def account_of(subject: str) -> int | None:
+    """The account that a subject names; None if it names none.  Inverse of `keeper.domain.action.subject`."""
+    what, _, number = subject.partition(":")
+    return int(number, 16) if what == "account" else None
+
+
+def states(accounts: Sequence[AccountState], wanted: AbstractSet[int]) -> dict[int, AccountState]:
+    """The states of a few accounts of a large book."""
+    if isinstance(accounts, Roster):
+        found = {account: accounts.get(account) for account in wanted}
+        return {account: state for account, state in found.items() if state is not None}
+    return {state.account: state for state in accounts if state.account in wanted}
 
 
 def fingerprint(state: AccountState, margin: AccountMargin | Unpriced | None) -> str:
@@ -54,8 +67,3 @@ def fingerprint(state: AccountState, margin: AccountMargin | Unpriced | None) ->
     """
     band = margin.band if isinstance(margin, AccountMargin) else "unknown"
     return sha256(codec.dumps(state) + f":{band}".encode()).hexdigest()[:16]
-
-
-def may_back_off(action: Action) -> bool:
-    """Only what liquidates: a duty that is refused is not worth less for it, and there are few of them."""
-    return isinstance(action, Flag | Bid)

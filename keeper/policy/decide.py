@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from keeper.domain.action import Action, Publish, Refresh, kind, subject
 from keeper.domain.knobs import PolicyKnobs
-from keeper.domain.margin import AccountMargin, MarginReport
+from keeper.domain.margin import AccountMargin
 from keeper.domain.market import MarketModel
+from keeper.domain.report import MarginReport
 from keeper.domain.snapshot import Snapshot
 from keeper.domain.worth import Economics, Refusal, Verdict
 from keeper.policy import backoff, liquidate, publish, upkeep
@@ -125,15 +126,11 @@ def waiting(
     """Refusals whose wait is not over and whose account is as it was."""
     now = snapshot.block.number
     due = [r for r in refused if backoff.held_until(r, about="", knobs=knobs) > now]
-    wanted = {r.subject for r in due}
-    if not wanted:
-        return
+    wanted = {account for r in due if (account := backoff.account_of(r.subject)) is not None}
     # Only now, and only for those: a book has a hundred thousand accounts.
-    about = {
-        s: backoff.fingerprint(state, accounts.get(state.account))
-        for state in snapshot.accounts
-        if (s := backoff.subject_of(state.account)) in wanted
-    }
+    found = backoff.states(snapshot.accounts, wanted) if wanted else {}
+    about = {account: backoff.fingerprint(state, accounts.get(account)) for account, state in found.items()}
     for refusal in due:
-        if backoff.held_until(refusal, about=about.get(refusal.subject, ""), knobs=knobs) > now:
+        account = backoff.account_of(refusal.subject)
+        if backoff.held_until(refusal, about=about.get(account, "") if account is not None else "", knobs=knobs) > now:
             yield refusal
