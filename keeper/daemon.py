@@ -218,14 +218,12 @@ class Daemon:
                 what, on = kind(one.action), subject(one.action)
                 became = {"state": one.state, "reason": one.reason, "worth": one.worth}
                 tell("action", kind=what, on=on, why=one.action.why, **became)
-        bands: dict[str, int] = {}
-        for account in record.decision.report.accounts:
-            band = getattr(account, "band", "unknown")
-            bands[str(band)] = bands.get(str(band), 0) + 1
+        report = record.decision.report.summary
+        bands = {str(band): found.accounts for band, found in report.bands.items() if found.accounts}
         log.info(
             "cycle.done",
             block=record.block.number,
-            accounts=len(record.decision.report.accounts),
+            accounts=report.accounts,
             actions=len(record.decision.actions),
             failed=sum(one.failed for one in record.handed),
             **bands,

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 from keeper.demo.summary import ParityCheck
 from keeper.demo.world import World
 from keeper.domain.block import BlockRef
-from keeper.domain.margin import MarginReport, Unpriced
+from keeper.domain.margin import Unpriced
+from keeper.domain.report import MarginReport
 from keeper.errors import Refused
 
 #: `FileVersion.Live` of the contract.

@@ -11,7 +11,7 @@ The form is JSON in ASCII, keys sorted, no whitespace, driven by the type hints 
     tuple                array
     dict, Mapping        object; int keys in decimal, enum keys by value
     Optional             null
-    columns              a class with `canonical` (`Roster`): as the tuple that this hint names
+    other classes        with `canonical` (`Roster`, `MarginReport`): as the value that this hint names
 
 Writing trusts nobody: a value that does not fit its hint is `LawBroken`, because replay would read something else.
 Reading names the path of what is wrong (`positions[3].size`) in `BadInput`.  A field with a default may be missing, so

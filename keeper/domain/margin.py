@@ -22,6 +22,14 @@ class Band(StrEnum):
 
 #: Health when MM is zero and equity is not negative.
 INFINITE_HEALTH_PPM = 2**256 - 1
+_PPM = 10**6
+
+
+def health_ppm(equity: int, mm: int) -> int:
+    """equity / MM in ppm, rounded down; 0 below zero equity; infinite when nothing is required."""
+    if equity < 0:
+        return 0
+    return equity * _PPM // mm if mm else INFINITE_HEALTH_PPM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +83,3 @@ class Unpriced:
     account: int
     reason: str
     in_auction: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class MarginReport:
-    """All accounts at one block, in the snapshot's order."""
-
-    accounts: tuple[AccountMargin | Unpriced, ...]
-    refreshed: tuple[AccountMargin | Unpriced, ...]
-    """Accounts below MM under a stale file again, as a refresh of it would judge them."""
-    previous: tuple[AccountMargin | Unpriced, ...]
-    """Accounts below MM again under the file before the live one, where a notice window asks for it."""

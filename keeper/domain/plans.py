@@ -76,7 +76,7 @@ def _plan_of_class(cls: type) -> Plan:
     if issubclass(cls, (StrEnum, IntEnum)):
         return Plan(lambda value: _instance(cls, value).value, lambda tree: _member(cls, tree))
     if hasattr(cls, "canonical"):
-        return _collection(cls)
+        return _canonical(cls)
     if dataclasses.is_dataclass(cls):
         return _record(cls)
     raise LawBroken(f"{cls.__name__} has no canonical form")
@@ -199,10 +199,13 @@ def _mapping(key: Plan, item: Plan) -> Plan:
     return Plan(encode, decode)
 
 
-def _collection(cls: Any) -> Plan:
-    """A class of columns, written as the tuple of what it holds: `canonical` is that tuple's hint, `of` reads it."""
+def _canonical(cls: Any) -> Plan:
+    """A class that is written as another value: `canonical` is that value's hint, two methods are the two ways."""
     plan = plan_of(cls.canonical)
-    return Plan(lambda value: plan.encode(tuple(_instance(cls, value))), lambda tree: cls.of(plan.decode(tree)))
+    return Plan(
+        lambda value: plan.encode(_instance(cls, value).to_canonical()),
+        lambda tree: cls.from_canonical(plan.decode(tree)),
+    )
 
 
 def _record(cls: Any) -> Plan:

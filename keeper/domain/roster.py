@@ -123,6 +123,15 @@ class Roster(Sequence[AccountState]):
             raise LawBroken("a position of a roster names no instrument", instruments=len(made.instruments))
         return made
 
+    @classmethod
+    def from_canonical(cls, accounts: tuple[AccountState, ...]) -> Roster:
+        """See `of`."""
+        return cls.of(accounts)
+
+    def to_canonical(self) -> tuple[AccountState, ...]:
+        """Every account."""
+        return tuple(self)
+
     # --- a sequence ---------------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:

@@ -10,6 +10,7 @@ from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleInputs, CycleRecord, Handed
 from keeper.domain.history import Notice
 from keeper.domain.margin import AccountMargin, Band
+from keeper.domain.report import BandSum, MarginReport
 from keeper.domain.snapshot import Snapshot
 from keeper.domain.tx import TxRecord
 from keeper.ports import Store
@@ -18,16 +19,6 @@ from keeper.ports import Store
 LATELY = 20
 #: Accounts, margin calls and decisions listed.
 LISTED = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class BandSum:
-    """The accounts of one band.  wad USD."""
-
-    accounts: int
-    equity: int
-    mm: int
-    im: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,13 +63,13 @@ def status(store: Store, *, now_s: int) -> Status:
     last = cycles[0] if cycles else None
     payload = store.snapshot(last.block.hash) if last else None
     decided = [(c.block, one) for c in cycles for one in c.handed]
-    accounts = last.decision.report.accounts if last else ()
-    priced = [a for a in accounts if isinstance(a, AccountMargin)]
+    report = (last.decision.report if last else MarginReport(accounts=())).summary
+    priced = [a for a in report.listed if isinstance(a, AccountMargin)]
     return Status(
         now_s=now_s,
         last=last,
         snapshot=codec.loads(CycleInputs, payload).snapshot if payload else None,
-        bands={band: _sum([a for a in accounts if getattr(a, "band", Band.UNKNOWN) is band]) for band in Band},
+        bands={band: report.bands[band] for band in Band},
         nearest=tuple(sorted((a for a in priced if a.mm), key=lambda a: (a.health_ppm, a.equity))[:LISTED]),
         heartbeats=store.heartbeats(),
         open_txs=store.open_txs(),
@@ -90,13 +81,3 @@ def status(store: Store, *, now_s: int) -> Status:
 
 def _tx(store: Store, handed: Handed) -> TxRecord | None:
     return store.tx(handed.intent_key) if handed.intent_key else None
-
-
-def _sum(accounts: list[object]) -> BandSum:
-    priced = [a for a in accounts if isinstance(a, AccountMargin)]
-    return BandSum(
-        accounts=len(accounts),
-        equity=sum(a.equity for a in priced),
-        mm=sum(a.mm for a in priced),
-        im=sum(a.im for a in priced),
-    )

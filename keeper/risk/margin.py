@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from keeper.domain.margin import INFINITE_HEALTH_PPM, Band
+from keeper.domain.margin import Band
 from keeper.domain.snapshot import AccountState, CollateralState, Instrument, Kind, Rules
 from keeper.risk.exact.riskfile import PPM, WAD
 
@@ -67,13 +67,6 @@ def initial(required: int, rules: Rules, *, stale: bool) -> int:
     """Initial requirement of one underlying, wad USD, rounded up.  A stale file widens this and nothing else."""
     factor = PPM + rules.im_add_on_ppm + (rules.stale_add_on_ppm if stale else 0)
     return -(-required * factor // PPM)
-
-
-def health_ppm(equity: int, mm: int) -> int:
-    """equity / MM in ppm, rounded down; 0 below zero equity; infinite when nothing is required."""
-    if equity < 0:
-        return 0
-    return equity * PPM // mm if mm else INFINITE_HEALTH_PPM
 
 
 def band(equity: int, mm: int, *, buffer_ppm: int) -> Band:

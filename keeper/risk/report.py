@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby
 
-from keeper.domain.margin import AccountMargin, Band, MarginReport, UnderlyingMargin, Unpriced
+from keeper.domain.margin import AccountMargin, Band, UnderlyingMargin, Unpriced, health_ppm
 from keeper.domain.market import MarketModel, UnderlyingMarket
+from keeper.domain.report import MarginReport
 from keeper.domain.riskfile import File
 from keeper.domain.snapshot import AccountState, Kind, PerpState, Position, Snapshot, UnderlyingState, Unusable
 from keeper.risk import margin
@@ -229,7 +230,7 @@ def _margin(
         equity=equity,
         mm=mm,
         im=im,
-        health_ppm=margin.health_ppm(equity, mm),
+        health_ppm=health_ppm(equity, mm),
         band=margin.band(equity, mm, buffer_ppm=buffer_ppm),
         cash=cash,
         collateral_value=counted,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from keeper.domain.action import MarginCall
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleRecord, Decision
-from keeper.domain.margin import MarginReport
+from keeper.domain.report import MarginReport
 from keeper.domain.snapshot import Observation
 from keeper.domain.tx import SignerRole, TxAttempt, TxIntent, TxRecord, TxState
 from keeper.domain.tx_flow import NEXT_STATES

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from keeper.domain.knobs import RiskKnobs
-from keeper.domain.margin import AccountMargin, Band, MarginReport, Unpriced
+from keeper.domain.margin import AccountMargin, Band, Unpriced
+from keeper.domain.report import MarginReport
 from keeper.domain.snapshot import CollateralState, Kind, Position, Snapshot, Unusable, Usable
 from keeper.risk import margin
 from keeper.risk.exact.grid import Leg, assess
@@ -119,7 +120,7 @@ def test_worst__notice_window__judged_under_both_files() -> None:
     assert now.band is Band.LIQUIDATABLE
     assert before.band is Band.HEALTHY
     later = replace(u, publication=replace(a_publication(), in_notice=False))
-    assert report_of(replace(snapshot, underlyings=(later,))).previous == ()
+    assert not report_of(replace(snapshot, underlyings=(later,))).previous
 
 
 def test_worst__stale_file__short_accounts_are_judged_as_a_refresh_would() -> None:
@@ -134,7 +135,7 @@ def test_worst__stale_file__short_accounts_are_judged_as_a_refresh_would() -> No
     assert (now.band, after.band) == (Band.LIQUIDATABLE, Band.WARNING)
     u = replace(old, live=a_file(spot=2_500))
     assert margin_of(a_snapshot(far, underlying=u)).mm == after.mm
-    assert report_of(a_snapshot(far, underlying=u)).refreshed == ()
+    assert not report_of(a_snapshot(far, underlying=u)).refreshed
 
 
 def test_worst__expired_options__worth_intrinsic_and_require_nothing() -> None:

@@ -14,13 +14,13 @@ from keeper.cli.show import words
 from keeper.cli.show.actions import became, handed_tree, on_what
 from keeper.domain.action import kind
 from keeper.domain.cycle import CycleRecord
-from keeper.domain.margin import AccountMargin, Band
+from keeper.domain.margin import Band
 
 
 def bands_of(record: CycleRecord) -> dict[Band, int]:
     """Accounts by band, every band named."""
-    found = [a.band if isinstance(a, AccountMargin) else Band.UNKNOWN for a in record.decision.report.accounts]
-    return {band: found.count(band) for band in Band}
+    bands = record.decision.report.summary.bands
+    return {band: bands[band].accounts for band in Band}
 
 
 def bands_line(bands: Mapping[Band, int]) -> Text:
