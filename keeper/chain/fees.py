@@ -1,4 +1,9 @@
-"""What we offer for inclusion: EIP-1559 fees under a cap that is really enforced."""
+"""What we offer for inclusion: EIP-1559 fees under caps that are really enforced.
+
+Three ceilings, and the lowest binds: the operator's per gas, the tip's, and what the action is worth over its gas.
+Three floors, and the highest binds: today's market, a legal replacement of what the pool may hold at this nonce, and
+what the node itself said it wants.  Where a floor is above a ceiling there is no offer.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +11,16 @@ from dataclasses import dataclass
 from statistics import median_low
 
 from keeper.chain.errors import FeeAboveCap
+from keeper.chain.node_rules import NodeRule
 from keeper.chain.records import FeeHistory
 from keeper.domain.tx import TxAttempt
 
 #: Every node's pool wants at least 10 % more on both fields; 12.5 % also passes those that want an eighth.
 SAFE_BUMP_PPM, LEGAL_BUMP_PPM = 125_000, 100_000
+#: Against a transaction whose fees we do not know (a foreign one on our nonce): double at each try.
+BLIND_BUMP_PPM = 1_000_000
+
+_NO_RULE = NodeRule()
 
 
 @dataclass(frozen=True)
@@ -37,41 +47,73 @@ class FeePolicy:
     base_fee_multiple: int = 2
     """Headroom: six full blocks in a row double the base fee."""
 
-    def offer(self, history: FeeHistory) -> FeeOffer:
+    def ceiling_wei(self, *, gas_limit: int, worth_wei: int | None) -> int:
+        """The most per gas for an action: never above the cap, nor above what it is worth if all its gas is used."""
+        return self.max_fee_wei if worth_wei is None else min(self.max_fee_wei, max(0, worth_wei) // gas_limit)
+
+    def offer(self, history: FeeHistory, *, ceiling_wei: int | None = None, held: FeeOffer | None = None) -> FeeOffer:
         """The fees for a first attempt.
 
-        Raises: `FeeAboveCap` if the cap leaves nothing for a tip above the next base fee.
-        """
-        base = history.next_base_fee_wei
-        room = self.max_fee_wei - base
-        if room < 1:
-            raise FeeAboveCap(
-                f"the base fee is {base} wei, the cap {self.max_fee_wei} wei per gas",
-                base_fee_wei=base,
-                cap_wei=self.max_fee_wei,
-            )
-        wished = median_low(history.tips_wei) if history.tips_wei else self.default_priority_fee_wei
-        tip = min(max(wished, 1), self.max_priority_fee_wei, room)
-        return FeeOffer(min(self.max_fee_wei, self.base_fee_multiple * base + tip), tip)
+        Args:
+            history: what recent blocks cost.
+            ceiling_wei: from `ceiling_wei`; the cap if left out.
+            held: the dearest fees that a pool may still hold at this nonce, from a transaction that was abandoned.
 
-    def bump(self, last: TxAttempt, history: FeeHistory) -> FeeOffer | None:
+        Raises: `FeeAboveCap` if the ceilings leave nothing for a tip above the next base fee, or for outbidding `held`.
+        """
+        ceiling = self.max_fee_wei if ceiling_wei is None else ceiling_wei
+        fresh = self._fresh(history, ceiling)
+        if held is None:
+            return fresh
+        over = self._over(held, fresh, ceiling, SAFE_BUMP_PPM) or self._over(held, fresh, ceiling, LEGAL_BUMP_PPM)
+        if over is None:
+            raise FeeAboveCap(
+                f"outbidding {held.max_fee_wei} wei per gas at this nonce needs more than {ceiling} wei",
+                held_wei=held.max_fee_wei,
+                cap_wei=ceiling,
+            )
+        return over
+
+    def bump(
+        self,
+        last: TxAttempt | FeeOffer,
+        history: FeeHistory,
+        *,
+        ceiling_wei: int | None = None,
+        rule: NodeRule = _NO_RULE,
+    ) -> FeeOffer | None:
         """The fees for a replacement of `last`.
 
-        Returns: an eighth more on both fields or today's offer, whichever is higher; a tenth more where only that fits
-            under the caps; None if not even that does, and then the last attempt stays.
+        Returns: an eighth more on both fields or today's offer, whichever is higher, and no less than `rule` wants; a
+            tenth more where only that fits under the ceilings; None if not even that does: the last attempt stays.
         """
+        ceiling = self.max_fee_wei if ceiling_wei is None else ceiling_wei
         try:
-            fresh = self.offer(history)
+            fresh = self._fresh(history, ceiling)
         except FeeAboveCap:
             return None
         for ppm in (SAFE_BUMP_PPM, LEGAL_BUMP_PPM):
-            offer = FeeOffer(
-                max(fresh.max_fee_wei, _raised(last.max_fee_wei, ppm)),
-                max(fresh.priority_fee_wei, _raised(last.priority_fee_wei, ppm)),
-            )
-            if offer.max_fee_wei <= self.max_fee_wei and offer.priority_fee_wei <= self.max_priority_fee_wei:
+            if offer := self._over(last, fresh, ceiling, max(ppm, rule.bump_ppm), rule):
                 return offer
         return None
+
+    def _fresh(self, history: FeeHistory, ceiling: int) -> FeeOffer:
+        base = history.next_base_fee_wei
+        room = ceiling - base
+        if room < 1:
+            raise FeeAboveCap(
+                f"the base fee is {base} wei, the cap {ceiling} wei per gas", base_fee_wei=base, cap_wei=ceiling
+            )
+        wished = median_low(history.tips_wei) if history.tips_wei else self.default_priority_fee_wei
+        tip = min(max(wished, 1), self.max_priority_fee_wei, room)
+        return FeeOffer(min(ceiling, self.base_fee_multiple * base + tip), tip)
+
+    def _over(
+        self, last: TxAttempt | FeeOffer, fresh: FeeOffer, ceiling: int, ppm: int, rule: NodeRule = _NO_RULE
+    ) -> FeeOffer | None:
+        tip = max(fresh.priority_fee_wei, _raised(last.priority_fee_wei, ppm), rule.priority_fee_wei)
+        fee = max(fresh.max_fee_wei, _raised(last.max_fee_wei, ppm), rule.max_fee_wei, tip)
+        return FeeOffer(fee, tip) if fee <= ceiling and tip <= self.max_priority_fee_wei else None
 
 
 def _raised(fee_wei: int, ppm: int) -> int:

@@ -1,20 +1,52 @@
-"""What became of a signed transaction: read from the chain, by nonce, whatever our own memory says."""
+"""What became of signed transactions: read from the chain, by nonce, whatever our own memory says.
+
+All open records are looked at together, so the number of round trips does not grow with them:
+
+1. of each key the nonce at the head and at the final heights, of each attempt the receipt, and of each newest attempt
+   whether the node still has it;
+2. the blocks that those receipts name, to see that they are canonical;
+3. why something failed, for what was not known to have failed before.
+
+Where a nonce is used for good and no attempt of ours has a receipt, the block that used it is looked up and read: a
+node may withhold a receipt, but then it shows our own transaction there, and nothing is concluded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
 
-from keeper.chain.errors import Reverted
+from keeper.chain.errors import Reverted, Unreachable
+from keeper.chain.finality import Finality
 from keeper.chain.records import Receipt
-from keeper.chain.rpc import Rpc
+from keeper.chain.rpc import Rpc, pinned
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import TxRecord, TxState
-from keeper.errors import Retry
+from keeper.errors import KeeperError, Retry
 
 log = structlog.get_logger(__name__)
+
+#: Records asked for one by one after all together failed: so many failures in a row, and the node is simply away.
+AWAY_AFTER = 3
+
+Asked = tuple[str, Sequence[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """What one look at the chain found."""
+
+    records: Mapping[str, TxRecord]
+    """By intent key, as the chain has them; equal to what was given if nothing changed."""
+    nonces: Mapping[str, int]
+    """The first unused nonce of each key, at the head."""
+    gone: frozenset[str]
+    """Hashes of newest attempts that the node has neither in a block nor in its pool."""
+    failed: Mapping[str, KeeperError]
+    """Records that could not be asked about, by intent key; the others could."""
 
 
 class Settlement:
@@ -22,79 +54,214 @@ class Settlement:
 
     Args:
         rpc: where to ask.
-        confirmations: blocks on top after which a block counts as final.
+        finality: from when on a block is final.
         decode_revert: a person's words for revert data.
     """
 
-    def __init__(self, rpc: Rpc, *, confirmations: int, decode_revert: Callable[[bytes], str]) -> None:
-        self._rpc, self._confirmations, self._decode = rpc, confirmations, decode_revert
+    def __init__(self, rpc: Rpc, *, finality: Finality, decode_revert: Callable[[bytes], str]) -> None:
+        self._rpc, self._finality, self._decode = rpc, finality, decode_revert
 
-    def look(self, record: TxRecord, head: BlockRef) -> TxRecord:
-        """The record as the chain up to `head` has it.
+    def look(self, records: Sequence[TxRecord], head: BlockRef, *, keys: Collection[str] = ()) -> Looked:
+        """The records as the chain up to `head` has them.
 
-        Returns: `record` itself if nothing changed.  Raises: `Retry`.
+        Args:
+            records: signed ones, open or abandoned.
+            head: the newest block.
+            keys: addresses whose nonces are wanted as well.
+
+        Raises: `Retry` if the node cannot be asked at all.
         """
-        assert record.sender is not None
-        assert record.nonce is not None
-        # The nonce first: if it is used by the time of the second question, the receipts must show by whom.
-        gone_for_good = self._nonce_at(record, head.number - self._confirmations) > record.nonce
-        mined = self._find(record, head)
-        if mined is not None:
-            return self._mined(record, *mined, head)
-        if gone_for_good:
-            reason = f"nonce {record.nonce} of {record.sender} was used by another transaction"
-            return _unmined(replace(record, state=TxState.REPLACED, reason=reason))
+        try:
+            return self._look(records, head, keys)
+        except Retry:
+            if len(records) < 2:
+                raise
+        # One answer that never comes must not hold up the others.
+        nonces: dict[str, int] = {}
+        found: dict[str, TxRecord] = {}
+        failed: dict[str, KeeperError] = {}
+        gone: set[str] = set()
+        in_a_row = 0
+        nonces |= self._look([], head, keys).nonces
+        for record in records:
+            try:
+                one = self._look([record], head, ())
+            except Retry as error:
+                failed[record.intent.key] = error
+                in_a_row += 1
+                if in_a_row >= AWAY_AFTER and not found:
+                    raise
+                continue
+            in_a_row = 0
+            found |= one.records
+            nonces |= one.nonces
+            gone |= one.gone
+        return Looked(records=found, nonces=nonces, gone=frozenset(gone), failed=failed)
+
+    def _look(self, records: Sequence[TxRecord], head: BlockRef, keys: Iterable[str]) -> Looked:
+        senders = sorted({*keys, *(record.sender for record in records if record.sender)})
+        final = {record.intent.kind: self._finality.final_height(record.intent.kind, head) for record in records}
+        slots = sorted({(record.sender or "", final[record.intent.kind]) for record in records})
+        slots = [slot for slot in slots if slot[1] >= 0]
+        hashes = [attempt.tx_hash for record in records for attempt in record.attempts]
+        newest = [r.attempts[-1].tx_hash for r in records if r.state in (TxState.SIGNED, TxState.SENT)]
+        asked: list[Asked] = [("eth_getTransactionCount", [sender, pinned(head)]) for sender in senders]
+        # Blocks at final heights do not change, so the number names them; never above the head we look from.
+        asked += [("eth_getTransactionCount", [who, hex(min(height, head.number))]) for who, height in slots]
+        asked += [("eth_getTransactionReceipt", [tx_hash]) for tx_hash in hashes]
+        asked += [("eth_getTransactionByHash", [tx_hash]) for tx_hash in newest]
+        answers = iter(self._rpc.batch(asked))
+        nonces = {sender: _number(next(answers)) for sender in senders}
+        final_nonces = {slot: _number(next(answers)) for slot in slots}
+        receipts = {tx_hash: _receipt(next(answers)) for tx_hash in hashes}
+        gone = frozenset(tx_hash for tx_hash in newest if next(answers) is None)
+        mined = {
+            tx_hash: receipt
+            for tx_hash, receipt in receipts.items()
+            if receipt is not None and receipt.block_number <= head.number
+        }
+        heights = sorted({receipt.block_number for receipt in mined.values()})
+        blocks = dict(zip(heights, self._rpc.blocks(heights), strict=True)) if heights else {}
+        found: dict[str, TxRecord] = {}
+        failed: dict[str, KeeperError] = {}
+        for record in records:
+            height = final[record.intent.kind]
+            used = final_nonces.get((record.sender or "", height), 0) > (record.nonce or 0)
+            try:
+                found[record.intent.key] = self._judge(record, mined, blocks, height, used_for_good=used)
+            except Retry as error:
+                failed[record.intent.key] = error
+        return Looked(records=self._reasons(found, records), nonces=nonces, gone=gone, failed=failed)
+
+    def _judge(
+        self,
+        record: TxRecord,
+        receipts: Mapping[str, Receipt],
+        blocks: Mapping[int, BlockRef | None],
+        final_height: int,
+        *,
+        used_for_good: bool,
+    ) -> TxRecord:
+        for attempt in reversed(record.attempts):
+            receipt = receipts.get(attempt.tx_hash)
+            if receipt is None:
+                continue
+            block = blocks[receipt.block_number]
+            if block is None or block.hash != receipt.block_hash:
+                raise Retry(f"the receipt of {attempt.tx_hash} and its block disagree", tx_hash=attempt.tx_hash)
+            return _mined(record, receipt, block, final=block.number <= final_height)
+        if used_for_good:
+            return self._used(record, final_height)
         if record.state is TxState.MINED:
             log.warning("settlement.reorg", key=record.intent.key, block=record.mined and record.mined.number)
-            return _unmined(replace(record, state=TxState.SENT, reason="its block was reorganised away"))
+            reason = record.reason if record.cancelled else "its block was reorganised away"
+            return _unmined(replace(record, state=TxState.SENT, reason=reason))
         return record
 
-    def _nonce_at(self, record: TxRecord, height: int) -> int:
-        if height < 0:
-            return 0
-        assert record.sender is not None
-        # Blocks at this depth do not change, and the node that serves them serves their state.
-        return self._rpc.nonce(record.sender, self._rpc.block(height))
+    def _used(self, record: TxRecord, final_height: int) -> TxRecord:
+        """A record whose nonce is used for good, and not by an attempt that has a receipt."""
+        user = self._user(record, final_height)
+        if user in {attempt.tx_hash for attempt in record.attempts}:
+            raise Retry(f"{user} is in a block, but its receipt is withheld", tx_hash=user)
+        reason = f"nonce {record.nonce} of {record.sender} was used by another transaction"
+        reason += f", {user}" if user else ""
+        log.error("outbox.nonce_taken", key=record.intent.key, nonce=record.nonce, sender=record.sender, by=user)
+        return _unmined(replace(record, state=TxState.REPLACED, reason=reason))
 
-    def _find(self, record: TxRecord, head: BlockRef) -> tuple[Receipt, BlockRef] | None:
-        """The receipt of whichever attempt mined, with its canonical block."""
-        for attempt in reversed(record.attempts):
-            receipt = self._rpc.receipt(attempt.tx_hash)
-            if receipt is None or receipt.block_number > head.number:
-                continue
-            block = self._rpc.block(receipt.block_number)
-            if block.hash != receipt.block_hash:
-                raise Retry(f"the receipt of {attempt.tx_hash} and its block disagree", tx_hash=attempt.tx_hash)
-            return receipt, block
-        return None
-
-    def _mined(self, record: TxRecord, receipt: Receipt, block: BlockRef, head: BlockRef) -> TxRecord:
-        state = TxState.MINED
-        if head.number - block.number >= self._confirmations:
-            state = TxState.FINAL if receipt.succeeded else TxState.REVERTED
-        same = record.mined == block and record.mined_hash == receipt.tx_hash
-        reason = record.reason if same else "" if receipt.succeeded else self._why(record, block)
-        return replace(
-            record,
-            state=state,
-            mined=block,
-            mined_hash=receipt.tx_hash,
-            gas_used=receipt.gas_used,
-            reason=reason,
-        )
-
-    def _why(self, record: TxRecord, block: BlockRef) -> str:
-        """The likely reason of a failure: the same call on the block before.  Earlier transactions may differ."""
-        intent = record.intent
+    def _user(self, record: TxRecord, final_height: int) -> str:
+        """The hash of the transaction that used the record's nonce; empty if the node keeps no state so far back."""
+        sender, nonce = record.sender or "", record.nonce or 0
+        low, high = max(0, record.attempts[0].block_number - 1), final_height
         try:
-            parent = self._rpc.block_by_hash(block.parent_hash)
-            self._rpc.call_at(parent, intent.to, intent.data, sender=record.sender, gas=intent.gas_limit)
-        except Reverted as error:
-            return f"reverted: {self._decode(error.data) if error.data else error.message}"
-        except Retry:
+            if low > 0 and self._count(sender, low) > nonce:
+                low = 0
+            while low < high:  # the first height at which the nonce is used
+                middle = (low + high) // 2
+                low, high = (low, middle) if self._count(sender, middle) > nonce else (middle + 1, high)
+            block = self._rpc.request("eth_getBlockByNumber", hex(high), True)  # noqa: FBT003 - the wire's flag
+            for entry in block["transactions"]:
+                if entry["from"].lower() == sender.lower() and int(entry["nonce"], 16) == nonce:
+                    return str(entry["hash"]).lower()
+        except (KeyError, ValueError, TypeError, KeeperError) as error:
+            log.warning("settlement.no_history", key=record.intent.key, error=str(error))
+        ours = [attempt.tx_hash for attempt in record.attempts]
+        shown = self._rpc.batch([("eth_getTransactionByHash", [tx_hash]) for tx_hash in ours])
+        for tx_hash, entry in zip(ours, shown, strict=True):
+            if isinstance(entry, dict) and entry.get("blockHash"):
+                return tx_hash
+        return ""
+
+    def _count(self, sender: str, height: int) -> int:
+        return int(self._rpc.request("eth_getTransactionCount", sender, hex(height)), 16)
+
+    def _reasons(self, found: dict[str, TxRecord], before: Sequence[TxRecord]) -> Mapping[str, TxRecord]:
+        """Each new failure's likely reason: the same call on the block before.  Earlier transactions may differ."""
+        known = {record.intent.key: record for record in before}
+        failed = [one for key, one in found.items() if one.reason == _ASK and known[key].mined_hash != one.mined_hash]
+        for key, one in found.items():
+            if one.reason == _ASK and known[key].mined_hash == one.mined_hash:
+                found[key] = replace(one, reason=known[key].reason)
+        if not failed:
+            return found
+        calls: list[Asked] = []
+        for one in failed:
+            assert one.mined is not None
+            call = {"to": one.intent.to, "data": "0x" + one.intent.data.hex(), "from": one.sender}
+            parent = replace(one.mined, number=one.mined.number - 1, hash=one.mined.parent_hash, parent_hash="")
+            calls.append(("eth_call", [call | {"gas": hex(one.intent.gas_limit)}, pinned(parent)]))
+        try:
+            answers: Sequence[Any] = self._rpc.batch(calls)
+        except Retry as error:
+            answers = [error] * len(calls)
+        for one, answer in zip(failed, answers, strict=True):
+            found[one.intent.key] = replace(one, reason=self._why(answer))
+        return found
+
+    def _why(self, answer: object) -> str:
+        if isinstance(answer, Reverted):
+            return f"reverted: {self._decode(answer.data) if answer.data else answer.message}"
+        if isinstance(answer, KeeperError):
             return "reverted: the reason could not be asked"
         return "reverted: the state changed within its block"
 
 
+#: Stands for a reason that is still to be asked.
+_ASK = "\0"
+
+
+def _mined(record: TxRecord, receipt: Receipt, block: BlockRef, *, final: bool) -> TxRecord:
+    cancelled = record.attempt(receipt.tx_hash).cancels
+    same = record.mined == block and record.mined_hash == receipt.tx_hash
+    if record.state is TxState.ABANDONED and not final:
+        return record
+    state = TxState.MINED
+    if final:
+        state = TxState.REPLACED if cancelled else TxState.FINAL if receipt.succeeded else TxState.REVERTED
+    reason = record.reason
+    if not cancelled and not same:
+        reason = "" if receipt.succeeded else _ASK
+    return replace(
+        record, state=state, mined=block, mined_hash=receipt.tx_hash, gas_used=receipt.gas_used, reason=reason
+    )
+
+
 def _unmined(record: TxRecord) -> TxRecord:
     return replace(record, mined=None, mined_hash=None, gas_used=None)
+
+
+def _number(answer: Any) -> int:
+    if isinstance(answer, KeeperError):
+        raise answer
+    try:
+        return int(answer, 16)
+    except (ValueError, TypeError) as error:
+        raise Unreachable(f"unreadable nonce {answer!r}") from error
+
+
+def _receipt(answer: Any) -> Receipt | None:
+    if isinstance(answer, KeeperError):
+        raise answer
+    try:
+        return None if answer is None or answer.get("blockHash") is None else Receipt.parse(answer)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise Unreachable(f"unreadable receipt ({error!r})") from error

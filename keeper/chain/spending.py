@@ -1,24 +1,72 @@
-"""How much gas money may go out in a day."""
+"""How much gas money may go out in a day.
+
+The cap is over the worst case, so that no run of luck, no restart and no replacement can exceed it:
+
+1. What is open may still be paid, in full and at its dearest attempt, whenever it was decided.
+2. What ended is what its gas cost at the fee cap of the attempt that mined, for a day after its block.
+3. Records with one nonce exclude each other: of them only the dearest counts.
+4. What was abandoned counts like open, until a day after it was decided; pools forget within hours.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from keeper.domain.tx import SignerRole, TxRecord, TxState
+from keeper.domain.tx import CANCEL_GAS, SignerRole, TxAttempt, TxRecord, TxState
 from keeper.errors import Halt, Refused
 
-DAY_S = 86_400
+DAY_S: Final = 86_400
 #: Part of the day's money that publishing may use: a market that has us publish all day still lets us liquidate.
 PUBLISHER_SHARE: Final = 0.5
 
+_UNDERWAY: Final = (TxState.PLANNED, TxState.SIGNED, TxState.SENT, TxState.MINED, TxState.ABANDONED)
+
+
+def gas_of(record: TxRecord, attempt: TxAttempt) -> int:
+    """The gas limit that an attempt was signed with."""
+    return CANCEL_GAS if attempt.cancels else record.intent.gas_limit
+
 
 def most_it_costs_wei(record: TxRecord) -> int:
-    """The most a record has cost or can cost, wei: gas used once known, else its limit, at the dearest attempt."""
-    if not record.attempts or record.state is TxState.REPLACED:
+    """The most a record has cost or can cost, wei.
+
+    Until its end is final that is the dearest of its attempts with all its gas: a reorg may let another one mine.
+    """
+    if not record.attempts:
         return 0
-    gas = record.gas_used if record.gas_used is not None else record.intent.gas_limit
-    return gas * max(attempt.max_fee_wei for attempt in record.attempts)
+    if record.state in _UNDERWAY:
+        return max(gas_of(record, attempt) * attempt.max_fee_wei for attempt in record.attempts)
+    if record.mined_hash is None or record.gas_used is None:
+        return 0  # another transaction used its nonce
+    return record.gas_used * record.attempt(record.mined_hash).max_fee_wei
+
+
+def of_the_last_day(page: Callable[[int], Sequence[TxRecord]]) -> tuple[TxRecord, ...]:
+    """The records that may still matter to the cap, from a store that lists its newest first.
+
+    Args:
+        page: the newest records, at most so many.
+    """
+    limit = 1_000
+    while True:
+        found = page(limit)
+        if len(found) < limit:
+            return tuple(found)
+        # A day after its block, which comes at most a few hours after the decision; a third day is room to spare.
+        if found[-1].intent.decided_at.timestamp < found[0].intent.decided_at.timestamp - 3 * DAY_S:
+            return tuple(found)
+        limit *= 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    nonce: tuple[str | None, int | None]
+    role: SignerRole
+    cost_wei: int
+    until_s: int | None
+    """When it stops to count; None while it is open."""
 
 
 class DailyCap:
@@ -33,15 +81,35 @@ class DailyCap:
 
     def __init__(self, cap_wei: int, records: Iterable[TxRecord]) -> None:
         self._cap_wei = cap_wei
-        self._spent: dict[str, tuple[int, int, SignerRole]] = {}
+        self._entries: dict[str, _Entry] = {}
         for record in records:
             self.note(record)
 
     def note(self, record: TxRecord) -> None:
         """Remember what a record costs by now."""
-        cost = most_it_costs_wei(record)
-        if cost:
-            self._spent[record.intent.key] = (record.intent.decided_at.timestamp, cost, record.intent.role)
+        entry = _entry(record)
+        if entry is None:
+            self._entries.pop(record.intent.key, None)
+        else:
+            self._entries[record.intent.key] = entry
+
+    def committed_wei(self, *, now_s: int, role: SignerRole | None = None, but: str = "") -> int:
+        """What the last day cost and what is open may still cost, at worst.
+
+        Args:
+            now_s: block time, Unix seconds.
+            role: of one role only, if given.
+            but: leave out the record with this key.
+        """
+        dearest: dict[tuple[object, ...], int] = {}
+        for key, entry in self._entries.items():
+            if key == but or (role is not None and entry.role is not role):
+                continue
+            if entry.until_s is not None and entry.until_s <= now_s:
+                continue
+            slot = (*entry.nonce,) if entry.nonce[0] else (key,)
+            dearest[slot] = max(dearest.get(slot, 0), entry.cost_wei)
+        return sum(dearest.values())
 
     def check(self, record: TxRecord, *, now_s: int) -> None:
         """Whether `record`, with its newest attempt, still fits.
@@ -50,23 +118,45 @@ class DailyCap:
             Refused: publishing has used its part; liquidation goes on.
             Halt: the whole would be exceeded.
         """
-        self._spent = {key: entry for key, entry in self._spent.items() if entry[0] > now_s - DAY_S}
-        role, cost = record.intent.role, most_it_costs_wei(record)
-        others = [entry for key, entry in self._spent.items() if key != record.intent.key]
-        total = cost + sum(spent for _, spent, _ in others)
+        self._forget(now_s)
+        key, role = record.intent.key, record.intent.role
+        before = self._entries.get(key)
+        self.note(record)
+        total, own = self.committed_wei(now_s=now_s), self.committed_wei(now_s=now_s, role=role)
+        if before is None:
+            del self._entries[key]
+        else:
+            self._entries[key] = before
         if total > self._cap_wei:
             raise Halt(
-                f"sending {record.intent.key} would bring the day's gas to {total} wei, the cap is {self._cap_wei} wei",
+                f"sending {key} would bring the day's gas to {total} wei, the cap is {self._cap_wei} wei",
                 hint="find out why so much was sent; raise the cap only if that was right",
                 total_wei=total,
                 cap_wei=self._cap_wei,
             )
         part = int(self._cap_wei * PUBLISHER_SHARE)
-        own = cost + sum(spent for _, spent, by in others if by is role)
         if role is SignerRole.PUBLISHER and own > part:
             raise Refused(
-                f"publishing {record.intent.key} would bring its gas of the day to {own} wei, its part is {part} wei",
+                f"publishing {key} would bring its gas of the day to {own} wei, its part is {part} wei",
                 hint="liquidation goes on; find out why so much is published, or raise fees.max_spend_eth_per_day",
                 total_wei=own,
                 cap_wei=part,
             )
+
+    def _forget(self, now_s: int) -> None:
+        over = [key for key, entry in self._entries.items() if entry.until_s is not None and entry.until_s <= now_s]
+        for key in over:
+            del self._entries[key]
+
+
+def _entry(record: TxRecord) -> _Entry | None:
+    cost = most_it_costs_wei(record)
+    if not cost:
+        return None
+    until: int | None = None
+    if record.state is TxState.ABANDONED:
+        until = record.intent.decided_at.timestamp + DAY_S
+    elif record.state not in _UNDERWAY:
+        assert record.mined is not None
+        until = record.mined.timestamp + DAY_S
+    return _Entry((record.sender, record.nonce), record.intent.role, cost, until)

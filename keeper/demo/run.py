@@ -142,7 +142,7 @@ class _Run:
         return Outbox(
             self._world.rpc,
             self._store,
-            self._world.signers,
+            {role: (key,) for role, key in self._world.signers.items()},
             fees=FEES,
             # Blocks of this chain are final: nobody else mines.
             policy=OutboxPolicy(confirmations=0, replace_after_blocks=3, daily_cap_wei=10**24),

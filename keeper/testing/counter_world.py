@@ -7,7 +7,7 @@ from typing import Any
 from keeper.chain.fees import FeePolicy
 from keeper.chain.outbox import Outbox, OutboxPolicy
 from keeper.chain.rpc import Endpoint, Rpc
-from keeper.chain.signers import LocalSigner, from_key
+from keeper.chain.signers import Signer, from_key
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import SignerRole, TxIntent
 from keeper.ports import Store
@@ -38,9 +38,10 @@ def rpc_of(chain: Chain) -> Rpc:
     return Rpc([Endpoint("local", chain.provider)], chain_id=chain.chain_id)
 
 
-def signers_of(chain: Chain) -> dict[SignerRole, LocalSigner]:
-    """Account 1 publishes, account 2 liquidates."""
-    return {SignerRole.PUBLISHER: from_key(chain.key(1)), SignerRole.LIQUIDATOR: from_key(chain.key(2))}
+def signers_of(chain: Chain, *, liquidators: int = 1) -> dict[SignerRole, tuple[Signer, ...]]:
+    """Account 1 publishes, account 2 liquidates; with more liquidators 3, 4, … too."""
+    keys = tuple(from_key(chain.key(2 + index)) for index in range(liquidators))
+    return {SignerRole.PUBLISHER: (from_key(chain.key(1)),), SignerRole.LIQUIDATOR: keys}
 
 
 def an_outbox(chain: Chain, store: Store, *, rpc: Rpc | None = None, **options: Any) -> Outbox:

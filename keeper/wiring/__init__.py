@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from eth_utils import to_checksum_address
 
 from keeper.chain.clock import SystemClock
+from keeper.chain.dry import DrySender
 from keeper.chain.fees import FeePolicy
 from keeper.chain.heads import ChainHeads
 from keeper.chain.log_sync import LogSync, SyncPlan
-from keeper.chain.outbox import DrySender, Outbox, OutboxPolicy
+from keeper.chain.outbox import Outbox, OutboxPolicy
 from keeper.chain.rpc import Endpoint, Rpc, http_endpoint
 from keeper.cycle import Ports
 from keeper.daemon import Daemon, Rhythm
@@ -151,7 +152,7 @@ def build(settings: Settings, *, environ: Mapping[str, str], send: bool) -> Keep
         return Outbox(
             rpc,
             store,
-            {role: own[0] for role, own in keys.items()},
+            keys,
             fees=FeePolicy(
                 max_fee_wei=settings.fees.max_fee_wei,
                 max_priority_fee_wei=settings.fees.max_fee_wei,

@@ -68,12 +68,15 @@ def writes(state):
     return lambda record: record.state is state
 
 
+def asks(method):
+    return lambda asked: any(one == method for one, _ in asked)
+
+
 #: Where the first process dies: (what is wrapped, its method, before or after it, which call).
 POINTS = {
     "before the intent is stored": ("store", "put_intent", False, writes(TxState.PLANNED)),
     "after the intent is stored": ("store", "put_intent", True, writes(TxState.PLANNED)),
-    "after the simulation": ("rpc", "simulate", True, lambda *_: True),
-    "after the nonce is chosen": ("rpc", "next_nonce", True, lambda *_: True),
+    "after everything was asked": ("rpc", "batch", True, asks("eth_call")),
     "between sign and record": ("signer", "sign", True, lambda *_: True),
     "between stored and broadcast": ("store", "update_tx", True, writes(TxState.SIGNED)),
     "before broadcast": ("rpc", "send_raw", False, lambda *_: True),
@@ -112,7 +115,10 @@ class World:
             if point:
                 what, method, after, when = point
                 if what == "signer":
-                    signers = {role: Dying(one, method, after=after, when=when) for role, one in signers.items()}
+                    signers = {
+                        role: [Dying(one, method, after=after, when=when) for one in keys]
+                        for role, keys in signers.items()
+                    }
                 else:
                     parts[what] = Dying(parts[what], method, after=after, when=when)
             rpc = parts["rpc"]

@@ -56,7 +56,7 @@ def live(world: World) -> CycleRecord:
         sender=lambda decode: Outbox(
             world.rpc,
             store,
-            world.signers,
+            {role: (key,) for role, key in world.signers.items()},
             fees=FeePolicy(max_fee_wei=10**13, max_priority_fee_wei=10**9),
             policy=OutboxPolicy(confirmations=0, daily_cap_wei=10**24),
             decode_revert=decode,

@@ -4,7 +4,8 @@ import pytest
 
 from keeper.chain.errors import FeeAboveCap, Unreachable
 from keeper.chain.fees import FeePolicy
-from keeper.chain.outbox import DrySender, OutboxPolicy
+from keeper.chain.dry import DrySender
+from keeper.chain.outbox import OutboxPolicy
 from keeper.chain.records import FeeHistory
 from keeper.chain.signers import from_key
 from keeper.domain.cycle import REHEARSED
@@ -199,7 +200,7 @@ def test_submit__publishing_all_day__refused_at_its_part_and_liquidation_goes_on
 
 def test_submit__unfunded_key__halts(chain, store, counter):
     """An empty key needs a person, and is said as such."""
-    poor = signers_of(chain) | {SignerRole.LIQUIDATOR: from_key(b"\x07" * 32)}
+    poor = signers_of(chain) | {SignerRole.LIQUIDATOR: (from_key(b"\x07" * 32),)}
     with pytest.raises(Halt, match="funds"):
         an_outbox(chain, store, signers=poor).submit(an_intent(counter, chain.block()))
 
@@ -208,7 +209,7 @@ def test_outbox__one_key_for_two_roles__refused(chain, store):
     """The publisher and the liquidator are never the same key."""
     one = from_key(chain.key(1))
     with pytest.raises(BadInput):
-        an_outbox(chain, store, signers={SignerRole.PUBLISHER: one, SignerRole.LIQUIDATOR: one})
+        an_outbox(chain, store, signers={SignerRole.PUBLISHER: (one,), SignerRole.LIQUIDATOR: (one,)})
 
 
 def test_settle__one_record_cannot_be_asked__the_next_is(chain, store, counter):
@@ -217,20 +218,20 @@ def test_settle__one_record_cannot_be_asked__the_next_is(chain, store, counter):
     outbox = an_outbox(chain, store, rpc=rpc)
     first = outbox.submit(an_intent(counter, chain.block(), key="a"))
     outbox.submit(an_intent(counter, chain.block(), key="b"))
-    real = rpc.receipt
+    real = rpc.batch
 
-    def receipt(tx_hash):
-        if tx_hash == first.attempts[0].tx_hash:
+    def batch(asked):
+        if any(first.attempts[0].tx_hash in params for _, params in asked):
             raise Unreachable("no answer")
-        return real(tx_hash)
+        return real(asked)
 
-    rpc.receipt = receipt
+    rpc.batch = batch
     assert [record.intent.key for record in outbox.settle(chain.block())] == ["b"]
 
 
 def test_dry_sender__leaves_nothing_behind(chain, store, counter):
     """A rehearsal says what would happen and is no obstacle to the real thing."""
-    dry = DrySender(rpc_of(chain), {role: signer.address for role, signer in signers_of(chain).items()})
+    dry = DrySender(rpc_of(chain), {role: keys[0].address for role, keys in signers_of(chain).items()})
     intent = an_intent(counter, chain.block())
     assert dry.submit(intent).reason == REHEARSED == "dry run: would be sent"
     assert store.txs() == ()
