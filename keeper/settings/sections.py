@@ -100,11 +100,21 @@ class Fees(Section):
     """Stop sending when the last 24 hours cost this much, in ether; publishing alone may use half of it."""
     replace_after_blocks: int = Field(default=3, ge=1, le=1_000)
     """Raise the fee of a transaction that has not mined after so many blocks."""
+    stuck_after_blocks: int = Field(default=6, ge=1, le=10_000)
+    """Give a key nothing new while its next transaction has not mined for so many blocks; other keys go on."""
+    abandon_after_blocks: int = Field(default=50, ge=2, le=100_000)
+    """Give up a transaction that has not mined after so many blocks: it is told, and its subject is decided anew."""
 
     @model_validator(mode="after")
     def _tip_below_ceiling(self) -> Self:
         if self.priority_fee_gwei > self.max_fee_gwei:
             raise ValueError("priority_fee_gwei is above max_fee_gwei")
+        return self
+
+    @model_validator(mode="after")
+    def _patience_grows(self) -> Self:
+        if max(self.replace_after_blocks, self.stuck_after_blocks) >= self.abandon_after_blocks:
+            raise ValueError("abandon_after_blocks is not above replace_after_blocks and stuck_after_blocks")
         return self
 
     @property

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from eth_utils import to_checksum_address
 
+from keeper.chain.announcements import HeadSource
 from keeper.chain.clock import SystemClock
 from keeper.chain.dry import DrySender
-from keeper.chain.fees import FeePolicy
 from keeper.chain.heads import ChainHeads
 from keeper.chain.log_sync import LogSync, SyncPlan
-from keeper.chain.outbox import Outbox, OutboxPolicy
+from keeper.chain.reads import BlockReads
 from keeper.chain.rpc import Endpoint, Rpc, http_endpoint
 from keeper.cycle import Ports
 from keeper.daemon import Daemon, Rhythm
@@ -29,15 +29,19 @@ from keeper.marketdata.venues import BookSummary, QuotesFile
 from keeper.ports import Clock, QuoteSource, Store, TxSender
 from keeper.protocols.abi import Abi, explain_revert
 from keeper.protocols.clearinghouse.consumer import HouseConsumer
-from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment, load_deployment
+from keeper.protocols.clearinghouse.deployment import CONTRACTS, MULTICALL, Deployment, load_deployment
 from keeper.protocols.clearinghouse.encoder import HouseEncoder
 from keeper.protocols.clearinghouse.index import HouseIndex
+from keeper.protocols.clearinghouse.markets import Markets
 from keeper.protocols.clearinghouse.reader import HouseReader
+from keeper.protocols.clearinghouse.rounds import DAY, RoundHistory
 from keeper.protocols.clearinghouse.views import Views
+from keeper.protocols.clearinghouse.watch import Watch
 from keeper.risk.calibration.implied import fitted
 from keeper.settings import Settings
 from keeper.store import open_store
 from keeper.wiring.keys import signers
+from keeper.wiring.sender import outbox_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +68,9 @@ def assemble(
     sender: Callable[[Callable[[bytes], str]], TxSender],
     quotes: QuoteSource | None = None,
     reorg_depth: int = 32,
+    sources: Sequence[HeadSource] = (),
+    multicall: str | None = None,
+    accepted_code: Sequence[str] = (),
 ) -> Keeper:
     """Put a keeper together from its adapters.
 
@@ -76,8 +83,12 @@ def assemble(
         sender: makes the outbox (or the dry one) around the contracts' words for a revert.
         quotes: where implied volatilities come from; None leaves them realised.
         reorg_depth: blocks that a reorg may still replace.
+        sources: nodes that announce their heads.
+        multicall: address of a Multicall3; None for the deployment's, or the usual one where there is code.
+        accepted_code: hashes of contract code that may run beside what the deployment names.
     """
-    views = Views(rpc, deployment)
+    reads = BlockReads(rpc, multicall=multicall or deployment.addresses.get(MULTICALL))
+    views = Views(reads, deployment)
     index = HouseIndex()
     addresses: dict[str, Abi] = {
         to_checksum_address(deployment.addresses[name]): views.abis[name] for name in CONTRACTS
@@ -88,24 +99,26 @@ def assemble(
         HouseConsumer(index, addresses),
         SyncPlan(addresses=tuple(addresses), deployed_at=deployment.block, depth=reorg_depth),
     )
+    rounds = RoundHistory(views, store, history_s=risk.history_days * DAY)
+    watch = Watch(views, deployment, accepted=accepted_code)
     reader = HouseReader(
         views=views,
         index=index,
         advance=sync.sync_to,
-        deployment=deployment,
-        store=store,
-        history_days=risk.history_days,
+        markets=Markets(views, index, deployment, rounds),
+        watch=watch,
+        own_account=deployment.liquidator_account,
     )
     ports = Ports(
         reader=reader,
         quotes=quotes or NoSource(),
-        encoder=HouseEncoder(views=views, deployment=deployment, intent_ttl_s=policy.intent_ttl_s),
+        encoder=HouseEncoder(views=views, deployment=deployment, intent_ttl_s=policy.intent_ttl_s, paused=watch.paused),
         sender=sender(lambda data: explain_revert(data, views.abis.values())),
         store=store,
     )
     return Keeper(
         rpc=rpc,
-        heads=ChainHeads(rpc, depth=max(64, reorg_depth)),
+        heads=ChainHeads(rpc, depth=max(64, reorg_depth), sources=sources),
         ports=ports,
         reader=reader,
         views=views,
@@ -149,22 +162,7 @@ def build(settings: Settings, *, environ: Mapping[str, str], send: bool) -> Keep
     def sender(decode: Callable[[bytes], str]) -> TxSender:
         if not send:
             return DrySender(rpc, {role: own[0].address for role, own in keys.items()}, decode_revert=decode)
-        return Outbox(
-            rpc,
-            store,
-            keys,
-            fees=FeePolicy(
-                max_fee_wei=settings.fees.max_fee_wei,
-                max_priority_fee_wei=settings.fees.max_fee_wei,
-                default_priority_fee_wei=settings.fees.priority_fee_wei,
-            ),
-            policy=OutboxPolicy(
-                confirmations=settings.chain.confirmations,
-                replace_after_blocks=settings.fees.replace_after_blocks,
-                daily_cap_wei=settings.fees.max_spend_wei_per_day,
-            ),
-            decode_revert=decode,
-        )
+        return outbox_of(settings, rpc, store, keys, decode_revert=decode)
 
     return PROTOCOLS[settings.protocol.name](
         rpc=rpc,
@@ -174,7 +172,9 @@ def build(settings: Settings, *, environ: Mapping[str, str], send: bool) -> Keep
         policy=settings.policy,
         sender=sender,
         quotes=quote_source(settings, deployment),
-        reorg_depth=max(32, settings.chain.confirmations),
+        reorg_depth=max(settings.chain.reorg_depth, settings.chain.confirmations),
+        multicall=settings.chain.multicall or None,
+        accepted_code=settings.protocol.accepted_code,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from keeper.chain.reads import BlockReads
 from keeper.chain.rpc import Endpoint, Rpc
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import SignerRole
@@ -87,7 +88,7 @@ class ConfiguredContracts(HouseProbe):
     """`keeper.ops.doctor.Contracts`."""
 
     def __init__(self, rpc: Rpc, deployment: Deployment) -> None:
-        super().__init__(Views(rpc, deployment), deployment)
+        super().__init__(Views(BlockReads(rpc), deployment), deployment)
         self._rpc, self._addresses = rpc, deployment.addresses
 
     def missing(self, block: BlockRef) -> Mapping[str, str]:
