@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from keeper.testing.broken import Broken, Reply
 from keeper.testing.wire import JsonRpcError
 
 #: Codes of the JSON-RPC 2.0 specification.
@@ -16,7 +17,10 @@ class Node(Protocol):
     """What answers."""
 
     def request(self, method: str, params: list[Any]) -> Any:
-        """The `result` of one call.  Raises: `JsonRpcError` where the answer is an error."""
+        """The `result` of one call.
+
+        Raises: `JsonRpcError` where the answer is an error; `Broken` where no proper answer comes.
+        """
 
 
 class Announcing(Node, Protocol):
@@ -47,6 +51,10 @@ def one(node: Node, asked: Any) -> dict[str, Any]:
         result = node.request(asked["method"], asked.get("params") or [])
     except JsonRpcError as error:
         return _error(asked.get("id"), error)
+    except Broken as problem:
+        if isinstance(problem.answer, dict):
+            problem.answer["id"] = asked.get("id")
+        raise
     return {"jsonrpc": "2.0", "id": asked.get("id"), "result": result}
 
 
@@ -61,12 +69,14 @@ def parse(body: bytes | str) -> Any:
         raise JsonRpcError(CODE_PARSE, f"parse error: {error}") from error
 
 
-def body_of(node: Node, body: bytes | str) -> bytes:
-    """The bytes that go back for the bytes that came."""
+def reply_to(node: Node, body: bytes | str) -> Reply:
+    """What goes back for the bytes that came."""
     try:
-        return json.dumps(answer(node, parse(body))).encode()
+        return Reply(body=json.dumps(answer(node, parse(body))).encode())
     except JsonRpcError as error:
-        return json.dumps(_error(None, error)).encode()
+        return Reply(body=json.dumps(_error(None, error)).encode())
+    except Broken as problem:
+        return problem.reply()
 
 
 def _error(request_id: Any, error: JsonRpcError) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -21,7 +22,8 @@ class HttpNode:
     """
 
     def __init__(self, node: Node, *, port: int = 0) -> None:
-        self._server = _Server(("127.0.0.1", port), _handler(node))
+        self._closing = threading.Event()
+        self._server = _Server(("127.0.0.1", port), _handler(node, self._closing))
         self._thread: threading.Thread | None = None
 
     @property
@@ -45,6 +47,7 @@ class HttpNode:
 
     def close(self) -> None:
         """Stop answering, cut what is connected and free the port."""
+        self._closing.set()
         if self._thread is not None:
             self._server.shutdown()
             self._thread.join()
@@ -96,7 +99,7 @@ class _Server(ThreadingHTTPServer):
                     continue  # gone already
 
 
-def _handler(node: Node) -> type[BaseHTTPRequestHandler]:
+def _handler(node: Node, closing: threading.Event) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         # Headers and body leave in one packet: two would wait 40 ms for each other (Nagle and the delayed ACK).
@@ -104,13 +107,26 @@ def _handler(node: Node) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
-            asked = self.rfile.read(int(self.headers["Content-Length"]))
-            body = answers.body_of(node, asked)
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
+            reply = answers.reply_to(node, self.rfile.read(int(self.headers["Content-Length"])))
+            if reply.wait_s != 0 and (closing.wait(reply.wait_s) or reply.wait_s is None):
+                self.close_connection = True  # the client's patience is over, or the server's life
+                return
+            if reply.cut:
+                self._reset()
+                return
+            self.send_response(reply.status)
+            for name, value in reply.headers:
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(reply.body) + reply.missing))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(reply.body)
+            self.close_connection = self.close_connection or reply.missing > 0
+
+        def _reset(self) -> None:
+            """End the connection with RST: the client sees a reset, and not an orderly end."""
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            self.close_connection = True
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
             """Say nothing."""

@@ -46,6 +46,11 @@ class WsNode:
     def __init__(self, node: Announcing, *, port: int = 0) -> None:
         self._node = node
         self._refusing = False
+        self._closing = threading.Event()
+        self._unlink: Callable[[], None] = lambda: None
+        link = getattr(node, "subscribe_link", None)
+        if link is not None:
+            self._unlink = link(self._on_link)
         self._server: Server = serve(
             self._serve,
             "127.0.0.1",
@@ -85,8 +90,15 @@ class WsNode:
         """Answer new connections with 503, or take them again."""
         self._refusing = on
 
+    def _on_link(self, linked: bool) -> None:  # noqa: FBT001 - the shape of the callback
+        self.refuse(on=not linked)
+        if not linked:
+            self.drop()
+
     def close(self) -> None:
         """End all connections, threads and the port.  Again is harmless."""
+        self._closing.set()
+        self._unlink()
         if self._thread is None:
             self._server.socket.close()
             return
@@ -111,7 +123,13 @@ class WsNode:
         session = _Session(self._node, connection)
         try:
             for message in connection:
-                connection.send(answers.body_of(session, message).decode())
+                reply = answers.reply_to(session, message)
+                if reply.wait_s is None or (reply.wait_s and self._closing.wait(reply.wait_s)):
+                    continue
+                if reply.cut or (reply.status != HTTPStatus.OK and not reply.body.startswith(b"{")):
+                    connection.close_socket()
+                    return
+                connection.send(reply.body.decode())
         except (ConnectionClosed, OSError):
             pass  # the client went, or `drop` cut it
         finally:
@@ -152,6 +170,13 @@ class _Session:
 
         self._ends[name] = self._node.subscribe_heads(tell)
         return name
+
+    def batch(self, asked: list[Any]) -> Any:
+        """An array, by the node where it answers arrays itself and none of them subscribes."""
+        own = getattr(self._node, "batch", None)
+        if own is None or any(str(one.get("method")).endswith("subscribe") for one in asked):
+            return [answers.one(self, one) for one in asked]
+        return own(asked)
 
     def end(self) -> None:
         """Tell no more heads."""
