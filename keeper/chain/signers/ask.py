@@ -98,7 +98,14 @@ def ask(
     deadline = time.monotonic() + timeout_s
     try:
         with session.request(
-            method, url, headers=headers, json=body, timeout=timeout_s, stream=True, allow_redirects=False
+            method,
+            url,
+            headers=headers,
+            json=body,
+            timeout=timeout_s,
+            stream=True,
+            allow_redirects=False,
+            verify=session.verify,  # given here too: else REQUESTS_CA_BUNDLE would win over the configured file
         ) as answer:
             found, status = _read(answer, source, deadline), answer.status_code
     except (requests.RequestException, OSError, ValueError) as error:

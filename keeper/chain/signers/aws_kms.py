@@ -6,8 +6,10 @@ kms:GetPublicKey and kms:Sign on this one key, nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from keeper.chain.signers.ask import ILL, THROTTLED
 from keeper.chain.signers.der import point_of, signature_of
 from keeper.chain.signers.port import KeyUnusable, NotSigned, WrongSignature
 from keeper.errors import BadInput, KeeperError
@@ -82,8 +84,10 @@ class AwsKmsKey:
 
     def point(self) -> bytes:
         """See `RemoteKey.point`."""
-        found = self._answered(lambda: self._client.get_public_key(KeyId=self._key))
-        usage, spec = found.get("KeyUsage"), found.get("KeySpec")
+        found = self._answered(
+            lambda: self._client.get_public_key(KeyId=self._key), "KeyId", "KeyUsage", "KeySpec", "PublicKey"
+        )
+        usage, spec = found["KeyUsage"], found["KeySpec"]
         if (usage, spec) != ("SIGN_VERIFY", "ECC_SECG_P256K1"):
             hint = "make a key with KeyUsage SIGN_VERIFY and KeySpec ECC_SECG_P256K1"
             raise KeyUnusable(f"{self.name} is {spec} for {usage}", hint=hint)
@@ -99,18 +103,20 @@ class AwsKmsKey:
                 MessageType="DIGEST",
                 # It names the length of the digest; KMS does not hash what MessageType says is one.
                 SigningAlgorithm="ECDSA_SHA_256",
-            )
+            ),
+            "KeyId",
+            "Signature",
         )
         if found["KeyId"] != self._used:
             raise WrongSignature(f"{self.name} signed with {found['KeyId']}, not with {self._used}")
         return signature_of(bytes(found["Signature"]), self.name)
 
-    def _answered(self, asked: Any) -> Any:
-        """What a call returns, its errors ours.  Raises: `NotSigned`, `KeyUnusable`."""
+    def _answered(self, asked: Callable[[], Any], *fields: str) -> Any:
+        """What a call returns, its errors ours.  Raises: `NotSigned`, also if a field is missing; `KeyUnusable`."""
         from botocore import exceptions  # noqa: PLC0415 - an extra, and slow to import
 
         try:
-            return asked()
+            found = asked()
         except exceptions.ClientError as error:
             raise self._sorted(error.response) from None
         except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError, exceptions.ProfileNotFound):
@@ -122,11 +128,16 @@ class AwsKmsKey:
             raise KeyUnusable(f"{self.name}: AWS takes no such key", hint="check keys.….aws_kms.key") from None
         except (exceptions.BotoCoreError, KeyError, ValueError, OSError) as error:
             raise NotSigned(f"{self.name} gave no answer that can be read: {type(error).__name__}") from None
+        # From a body that ends early botocore reads an empty answer.
+        missing = [name for name in fields if not found.get(name)]
+        if missing:
+            raise NotSigned(f"{self.name} gave an answer without {', '.join(missing)}")
+        return found
 
     def _sorted(self, response: dict[str, Any]) -> KeeperError:
         code = str(response.get("Error", {}).get("Code", ""))
         status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         said = f"{self.name}: {code} (HTTP {status})"
-        if code in _LATER or status >= 500:
+        if code in _LATER or status == THROTTLED or status >= ILL:
             return NotSigned(said, code=code, status=status)
         return KeyUnusable(said, hint=_HINTS.get(code, "look the code up in AWS's KMS reference"), code=code)

@@ -8,7 +8,6 @@ of everything, and what is a byte off is refused.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from typing import NoReturn
 
@@ -62,7 +61,7 @@ def point_of_pem(pem: str, source: str) -> bytes:
     found = _PEM.search(pem)
     try:
         return point_of(base64.b64decode("".join(found[1].split()) if found else "", validate=True), source)
-    except binascii.Error:
+    except ValueError:
         raise NotSigned(f"{source} answered a public key that is no PEM") from None
 
 

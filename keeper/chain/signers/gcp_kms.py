@@ -8,7 +8,6 @@ was sent, and the name of the key that signed.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from pathlib import Path
@@ -83,7 +82,7 @@ class GcpKmsKey:
             raise WrongSignature(f"{self.name} signed with {found.get('name')}")
         try:
             der = base64.b64decode(str(found.get("signature", "")), validate=True)
-        except binascii.Error:
+        except ValueError:
             raise NotSigned(f"{self.name} answered a signature that is no base64") from None
         self._intact(der, found.get("signatureCrc32c"))
         return signature_of(der, self.name)
@@ -136,7 +135,7 @@ def _session(credentials_file: Path | None, timeout_s: float) -> Any:
             credentials = made.from_service_account_info(account, scopes=SCOPES)
     except google.auth.exceptions.DefaultCredentialsError:
         raise KeyUnusable("Google finds no credentials", hint=_HINTS[401]) from None
-    except (ValueError, TypeError, KeyError):  # without its text, which may quote the file
+    except (ValueError, TypeError, KeyError, AttributeError):  # without its text, which may quote the file
         hint = "give the JSON key file of a service account"
         raise KeyUnusable(f"{credentials_file} holds no service account", hint=hint) from None
     session: Any = AuthorizedSession  # the same
