@@ -43,8 +43,6 @@ def measure(block: BlockRef, economy: Economy | None, store: Store) -> tuple[TxR
         except Retry as problem:
             log.warning("outcome.later", key=record.intent.key, error=problem.message)
             break
-        if outcome is None:
-            continue
         store.append_realised(outcome)
         done.append(record)
         usd = {"gain_usd": outcome.gain_usd, "gas_usd": outcome.gas_usd, "profit_usd": outcome.profit_usd}

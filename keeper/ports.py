@@ -152,8 +152,8 @@ class Economy(Protocol):
     def gas(self) -> tuple[tuple[str, int], ...]:
         """(kind, gas that such an action uses), ascending by kind."""
 
-    def realise(self, record: TxRecord, head: BlockRef) -> Realised | None:
-        """What a settled transaction brought its beneficiary and cost in gas; None if nothing of it ever mined.
+    def realise(self, record: TxRecord, head: BlockRef) -> Realised:
+        """What a settled transaction brought its beneficiary and cost in gas.
 
         Raises: `Retry` if the node could not be asked; what will stay unknown is None in the result, with a note.
         """
@@ -296,8 +296,14 @@ class Store(Ledger, Protocol):
     def save_sync(self, cursor: BlockRef, state: bytes) -> None:
         """Persist the log index: the block it is complete to, and its canonical bytes.  Atomic: both or neither."""
 
+    def append_sync(self, cursor: BlockRef, more: bytes) -> None:
+        """Put bytes behind the stored ones, and move the cursor.  Atomic: both or neither.
+
+        Raises: `LawBroken` if nothing was saved yet.
+        """
+
     def load_sync(self) -> tuple[BlockRef, bytes] | None:
-        """What `save_sync` stored last."""
+        """What `save_sync` stored last and `append_sync` put behind it, and the newest cursor."""
 
     def heartbeat(self, name: str, at_s: int, progress: int) -> None:
         """Record that the loop `name` reached `progress` (a block number) at `at_s`."""

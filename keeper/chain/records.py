@@ -53,6 +53,13 @@ class Receipt:
     effective_price_wei: int
     """Wei per gas that was really paid."""
     logs: tuple[Log, ...]
+    data_fee_wei: int = 0
+    """What a rollup charged for posting the data to its parent chain, beside the gas; 0 elsewhere."""
+
+    @property
+    def cost_wei(self) -> int:
+        """Everything the sender paid for it."""
+        return self.gas_used * self.effective_price_wei + self.data_fee_wei
 
     @classmethod
     def parse(cls, raw: dict[str, Any]) -> Receipt:
@@ -65,6 +72,7 @@ class Receipt:
             gas_used=int(raw["gasUsed"], 16),
             effective_price_wei=int(raw["effectiveGasPrice"], 16),
             logs=tuple(Log.parse(entry) for entry in raw["logs"]),
+            data_fee_wei=int(raw.get("l1Fee") or "0x0", 16),
         )
 
 

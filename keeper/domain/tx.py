@@ -86,8 +86,15 @@ class TxIntent:
     """The most gas money it is worth; None if unknown, and then only the absolute caps bind."""
     subsidy_wei: int = 0
     """Part of `worth_wei` that the operator's loss budget pays, since the action brings less than it costs."""
+    gas_expected: int | None = None
+    """Gas it is likely to use, which what it is worth is divided by; None: all of its limit."""
     sender: str | None = None
     """The one address that may send it (a bid: the bidder account's owner); None if any key of the role may."""
+
+    @property
+    def gas_to_pay(self) -> int:
+        """Gas that its worth must pay for."""
+        return self.gas_limit if self.gas_expected is None else min(self.gas_expected, self.gas_limit)
 
 
 @dataclass(frozen=True, kw_only=True)

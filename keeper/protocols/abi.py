@@ -79,6 +79,13 @@ class Abi:
         selector, types, _ = self._functions[function]
         return selector + encode(types, args)
 
+    def arguments(self, function: str, data: bytes) -> dict[str, Any]:
+        """Arguments of a call by name: what `call` put in.  Raises: `ValueError` if it is a call of something else."""
+        selector, types, entry = self._functions[function]
+        if data[:4] != selector:
+            raise ValueError(f"not a call of {self.name}.{function}")
+        return named(entry["inputs"], decode(types, data[4:]))
+
     def result(self, function: str, data: bytes) -> dict[str, Any]:
         """Returned values by name (by position where unnamed)."""
         outputs = self._functions[function][2]["outputs"]
