@@ -113,6 +113,10 @@ _KINDS: dict[type, str] = {
 }
 
 
+#: Kinds of action that are transactions.
+SENT_KINDS = tuple(name for name in _KINDS.values() if name != "margin_call")
+
+
 def kind(action: Action) -> str:
     """Short name of an action, as transactions and records carry it."""
     return _KINDS[type(action)]

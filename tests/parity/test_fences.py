@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from keeper.chain.fees import FeePolicy
+from keeper.chain.reads import BlockReads
 from keeper.chain.rpc import Endpoint, Rpc
 from keeper.chain.signers import LocalSigner
 from keeper.deploy import (
@@ -67,7 +68,7 @@ class Market:
             guardian=self.chain.accounts[3],
         )
         self.deployment = deploy_house(spec, hand, now_s=now)
-        self.views = Views(self.rpc, self.deployment)
+        self.views = Views(BlockReads(self.rpc), self.deployment)
         self.at = self.deployment.addresses["RiskParameters"]
         self.abi = self.views.abis["RiskParameters"]
 

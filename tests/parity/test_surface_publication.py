@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keeper.chain.fees import FeePolicy
+from keeper.chain.reads import BlockReads
 from keeper.chain.rpc import Endpoint, Rpc
 from keeper.chain.signers import LocalSigner
 from keeper.demo.venue import quote
@@ -74,7 +75,7 @@ class Market:
             guardian=self.chain.accounts[3],
         )
         self.deployment = deploy_house(house, hand, now_s=now)
-        self.views = Views(self.rpc, self.deployment)
+        self.views = Views(BlockReads(self.rpc), self.deployment)
         self.at = self.deployment.addresses["RiskParameters"]
         self.abi = self.views.abis["RiskParameters"]
         self.wait(60)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from keeper.errors import BadInput
 
+#: Optional among the addresses: where many views are asked at once.
+MULTICALL = "Multicall3"
 CONTRACTS = ("ClearingHouse", "RiskParameters", "RiskFile", "PriceOracle", "LiquidationAuction", "InsuranceFund")
 
 
@@ -26,6 +28,9 @@ class Deployment:
     """Ticker by collateral id; 0 is the settlement token."""
     liquidator_account: int | None
     """The keeper's own account in the house, which bids."""
+    code: dict[str, str] = field(default_factory=dict)
+    """Hash of the code that each contract is meant to run, 0x-hex, by its name: behind a proxy the implementation's.
+    Where a contract is missing here, what the keeper finds first is taken for it."""
 
     def save(self, path: Path) -> None:
         """Write the file."""
@@ -57,6 +62,7 @@ def load_deployment(path: Path) -> Deployment:
             symbols={int(k): str(v) for k, v in raw["symbols"].items()},
             collaterals={int(k): str(v) for k, v in raw["collaterals"].items()},
             liquidator_account=None if account is None else int(account),
+            code={str(k): str(v).lower() for k, v in raw.get("code", {}).items()},
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadInput(f"deployment file {path} has a missing or malformed field: {error}", hint=hint) from error

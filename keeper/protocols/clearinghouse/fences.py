@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from keeper.domain.block import BlockRef
 from keeper.domain.snapshot import ExpiryFence, FenceState, PublicationState, VolFences
-from keeper.protocols.clearinghouse.views import Views
+from keeper.protocols.clearinghouse.views import View, Views
 
 #: Our names of the fenced ranges, and the contract's.
 RANGES = {"psr": "psr", "vsr_up": "vsrUp", "vsr_down": "vsrDown"}
+SIGMA, PHI = b"sigmaAtm".ljust(32, b"\0"), b"phi".ljust(32, b"\0")
+
+
+def publication_asks(underlying: int, expiries: Iterable[int]) -> Iterator[View]:
+    """Everything `publication_state` will ask, if the contract lists what we think it does."""
+    for function in ("lastPublication", "volFences", "listedExpiries"):
+        yield View("RiskParameters", function, (underlying,))
+    yield View("RiskFile", "noticeUntil", (underlying,))
+    for theirs in RANGES.values():
+        yield View("RiskParameters", "fence", (underlying, _name(theirs)))
+        yield View("RiskParameters", "inForce", (underlying, 0, _name(theirs)))
+    for expiry in expiries:
+        for name in (SIGMA, PHI):
+            yield View("RiskParameters", "inForce", (underlying, expiry, name))
 
 
 def publication_state(views: Views, block: BlockRef, underlying: int) -> PublicationState:
@@ -40,7 +56,7 @@ def publication_state(views: Views, block: BlockRef, underlying: int) -> Publica
 
 
 def _fence(views: Views, block: BlockRef, underlying: int, ours: str, theirs: str) -> FenceState:
-    name = theirs.encode().ljust(32, b"\0")
+    name = _name(theirs)
     fence = views.one(block, "RiskParameters", "fence", underlying, name)
     stands = views.at(block, "RiskParameters", "inForce", underlying, 0, name)
     return FenceState(
@@ -56,9 +72,13 @@ def _fence(views: Views, block: BlockRef, underlying: int, ours: str, theirs: st
     )
 
 
+def _name(theirs: str) -> bytes:
+    return theirs.encode().ljust(32, b"\0")
+
+
 def _expiry(views: Views, block: BlockRef, underlying: int, expiry: int) -> ExpiryFence:
-    sigma = views.at(block, "RiskParameters", "inForce", underlying, expiry, b"sigmaAtm".ljust(32, b"\0"))
-    phi = views.at(block, "RiskParameters", "inForce", underlying, expiry, b"phi".ljust(32, b"\0"))
+    sigma = views.at(block, "RiskParameters", "inForce", underlying, expiry, SIGMA)
+    phi = views.at(block, "RiskParameters", "inForce", underlying, expiry, PHI)
     return ExpiryFence(
         expiry=expiry,
         sigma_ppm=sigma["value"],
