@@ -151,14 +151,14 @@ def assess(book: Any, table: Any, rule: Any, out: Any) -> None:
     """Assess every account.
 
     Args:
-        book: (start, option, sizes, perps): positions of account a are start[a] … start[a + 1] − 1, options ascending;
+        book: (first, last, option, sizes, perps): positions of account a are first[a] … last[a] − 1, options ascending;
             the index of each, its size, and the perp of each account.
         table: (rows, marks, strike) by option: value under each row, int64 as uint64; the mark as a numerator; the
             number of its strike.
         rule: what is the same for every account, from `keeper.risk.exact.rule`.
         out: (marks, grids, shorts, worst rows, whether the account was too large); written.
     """
-    accounts = len(book[0]) - 1
+    accounts = len(book[0])
     for parcel in prange((accounts + PARCEL - 1) // PARCEL):
         _assess_some((parcel * PARCEL, min(accounts, (parcel + 1) * PARCEL)), book, table, rule, out)
 
@@ -178,10 +178,10 @@ def _assess_some(span: Any, book: Any, table: Any, rule: Any, out: Any) -> None:
 @kernel
 def _too_large(a: Any, book: Any, shift: Any) -> Any:
     """Whether a position or the perp is beyond 2**(64 + shift) wei."""
-    start, _, sizes, perps = book
+    first, last, _, sizes, perps = book
     high = perps[a, 0]
     bits = (high ^ mask(high)) >> shift
-    for k in range(start[a], start[a + 1]):
+    for k in range(first[a], last[a]):
         high = sizes[k, 0]
         bits |= (high ^ mask(high)) >> shift
     return bits != _0
@@ -190,12 +190,12 @@ def _too_large(a: Any, book: Any, shift: Any) -> Any:
 @kernel
 def _sum(a: Any, book: Any, table: Any, short: Any, sums: Any) -> None:
     """Ladder, mark and short-option minimum of one account."""
-    start, option, sizes, _ = book
+    first, last, option, sizes, _ = book
     rows, marks, strike = table
     ladder, mark, _, minimum = sums
     ladder[:] = _0
     mark1, mark0, net1, net0, naked1, naked0 = _0, _0, _0, _0, _0, _0
-    for k in range(start[a], start[a + 1]):
+    for k in range(first[a], last[a]):
         i, s1, s0 = option[k], sizes[k, 0], sizes[k, 1]
         values = rows[i]
         for j in range(len(values)):
@@ -204,7 +204,7 @@ def _sum(a: Any, book: Any, table: Any, short: Any, sums: Any) -> None:
         p1, p0 = scale(s1, s0, marks, i)
         mark1, mark0 = add(mark1, mark0, p1, p0)
         # The two options of a strike stand side by side; what is short of both together is naked.
-        if k == start[a] or strike[i] != strike[option[k - 1]]:
+        if k == first[a] or strike[i] != strike[option[k - 1]]:
             naked1, naked0 = _less_if_negative(naked1, naked0, net1, net0)
             net1, net0 = _0, _0
         net1, net0 = add(net1, net0, s1, s0)
@@ -227,7 +227,7 @@ def _worst(a: Any, book: Any, rule: Any, sums: Any) -> Any:
     """Grid requirement of one account; returns the worst row, the lowest on ties."""
     _, _, terms, slopes, reference, moves, moved, weights, is_light = rule
     ladder, mark, grid, _ = sums
-    perps = book[3]
+    perps = book[4]
     perp1, perp0 = perps[a, 0], perps[a, 1]
     mark1, mark0 = mark[a, 0], mark[a, 1]
     grid1, grid0, worst = _0, _0, NO_ROW
