@@ -53,6 +53,7 @@ def main() -> int:
     parser.add_argument("--spec", type=Path, metavar="FILE", help="what to deploy, JSON")
     parser.add_argument("--key-file", type=Path, metavar="FILE", help="file with the deployer's key, hex")
     parser.add_argument("--max-fee-gwei", type=int, default=100, help="ceiling per gas (default: 100)")
+    parser.add_argument("--multicall", action="store_true", help="deploy a Multicall3 too, where the chain has none")
     parser.add_argument("--out", type=Path, default=Path("deployment.json"), help="where the addresses go")
     args = parser.parse_args()
     if args.example:
@@ -75,7 +76,7 @@ def main() -> int:
         rpc = Rpc([http_endpoint(args.rpc)], chain_id=args.chain_id)
         cap = args.max_fee_gwei * GWEI
         hand = Hand(rpc, from_secret_file(args.key_file), fees=FeePolicy(max_fee_wei=cap, max_priority_fee_wei=cap))
-        deployment = deploy_house(spec, hand, now_s=rpc.block().timestamp, progress=_progress)
+        deployment = deploy_house(spec, hand, now_s=rpc.block().timestamp, multicall=args.multicall, progress=_progress)
     except (KeeperError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 import structlog
 
+from keeper.chain.endpoint import Endpoint
 from keeper.errors import KeeperError
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,35 @@ class HeadSource(Protocol):
         Returns: what ends the subscription; safe to call after it dropped, and more than once.
         Raises: `KeeperError` if the node cannot be reached or has no subscriptions.
         """
+
+
+@runtime_checkable
+class Pushing(Protocol):
+    """A provider whose node can push: one over a WebSocket."""
+
+    def subscribe(self, what: str, told: Callable[[Any], None], dropped: Callable[[str], None]) -> Callable[[], None]:
+        """Call `told` with each new object of a kind, and `dropped` with the reason when no more will come."""
+
+
+class PushedHeads:
+    """`HeadSource` of one endpoint that can push.
+
+    Args:
+        name: of the endpoint.
+        provider: how it is asked.
+    """
+
+    def __init__(self, name: str, provider: Pushing) -> None:
+        self.name, self._provider = name, provider
+
+    def subscribe(self, announced: Callable[[], None], dropped: Callable[[str], None]) -> Callable[[], None]:
+        """See `HeadSource.subscribe`."""
+        return self._provider.subscribe("newHeads", lambda _: announced(), dropped)
+
+
+def head_sources(endpoints: Sequence[Endpoint]) -> tuple[PushedHeads, ...]:
+    """The endpoints that announce their heads."""
+    return tuple(PushedHeads(one.name, one.provider) for one in endpoints if isinstance(one.provider, Pushing))
 
 
 class Announcements:

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from eth_abi.abi import encode
-from eth_utils import to_checksum_address
+from eth_utils import keccak, to_checksum_address
 
 from keeper.abis import load
 from keeper.chain.errors import Reverted
@@ -51,6 +51,10 @@ class Hand:
     def has_code(self, address: str) -> bool:
         """Whether a contract lives there."""
         return bool(self._rpc.code(address, self._rpc.block()))
+
+    def code_hash(self, address: str) -> str:
+        """keccak-256 of the code that lives there, 0x-hex."""
+        return "0x" + keccak(self._rpc.code(address, self._rpc.block())).hex()
 
     def abi(self, contract: str) -> Abi:
         """The exported ABI of a contract."""

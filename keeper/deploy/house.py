@@ -18,7 +18,7 @@ from keeper.deploy.hand import Hand
 from keeper.deploy.spec import HouseSpec
 from keeper.domain import codec
 from keeper.errors import BadInput
-from keeper.protocols.clearinghouse.deployment import Deployment
+from keeper.protocols.clearinghouse.deployment import MULTICALL, Deployment
 
 ROLES = {name: keccak(name.encode()) for name in ("PUBLISHER_ROLE", "LISTER_ROLE", "GUARDIAN_ROLE")}
 
@@ -32,7 +32,12 @@ def account_id(owner: str, sub_account: int = 0) -> int:
 
 
 def deploy_house(
-    spec: HouseSpec, hand: Hand, *, now_s: int | None = None, progress: Progress = lambda *_: None
+    spec: HouseSpec,
+    hand: Hand,
+    *,
+    now_s: int | None = None,
+    multicall: bool = False,
+    progress: Progress = lambda *_: None,
 ) -> Deployment:
     """Deploy a whole house.
 
@@ -40,6 +45,7 @@ def deploy_house(
         spec: what to deploy.
         hand: who deploys; it stays the owner.
         now_s: chain time, from which the first publication's validity counts; the wall clock if not given.
+        multicall: deploy a Multicall3 of our own too, for chains that have none at the usual address.
         progress: told of every step.
 
     Raises:
@@ -56,6 +62,9 @@ def deploy_house(
     _open_markets(spec, hand, at, steps, deadline)
     _seed_fund(spec, hand, at)
     steps.done("fund seeded")
+    code = {name: hand.code_hash(address) for name, address in at.items()}
+    if multicall:
+        at[MULTICALL] = hand.create(MULTICALL)
     return Deployment(
         chain_id=hand.chain_id,
         block=first_block,
@@ -63,6 +72,7 @@ def deploy_house(
         symbols={i: u.asset for i, u in enumerate(spec.underlyings)},
         collaterals={i: c.symbol for i, c in enumerate(spec.collaterals)},
         liquidator_account=account_id(spec.liquidator),
+        code=code,
     )
 
 
