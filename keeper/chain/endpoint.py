@@ -18,6 +18,7 @@ from web3.exceptions import Web3Exception
 
 from keeper.chain.errors import StaleBlock, Unreachable, translate
 from keeper.chain.http_provider import HttpProvider
+from keeper.chain.websocket import WsProvider
 from keeper.chain.wire import Asked, BatchRefused, Pin, is_answer, pin_of, unpinned
 from keeper.domain.block import BlockRef
 from keeper.errors import BadInput, KeeperError
@@ -209,7 +210,7 @@ def endpoint_at(url: str, *, timeout_s: float = 10.0, batch_size: int = BATCH_SI
     scheme, _, rest = url.partition("://")
     if scheme not in ("http", "https", "ws", "wss") or not rest.split("/")[0].rpartition("@")[2]:
         raise BadInput("an RPC endpoint must be an http://, https://, ws:// or wss:// URL", hint="check chain.rpc_urls")
-    provider = HttpProvider(url, timeout_s=timeout_s)
+    provider = (HttpProvider if scheme in ("http", "https") else WsProvider)(url, timeout_s=timeout_s)
     return Endpoint(provider.host, provider, batch_size=batch_size)
 
 

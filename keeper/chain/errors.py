@@ -117,7 +117,7 @@ _WORDS: tuple[tuple[tuple[str, ...], type[KeeperError]], ...] = (
         Underpriced,
     ),
     (("query returned more than", "range too large", "block range", "too many results", "response size"), RangeTooWide),
-    (("exceed maximum block range", "limited to", "max results", "range is too wide"), RangeTooWide),
+    (("exceed maximum block range", "limited to", "max results", "range is too wide", "exceeds limit of"), RangeTooWide),
     (("header not found", "unknown block", "block not found", "not canonical", "hash is not currently"), StaleBlock),
     (("missing trie node", "state not available", "historical state", "resource not found"), StaleBlock),
 )
@@ -136,10 +136,13 @@ def translate(error: Any, *, method: str) -> KeeperError:
     code, message = fields.get("code"), str(fields.get("message", ""))
     words = message.lower()
     limited = RateLimited(f"{method}: {message}", retry_after_s=_backoff_s(fields.get("data")), method=method)
+    # A contract's own words come first: one may well revert with "rate limit" or "capacity".
+    said = _of_execution(code, message, revert_data(fields.get("data")), method)
+    if said is not None:
+        return said
     if (code in RATE_CODES and code not in _AMBIGUOUS) or any(word in words for word in _RATE_WORDS):
         return limited
-    known = _of_execution(code, message, revert_data(fields.get("data")), method)
-    known = known or _of_node(code, message, method) or _of_words(message, method)
+    known = _of_node(code, message, method) or _of_words(message, method)
     if known is not None:
         return known
     if method == "eth_getLogs" and code == -32005:

@@ -1,35 +1,30 @@
-"""Endpoints of one chain behind one object: ask, rotate on failure, translate every error.
+"""The questions we ask of the chain, typed.  Whom they are asked of, and how often, is `keeper.chain.pool`'s.
 
-The shape is a pool (a list, one of them current); health scores, quorum and WebSockets find their place in `_ask_all`.
 Reads of state take a `BlockRef` and are pinned to its hash (EIP-1898), so a reorg between two reads of one decision is
-an error and never a mixture.
+an error and never a mixture; so is a rotation to a node that does not have the block.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
-import structlog
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
+from keeper.chain.clock import Timekeeper
 from keeper.chain.endpoint import Endpoint, endpoint_at, state_pin
-from keeper.chain.errors import (
-    AlreadyKnown,
-    Reverted,
-    StaleBlock,
-    Unreachable,
-    WrongChain,
-)
+from keeper.chain.errors import AlreadyKnown, Reverted, StaleBlock, Unreachable
+from keeper.chain.pool import Member, Pool, PoolPolicy, Runner, in_turn
+from keeper.chain.pushed import PushedHeads, pushes
+from keeper.chain.quorum import Quorum, Tally
 from keeper.chain.records import FeeHistory, Log, Receipt, block_ref
-from keeper.chain.wire import Pin
+from keeper.chain.wire import Asked, Pin
 from keeper.domain.block import BlockRef
-from keeper.errors import BadInput, KeeperError, Retry
+from keeper.errors import BadInput, KeeperError
 
 __all__ = ["Endpoint", "Rpc", "http_endpoint", "pinned"]
-
-log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -51,14 +46,37 @@ class Rpc:
         endpoints: at least one, in order of preference.
         chain_id: what each must serve; checked before an endpoint's first answer is believed.
         multicall: address of a Multicall3, if the chain has one.
+        policy: how hard to try; by default each endpoint once, whatever its head is like.
+        quorum: how many endpoints must vouch for a block before anything is sent on it; 0 heeds contradictions only.
+        time: what tells the time and lets it pass.
+        jitter: a number in [0, 1) at each call, for the length of pauses.
+        run: how questions at the side are asked.
+
+    Raises: `BadInput` without endpoints, or with fewer than the quorum needs.
     """
 
-    def __init__(self, endpoints: Sequence[Endpoint], *, chain_id: int, multicall: str | None = None) -> None:
-        if not endpoints:
-            raise BadInput("no RPC endpoint is configured", hint="set chain.rpc_urls")
-        self._endpoints = list(endpoints)
-        self._current = 0
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        *,
+        chain_id: int,
+        multicall: str | None = None,
+        policy: PoolPolicy | None = None,
+        quorum: int = 0,
+        time: Timekeeper | None = None,
+        jitter: Callable[[], float] = lambda: 0.5,
+        run: Runner = in_turn,
+    ) -> None:
         self.chain_id = chain_id
+        self.pool = Pool(
+            endpoints,
+            chain_id=chain_id,
+            policy=policy or PoolPolicy(),
+            time=time or Timekeeper(),
+            jitter=jitter,
+            run=run,
+        )
+        self._quorum = Quorum(self.pool, needed=quorum)
         self._multicall = multicall
 
     def request(self, method: str, *params: Any) -> Any:
@@ -66,72 +84,58 @@ class Rpc:
 
         Raises: `Retry` if no endpoint can be asked, `Refused` or `Halt` as the answer says; see `keeper.chain.errors`.
         """
-        return self._through(lambda endpoint: endpoint.ask(method, params), method)
+        return self.pool.ask(method, params)
 
-    def _through(self, ask: Callable[[Endpoint], T], method: str) -> T:
-        failure: Retry | None = None
-        for _ in self._endpoints:
-            endpoint = self._endpoints[self._current]
-            try:
-                self._verify(endpoint)
-                return ask(endpoint)
-            except Retry as error:
-                failure = error
-                log.warning("rpc.failed", endpoint=endpoint.name, method=method, error=error.message)
-                self._current = (self._current + 1) % len(self._endpoints)
-        assert failure is not None
-        raise failure
-
-    def batch(self, asked: Sequence[tuple[str, Sequence[Any]]]) -> tuple[Any | KeeperError, ...]:
+    def batch(self, asked: Sequence[Asked]) -> tuple[Any | KeeperError, ...]:
         """Ask several raw questions in one round trip where the endpoint takes batches.
 
         Returns: per question its result, or the refusal it was answered with.
         Raises: `Retry` if nobody can be asked, or one question stays unanswered: half a picture is none.
         """
-        if not asked:
-            return ()
-        answers = self._through(lambda endpoint: endpoint.ask_batch(asked), "batch")
-        for answer in answers:
-            if isinstance(answer, Retry):
-                raise answer
-        return tuple(answers)
+        return self.pool.ask_batch(asked)
 
     @property
     def round_trips(self) -> int:
         """Questions that went out to any endpoint since the start, an array of them being one."""
-        return sum(endpoint.round_trips for endpoint in self._endpoints)
+        return sum(member.endpoint.round_trips for member in self.pool.members)
 
     def agree(self, block: BlockRef) -> None:
-        """Whether enough endpoints have `block` as the canonical one of its height; asked before anything is sent.
+        """Make sure that enough endpoints have `block` at its height; asked before anything is sent.  See `quorum.py`.
 
-        Raises: `Retry` if fewer than the configured quorum do.
+        Raises: `Disagreement`, a `Retry`, with who said what.
         """
+        self._quorum.agree(block)
 
-    def _verify(self, endpoint: Endpoint) -> None:
-        if endpoint.verified:
-            return
-        found = int(endpoint.ask("eth_chainId", ()), 16)
-        if found != self.chain_id:
-            raise WrongChain(
-                f"{endpoint.name} serves chain {found}, configured is {self.chain_id}",
-                hint="point chain.rpc_urls at the right network, or correct chain.chain_id",
-                found=found,
-                configured=self.chain_id,
-            )
-        endpoint.verified = True
+    def vouched(self, block: BlockRef) -> Tally:
+        """What each endpoint says of `block`; for a person."""
+        return self._quorum.ask(block)
+
+    def head_sources(self) -> tuple[PushedHeads, ...]:
+        """The endpoints that announce their heads, for `keeper.chain.announcements`."""
+        return tuple(PushedHeads(self.pool, member) for member in self.pool.members if pushes(member))
+
+    def close(self) -> None:
+        """Let go of connections and threads."""
+        for member in self.pool.members:
+            member.endpoint.close()
 
     def _read(self, parse: Callable[[Any], T], method: str, *params: Any) -> T:
-        """Ask and parse; an answer of the wrong shape is no answer."""
-        answer = self.request(method, *params)
-        try:
-            return parse(answer)
-        except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
-            raise Unreachable(f"{method}: unreadable answer ({error!r})", method=method) from error
+        """Ask and parse; an answer of the wrong shape is no answer, and another endpoint may have a better one."""
+        return self.pool.through(lambda member: _parsed(parse, member.endpoint.ask(method, params)), method)
+
+    def _read_each(self, parse: Callable[[Any], T], asked: Sequence[Asked]) -> tuple[T, ...]:
+        """Ask all in one round trip and parse each.  Raises: the first refusal too."""
+        return tuple(_parsed(_same, answer) for answer in self.pool.ask_batch(asked, parse=partial(_parsed, parse)))
 
     # Blocks
 
     def block(self, which: int | str = "latest") -> BlockRef:
-        """A canonical block by height or tag.  Raises: `StaleBlock` if it is not there (yet)."""
+        """A canonical block by height or tag.
+
+        Raises: `StaleBlock` if no endpoint has it (yet); `StaleHead` for "latest", if no endpoint's is of the present.
+        """
+        if which == "latest":
+            return self.pool.latest()
         return self._block("eth_getBlockByNumber", hex(which) if isinstance(which, int) else which)
 
     def block_by_hash(self, block_hash: str) -> BlockRef:
@@ -139,15 +143,11 @@ class Rpc:
         return self._block("eth_getBlockByHash", block_hash)
 
     def _block(self, method: str, which: str) -> BlockRef:
-        found = self._read(_block_or_none, method, which, False)  # noqa: FBT003 - the wire's flag
-        if found is None:
-            raise StaleBlock(f"no block {which}", block=which)
-        return found
+        return self._read(partial(_block_there, which), method, which, False)  # noqa: FBT003 - the wire's flag
 
     def blocks(self, heights: Sequence[int]) -> tuple[BlockRef | None, ...]:
         """Canonical blocks by height, in one round trip; None where there is none (yet).  Raises: `Retry`."""
-        answers = self.batch([("eth_getBlockByNumber", [hex(height), False]) for height in heights])
-        return tuple(_parsed(_block_or_none, answer) for answer in answers)
+        return self._read_each(_block_or_none, [("eth_getBlockByNumber", [hex(height), False]) for height in heights])
 
     # State
 
@@ -181,16 +181,19 @@ class Rpc:
         Returns: per call its output, or why that one failed.  Raises: `Retry`.
         """
         if self._multicall is None or len(calls) < 2:
-            answers = self.batch([("eth_call", [_call(to, data), pinned(block)]) for to, data in calls])
-            return tuple(answer if isinstance(answer, Reverted) else _parsed(_octets, answer) for answer in answers)
+            pin = pinned(block)
+            answers = self.pool.ask_batch(
+                [("eth_call", [_call(to, data), pin]) for to, data in calls], parse=partial(_parsed, _octets)
+            )
+            return tuple(answer if isinstance(answer, Reverted) else _parsed(_same, answer) for answer in answers)
         asked = [(to, True, data) for to, data in calls]
         output = self.call_at(block, self._multicall, AGGREGATE3 + encode(["(address,bool,bytes)[]"], [asked]))
         try:
-            (answers,) = decode(["(bool,bytes)[]"], output)
+            (entries,) = decode(["(bool,bytes)[]"], output)
         except DecodingError as error:
             hint = "check chain.multicall: there must be a Multicall3 at that address"
             raise BadInput(f"{self._multicall} does not answer like a Multicall3", hint=hint) from error
-        return tuple(data if done else Reverted("execution reverted", data=data) for done, data in answers)
+        return tuple(data if done else Reverted("execution reverted", data=data) for done, data in entries)
 
     def code(self, address: str, block: BlockRef) -> bytes:
         """A contract's code; empty if there is none."""
@@ -207,8 +210,7 @@ class Rpc:
     def nonces(self, addresses: Sequence[str], block: BlockRef) -> tuple[int, ...]:
         """`nonce` of several addresses, in one round trip.  Raises: `Retry`."""
         pin = pinned(block)
-        answers = self.batch([("eth_getTransactionCount", [address, pin]) for address in addresses])
-        return tuple(_parsed(_number, answer) for answer in answers)
+        return self._read_each(_number, [("eth_getTransactionCount", [address, pin]) for address in addresses])
 
     def next_nonce(self, address: str) -> int:
         """The first nonce that no mined transaction has, now.  The pending count is not asked: nodes disagree on it."""
@@ -221,17 +223,27 @@ class Rpc:
     # Logs
 
     def logs(self, first: int, last: int, addresses: Sequence[str], topics: Sequence[Any] = ()) -> tuple[Log, ...]:
-        """Logs of canonical blocks first..last, ordered.  Raises: `RangeTooWide`; `Retry`."""
-        return self._logs({"fromBlock": hex(first), "toBlock": hex(last)}, addresses, topics)
+        """Logs of canonical blocks first..last, ordered.
+
+        The block `last` is asked for beside them: a node that does not have it yet would answer with the logs so far.
+
+        Raises: `StaleBlock` if no endpoint has `last`; `RangeTooWide`; `Retry`.
+        """
+        query = {"fromBlock": hex(first), "toBlock": hex(last)} | _filter(addresses, topics)
+        asked: list[Asked] = [("eth_getLogs", [query]), ("eth_getBlockByNumber", [hex(last), False])]
+
+        def ask(member: Member) -> tuple[Log, ...]:
+            logs, end = member.endpoint.ask_batch(asked)
+            _parsed(partial(_block_there, last), end)
+            return _parsed(_logs, logs)
+
+        return self.pool.through(ask, "eth_getLogs")
 
     def logs_in(self, block: BlockRef, addresses: Sequence[str], topics: Sequence[Any] = ()) -> tuple[Log, ...]:
         """Logs of exactly this block, ordered.  Raises: `StaleBlock`; `Retry`."""
-        return self._logs({"blockHash": block.hash}, addresses, topics)
-
-    def _logs(self, where: dict[str, str], addresses: Sequence[str], topics: Sequence[Any]) -> tuple[Log, ...]:
-        query = where | {"address": list(addresses)} | ({"topics": list(topics)} if topics else {})
-        found = self._read(lambda raw: [Log.parse(entry) for entry in raw], "eth_getLogs", query)
-        return tuple(sorted(found, key=lambda entry: (entry.block_number, entry.index)))
+        rest, height = _filter(addresses, topics), hex(block.number)
+        by_number = {"fromBlock": height, "toBlock": height} | rest
+        return self._read(_logs, "eth_getLogs", Pin({"blockHash": block.hash} | rest, block=block, by_number=by_number))
 
     # Sending
 
@@ -256,13 +268,16 @@ class Rpc:
 
     def receipts(self, hashes: Sequence[str]) -> tuple[Receipt | None, ...]:
         """`receipt` of several transactions, in one round trip.  Raises: `Retry`."""
-        answers = self.batch([("eth_getTransactionReceipt", [tx_hash]) for tx_hash in hashes])
-        return tuple(_parsed(_receipt, answer) for answer in answers)
+        return self._read_each(_receipt, [("eth_getTransactionReceipt", [tx_hash]) for tx_hash in hashes])
 
 
 def pinned(block: BlockRef) -> Pin:
     """A block named by hash, EIP-1898; web3's own `block_identifier=hash` would look it up and call by number."""
     return state_pin(block)
+
+
+def _filter(addresses: Sequence[str], topics: Sequence[Any]) -> dict[str, Any]:
+    return {"address": list(addresses)} | ({"topics": list(topics)} if topics else {})
 
 
 def _call(to: str, data: bytes) -> dict[str, Any]:
@@ -281,6 +296,20 @@ def _parsed(parse: Callable[[Any], T], answer: Any | KeeperError) -> T:
 
 def _block_or_none(raw: Any) -> BlockRef | None:
     return None if raw is None else block_ref(raw)
+
+
+def _block_there(which: int | str, raw: Any) -> BlockRef:
+    if raw is None:
+        raise StaleBlock(f"no block {which}", block=which)
+    return block_ref(raw)
+
+
+def _logs(raw: Any) -> tuple[Log, ...]:
+    return tuple(sorted(map(Log.parse, raw), key=lambda entry: (entry.block_number, entry.index)))
+
+
+def _same(answer: T) -> T:
+    return answer
 
 
 def _receipt(raw: Any) -> Receipt | None:
