@@ -27,7 +27,7 @@ from keeper.domain.cycle import CycleInputs, CycleRecord, Decision, Handed
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.snapshot import Snapshot
 from keeper.domain.tx import TxState
-from keeper.ports import QuoteSource, Store, TxSender
+from keeper.ports import QuoteSource, Recheck, Store, TxSender
 from keeper.protocols.clearinghouse.deployment import Deployment
 from keeper.store import open_store
 
@@ -78,7 +78,7 @@ class Assemble(Protocol):
         deployment: Deployment,
         risk: RiskKnobs,
         policy: PolicyKnobs,
-        sender: Callable[[Callable[[bytes], str]], TxSender],
+        sender: Callable[[Callable[[bytes], str], Recheck], TxSender],
         quotes: QuoteSource,
     ) -> Assembled:
         """Put a keeper together from its adapters."""
@@ -138,7 +138,7 @@ class _Run:
         self._cycle_ms: list[float] = []
         self._parity: list[ParityCheck] = []
 
-    def _outbox(self, decode: Callable[[bytes], str]) -> TxSender:
+    def _outbox(self, decode: Callable[[bytes], str], recheck: Recheck) -> TxSender:
         return Outbox(
             self._world.rpc,
             self._store,
@@ -147,6 +147,7 @@ class _Run:
             # Blocks of this chain are final: nobody else mines.
             policy=OutboxPolicy(confirmations=0, replace_after_blocks=3, daily_cap_wei=10**24),
             decode_revert=decode,
+            recheck=recheck,
         )
 
     def through(self, started: float) -> Lived:

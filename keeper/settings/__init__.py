@@ -11,7 +11,7 @@ from keeper.settings.keys import Keys, KeySource
 from keeper.settings.load import load_settings
 from keeper.settings.render import default_toml
 from keeper.settings.secret import Secret
-from keeper.settings.sections import Chain, Fees, Jobs, Log, Protocol, Quotes, Settings, StoreSection
+from keeper.settings.sections import Chain, Fees, Jobs, Log, Protocol, Quotes, Relay, Settings, StoreSection
 
 __all__ = [
     "Chain",
@@ -22,6 +22,7 @@ __all__ = [
     "Log",
     "Protocol",
     "Quotes",
+    "Relay",
     "Secret",
     "Settings",
     "StoreSection",

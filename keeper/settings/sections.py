@@ -133,6 +133,26 @@ class Fees(Section):
         return int(self.max_spend_eth_per_day * _WEI_PER_ETH)
 
 
+class Relay(Section):
+    """A private way to block builders, so that nobody copies a flag or a bid from the public pool."""
+
+    url: Secret | None = None
+    """Where it is asked; leave it out to send everything publicly.  It may carry a key, so it is never shown."""
+    method: Literal["eth_sendRawTransaction", "eth_sendPrivateTransaction"] = "eth_sendRawTransaction"
+    """eth_sendRawTransaction: an RPC endpoint that keeps what it gets to itself.  eth_sendPrivateTransaction: a relay
+    that is told the last block for it.  One that wants each request signed with a key is not supported."""
+    auth_file: Path | None = None
+    """File with headers for every request, one Name: value a line, for a relay that wants to know who asks."""
+    kinds: Annotated[tuple[Literal["flag", "bid"], ...], BeforeValidator(_split)] = ("flag", "bid")
+    """What goes out privately.  Everything else has nothing to hide."""
+    fallback_after_blocks: int = Field(default=5, ge=1, le=1_000)
+    """Blocks without inclusion after which it goes to the public pool as well; from then on it is public for good."""
+    when_down: Literal["public", "wait"] = "public"
+    """If the relay cannot be asked: public sends to the public pool at once, wait tries the relay again next block."""
+    request_timeout_s: float = Field(default=3.0, gt=0, le=60)
+    """Seconds after which the relay counts as down."""
+
+
 class Quotes(Section):
     """Where quoted volatilities come from.  What they must pass before they are used is in [risk.implied]."""
 
@@ -191,6 +211,7 @@ class Settings(Section):
     store: StoreSection = StoreSection()
     keys: Keys = Keys()
     fees: Fees = Fees()
+    relay: Relay = Relay()
     quotes: Quotes = Quotes()
     risk: RiskKnobs = RiskKnobs()
     policy: PolicyKnobs = PolicyKnobs()

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from eth_utils import to_checksum_address
 
-from keeper.chain.announcements import HeadSource
+from keeper.chain.announcements import HeadSource, head_sources
 from keeper.chain.clock import SystemClock
 from keeper.chain.dry import DrySender
+from keeper.chain.gas import Gas
 from keeper.chain.heads import ChainHeads
 from keeper.chain.log_sync import LogSync, SyncPlan
 from keeper.chain.reads import BlockReads
@@ -26,7 +27,7 @@ from keeper.errors import BadInput
 from keeper.marketdata.board import NoSource, QuoteBoard
 from keeper.marketdata.chain import Venue
 from keeper.marketdata.venues import BookSummary, QuotesFile
-from keeper.ports import Clock, QuoteSource, Store, TxSender
+from keeper.ports import Clock, QuoteSource, Recheck, Store, TxSender
 from keeper.protocols.abi import Abi, explain_revert
 from keeper.protocols.clearinghouse.consumer import HouseConsumer
 from keeper.protocols.clearinghouse.deployment import CONTRACTS, MULTICALL, Deployment, load_deployment
@@ -35,8 +36,10 @@ from keeper.protocols.clearinghouse.index import HouseIndex
 from keeper.protocols.clearinghouse.markets import Markets
 from keeper.protocols.clearinghouse.reader import HouseReader
 from keeper.protocols.clearinghouse.rounds import DAY, RoundHistory
+from keeper.protocols.clearinghouse.standing import HouseStanding
 from keeper.protocols.clearinghouse.views import Views
 from keeper.protocols.clearinghouse.watch import Watch
+from keeper.protocols.clearinghouse.worth import HouseEconomy
 from keeper.risk.calibration.implied import fitted
 from keeper.settings import Settings
 from keeper.store import open_store
@@ -65,7 +68,7 @@ def assemble(
     deployment: Deployment,
     risk: RiskKnobs,
     policy: PolicyKnobs,
-    sender: Callable[[Callable[[bytes], str]], TxSender],
+    sender: Callable[[Callable[[bytes], str], Recheck], TxSender],
     quotes: QuoteSource | None = None,
     reorg_depth: int = 32,
     sources: Sequence[HeadSource] = (),
@@ -80,7 +83,8 @@ def assemble(
         deployment: the contracts.
         risk: estimation knobs.
         policy: decision knobs.
-        sender: makes the outbox (or the dry one) around the contracts' words for a revert.
+        sender: makes the outbox (or the dry one) around the contracts' words for a revert, and their last word before
+            something is sent.
         quotes: where implied volatilities come from; None leaves them realised.
         reorg_depth: blocks that a reorg may still replace.
         sources: nodes that announce their heads.
@@ -93,11 +97,12 @@ def assemble(
     addresses: dict[str, Abi] = {
         to_checksum_address(deployment.addresses[name]): views.abis[name] for name in CONTRACTS
     }
+    consumer = HouseConsumer(index, addresses)
     sync = LogSync(
         rpc,
         store,
-        HouseConsumer(index, addresses),
-        SyncPlan(addresses=tuple(addresses), deployed_at=deployment.block, depth=reorg_depth),
+        consumer,
+        SyncPlan(addresses=tuple(addresses), topics=consumer.topics, deployed_at=deployment.block, depth=reorg_depth),
     )
     rounds = RoundHistory(views, store, history_s=risk.history_days * DAY)
     watch = Watch(views, deployment, accepted=accepted_code)
@@ -105,16 +110,20 @@ def assemble(
         views=views,
         index=index,
         advance=sync.sync_to,
+        amend=sync.amend,
         markets=Markets(views, index, deployment, rounds),
         watch=watch,
         own_account=deployment.liquidator_account,
     )
+    recheck = HouseStanding(views)
     ports = Ports(
         reader=reader,
         quotes=quotes or NoSource(),
         encoder=HouseEncoder(views=views, deployment=deployment, intent_ttl_s=policy.intent_ttl_s, paused=watch.paused),
-        sender=sender(lambda data: explain_revert(data, views.abis.values())),
+        sender=sender(lambda data: explain_revert(data, views.abis.values()), recheck),
         store=store,
+        economy=HouseEconomy(views=views, chain=Gas(rpc), deployment=deployment, native_symbol=policy.native_symbol),
+        recheck=recheck,
     )
     return Keeper(
         rpc=rpc,
@@ -149,7 +158,8 @@ def build(settings: Settings, *, environ: Mapping[str, str], send: bool) -> Keep
         BadInput: sending without a key, a deployment for another chain, an unusable store, key or deployment file.
     """
     deployment = deployment_of(settings)
-    rpc = Rpc(endpoints(settings), chain_id=settings.chain.chain_id)
+    nodes = endpoints(settings)
+    rpc = Rpc(nodes, chain_id=settings.chain.chain_id)
     store = open_store(settings.store.url.reveal())
     keys = signers(settings, environ)
     if send and len(keys) < len(SignerRole):
@@ -159,10 +169,10 @@ def build(settings: Settings, *, environ: Mapping[str, str], send: bool) -> Keep
             hint=f"configure [keys.{missing.split(', ')[0]}], or leave --send away to watch only",
         )
 
-    def sender(decode: Callable[[bytes], str]) -> TxSender:
+    def sender(decode: Callable[[bytes], str], recheck: Recheck) -> TxSender:
         if not send:
             return DrySender(rpc, {role: own[0].address for role, own in keys.items()}, decode_revert=decode)
-        return outbox_of(settings, rpc, store, keys, decode_revert=decode)
+        return outbox_of(settings, rpc, store, keys, decode_revert=decode, recheck=recheck)
 
     return PROTOCOLS[settings.protocol.name](
         rpc=rpc,
@@ -173,6 +183,7 @@ def build(settings: Settings, *, environ: Mapping[str, str], send: bool) -> Keep
         sender=sender,
         quotes=quote_source(settings, deployment),
         reorg_depth=max(settings.chain.reorg_depth, settings.chain.confirmations),
+        sources=head_sources(nodes),
         multicall=settings.chain.multicall or None,
         accepted_code=settings.protocol.accepted_code,
     )

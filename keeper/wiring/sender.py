@@ -14,6 +14,7 @@ from keeper.domain.tx import SignerRole
 from keeper.ports import Recheck, Store
 from keeper.settings import Settings
 from keeper.wiring.finality import finality_of
+from keeper.wiring.relay import broadcast_of
 
 
 def outbox_of(
@@ -35,7 +36,7 @@ def outbox_of(
         keys: who signs.
         decode_revert: the contracts' words for a revert.
         recheck: the protocol's last word; everything is wanted unless given.
-        broadcast: who is handed signed bytes; the public pool unless given.
+        broadcast: who is handed signed bytes; the configured way unless given.
     """
     fees = settings.fees
     return Outbox(
@@ -58,5 +59,5 @@ def outbox_of(
         decode_revert=decode_revert,
         finality=finality_of(settings, rpc),
         recheck=recheck,
-        broadcast=broadcast,
+        broadcast=broadcast or broadcast_of(settings, rpc, store),
     )

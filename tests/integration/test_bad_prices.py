@@ -53,13 +53,14 @@ def live(world: World) -> CycleRecord:
         deployment=world.deployment,
         risk=RISK,
         policy=policy(world.path.block_s),
-        sender=lambda decode: Outbox(
+        sender=lambda decode, recheck: Outbox(
             world.rpc,
             store,
             {role: (key,) for role, key in world.signers.items()},
             fees=FeePolicy(max_fee_wei=10**13, max_priority_fee_wei=10**9),
             policy=OutboxPolicy(confirmations=0, daily_cap_wei=10**24),
             decode_revert=decode,
+            recheck=recheck,
         ),
     )
     return cycle(world.chain.block(), keeper.ports, keeper.risk, keeper.policy)

@@ -129,7 +129,7 @@ def write_quotes(site, *, age_s):
         deployment=site.world.deployment,
         risk=RISK,
         policy=policy(600),
-        sender=lambda decode: DrySender(site.world.rpc, {}, decode_revert=decode),
+        sender=lambda decode, _recheck: DrySender(site.world.rpc, {}, decode_revert=decode),
     )
     snapshot = keeper.reader.read(site.world.chain.block())
     at = snapshot.block.timestamp - age_s

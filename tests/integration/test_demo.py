@@ -40,7 +40,7 @@ def a_life():
 def view_of(world, contract, function, *args):
     """A view at the head."""
     keeper = assemble(
-        rpc=world.rpc, store=None, deployment=world.deployment, risk=RISK, policy=policy(600), sender=lambda _: None
+        rpc=world.rpc, store=None, deployment=world.deployment, risk=RISK, policy=policy(600), sender=lambda *_: None
     )
     return keeper.views.one(world.chain.block(), contract, function, *args)
 

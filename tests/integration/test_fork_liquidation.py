@@ -48,13 +48,14 @@ def crash(world: World) -> MemoryStore:
         deployment=world.deployment,
         risk=RISK,
         policy=policy(world.path.block_s),
-        sender=lambda decode: Outbox(
+        sender=lambda decode, recheck: Outbox(
             world.rpc,
             store,
             world.signers,
             fees=FeePolicy(max_fee_wei=10**13, max_priority_fee_wei=10**9),
             policy=OutboxPolicy(confirmations=0, daily_cap_wei=10**24),
             decode_revert=decode,
+            recheck=recheck,
         ),
     )
     for point in world.path.points[1:]:

@@ -41,7 +41,7 @@ class House:
             deployment=self.world.deployment,
             risk=RISK,
             policy=policy(self.world.path.block_s),
-            sender=lambda decode: DrySender(self.world.rpc, {}, decode_revert=decode),
+            sender=lambda decode, _recheck: DrySender(self.world.rpc, {}, decode_revert=decode),
             reorg_depth=DEPTH,
         )
 

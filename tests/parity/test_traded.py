@@ -81,7 +81,7 @@ class Story:
             deployment=self.world.deployment,
             risk=RISK,
             policy=self.policy,
-            sender=lambda decode: DrySender(self.world.rpc, {}, decode_revert=decode),
+            sender=lambda decode, _recheck: DrySender(self.world.rpc, {}, decode_revert=decode),
             quotes=DemoVenue(SEED),
         )
         self.seen = Counter()
