@@ -1,25 +1,31 @@
-"""Incremental log sync: which blocks, which logs, what to do when the chain changes its mind; not what a log means.
+"""Logs of some contracts, in order, exactly once, up to one block.
 
     deployment ──ranges──► base ──block by block, by hash──► target
 
 Up to `base`, at least `depth` blocks below the head, logs come in wide ranges.  Above it every block is fetched by its
-hash and its logs are kept, so that a reorg is undone without asking again: load the base's state, re-apply the blocks
-that stayed, then the new ones.  The base is what is persisted: it is too deep to be reorganised, and a restart
-continues from there.  A cursor moves only after its logs were applied; a failed fetch changes nothing.
+hash and its logs are kept, so that a reorg is undone without asking again: back to the base's state, which the consumer
+kept in its own immutable form, then the blocks that stayed, then the new ones.  The base is what is persisted: it is
+too deep to be reorganised, and a restart continues from there.  A cursor moves only after its logs were applied; a
+failed fetch changes nothing, and what a long catching-up had read before it failed need not be read again.
+
+What is stored is one whole state and behind it, piece by piece, the logs since (`keeper.chain.sync_frames`), so that
+moving the base costs what has changed, not what there is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import structlog
 
-from keeper.chain.errors import RangeTooWide, StaleBlock
+from keeper.chain import sync_frames
+from keeper.chain.errors import RangeTooWide, RateLimited, StaleBlock, Unreachable
 from keeper.chain.lineage import connect
-from keeper.chain.records import Log
+from keeper.chain.log_batch import LogBatch
+from keeper.chain.log_ranges import RangeWidth
+from keeper.chain.log_reader import LogReader
 from keeper.chain.rpc import Rpc
 from keeper.domain.block import BlockRef
 from keeper.errors import BadInput, Refused, Retry
@@ -31,14 +37,26 @@ log = structlog.get_logger(__name__)
 class LogConsumer(Protocol):
     """State built from logs; it lives in `keeper.protocols`."""
 
-    def apply(self, number: int, logs: Sequence[Log]) -> None:
-        """Take all logs of block `number`, in order.  Called once a block that has any, heights rising."""
+    def apply(self, logs: LogBatch) -> None:
+        """Take all logs of one or more blocks, in order; heights rise from call to call.
 
-    def dump(self) -> bytes:
-        """The whole state, canonical."""
+        Raises: `Retry` for a log that cannot be read; nothing has changed then.
+        """
+
+    def amend(self, word: bytes) -> None:
+        """Take a correction that the consumer made out itself, and that no log carries."""
+
+    def mark(self) -> Any:
+        """The present state, to come back to: cheap, and never changed by what is applied later."""
+
+    def reset(self, mark: Any) -> None:
+        """Go back to a mark."""
+
+    def dump(self, mark: Any) -> bytes:
+        """A marked state, canonical."""
 
     def load(self, state: bytes) -> None:
-        """Replace the state by one that `dump` returned."""
+        """Replace the state by one that `dump` returned.  Raises: `BadInput` if it is none."""
 
     def clear(self) -> None:
         """Replace the state by that before the deployment."""
@@ -50,6 +68,9 @@ class SyncPlan:
 
     addresses: tuple[str, ...]
     """Contracts whose logs matter."""
+
+    topics: tuple[bytes, ...] = ()
+    """Hashes of their events that matter; none: all do."""
 
     deployed_at: int
     """Height of the first block that can have such a log."""
@@ -64,6 +85,38 @@ class SyncPlan:
     """Most blocks asked for in one query; less where the endpoint refuses."""
 
 
+@dataclass(frozen=True)
+class _Lived:
+    """One applied block above the base."""
+
+    block: BlockRef
+    logs: LogBatch
+    amended: tuple[bytes, ...] = ()
+    """Corrections made after it."""
+
+
+@dataclass
+class _Leap:
+    """A catching-up in ranges, under way."""
+
+    goal: BlockRef
+    next: int
+    """First height that is not applied yet."""
+    seen: int = 0
+    """Logs applied."""
+
+
+@dataclass
+class _Base:
+    """Where the window begins."""
+
+    block: BlockRef
+    mark: Any
+    fresh: bool
+    """Whether this is the state before the deployment, which nobody stored."""
+    leap: _Leap | None = field(default=None)
+
+
 class LogSync:
     """Brings a consumer to exactly one block.
 
@@ -76,13 +129,15 @@ class LogSync:
 
     def __init__(self, rpc: Rpc, store: Store, consumer: LogConsumer, plan: SyncPlan) -> None:
         self._rpc, self._store, self._consumer, self._plan = rpc, store, consumer, plan
-        self._base: BlockRef | None = None
-        self._base_state = b""
-        #: Blocks above the base that are applied, oldest first, with their logs.
-        self._window: list[tuple[BlockRef, tuple[Log, ...]]] = []
+        self._reader = LogReader(rpc, plan.addresses, plan.topics)
+        self._base: _Base | None = None
+        #: Blocks above the base that are applied, oldest first.
+        self._window: list[_Lived] = []
         #: A state inside the window, waiting to become the base.
-        self._candidate: tuple[BlockRef, bytes] | None = None
-        self._range = plan.widest_range
+        self._candidate: tuple[BlockRef, Any] | None = None
+        self._width = RangeWidth(plan.widest_range)
+        #: Bytes stored whole, and those added behind since.
+        self._whole, self._added = 0, 0
 
     def sync_to(self, target: BlockRef) -> None:
         """Make the consumer's state that after `target`.
@@ -95,139 +150,208 @@ class LogSync:
             Refused: `target` lies below the base.
             BadInput: `target` lies below the deployment block.
         """
-        if self._base is None:
-            self._start(target)
-        base = self._base
-        assert base is not None
-        if target.number < base.number:
-            raise Refused(f"block {target.number} lies below the kept {base.number}", block=target.number)
-        if target.number - base.number > 2 * self._plan.depth + self._plan.checkpoint_blocks:
-            self._leap(base, target)
+        base = self._base or self._start(target)
+        if target.number < base.block.number:
+            raise Refused(f"block {target.number} lies below the kept {base.block.number}", block=target.number)
+        below = target.number - self._plan.depth
+        far = target.number - base.block.number > 2 * self._plan.depth + self._plan.checkpoint_blocks
+        if below > base.block.number and (far or base.fresh):
+            base = self._leap(base, below)
+        elif base.leap is not None:
+            self._rebase(replace(base, leap=None))
         self._walk(target)
         self._move_base(target)
 
+    def amend(self, word: bytes) -> None:
+        """Correct the consumer where it stands; a rollback that keeps the newest block keeps the correction.
+
+        Raises: `Refused` before anything was synced.
+        """
+        if self._base is None:
+            raise Refused("nothing was read yet that could be corrected")
+        self._consumer.amend(word)
+        if self._window:
+            last = self._window[-1]
+            self._window[-1] = replace(last, amended=(*last.amended, word))
+        else:
+            self._keep(self._base.block)
+
     # Start
 
-    def _start(self, target: BlockRef) -> None:
+    def _start(self, target: BlockRef) -> _Base:
         if target.number < self._plan.deployed_at:
             hint = "check the deployment block and the network in the settings"
             raise BadInput(f"block {target.number} lies before the deployment {self._plan.deployed_at}", hint=hint)
         stored = self._store.load_sync()
-        if stored is not None and stored[0].number <= target.number:
-            cursor, state = stored
-            if self._rpc.block(cursor.number).hash == cursor.hash:
-                self._rebase(cursor, state)
-                return
-            log.error("log_sync.base_orphaned", block=cursor.number, hash=cursor.hash)
-        self._consumer.clear()
+        if stored is not None:
+            base = self._stored(*stored)
+            if base is not None:
+                return base
         before = self._rpc.block(max(0, self._plan.deployed_at - 1))
-        last = max(before.number, target.number - self._plan.depth)
-        if last > before.number:
-            seen = self._ranges(before.number + 1, last)
-            if seen == 0:
-                self._consumer.clear()
-                # A node without a log index answers 200 and nothing.  Contracts log in their constructors, so that
-                # nothing at all from the deployment on is a lie, and "no accounts" the most dangerous reading of it.
-                raise Retry(
-                    f"no log at all in blocks {before.number + 1} to {last}", first=before.number + 1, last=last
-                )
-            self._keep(self._rpc.block(last))
-        else:
-            self._rebase(before, self._consumer.dump())
+        self._consumer.clear()
+        return self._rebase(_Base(block=before, mark=self._consumer.mark(), fresh=True))
 
-    def _rebase(self, block: BlockRef, state: bytes) -> None:
-        self._consumer.load(state)
-        self._base, self._base_state = block, state
-        self._window, self._candidate = [], None
+    def _stored(self, cursor: BlockRef, state: bytes) -> _Base | None:
+        """The stored base; None if it cannot be used.  Raises: `Retry` if the node has not come as far."""
+        if self._rpc.block(cursor.number).hash != cursor.hash:
+            log.error("log_sync.base_orphaned", block=cursor.number, hash=cursor.hash, then="all logs are read again")
+            return None
+        try:
+            frames = sync_frames.read(state)
+            self._consumer.load(frames.whole)
+            for piece in frames.added:
+                if piece.kind is sync_frames.Kind.LOGS:
+                    self._consumer.apply(LogBatch.load(piece.content))
+                else:
+                    self._consumer.amend(piece.content)
+        except (BadInput, KeyError, ValueError, TypeError) as problem:
+            log.error(  # noqa: TRY400 - the reason is the message; what follows repairs it
+                "log_sync.state_refused", block=cursor.number, error=str(problem), then="all logs are read again"
+            )
+            return None
+        self._whole, self._added = len(frames.whole), len(state) - len(frames.whole)
+        return self._rebase(_Base(block=cursor, mark=self._consumer.mark(), fresh=False))
 
-    def _keep(self, block: BlockRef) -> None:
-        """Persist the consumer's present state as that after `block`."""
-        state = self._consumer.dump()
+    def _rebase(self, base: _Base) -> _Base:
+        self._consumer.reset(base.mark)
+        self._base, self._window, self._candidate = base, [], None
+        return base
+
+    def _keep(self, block: BlockRef) -> _Base:
+        """Persist the consumer's present state, whole, as that after `block`."""
+        mark = self._consumer.mark()
+        state = sync_frames.whole(self._consumer.dump(mark))
         self._store.save_sync(block, state)
-        self._base, self._base_state = block, state
-        self._window, self._candidate = [], None
+        self._whole, self._added = len(state), 0
+        self._base, self._window, self._candidate = _Base(block=block, mark=mark, fresh=False), [], None
+        return self._base
 
     # Wide ranges
 
-    def _leap(self, base: BlockRef, target: BlockRef) -> None:
-        """Catch up in ranges to `depth` below the target.  Any failure leaves the old base."""
-        self._rebase(base, self._base_state)
-        goal = self._rpc.block(target.number - self._plan.depth)
-        try:
-            self._ranges(base.number + 1, goal.number)
-            if self._rpc.block(goal.number).hash != goal.hash:
-                raise StaleBlock(f"block {goal.number} changed while its past was read", block=goal.number)
-        except Retry:
-            self._rebase(base, self._base_state)
-            raise
-        self._keep(goal)
+    def _leap(self, base: _Base, height: int) -> _Base:
+        """Catch up in ranges to `height`.  A failure leaves the base; the next call goes on where this one stopped."""
+        leap = base.leap
+        if leap is None or height < leap.next - 1 or self._rpc.block(leap.goal.number).hash != leap.goal.hash:
+            self._rebase(base)
+            leap = _Leap(goal=self._rpc.block(height), next=base.block.number + 1)
+        else:
+            leap.goal = self._rpc.block(height)
+        base.leap, self._window, self._candidate = leap, [], None
+        self._ranges(leap)
+        if self._rpc.block(leap.goal.number).hash != leap.goal.hash:
+            self._rebase(replace(base, leap=None))
+            raise StaleBlock(f"block {leap.goal.number} changed while its past was read", block=leap.goal.number)
+        if base.fresh and leap.seen == 0:
+            first = base.block.number + 1
+            self._rebase(replace(base, leap=None))
+            # A node without a log index answers 200 and nothing.  Contracts log in their constructors, so that nothing
+            # at all from the deployment on is a lie, and "no accounts" the most dangerous reading of it.
+            raise Retry(f"no log at all in blocks {first} to {leap.goal.number}", first=first, last=leap.goal.number)
+        return self._keep(leap.goal)
 
-    def _ranges(self, first: int, last: int) -> int:
-        """Apply all logs of first..last.  Returns: how many."""
-        seen = 0
-        while first <= last:
-            upper = min(last, first + self._range - 1)
+    def _ranges(self, leap: _Leap) -> None:
+        """Apply all logs up to the goal."""
+        while leap.next <= leap.goal.number:
+            last = min(leap.goal.number, leap.next + self._width.blocks - 1)
+            asked = last - leap.next + 1
             try:
-                found = self._rpc.logs(first, upper, self._plan.addresses)
-            except RangeTooWide:
-                if self._range == 1:
-                    raise Retry(f"the endpoint refuses the logs of the single block {first}", block=first) from None
-                self._range = max(1, (upper - first + 1) // 2)
+                found = self._reader.range(leap.next, last)
+            except RangeTooWide as refusal:
+                if not self._width.refused(asked, refusal.message, first=leap.next):
+                    raise Retry(f"the endpoint refuses the logs of one block, {last}", block=last) from None
                 continue
-            for number, logs in groupby(found, key=lambda entry: entry.block_number):
-                self._consumer.apply(number, tuple(logs))
-            seen += len(found)
-            first = upper + 1
-            self._range = min(self._plan.widest_range, self._range * 2)
-        return seen
+            except RateLimited:
+                raise
+            except Unreachable:
+                # No answer, or one cut off in the middle, is what too much of an answer looks like too.
+                self._width.failed(asked)
+                raise
+            self._width.answered()
+            self._consumer.apply(found)
+            leap.next, leap.seen = last + 1, leap.seen + len(found)
 
     # Block by block
 
     def _walk(self, target: BlockRef) -> None:
-        assert self._base is not None
-        known = {self._base.hash, *(block.hash for block, _ in self._window)}
+        base = self._base
+        assert base is not None
+        known = {base.block.hash, *(lived.block.hash for lived in self._window)}
         if target.hash in known:
             self._roll_back(target.hash)
             return
-        span = target.number - self._base.number
-        path, connected = connect(
-            target, known=known, fetch=self._rpc.block_by_hash, limit=max(span, 1), floor=self._base.number + 1
+        path = self._path(target, known)
+        # Everything is fetched before anything is applied: a failure leaves the state as it was.
+        fetched = self._reader.of(path)
+        self._roll_back(path[0].parent_hash)
+        for block, logs in zip(path, fetched, strict=True):
+            self._append(_Lived(block, logs))
+
+    def _path(self, target: BlockRef, known: set[str]) -> Sequence[BlockRef]:
+        """The unknown blocks up to `target`, oldest first; the first one's parent is known."""
+        base = self._base
+        assert base is not None
+        if target.parent_hash in known:
+            return (target,)
+        top = self._window[-1].block if self._window else base.block
+        if top.number < target.number - 1:
+            # All at once by height; if they do not hang together, one by one by hash.
+            between = self._rpc.blocks(range(top.number + 1, target.number))
+            path = [*(block for block in between if block is not None), target]
+            parents = [top.hash, *(block.hash for block in path[:-1])]
+            if len(path) == len(between) + 1 and [block.parent_hash for block in path] == parents:
+                return path
+        span = target.number - base.block.number
+        found, connected = connect(
+            target, known=known, fetch=self._rpc.block_by_hash, limit=max(span, 1), floor=base.block.number + 1
         )
         if not connected:
-            log.error("log_sync.reorg_below_base", base=self._base.number, target=target.number)
+            log.error("log_sync.reorg_below_base", base=base.block.number, target=target.number)
             self._base = None  # the next call checks the stored base and starts over if it is orphaned
             raise StaleBlock(f"block {target.number} does not descend from the kept block", block=target.number)
-        # Everything is fetched before anything is applied: a failure leaves the state as it was.
-        fetched = [(block, self._rpc.logs_in(block, self._plan.addresses)) for block in path]
-        self._roll_back(path[0].parent_hash)
-        for block, logs in fetched:
-            self._append(block, logs)
+        return found
 
-    def _append(self, block: BlockRef, logs: tuple[Log, ...]) -> None:
-        if logs:
-            self._consumer.apply(block.number, logs)
-        self._window.append((block, logs))
-        assert self._base is not None
-        if self._candidate is None and block.number - self._base.number >= self._plan.checkpoint_blocks:
-            self._candidate = (block, self._consumer.dump())
+    def _append(self, lived: _Lived) -> None:
+        if lived.logs:
+            self._consumer.apply(lived.logs)
+        for word in lived.amended:
+            self._consumer.amend(word)
+        self._window.append(lived)
+        base, number = self._base, lived.block.number
+        assert base is not None
+        if self._candidate is None and number - base.block.number >= self._plan.checkpoint_blocks:
+            self._candidate = (lived.block, self._consumer.mark())
 
     def _roll_back(self, block_hash: str) -> None:
         """Undo the applied blocks above the one with this hash."""
-        hashes = [block.hash for block, _ in self._window]
-        if (hashes[-1:] or [self._base.hash if self._base else ""]) == [block_hash]:
-            return
-        kept = self._window[: hashes.index(block_hash) + 1] if block_hash in hashes else []
-        log.info("log_sync.roll_back", blocks=len(self._window) - len(kept))
-        base, state = self._base, self._base_state
+        base = self._base
         assert base is not None
-        self._rebase(base, state)
-        for block, logs in kept:
-            self._append(block, logs)
+        hashes = [base.block.hash, *(lived.block.hash for lived in self._window)]
+        if hashes[-1] == block_hash:
+            return
+        kept = self._window[: hashes.index(block_hash)]
+        log.info("log_sync.roll_back", blocks=len(self._window) - len(kept))
+        self._rebase(base)
+        if kept and not any(lived.amended for lived in kept):
+            # Nothing in between but logs: one pass over all of them costs less than a pass a block.
+            self._consumer.apply(LogBatch.joined([lived.logs for lived in kept]))
+            self._window = kept
+        else:
+            for lived in kept:
+                self._append(lived)
 
     def _move_base(self, target: BlockRef) -> None:
         if self._candidate is None or target.number - self._candidate[0].number < self._plan.depth:
             return
-        block, state = self._candidate
-        self._store.save_sync(block, state)
-        self._base, self._base_state, self._candidate = block, state, None
-        self._window = [entry for entry in self._window if entry[0].number > block.number]
+        block, mark = self._candidate
+        gone = [lived for lived in self._window if lived.block.number <= block.number]
+        pieces = sync_frames.pieces([(lived.logs, lived.amended) for lived in gone])
+        if self._added + len(pieces) > self._whole:
+            # As much was added as there was: from time to time, written anew.
+            state = sync_frames.whole(self._consumer.dump(mark))
+            self._store.save_sync(block, state)
+            self._whole, self._added = len(state), 0
+        else:
+            self._store.append_sync(block, pieces)
+            self._added += len(pieces)
+        self._base, self._candidate = _Base(block=block, mark=mark, fresh=False), None
+        self._window = self._window[len(gone) :]

@@ -91,6 +91,10 @@ class Abi:
         outputs = self._functions[function][2]["outputs"]
         return named(outputs, decode([type_of(o) for o in outputs], data))
 
+    def topic(self, event: str) -> bytes | None:
+        """Hash of an event's signature; None if the contract has no such event."""
+        return next((topic for topic, entry in self._events.items() if entry["name"] == event), None)
+
     def event(self, topics: Sequence[bytes], data: bytes) -> Event | None:
         """Decode a log; None if the contract's ABI does not know it."""
         entry = self._events.get(topics[0]) if topics else None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import zlib
 
-from sqlalchemy import Table, delete, insert, select
+from sqlalchemy import Table, delete, func, insert, select
 
 from keeper.domain.block import BlockRef
 from keeper.domain.codec import dumps, loads
+from keeper.errors import LawBroken
 from keeper.store.engine import Database
 from keeper.store.tables import heartbeats, sync
 
@@ -19,17 +20,28 @@ class Progress:
 
     def save_sync(self, cursor: BlockRef, state: bytes) -> None:
         """See `Store.save_sync`."""
-        packed = zlib.compress(state, 1)
+        row = {"id": 1, "cursor": dumps(cursor), "state": zlib.compress(state, 1)}
         # One transaction: a cursor without its state would skip logs, a state without its cursor would count twice.
-        self._replace(sync, {"id": 1}, {"cursor": dumps(cursor), "state": packed})
+        with self._database.writing() as connection:
+            connection.execute(delete(sync))
+            connection.execute(insert(sync).values(row))
+
+    def append_sync(self, cursor: BlockRef, more: bytes) -> None:
+        """See `Store.append_sync`."""
+        packed = zlib.compress(more, 1)
+        with self._database.writing() as connection:
+            last = connection.execute(select(func.max(sync.c.id))).scalar()
+            if last is None:
+                raise LawBroken("nothing is stored that could be continued", block=cursor.number)
+            connection.execute(insert(sync).values(id=last + 1, cursor=dumps(cursor), state=packed))
 
     def load_sync(self) -> tuple[BlockRef, bytes] | None:
         """See `Store.load_sync`."""
         with self._database.reading() as connection:
-            row = connection.execute(select(sync)).mappings().first()
-            return (
-                None if row is None else (loads(BlockRef, bytes(row["cursor"])), zlib.decompress(bytes(row["state"])))
-            )
+            rows = connection.execute(select(sync).order_by(sync.c.id)).mappings().all()
+        if not rows:
+            return None
+        return loads(BlockRef, bytes(rows[-1]["cursor"])), b"".join(_unpacked(bytes(row["state"])) for row in rows)
 
     def heartbeat(self, name: str, at_s: int, progress: int) -> None:
         """See `Store.heartbeat`."""
@@ -45,3 +57,11 @@ class Progress:
         with self._database.writing() as connection:
             connection.execute(delete(table).filter_by(**key))
             connection.execute(insert(table).values(key | values))
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """Bytes of one row.  What cannot be unpacked is left as it is: whoever reads it tells damage by its own marks."""
+    try:
+        return zlib.decompress(packed)
+    except zlib.error:
+        return packed

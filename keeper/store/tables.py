@@ -105,6 +105,7 @@ snapshots = Table(
     Column("payload", LargeBinary, nullable=False, comment="zlib of the canonical bytes"),
 )
 
+# Row 1 is a whole state, the rows after it continue it; the comment in the schema is from before there were any.
 sync = Table(
     "sync",
     metadata,

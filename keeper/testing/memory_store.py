@@ -201,6 +201,13 @@ class MemoryStore:
         with self._lock:
             self._sync = (cursor, state)
 
+    def append_sync(self, cursor: BlockRef, more: bytes) -> None:
+        """See `Store.append_sync`."""
+        with self._lock:
+            if self._sync is None:
+                raise LawBroken("nothing is stored that could be continued", block=cursor.number)
+            self._sync = (cursor, self._sync[1] + more)
+
     def load_sync(self) -> tuple[BlockRef, bytes] | None:
         """See `Store.load_sync`."""
         with self._lock:

@@ -1,10 +1,10 @@
 """What the clearing house's events do to the index."""
 
-from keeper.domain import codec
 from keeper.domain.snapshot import Kind
 from keeper.protocols.abi import Event
+from keeper.protocols.clearinghouse.consumer import HouseConsumer
 from keeper.protocols.clearinghouse.ids import account_id, owner_of, pack_instrument, unpack_instrument, unpack_position
-from keeper.protocols.clearinghouse.index import HouseIndex, IndexState
+from keeper.protocols.clearinghouse.index import HouseIndex
 from keeper.testing.builders import EXPIRY, a_perp, an_option, strike
 
 CALL = pack_instrument(an_option(3_000, Kind.CALL))
@@ -14,6 +14,14 @@ PERP = pack_instrument(a_perp())
 
 def position(account: int, instrument: int, size: int) -> Event:
     return Event("ClearingHouse", "PositionChanged", {"account": account, "instrument": instrument, "size": size})
+
+
+def collateral(account: int, units: int) -> Event:
+    return Event("ClearingHouse", "CollateralChanged", {"account": account, "collateral": 1, "balance": units})
+
+
+def dumped(index: HouseIndex) -> bytes:
+    return HouseConsumer(index, {}).dump(index.mark())
 
 
 def publication(sigma: int, *, epoch: int, flip: bool = True) -> list[Event]:
@@ -70,14 +78,16 @@ def test_apply__two_events_of_one_account__the_last_counts() -> None:
     """Two events for one account in one window: it is evaluated after the last."""
     index = HouseIndex()
     index.apply([position(7, CALL, 5), position(7, PUT, -2), position(7, CALL, -1)])
-    assert [(p.instrument.kind, p.size) for p in index.accounts[7].positions] == [(Kind.CALL, -1), (Kind.PUT, -2)]
+    assert [(p.instrument.kind, p.size) for p in index.account(7).positions] == [(Kind.CALL, -1), (Kind.PUT, -2)]
 
 
 def test_apply__position_closed__disappears() -> None:
     """A size of zero is no position."""
     index = HouseIndex()
     index.apply([position(7, CALL, 5), position(7, CALL, 0)])
-    assert index.accounts[7].positions == ()
+    assert index.account(7).positions == ()
+    assert list(index.open_accounts()) == []
+    assert len(index.roster()) == 1  # its entries are still known when it comes back
 
 
 def test_apply__publication__previous_file_is_kept() -> None:
@@ -106,7 +116,7 @@ def test_apply__staged_only__nothing_is_live() -> None:
     index.apply([listed(), *publication(600_000, epoch=1), *publication(900_000, epoch=2, flip=False)])
     assert index.live[1].expiries[0].sigma_atm_ppm == 600_000
     again = HouseIndex()
-    again.load(codec.loads(IndexState, codec.dumps(index.state())))
+    HouseConsumer(again, {}).load(dumped(index))
     again.apply([computed(2, refresh=False), published(2)])
     assert again.live[1].expiries[0].sigma_atm_ppm == 900_000
 
@@ -116,6 +126,26 @@ def test_state__dumped_and_loaded__same_bytes() -> None:
     index = HouseIndex()
     index.apply([listed(), *publication(600_000, epoch=1), position(7, CALL, 2**90), position(3, PERP, -1)])
     again = HouseIndex()
-    again.load(index.state())
-    assert codec.dumps(again.state()) == codec.dumps(index.state())
-    assert list(again.accounts) == [3, 7]
+    HouseConsumer(again, {}).load(dumped(index))
+    assert dumped(again) == dumped(index)
+    assert again.roster().accounts() == [3, 7]
+
+
+def test_mark__reset__everything_is_as_it_was() -> None:
+    """A mark is never changed by what is applied after it."""
+    index = HouseIndex()
+    index.apply([listed(), *publication(600_000, epoch=1), position(7, CALL, 5)])
+    mark, before = index.mark(), dumped(index)
+    index.apply([*publication(700_000, epoch=2), position(7, CALL, 0), position(8, PUT, 1)])
+    assert dumped(index) != before
+    index.reset(mark)
+    assert dumped(index) == before
+
+
+def test_open_accounts__one_that_columns_cannot_hold__stays_while_something_is_left() -> None:
+    """An account kept whole beside the columns is judged like any other."""
+    index = HouseIndex()
+    index.apply([collateral(7, 2**200), collateral(8, 1)])
+    assert index.open_accounts().accounts() == [7, 8]
+    index.apply([collateral(7, 0)])
+    assert index.open_accounts().accounts() == [8]

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from keeper.domain.block import BlockRef
+from keeper.domain.columns import id_column
 from keeper.domain.roster import Roster
 from keeper.domain.snapshot import AccountState, PerpState, Snapshot
 from keeper.errors import Refused, Retry
+from keeper.protocols.clearinghouse.consumer import amendment
 from keeper.protocols.clearinghouse.ids import unpack_position
 from keeper.protocols.clearinghouse.index import HouseIndex
 from keeper.protocols.clearinghouse.markets import Markets
@@ -26,6 +30,7 @@ class HouseReader:
         views: the contracts' views.
         index: what their events say; `advance` brings it to a block before it is read.
         advance: bring the index to a block.  Raises `Retry`.
+        amend: correct the index where it stands, as `HouseConsumer.amend` takes it.
         markets: what all accounts share.
         watch: what could change without an event.
         own_account: the keeper's own account in the house.
@@ -37,6 +42,7 @@ class HouseReader:
         views: Views,
         index: HouseIndex,
         advance: Callable[[BlockRef], None],
+        amend: Callable[[bytes], None],
         markets: Markets,
         watch: Watch,
         own_account: int | None,
@@ -44,6 +50,8 @@ class HouseReader:
         self._views = views
         self._index = index
         self._advance = advance
+        self._amend = amend
+        self._compared_to = 0
         self._markets = markets
         self._watch = watch
         self._own_account = own_account
@@ -67,7 +75,7 @@ class HouseReader:
             raise Retry(f"no market was ever listed before block {block.number}; the node may be missing logs")
         # Closed accounts stay in the index, where events of theirs may follow, and out of everybody's way here.
         accounts = self._index.open_accounts()
-        auctions = accounts.in_auctions()
+        auctions = accounts.auctioned()
         asked = list(self._markets.asks(block, auctions))
         self._views.gather(block, [*asked, *self._watch.asks()], self._watch.reads())
         moved = self._watch.follow(block)
@@ -91,18 +99,30 @@ class HouseReader:
         )
 
     def reconcile(self, snapshot: Snapshot, *, sample: int) -> tuple[str, ...]:
-        """See `SnapshotReader.reconcile`.  The sample starts where the block number points, so it goes round."""
-        count = len(snapshot.accounts)
-        start = snapshot.block.number * sample % count if count else 0
-        chosen = [snapshot.accounts[(start + i) % count] for i in range(min(sample, count))]
+        """See `SnapshotReader.reconcile`.  Each sample goes on where the last one ended, so that it goes round.
+
+        Closed accounts take part: one that the contract says is open must not stay out of sight.
+        """
+        self._advance(snapshot.block)
+        everybody = self._index.roster()
+        count = len(everybody)
+        rows = (np.arange(min(sample, count)) + (self._row_after(everybody) if count else 0)) % max(1, count)
+        chosen = list(everybody.only(np.sort(rows)))
+        if not chosen:
+            return ()
+        self._compared_to = everybody.only(rows[-1:]).accounts()[0]
         self._views.gather(snapshot.block, [View("ClearingHouse", "accountState", (one.account,)) for one in chosen])
         differences = []
         for ours in chosen:
             theirs = self.account(snapshot.block, ours.account)
             if theirs != ours:
                 differences.append(f"account {ours.account:#066x}: events say {ours}, the contract says {theirs}")
-                self._index.replace_account(theirs)
+                self._amend(amendment(theirs))
         return tuple(differences)
+
+    def _row_after(self, everybody: Roster) -> int:
+        """The row behind the account that the last sample ended with."""
+        return int(np.searchsorted(everybody.ids, id_column([self._compared_to]), side="right")[0]) % len(everybody)
 
     def account(self, block: BlockRef, account: int) -> AccountState:
         """One account in the contract's own words."""
@@ -120,8 +140,3 @@ class HouseReader:
             ),
             in_auction=raw["inAuction"],
         )
-
-
-def _is_closed(account: AccountState) -> bool:
-    """Whether nothing of an account is left."""
-    return not (account.cash or account.collateral or account.positions or account.in_auction)

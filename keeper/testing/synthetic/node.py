@@ -22,7 +22,11 @@ from keeper.testing.synthetic.population import HousePlan
 from keeper.testing.synthetic.views import FEEDS, MULTICALL, NoView, SyntheticViews
 from keeper.testing.wire import JsonRpcError, number, octets, quantity
 
+#: Length of `keeper.chain.reads`'s program, behind which the addresses stand.
+PROGRAM_BYTES = 39
 CODE_UNKNOWN_BLOCK, CODE_SERVER, CODE_NO_METHOD, CODE_BAD_PARAMS, CODE_LIMIT = -32001, -32000, -32601, -32602, -32005
+#: Whatever has code: contracts, feeds, tokens.
+CONTRACTS = {*ADDRESSES.values(), *FEEDS, MULTICALL, *(str(setting.collateral(c)[0]) for c in (0, 1))}
 
 
 class SyntheticNode:
@@ -193,13 +197,22 @@ class SyntheticNode:
 
     def rpc_eth_call(self, call: dict[str, Any], block: Any = "latest", *_: Any) -> str:
         data = octets(call.get("data") or call.get("input") or "0x")
+        if not call.get("to"):
+            return "0x" + self._code_hashes(data).hex()
         return "0x" + self.views.call(call["to"], data, self._block(block)).hex()
+
+    def _code_hashes(self, program: bytes) -> bytes:
+        """What the keeper's program for code hashes returns: a zero word, and a word for each address behind it."""
+        words = program[PROGRAM_BYTES:]
+        addresses = ["0x" + words[at + 12 : at + 32].hex() for at in range(0, len(words), 32)]
+        hashes = [keccak(octets(code)) if (code := self.rpc_eth_getCode(a)) != "0x" else bytes(32) for a in addresses]
+        return bytes(32) + b"".join(hashes)
 
     def rpc_eth_estimateGas(self, _call: dict[str, Any], *_: Any) -> str:
         return quantity(1_000_000)
 
     def rpc_eth_getCode(self, address: str, _block: Any = "latest") -> str:
-        return "0x6000" if address.lower() in {*ADDRESSES.values(), *FEEDS, MULTICALL} else "0x"
+        return "0x6000" if address.lower() in CONTRACTS else "0x"
 
     def rpc_eth_getStorageAt(self, _address: str, _slot: Any, _block: Any = "latest") -> str:
         return "0x" + "00" * 32

@@ -30,6 +30,17 @@ HOUR: Final = 3_600
 AGGREGATE3: Final = bytes.fromhex("82ad56cb")
 BLOCK_HASH: Final = keccak(b"getBlockHash(uint256)")[:4]
 BLOCK_NUMBER: Final = keccak(b"getBlockNumber()")[:4]
+TIMESTAMP: Final = keccak(b"getCurrentBlockTimestamp()")[:4]
+#: Functions that name another contract of the house.
+POINTERS: Final = {
+    "oracle": "PriceOracle",
+    "riskFile": "RiskFile",
+    "file": "RiskFile",
+    "parameters": "RiskParameters",
+    "auction": "LiquidationAuction",
+    "fund": "InsuranceFund",
+    "house": "ClearingHouse",
+}
 _WORD: Final = (1 << 256) - 1
 #: RiskParameters.volFences.
 VOL_FENCES: Final = (
@@ -72,6 +83,8 @@ class SyntheticViews:
             raise NoView(f"{to} has no function {data[:4].hex()}")
         if entry["name"] == "accountState":
             return self._account_state(int.from_bytes(data[4:36], "big"), block)
+        if not entry["inputs"] and entry["name"] in POINTERS:
+            return encode(["address"], [ADDRESSES[POINTERS[entry["name"]]]])
         if entry.get("stateMutability", "view") not in ("view", "pure"):
             return b""  # a transaction that is tried out: nothing stands in its way
         name = self._names.get(address)
@@ -94,6 +107,8 @@ class SyntheticViews:
     def _multicall(self, data: bytes, block: SyntheticBlock) -> bytes:
         if data[:4] == BLOCK_NUMBER:
             return encode(["uint256"], [block.number])
+        if data[:4] == TIMESTAMP:
+            return encode(["uint256"], [block.timestamp])
         if data[:4] == BLOCK_HASH:
             # The hash of a block is not known to itself, nor that of one more than 256 back: zero, as on a chain.
             (wanted,) = decode(["uint256"], data[4:])
@@ -161,21 +176,6 @@ class SyntheticViews:
     def _ClearingHouse_collateralCount(self) -> list[Any]:
         return [2]
 
-    def _ClearingHouse_oracle(self) -> list[Any]:
-        return [ADDRESSES["PriceOracle"]]
-
-    def _ClearingHouse_riskFile(self) -> list[Any]:
-        return [ADDRESSES["RiskFile"]]
-
-    def _ClearingHouse_parameters(self) -> list[Any]:
-        return [ADDRESSES["RiskParameters"]]
-
-    def _ClearingHouse_auction(self) -> list[Any]:
-        return [ADDRESSES["LiquidationAuction"]]
-
-    def _ClearingHouse_fund(self) -> list[Any]:
-        return [ADDRESSES["InsuranceFund"]]
-
     def _LiquidationAuction_params(self) -> list[Any]:
         return [setting.AUCTION]
 
@@ -208,6 +208,8 @@ class SyntheticViews:
         """Rounds are hourly, and one more for each change of the price since the history ended."""
         if function == "decimals":
             return [FEED_DECIMALS]
+        if function == "aggregator":
+            return [f"0x{0xA66E00 + underlying:040x}"]
         newest = block.timestamp // HOUR
         wanted = newest if function == "latestRoundData" else args[0]
         if not newest - self._chain.plan.rounds <= wanted <= newest:
