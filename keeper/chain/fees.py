@@ -17,8 +17,6 @@ from keeper.domain.tx import TxAttempt
 
 #: Every node's pool wants at least 10 % more on both fields; 12.5 % also passes those that want an eighth.
 SAFE_BUMP_PPM, LEGAL_BUMP_PPM = 125_000, 100_000
-#: Against a transaction whose fees we do not know (a foreign one on our nonce): double at each try.
-BLIND_BUMP_PPM = 1_000_000
 
 _NO_RULE = NodeRule()
 
@@ -96,6 +94,20 @@ class FeePolicy:
             if offer := self._over(last, fresh, ceiling, max(ppm, rule.bump_ppm), rule):
                 return offer
         return None
+
+    def outbid(self, last: TxAttempt | FeeOffer, history: FeeHistory, *, ceiling_wei: int) -> FeeOffer | None:
+        """The fees for another try against a pending transaction that is not ours, whose fees we do not know.
+
+        Returns: twice `last` on both fields, each no higher than its cap; None if `last` is at both caps.
+        """
+        try:
+            fresh = self._fresh(history, ceiling_wei)
+        except FeeAboveCap:
+            return None
+        fee = min(ceiling_wei, max(fresh.max_fee_wei, 2 * last.max_fee_wei))
+        tip = min(self.max_priority_fee_wei, fee, max(fresh.priority_fee_wei, 2 * last.priority_fee_wei))
+        dearer = fee > last.max_fee_wei or tip > last.priority_fee_wei
+        return FeeOffer(fee, tip) if dearer and tip >= last.priority_fee_wei else None
 
     def _fresh(self, history: FeeHistory, ceiling: int) -> FeeOffer:
         base = history.next_base_fee_wei

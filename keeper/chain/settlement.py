@@ -2,10 +2,11 @@
 
 All open records are looked at together, so the number of round trips does not grow with them:
 
-1. of each key the nonce at the head and at the final heights, of each attempt the receipt, and of each newest attempt
-   whether the node still has it;
-2. the blocks that those receipts name, to see that they are canonical;
-3. why something failed, for what was not known to have failed before.
+1. of each key the nonce at the head and at the final heights, and the blocks in which we saw something mined;
+2. the receipts of whatever has a used nonce and is not in such a block any more, and whether the node still has what
+   comes next;
+3. the blocks that those receipts name, to see that they are canonical;
+4. why something failed, for what was not known to have failed before.
 
 Where a nonce is used for good and no attempt of ours has a receipt, the block that used it is looked up and read: a
 node may withhold a receipt, but then it shows our own transaction there, and nothing is concluded.
@@ -21,7 +22,7 @@ import structlog
 
 from keeper.chain.errors import Reverted, Unreachable
 from keeper.chain.finality import Finality
-from keeper.chain.records import Receipt
+from keeper.chain.records import Receipt, block_ref
 from keeper.chain.rpc import Rpc, pinned
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import TxRecord, TxState
@@ -31,6 +32,8 @@ log = structlog.get_logger(__name__)
 
 #: Records asked for one by one after all together failed: so many failures in a row, and the node is simply away.
 AWAY_AFTER = 3
+#: Per key, so many transactions are looked for in the node's pool.
+LOOKED_FOR = 32
 
 Asked = tuple[str, Sequence[Any]]
 
@@ -99,39 +102,56 @@ class Settlement:
         return Looked(records=found, nonces=nonces, gone=frozenset(gone), failed=failed)
 
     def _look(self, records: Sequence[TxRecord], head: BlockRef, keys: Iterable[str]) -> Looked:
-        senders = sorted({*keys, *(record.sender for record in records if record.sender)})
         final = {record.intent.kind: self._finality.final_height(record.intent.kind, head) for record in records}
-        slots = sorted({(record.sender or "", final[record.intent.kind]) for record in records})
-        slots = [slot for slot in slots if slot[1] >= 0]
-        hashes = [attempt.tx_hash for record in records for attempt in record.attempts]
-        newest = [r.attempts[-1].tx_hash for r in records if r.state in (TxState.SIGNED, TxState.SENT)]
-        asked: list[Asked] = [("eth_getTransactionCount", [sender, pinned(head)]) for sender in senders]
-        # Blocks at final heights do not change, so the number names them; never above the head we look from.
-        asked += [("eth_getTransactionCount", [who, hex(min(height, head.number))]) for who, height in slots]
-        asked += [("eth_getTransactionReceipt", [tx_hash]) for tx_hash in hashes]
-        asked += [("eth_getTransactionByHash", [tx_hash]) for tx_hash in newest]
+        nonces, final_nonces, blocks = self._nonces(records, head, keys, final)
+        # What is still in the block where we saw it needs no receipt, and what cannot be in any block has none.
+        settled = {r.intent.key for r in records if _still_in(r, blocks, final[r.intent.kind])}
+        used = [
+            record
+            for record in records
+            if record.intent.key not in settled and (record.nonce or 0) < nonces[record.sender or ""]
+        ]
+        waiting = _next_in_turn([r for r in records if (r.nonce or 0) >= nonces[r.sender or ""]])
+        hashes = [attempt.tx_hash for record in used for attempt in record.attempts]
+        asked: list[Asked] = [("eth_getTransactionReceipt", [tx_hash]) for tx_hash in hashes]
+        asked += [("eth_getTransactionByHash", [tx_hash]) for tx_hash in waiting]
         answers = iter(self._rpc.batch(asked))
-        nonces = {sender: _number(next(answers)) for sender in senders}
-        final_nonces = {slot: _number(next(answers)) for slot in slots}
-        receipts = {tx_hash: _receipt(next(answers)) for tx_hash in hashes}
-        gone = frozenset(tx_hash for tx_hash in newest if next(answers) is None)
-        mined = {
-            tx_hash: receipt
-            for tx_hash, receipt in receipts.items()
-            if receipt is not None and receipt.block_number <= head.number
-        }
-        heights = sorted({receipt.block_number for receipt in mined.values()})
-        blocks = dict(zip(heights, self._rpc.blocks(heights), strict=True)) if heights else {}
+        receipts = {tx_hash: receipt for tx_hash in hashes if (receipt := _receipt(next(answers))) is not None}
+        gone = frozenset(tx_hash for tx_hash in waiting if next(answers) is None)
+        mined = {tx_hash: receipt for tx_hash, receipt in receipts.items() if receipt.block_number <= head.number}
+        heights = sorted({receipt.block_number for receipt in mined.values()} - set(blocks))
+        blocks |= dict(zip(heights, self._rpc.blocks(heights), strict=True)) if heights else {}
         found: dict[str, TxRecord] = {}
         failed: dict[str, KeeperError] = {}
         for record in records:
-            height = final[record.intent.kind]
-            used = final_nonces.get((record.sender or "", height), 0) > (record.nonce or 0)
+            key, height = record.intent.key, final[record.intent.kind]
+            if key in settled:
+                found[key] = record
+                continue
+            gone_for_good = final_nonces.get((record.sender or "", height), 0) > (record.nonce or 0)
             try:
-                found[record.intent.key] = self._judge(record, mined, blocks, height, used_for_good=used)
+                found[key] = self._judge(record, mined, blocks, height, used_for_good=gone_for_good)
             except Retry as error:
-                failed[record.intent.key] = error
+                failed[key] = error
         return Looked(records=self._reasons(found, records), nonces=nonces, gone=gone, failed=failed)
+
+    def _nonces(
+        self, records: Sequence[TxRecord], head: BlockRef, keys: Iterable[str], final: Mapping[str, int]
+    ) -> tuple[dict[str, int], dict[tuple[str, int], int], dict[int, BlockRef | None]]:
+        """In one round trip: each key's nonce at the head and at its final heights, and the blocks we saw ours in."""
+        senders = sorted({*keys, *(record.sender for record in records if record.sender)})
+        slots = sorted({(record.sender or "", final[record.intent.kind]) for record in records})
+        slots = [slot for slot in slots if slot[1] >= 0]
+        heights = sorted({record.mined.number for record in records if record.mined is not None})
+        asked: list[Asked] = [("eth_getTransactionCount", [sender, pinned(head)]) for sender in senders]
+        # Blocks at final heights do not change, so the number names them; never above the head we look from.
+        asked += [("eth_getTransactionCount", [who, hex(min(height, head.number))]) for who, height in slots]
+        asked += [("eth_getBlockByNumber", [hex(height), False]) for height in heights]
+        answers = iter(self._rpc.batch(asked))
+        nonces = {sender: _number(next(answers)) for sender in senders}
+        final_nonces = {slot: _number(next(answers)) for slot in slots}
+        blocks = {height: _block(next(answers)) for height in heights if height <= head.number}
+        return nonces, final_nonces, blocks
 
     def _judge(
         self,
@@ -229,6 +249,21 @@ class Settlement:
 _ASK = "\0"
 
 
+def _still_in(record: TxRecord, blocks: Mapping[int, BlockRef | None], final_height: int) -> bool:
+    """Whether a record is where we saw it, and that is not final yet: its end is taken from the receipt once more."""
+    mined = record.mined
+    return mined is not None and mined.number > final_height and mined == blocks.get(mined.number)
+
+
+def _next_in_turn(waiting: Sequence[TxRecord]) -> list[str]:
+    """The newest attempts of what comes next, per key: what waits far behind is looked for when it comes closer."""
+    mine: dict[str, list[TxRecord]] = {}
+    for record in sorted(waiting, key=lambda record: record.nonce or 0):
+        if record.state in (TxState.SIGNED, TxState.SENT):
+            mine.setdefault(record.sender or "", []).append(record)
+    return [record.attempts[-1].tx_hash for queue in mine.values() for record in queue[:LOOKED_FOR]]
+
+
 def _mined(record: TxRecord, receipt: Receipt, block: BlockRef, *, final: bool) -> TxRecord:
     cancelled = record.attempt(receipt.tx_hash).cancels
     same = record.mined == block and record.mined_hash == receipt.tx_hash
@@ -256,6 +291,15 @@ def _number(answer: Any) -> int:
         return int(answer, 16)
     except (ValueError, TypeError) as error:
         raise Unreachable(f"unreadable nonce {answer!r}") from error
+
+
+def _block(answer: Any) -> BlockRef | None:
+    if isinstance(answer, KeeperError):
+        raise answer
+    try:
+        return None if answer is None else block_ref(answer)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise Unreachable(f"unreadable block ({error!r})") from error
 
 
 def _receipt(answer: Any) -> Receipt | None:

@@ -24,9 +24,8 @@ import structlog
 
 from keeper.chain.dispatch import Decode, Dispatch, Refusal
 from keeper.chain.errors import Reverted
-from keeper.chain.fees import BLIND_BUMP_PPM, FeePolicy
+from keeper.chain.fees import FeeOffer, FeePolicy
 from keeper.chain.launch import Standing
-from keeper.chain.node_rules import NodeRule
 from keeper.chain.nonces import Lane
 from keeper.chain.records import FeeHistory
 from keeper.chain.rpc import Rpc
@@ -153,8 +152,7 @@ class Upkeep:
         signer = self._pool.signer(record.sender or "")
         sent: TxRecord | None = None
         for _ in range(2):
-            rule = self._rule(record, refusal)
-            offer = self._fees.bump(record.attempts[-1], history, ceiling_wei=ceiling, rule=rule)
+            offer = self._offer(record, refusal, history, ceiling)
             if offer is None:
                 log.warning(
                     "outbox.stuck_at_cap", key=record.intent.key, nonce=record.nonce, attempts=len(record.attempts)
@@ -166,15 +164,15 @@ class Upkeep:
                 break
         return sent
 
-    def _rule(self, record: TxRecord, refusal: Refusal | None) -> NodeRule:
-        """What the next attempt must obey beyond the usual bump."""
-        known = self._dispatch.rule
+    def _offer(self, record: TxRecord, refusal: Refusal | None, history: FeeHistory, ceiling: int) -> FeeOffer | None:
+        last, known = record.attempts[-1], self._dispatch.rule
         if refusal is None:
-            return known
-        # Nothing of ours was ever taken at this nonce: somebody else's transaction of unknown fees sits there.
-        blind = BLIND_BUMP_PPM if refusal.occupied and record.state is TxState.SIGNED else 0
-        bump = refusal.rule.bump_ppm or max(known.bump_ppm, blind)
-        return replace(refusal.rule, bump_ppm=bump)
+            return self._fees.bump(last, history, ceiling_wei=ceiling, rule=known)
+        if refusal.occupied and record.state is TxState.SIGNED and not refusal.rule.says_something:
+            # Nothing of ours was ever taken at this nonce: somebody else's transaction of unknown fees sits there.
+            return self._fees.outbid(last, history, ceiling_wei=ceiling)
+        rule = replace(refusal.rule, bump_ppm=refusal.rule.bump_ppm or known.bump_ppm)
+        return self._fees.bump(last, history, ceiling_wei=ceiling, rule=rule)
 
     def _past_deadline(self, record: TxRecord, head: BlockRef) -> str:
         late = head.timestamp - record.intent.deadline_s
