@@ -117,7 +117,8 @@ _WORDS: tuple[tuple[tuple[str, ...], type[KeeperError]], ...] = (
         Underpriced,
     ),
     (("query returned more than", "range too large", "block range", "too many results", "response size"), RangeTooWide),
-    (("exceed maximum block range", "limited to", "max results", "range is too wide", "exceeds limit of"), RangeTooWide),
+    (("exceed maximum block range", "limited to", "max results", "range is too wide"), RangeTooWide),
+    (("exceeds limit of",), RangeTooWide),  # Infura: "range 1000000 exceeds limit of 10000"
     (("header not found", "unknown block", "block not found", "not canonical", "hash is not currently"), StaleBlock),
     (("missing trie node", "state not available", "historical state", "resource not found"), StaleBlock),
 )
