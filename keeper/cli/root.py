@@ -31,6 +31,7 @@ from keeper.errors import Halt, KeeperError, LawBroken
 COMMANDS: Final = {
     "init": "Write a settings file with every key, its meaning and its default.",
     "check": "Prove that the keeper could run: node, contracts, keys, prices, quotes, store.",
+    "keys": "Let each configured key sign once and prove what came back: address, low s, recovery id, latency.",
     "run": "Follow the chain and keep it: dry unless told to send.",
     "once": "Live one block: decide what to do at the head, and say why.",
     "status": "Show where everything stands, from the store alone.",

@@ -104,6 +104,24 @@ def test_check__sound_site__ready(site):
     assert {"price ETH", "price BTC", "store"} <= set(said)
 
 
+def test_keys_test__sound_site__each_key_with_its_role_and_funds(site):
+    """Against a chain: who may publish, and for how many transactions the balance lasts."""
+    result = ask("keys", "test", "-c", site.settings("keys.toml"), "--json")
+    assert result.exit_code == 0, result.output
+    publisher, liquidator = json.loads(result.stdout)["keys"]
+    assert (publisher["verdict"], liquidator["verdict"]) == ("signs", "signs")
+    assert "may publish" in publisher["said"]
+    assert publisher["transactions"] == int(publisher["balance_wei"]) // (4_000_000 * 200 * 10**9) > 0
+
+
+def test_keys_test__keys_swapped__refused_with_what_to_do(site):
+    swapped = site.settings("swapped.toml", publisher="liquidator.key", liquidator="publisher.key")
+    result = ask("keys", "test", "-c", swapped)
+    assert result.exit_code == 2
+    assert "may not publish" in result.stdout
+    assert "may publish too" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

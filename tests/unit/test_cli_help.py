@@ -15,6 +15,7 @@ COMMANDS_THERE = [name for name in COMMANDS if importlib.util.find_spec(f"keeper
 ALL_OPTIONS = {
     "init": ["--force", "--json"],
     "check": ["--config", "--json"],
+    "keys": ["--role", "--config", "--json"],
     "run": ["--config", "--send", "--json"],
     "once": ["--config", "--send", "--json"],
     "status": ["--config", "--json"],
