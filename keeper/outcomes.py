@@ -7,7 +7,8 @@ remember    what was refused, so that it is left alone for a while; what succeed
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -15,7 +16,7 @@ from keeper.domain.action import kind, subject
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleInputs, CycleRecord
 from keeper.domain.tx import TxRecord, TxState
-from keeper.domain.worth import Economics
+from keeper.domain.worth import PRIVATE, PUBLIC, Economics
 from keeper.errors import Retry
 from keeper.policy import backoff
 from keeper.ports import Economy, Store
@@ -43,12 +44,27 @@ def measure(block: BlockRef, economy: Economy | None, store: Store) -> tuple[TxR
         except Retry as problem:
             log.warning("outcome.later", key=record.intent.key, error=problem.message)
             break
+        outcome = replace(outcome, via=_way(store.sent(record.intent.key)), waited_blocks=_waited(record))
         store.append_realised(outcome)
         done.append(record)
-        usd = {"gain_usd": outcome.gain_usd, "gas_usd": outcome.gas_usd, "profit_usd": outcome.profit_usd}
-        told = {name: None if wad is None else round(wad / 10**18, 2) for name, wad in usd.items()}
-        log.info("outcome", key=outcome.key, kind=outcome.kind, gas_wei=outcome.gas_wei, note=outcome.note, **told)
+        told = {
+            name: None if wad is None else round(wad / 10**18, 2)
+            for name, wad in (("gain_usd", outcome.gain_usd), ("gas_usd", outcome.gas_usd))
+        }
+        log.info(
+            "outcome", key=outcome.key, via=outcome.via, waited_blocks=outcome.waited_blocks, note=outcome.note, **told
+        )
     return tuple(done)
+
+
+def _way(sent: Mapping[str, int]) -> str:
+    return PUBLIC if PUBLIC in sent else PRIVATE if PRIVATE in sent else ""
+
+
+def _waited(record: TxRecord) -> int | None:
+    if record.mined is None or not record.attempts:
+        return None
+    return max(0, record.mined.number - record.attempts[0].block_number)
 
 
 def economics(block: BlockRef, economy: Economy | None, store: Store) -> Economics | None:
@@ -81,7 +97,7 @@ def remember(record: CycleRecord, inputs: CycleInputs, settled: Sequence[TxRecor
     if refused:
         old = {(one.kind, one.subject): one for one in inputs.refused}
         wanted = {account for _, on in refused if (account := backoff.account_of(on)) is not None}
-        margins = {a.account: a for a in record.decision.report.accounts if a.account in wanted}
+        margins = record.decision.report.accounts
         about = {
             account: backoff.fingerprint(state, margins.get(account))
             for account, state in backoff.states(inputs.snapshot.accounts, wanted).items()

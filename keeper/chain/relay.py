@@ -27,14 +27,11 @@ import structlog
 from keeper.chain.errors import AlreadyKnown, NonceUsed, Underpriced, Unreachable, translate
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import TxRecord
+from keeper.domain.worth import PRIVATE, PUBLIC
 from keeper.errors import BadInput, KeeperError, Retry
 from keeper.ports import Ledger
 
 log = structlog.get_logger(__name__)
-
-#: Names of the two ways, as the store keeps them.
-PUBLIC: Final = "public"
-PRIVATE: Final = "relay"
 
 #: Ways to ask a relay.
 METHODS: Final = ("eth_sendRawTransaction", "eth_sendPrivateTransaction")

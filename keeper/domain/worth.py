@@ -9,6 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+#: Ways in which signed bytes leave: everybody's pool, or a private relay.
+PUBLIC: Final = "public"
+PRIVATE: Final = "relay"
 
 
 class Standing(StrEnum):
@@ -108,6 +113,10 @@ class Realised:
     """Price of one whole unit of native currency at that block; None if the oracle had none."""
     note: str = ""
     """What a person should know: why something is unknown."""
+    via: str = ""
+    """`PRIVATE` if it mined before it was public, `PUBLIC` if it had to be; empty where no relay was tried."""
+    waited_blocks: int | None = None
+    """Blocks from its first signature to the one it mined in; None if it never mined."""
 
     @property
     def gas_usd(self) -> int | None:

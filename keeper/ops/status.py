@@ -13,6 +13,7 @@ from keeper.domain.margin import AccountMargin, Band
 from keeper.domain.report import BandSum, MarginReport
 from keeper.domain.snapshot import Snapshot
 from keeper.domain.tx import TxRecord
+from keeper.ops.money import Money, money
 from keeper.ports import Store
 
 #: Cycles looked through for what was decided lately.
@@ -52,6 +53,8 @@ class Status:
     """The newest margin calls, newest first."""
     lately: tuple[Lately, ...]
     """What was decided and handed over in the last cycles, newest first."""
+    money: Money
+    """What the last day brought and cost."""
 
 
 def status(store: Store, *, now_s: int) -> Status:
@@ -65,10 +68,11 @@ def status(store: Store, *, now_s: int) -> Status:
     decided = [(c.block, one) for c in cycles for one in c.handed]
     report = (last.decision.report if last else MarginReport(accounts=())).summary
     priced = [a for a in report.listed if isinstance(a, AccountMargin)]
+    inputs = codec.loads(CycleInputs, payload) if payload else None
     return Status(
         now_s=now_s,
         last=last,
-        snapshot=codec.loads(CycleInputs, payload).snapshot if payload else None,
+        snapshot=inputs.snapshot if inputs else None,
         bands={band: report.bands[band] for band in Band},
         nearest=tuple(sorted((a for a in priced if a.mm), key=lambda a: (a.health_ppm, a.equity))[:LISTED]),
         heartbeats=store.heartbeats(),
@@ -76,6 +80,7 @@ def status(store: Store, *, now_s: int) -> Status:
         called=len(store.called()),
         notices=store.notices(limit=LISTED),
         lately=tuple(Lately(block=block, handed=one, tx=_tx(store, one)) for block, one in decided[:LISTED]),
+        money=money(store, inputs, now_s=now_s),
     )
 
 

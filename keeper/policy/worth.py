@@ -113,12 +113,15 @@ class Judge:
         self._snapshot, self._accounts, self._knobs, self._economics = snapshot, accounts, knobs, economics
         self._native = native_price(snapshot, knobs.native_symbol)
         self._gas = dict(economics.gas)
-        self.left_usd = self._left()
-        """What the loss budget has left, wad USD, never negative; 0 while the native currency has no price."""
+        left = self._left()
+        self.known = left is not None
+        """Whether the budget can be told; without a price of the native currency it cannot."""
+        self.left_usd = left or 0
+        """What the loss budget has left, wad USD, never negative; 0 while it cannot be told."""
 
-    def _left(self) -> int:
+    def _left(self) -> int | None:
         if isinstance(self._native, str):
-            return 0
+            return None
         owed_wei = self._economics.unpriced_gas_wei + self._economics.pledged_wei
         lost = self._economics.lost_usd + self._to_usd(owed_wei)
         return max(0, self._knobs.loss_budget_usd_per_day * WAD - lost)

@@ -168,6 +168,8 @@ realised = Table(
     Column("gas_wei", UInt256, nullable=False),
     Column("native_usd", UInt256, comment="wad; null is unknown"),
     Column("note", Text, nullable=False, default=""),
+    Column("via", String(16), nullable=False, default="", comment="public or relay; empty where no relay was tried"),
+    Column("waited_blocks", Integer, comment="from the first signature to the block"),
 )
 
 sends = Table(

@@ -12,6 +12,7 @@ from rich.text import Text
 from keeper.cli.show import words
 from keeper.cli.show.actions import became, handed_tree, on_what, tx_state, tx_tree
 from keeper.cli.show.cycle import alerts_view
+from keeper.cli.show.money import money_tree, money_view
 from keeper.cli.show.tables import table as plain_table
 from keeper.cli.show.targets import targets_tree, targets_view
 from keeper.domain.action import kind
@@ -34,7 +35,7 @@ def status_view(status: Status) -> RenderableType:
     parts.append(_bands(status))
     if status.snapshot is not None:
         parts += [_markets(status, status.snapshot), *targets_view(status), *_auctions(status.snapshot)]
-    parts += [*_nearest(status), *_open(status), *_notices(status), *_lately(status)]
+    parts += [*_nearest(status), *_open(status), *money_view(status.money), *_notices(status), *_lately(status)]
     return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts[:-1]), parts[-1])
 
 
@@ -215,6 +216,7 @@ def status_tree(status: Status) -> dict[str, Any]:
             for one in status.nearest
         ],
         "open_transactions": [tx_tree(tx) for tx in status.open_txs],
+        "money": money_tree(status.money),
         "margin_calls_standing": status.called,
         "margin_calls": [
             {

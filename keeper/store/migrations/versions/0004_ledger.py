@@ -36,6 +36,10 @@ def upgrade() -> None:
         sa.Column("gas_wei", UInt256(), nullable=False),
         sa.Column("native_usd", UInt256(), nullable=True, comment="wad; null is unknown"),
         sa.Column("note", sa.Text(), nullable=False),
+        sa.Column(
+            "via", sa.String(length=16), nullable=False, comment="public or relay; empty where no relay was tried"
+        ),
+        sa.Column("waited_blocks", sa.Integer(), nullable=True, comment="from the first signature to the block"),
         sa.ForeignKeyConstraint(["key"], ["intents.key"], name=op.f("fk_realised_key")),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_realised")),
     )
