@@ -56,8 +56,8 @@ class LogBatch(Sequence[Log]):
         for entry in raw:
             if entry.get("removed") or not isinstance(entry["topics"], list) or not isinstance(entry["data"], str):
                 raise ValueError("a log was removed or has no topics")
-        if any(a > b for a, b in pairwise(places)):
-            order = sorted(range(len(raw)), key=places.__getitem__)
+        if any(a >= b for a, b in pairwise(places)):
+            order = _distinct(raw, places)
             raw, numbers = [raw[i] for i in order], [numbers[i] for i in order]
         return cls(raw, numbers)
 
@@ -140,6 +140,16 @@ class LogBatch(Sequence[Log]):
                 if (entry["address"], entry["topics"][0] if entry["topics"] else "") in others
             )
         return {key: _columns(group) for key, group in taken.items()}, rest
+
+
+def _distinct(raw: list[dict[str, Any]], places: list[tuple[int, int]]) -> list[int]:
+    """Where the logs stand in order, one told twice only once.  Raises: `ValueError` if two claim one place."""
+    first: dict[tuple[int, int], int] = {}
+    for at in sorted(range(len(raw)), key=places.__getitem__):
+        known = raw[first.setdefault(places[at], at)]
+        if known is not raw[at] and any(known[name] != raw[at][name] for name in _FIELDS):
+            raise ValueError("two logs claim one place")
+    return list(first.values())
 
 
 def _columns(group: list[dict[str, Any]]) -> LogColumns:

@@ -154,8 +154,9 @@ class LogSync:
         if target.number < base.block.number:
             raise Refused(f"block {target.number} lies below the kept {base.block.number}", block=target.number)
         below = target.number - self._plan.depth
-        far = target.number - base.block.number > 2 * self._plan.depth + self._plan.checkpoint_blocks
-        if below > base.block.number and (far or base.fresh):
+        top = self._window[-1].block if self._window else base.block
+        far = target.number - top.number > 2 * self._plan.depth + self._plan.checkpoint_blocks
+        if below > top.number and (far or base.fresh):
             base = self._leap(base, below)
         elif base.leap is not None:
             self._rebase(replace(base, leap=None))
@@ -230,6 +231,10 @@ class LogSync:
 
     def _leap(self, base: _Base, height: int) -> _Base:
         """Catch up in ranges to `height`.  A failure leaves the base; the next call goes on where this one stopped."""
+        if self._window:
+            top = self._window[-1].block
+            if self._rpc.block(top.number).hash == top.hash:  # deep enough now to go on from
+                base = self._base = replace(base, block=top, mark=self._consumer.mark())
         leap = base.leap
         if leap is None or height < leap.next - 1 or self._rpc.block(leap.goal.number).hash != leap.goal.hash:
             self._rebase(base)

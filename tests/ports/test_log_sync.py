@@ -2,8 +2,9 @@
 
 import pytest
 
-from keeper.chain.errors import RangeTooWide, StaleBlock, Unreachable
+from keeper.chain.errors import StaleBlock
 from keeper.chain.log_sync import LogSync, SyncPlan
+from keeper.chain.rpc import Endpoint, Rpc
 from keeper.errors import BadInput, Refused, Retry
 from keeper.testing.counter_world import COUNTER, rpc_of
 from keeper.testing.embedded import EmbeddedChain
@@ -13,18 +14,28 @@ pytestmark = pytest.mark.chain
 
 
 class Seen:
-    """A consumer that keeps (block, count) of each log."""
+    """A consumer that keeps (block, count) of each log, and corrections."""
 
     def __init__(self):
         self.entries = []
 
-    def apply(self, number, logs):
-        assert {entry.block_number for entry in logs} == {number}
-        assert not self.entries or number > self.entries[-1][0]
-        self.entries += [(number, int.from_bytes(entry.data, "big")) for entry in logs]
+    def apply(self, logs):
+        numbers = [entry.block_number for entry in logs]
+        assert numbers == sorted(numbers)
+        assert not self.entries or not numbers or numbers[0] > self.entries[-1][0]
+        self.entries += [(entry.block_number, int.from_bytes(entry.data, "big")) for entry in logs]
 
-    def dump(self):
-        return repr(self.entries).encode()
+    def amend(self, word):
+        self.entries.append((self.entries[-1][0], word.decode()))
+
+    def mark(self):
+        return tuple(self.entries)
+
+    def reset(self, mark):
+        self.entries = list(mark)
+
+    def dump(self, mark):
+        return repr(list(mark)).encode().ljust(8_000)
 
     def load(self, state):
         self.entries = eval(state.decode())
@@ -33,13 +44,33 @@ class Seen:
         self.entries = []
 
 
+class Between:
+    """A provider with somebody in the line: `meddle(method, params)` answers instead of the node, or returns None."""
+
+    def __init__(self, provider):
+        self.provider = provider
+        self.meddle = lambda *_: None
+        self.asked = []
+
+    def make_request(self, method, params):
+        self.asked.append((method, params))
+        meddled = self.meddle(method, params)
+        return self.provider.make_request(method, params) if meddled is None else {"id": 1, **meddled}
+
+    def queries(self):
+        return [params[0] for method, params in self.asked if method == "eth_getLogs"]
+
+
 class World:
     def __init__(self):
         self.chain = EmbeddedChain(accounts=3)
         self.chain.mine(2)
         self.counter = self.chain.deploy_code(COUNTER)
         self.deployed_at = self.chain.block().number
-        self.rpc = rpc_of(self.chain)
+        self.line = Between(self.chain.provider)
+        # One try a question: what fails here is meant to.
+        self.rpc = Rpc([Endpoint("local", self.line)], chain_id=self.chain.chain_id)
+        self.true = rpc_of(self.chain)
         self.store = MemoryStore()
 
     def poke(self, times=1):
@@ -54,7 +85,7 @@ class World:
         return LogSync(self.rpc, self.store, seen, settings), seen
 
     def truth(self):
-        logs = self.rpc.logs(0, self.chain.block().number, [self.counter])
+        logs = self.true.logs(0, self.chain.block().number, [self.counter])
         return [(entry.block_number, int.from_bytes(entry.data, "big")) for entry in logs]
 
 
@@ -118,59 +149,191 @@ def test_sync__older_target__replayed_from_memory(world):
         sync.sync_to(world.chain.block(world.deployed_at))
 
 
-def test_sync__range_refused__split_until_it_fits(world):
-    """A provider's limit costs requests, never logs."""
+def width(query):
+    return int(query["toBlock"], 16) - int(query["fromBlock"], 16) + 1
+
+
+def refusing(words, *, limit, code=-32000):
+    """Somebody who refuses questions about more than `limit` blocks, in a provider's words."""
+
+    def meddle(method, params):
+        if method == "eth_getLogs" and "fromBlock" in params[0] and width(params[0]) > limit:
+            first = int(params[0]["fromBlock"], 16)
+            said = words.format(first=hex(first), last=hex(first + limit - 1))
+            return {"error": {"code": code, "message": said}}
+        return None
+
+    return meddle
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (-32000, "exceed maximum block range: 50000"),  # BSC
+        (-32005, "query returned more than 10000 results. Try with this block range [{first}, {last}]."),  # Infura
+        (-32602, "Log response size exceeded. This block range should work: [{first}, {last}]"),  # Alchemy
+        (-32602, "query exceeds max results 20000, retry with the range {first}-{last}"),  # reth
+        (-32614, "eth_getLogs is limited to a 10,000 range"),  # QuickNode
+    ],
+)  # fmt: skip
+def test_sync__range_refused__split_until_it_fits(world, code, words):
+    """A provider's limit costs requests, never logs; where it says what would fit, hardly any."""
     target = world.poke(60)
-    real, widths = world.rpc.logs, []
-
-    def logs(first, last, addresses, topics=()):
-        if last - first + 1 > 7:
-            raise RangeTooWide("limited to 7 blocks")
-        widths.append(last - first + 1)
-        return real(first, last, addresses, topics)
-
-    world.rpc.logs = logs
+    world.line.meddle = refusing(words, limit=7, code=code)
     sync, seen = world.sync()
     sync.sync_to(target)
-    world.rpc.logs = real
     assert seen.entries == world.truth()
-    assert max(widths) > 3
+    asked = [width(query) for query in world.line.queries() if "fromBlock" in query]
+    refused = [blocks for blocks in asked if blocks > 7]
+    assert max(blocks for blocks in asked if blocks <= 7) > 3
+    assert len(refused) <= (3 if "{first}" in words else 6)
 
 
-@pytest.mark.parametrize("method", ["logs", "logs_in", "block", "block_by_hash"])
+def test_sync__answer_is_silently_cut__split_until_it_is_whole(world, monkeypatch):
+    """An answer of a suspiciously round length is asked for again in halves."""
+    monkeypatch.setattr("keeper.chain.log_ranges.SILENT_CAPS", frozenset({10}))
+    target = world.poke(60)
+
+    def cut(method, params):
+        if method == "eth_getLogs" and "fromBlock" in params[0]:
+            answer = world.chain.provider.make_request(method, params)
+            return {"result": answer["result"][:10]}
+        return None
+
+    world.line.meddle = cut
+    sync, seen = world.sync()
+    sync.sync_to(target)
+    assert seen.entries == world.truth()
+
+
+@pytest.mark.parametrize("method", ["eth_getLogs", "eth_getBlockByNumber", "eth_getBlockByHash"])
 def test_sync__fetch_fails_midway__nothing_lost_nothing_twice(world, method):
     """A failed fetch is tried again; it never reads as "no accounts" (12) and never applies a log twice."""
     target = world.poke(30)
     sync, seen = world.sync(widest_range=4)
-    real = getattr(world.rpc, method)
     calls = iter(range(10_000))
 
-    def flaky(*args, **kwargs):
-        if next(calls) % 3 == 1:
-            raise Unreachable("no answer")
-        return real(*args, **kwargs)
+    def flaky(asked, _params):
+        return {"error": {"code": -32000, "message": "busy"}} if asked == method and next(calls) % 3 == 1 else None
 
-    setattr(world.rpc, method, flaky)
+    world.line.meddle = flaky
     for _ in range(3):
         try:
             sync.sync_to(target)
         except Retry:
             continue
-    setattr(world.rpc, method, real)
+    world.line.meddle = lambda *_: None
     sync.sync_to(target)
     assert seen.entries == world.truth()
     sync.sync_to(world.poke(30))
     assert seen.entries == world.truth()
 
 
-def test_sync__node_without_log_index__retry_not_empty(world):
-    """A contract without a single log since its deployment is a node that lies (12)."""
-    target = world.poke(30)
-    world.rpc.logs = lambda *_: ()
-    sync, _ = world.sync()
+def test_sync__long_catching_up_fails__goes_on_where_it_stopped(world):
+    """What was read before an endpoint fell silent is not read again."""
+    target = world.poke(60)
+    sync, seen = world.sync(widest_range=4)
+
+    def silent_later(method, params):
+        late = method == "eth_getLogs" and int(params[0].get("fromBlock", "0x0"), 16) > world.deployed_at + 30
+        return {"error": {"code": -32000, "message": "busy"}} if late else None
+
+    world.line.meddle = silent_later
     with pytest.raises(Retry):
         sync.sync_to(target)
     assert world.store.load_sync() is None
+    world.line.meddle, world.line.asked = (lambda *_: None), []
+    sync.sync_to(world.poke(1))
+    assert seen.entries == world.truth()
+    assert min(int(q["fromBlock"], 16) for q in world.line.queries() if "fromBlock" in q) > world.deployed_at + 20
+
+
+@pytest.mark.parametrize("where", ["fromBlock", "blockHash"])
+def test_sync__node_without_log_index__retry_not_empty(world, where):
+    """Logs that the headers suggest and the node denies: the node lies, in ranges and by block (12)."""
+    target = world.poke(30)
+    world.line.meddle = lambda method, params: (
+        {"result": []} if method == "eth_getLogs" and where in params[0] else None
+    )
+    sync, seen = world.sync()
+    for _ in range(2):
+        with pytest.raises(Retry):
+            sync.sync_to(target)
+    if where == "fromBlock":
+        assert world.store.load_sync() is None
+    world.line.meddle = lambda *_: None
+    sync.sync_to(target)
+    assert seen.entries == world.truth()
+
+
+def test_sync__block_without_logs__empty_is_believed(world):
+    """An empty answer that the header agrees with is an answer."""
+    sync, seen = world.sync()
+    sync.sync_to(world.poke(20))
+    for _ in range(3):
+        world.chain.mine(1)
+        sync.sync_to(world.chain.block())
+    assert seen.entries == world.truth()
+
+
+def test_sync__state_of_an_older_version__refused_and_built_again(world):
+    """A dump that cannot be read is no reason to stop: the logs have everything."""
+    sync, _ = world.sync()
+    sync.sync_to(world.poke(40))
+    cursor, state = world.store.load_sync()
+    for damaged in (b'{"accounts":[]}', state[:-3], state[:9], state[:-1] + b"?", b"", state[:4] + b"\7" + state[5:]):
+        world.store.save_sync(cursor, damaged)
+        again, other = world.sync()
+        again.sync_to(world.chain.block())
+        assert other.entries == world.truth()
+
+
+def test_sync__base_moves__adds_the_logs_since_instead_of_the_whole_state(world):
+    """Moving the base costs what changed; from time to time everything is written anew."""
+    sync, seen = world.sync()
+    sync.sync_to(world.poke(40))
+    kinds = []
+    for name in ("save_sync", "append_sync"):
+        real = getattr(world.store, name)
+        setattr(world.store, name, lambda *a, _n=name, _r=real: (kinds.append(_n), _r(*a)))
+    for _ in range(60):
+        sync.sync_to(world.poke(1))
+    assert kinds.count("append_sync") > kinds.count("save_sync") > 0
+    again, other = world.sync()
+    again.sync_to(world.chain.block())
+    assert other.entries == seen.entries == world.truth()
+
+
+def test_amend__then_reorg_and_restart__kept_with_its_block(world):
+    """A correction stays with the block it was made after: a rollback above it keeps it, a restart too."""
+    sync, seen = world.sync()
+    sync.sync_to(world.poke(20))
+    sync.amend(b"mended")
+    sync.sync_to(world.poke(2))
+    world.chain.reorg(1)
+    sync.sync_to(world.chain.block())
+    assert [word for _, word in seen.entries].count("mended") == 1
+    for _ in range(12):
+        sync.sync_to(world.poke(1))
+    again, other = world.sync()
+    again.sync_to(world.chain.block())
+    assert other.entries == seen.entries
+    assert [word for _, word in other.entries].count("mended") == 1
+
+
+def test_sync__stored_base_above_the_node__retry_and_nothing_forgotten(world):
+    """An endpoint that lags behind what is stored is waited for; its past is not taken for the present."""
+    sync, _ = world.sync()
+    sync.sync_to(world.poke(40))
+    stored = world.store.load_sync()
+    world.chain.reorg(1)  # nothing: the base is deeper
+    again, _ = world.sync()
+    world.line.meddle = lambda method, params: (
+        {"result": None} if method == "eth_getBlockByNumber" and int(params[0], 16) >= stored[0].number else None
+    )
+    with pytest.raises(Retry):
+        again.sync_to(world.chain.block(stored[0].number - 5))
+    assert world.store.load_sync() == stored
 
 
 def test_sync__target_before_deployment__bad_input(world):
