@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from keeper.chain.pool import Member, Pool
+from keeper.chain.members import Member, Members
 from keeper.chain.records import block_ref
 from keeper.chain.websocket import PushProvider
 from keeper.errors import Refused
@@ -20,18 +20,18 @@ def pushes(member: Member) -> bool:
 
 
 class PushedHeads:
-    """`keeper.chain.announcements.HeadSource` over an endpoint of the pool.
+    """`keeper.chain.announcements.HeadSource` over one endpoint.
 
     What is announced goes on the endpoint's record, where staleness is judged.  It is never a head by itself: whoever
     listens asks the pool, which may well find that this endpoint is not fit.
 
     Args:
-        pool: keeps the records.
+        members: keeps the records.
         member: one of its endpoints, whose transport can push.
     """
 
-    def __init__(self, pool: Pool, member: Member) -> None:
-        self._pool, self._member = pool, member
+    def __init__(self, members: Members, member: Member) -> None:
+        self._members, self._member = members, member
 
     @property
     def name(self) -> str:
@@ -43,7 +43,7 @@ class PushedHeads:
 
         def told(raw: Any) -> None:
             with suppress(KeyError, ValueError, TypeError, AttributeError):  # some push headers without a hash
-                self._pool.announced(self._member, block_ref(raw))
+                self._members.saw(self._member, block_ref(raw))
             announced()
 
         provider = self._member.endpoint.provider

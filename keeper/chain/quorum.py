@@ -29,7 +29,7 @@ from typing import Any
 import structlog
 
 from keeper.chain.errors import Disagreement
-from keeper.chain.pool import LATEST, Member, Pool
+from keeper.chain.members import LATEST, Member, Members
 from keeper.chain.records import block_ref
 from keeper.domain.block import BlockRef
 from keeper.errors import BadInput, KeeperError
@@ -112,28 +112,28 @@ def tally(
 
 
 class Quorum:
-    """Asks the pool's endpoints about a block.
+    """Asks the endpoints about a block.
 
     Args:
-        pool: the endpoints.
+        members: the endpoints.
         needed: how many must agree; 0 demands none, and still heeds contradictions.
 
     Raises: `BadInput` if there are fewer endpoints than are needed.
     """
 
-    def __init__(self, pool: Pool, *, needed: int) -> None:
-        if needed > len(pool.members):
+    def __init__(self, members: Members, *, needed: int) -> None:
+        if needed > len(members):
             raise BadInput(
-                f"a quorum of {needed} needs as many endpoints, chain.rpc_urls has {len(pool.members)}",
+                f"a quorum of {needed} needs as many endpoints, chain.rpc_urls has {len(members)}",
                 hint="add endpoints of different providers, or lower chain.quorum",
             )
-        self._pool = pool
+        self._members = members
         self._needed = needed
         self._agreed: OrderedDict[str, None] = OrderedDict()
 
     def agree(self, block: BlockRef) -> None:
         """See `Rpc.agree`."""
-        if len(self._pool.members) < 2 or block.hash in self._agreed:
+        if len(self._members) < 2 or block.hash in self._agreed:
             return
         found = self.ask(block)
         if found.enough(self._needed):
@@ -148,7 +148,7 @@ class Quorum:
         log.error("rpc.disagreement", block=block.number, hash=block.hash, said=found.sentence())
         needed = max(1, self._needed)
         raise Disagreement(
-            f"{len(found.agree)} of {len(self._pool.members)} endpoints vouch for block {block.number:,}, "
+            f"{len(found.agree)} of {len(self._members)} endpoints vouch for block {block.number:,}, "
             f"{needed} must, and none may contradict by as many: {found.sentence()}",
             hint="nothing is sent while they disagree; if it lasts, find out which provider is wrong and remove it",
             block=block.number,
@@ -163,21 +163,21 @@ class Quorum:
     def ask(self, block: BlockRef) -> Tally:
         """What each endpoint says of a block."""
         words: dict[str, Word] = {}
-        self._pool.run([partial(self._word, member, block, words) for member in self._pool.members])
+        self._members.run([partial(self._word, member, block, words) for member in self._members])
         late = Word(silent="no answer in time")
-        heard = {member.name: words.get(member.name, late) for member in self._pool.members}
+        heard = {member.name: words.get(member.name, late) for member in self._members}
         ancestors = self._ancestors(block, heard)
-        return tally(block, heard, ancestors, max_lag_blocks=self._pool.policy.fitness.max_head_lag_blocks)
+        return tally(block, heard, ancestors, max_lag_blocks=self._members.policy.fitness.max_head_lag_blocks)
 
     def _word(self, member: Member, block: BlockRef, words: dict[str, Word]) -> None:
         """Ask one endpoint; whatever happens is a word."""
         try:
-            at, head = self._pool.look(member, [("eth_getBlockByNumber", (hex(block.number), False)), LATEST])
+            at, head = self._members.look(member, [("eth_getBlockByNumber", (hex(block.number), False)), LATEST])
             word = Word(at=_block(at), head=_block(head))
             if word.head is not None:
-                self._pool.announced(member, word.head)
+                self._members.saw(member, word.head)
                 # An endpoint that is of the past by the clock has no say; one that merely lags has.
-                old = self._pool.policy.fitness.too_old(word.head, wall_s=self._pool.time.wall_s())
+                old = self._members.policy.fitness.too_old(word.head, wall_s=self._members.time.wall_s())
                 word = Word(silent=old) if old else word
         except KeeperError as error:
             word = Word(silent=error.message)
@@ -190,12 +190,12 @@ class Quorum:
             for word in heard.values()
             if not word.silent and word.at is None and word.head is not None and word.head.number < block.number
         }
-        keepers = [m for m in self._pool.members if (at := heard[m.name].at) is not None and at.hash == block.hash]
+        keepers = [m for m in self._members if (at := heard[m.name].at) is not None and at.hash == block.hash]
         if not ends or not keepers:
             return {}
         asked = [("eth_getBlockByNumber", (hex(height), False)) for height in sorted(ends)]
         try:
-            found = [_block(answer) for answer in self._pool.look(keepers[0], asked)]
+            found = [_block(answer) for answer in self._members.look(keepers[0], asked)]
         except KeeperError:
             return {}
         return {one.number: one.hash for one in found if one is not None}
@@ -207,9 +207,9 @@ class Quorum:
             self._rest(found.agree)
 
     def _rest(self, names: Sequence[str] | Mapping[str, str]) -> None:
-        for member in self._pool.members:
+        for member in self._members:
             if member.name in names:
-                member.health.outvoted(now_s=self._pool.time.steady_s())
+                self._members.outvoted(member)
 
 
 def _block(answer: Any) -> BlockRef | None:

@@ -16,7 +16,8 @@ from eth_abi.exceptions import DecodingError
 from keeper.chain.clock import Timekeeper
 from keeper.chain.endpoint import Endpoint, endpoint_at, state_pin
 from keeper.chain.errors import AlreadyKnown, Reverted, StaleBlock, Unreachable
-from keeper.chain.pool import Member, Pool, PoolPolicy, Runner, in_turn
+from keeper.chain.members import Member, PoolPolicy, Runner, in_turn
+from keeper.chain.pool import Pool
 from keeper.chain.pushed import PushedHeads, pushes
 from keeper.chain.quorum import Quorum, Tally
 from keeper.chain.records import FeeHistory, Log, Receipt, block_ref
@@ -76,7 +77,7 @@ class Rpc:
             jitter=jitter,
             run=run,
         )
-        self._quorum = Quorum(self.pool, needed=quorum)
+        self._quorum = Quorum(self.pool.members, needed=quorum)
         self._multicall = multicall
 
     def request(self, method: str, *params: Any) -> Any:
@@ -112,7 +113,7 @@ class Rpc:
 
     def head_sources(self) -> tuple[PushedHeads, ...]:
         """The endpoints that announce their heads, for `keeper.chain.announcements`."""
-        return tuple(PushedHeads(self.pool, member) for member in self.pool.members if pushes(member))
+        return tuple(PushedHeads(self.pool.members, member) for member in self.pool.members if pushes(member))
 
     def close(self) -> None:
         """Let go of connections and threads."""

@@ -16,6 +16,9 @@ from eth_utils import keccak
 
 from keeper.chain.clock import Timekeeper
 from keeper.chain.endpoint import Endpoint
+from keeper.chain.health import Fitness
+from keeper.chain.members import PoolPolicy
+from keeper.chain.rpc import Rpc
 from keeper.chain.wire import BatchRefused
 from keeper.domain.block import BlockRef
 from keeper.testing.wire import JsonRpcError
@@ -50,6 +53,15 @@ class FakeTime:
     def pass_s(self, seconds: float) -> None:
         """Let time pass by itself."""
         self.now_s += seconds
+
+    def beside(self, jobs: Sequence[Callable[[], None]], *, longest_s: float = 2.0) -> None:
+        """Run jobs as if at the same time: the longest counts, and none more than `longest_s`."""
+        began, ended = self.now_s, self.now_s
+        for job in jobs:
+            self.now_s = began
+            job()
+            ended = max(ended, self.now_s)
+        self.now_s = min(ended, began + longest_s)
 
     @property
     def keeper(self) -> Timekeeper:
@@ -193,6 +205,38 @@ class ScriptedProvider:
 def endpoints_of(*providers: ScriptedProvider) -> list[Endpoint]:
     """Endpoints a, b, c, … in this order of preference."""
     return [Endpoint(chr(ord("a") + at), provider) for at, provider in enumerate(providers)]
+
+
+def nodes(time: FakeTime, count: int, **fields: Any) -> list[ScriptedProvider]:
+    """Several that are alike, until the story changes one."""
+    return [ScriptedProvider(time, **fields) for _ in range(count)]
+
+
+#: What the pool of a test demands of heads, and how long it tries.
+FIT = Fitness(max_head_age_s=60, max_head_lag_blocks=3)
+TIMEOUT_S, DEADLINE_S = 10.0, 20.0
+
+
+def rpc_of(
+    time: FakeTime,
+    *providers: ScriptedProvider,
+    fitness: Fitness = FIT,
+    retries: int = 0,
+    quorum: int = 0,
+    jitter: Callable[[], float] = lambda: 0.5,
+    probe_pins: bool = False,
+) -> Rpc:
+    """The chain through these endpoints."""
+    policy = PoolPolicy(fitness=fitness, retries=retries, deadline_s=DEADLINE_S, probe_pins=probe_pins)
+    return Rpc(
+        endpoints_of(*providers),
+        chain_id=CHAIN_ID,
+        policy=policy,
+        quorum=quorum,
+        time=time.keeper,
+        jitter=jitter,
+        run=time.beside,
+    )
 
 
 # What may go wrong with one exchange.
