@@ -32,7 +32,8 @@ def settings_of(config: Path) -> Settings:
     """
     settings = load_settings(config, os.environ)
     logs.configure(level=settings.log.level, style=settings.log.format)
-    # Their every-day news is that a schema was looked at and jobs were added; what goes wrong is an error of ours.
-    for library in ("alembic", "apscheduler"):
+    # Their every-day news is that a schema was looked at, jobs were added and credentials found, and at debug whole
+    # requests; what goes wrong is an error of ours.
+    for library in ("alembic", "apscheduler", "botocore", "google"):
         logging.getLogger(library).setLevel(logging.WARNING)
     return settings

@@ -6,6 +6,7 @@ do, prices, quotes, memory.  One that cannot be made because an earlier one fail
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -111,8 +112,11 @@ class Site(Protocol):
     def contracts(self) -> Contracts:
         """The deployment.  Raises: `BadInput` if its file is missing, malformed or for another chain."""
 
-    def keys(self) -> Mapping[SignerRole, str]:
-        """Address by role of the configured keys.  Raises: `BadInput` if one cannot be loaded."""
+    def keys(self) -> Mapping[SignerRole, Sequence[str]]:
+        """Addresses by role of the configured keys, the first of a role before its further ones.
+
+        Raises: `BadInput` if one cannot be loaded; `Retry` if a service that holds one is silent.
+        """
 
     def quotes(self) -> Sequence[Quoting]:
         """What the configured source says now; empty if none is configured.  Raises: `BadInput`."""
@@ -141,10 +145,13 @@ def examine(site: Site, *, now_s: int) -> Iterator[Finding]:
     contracts: list[Contracts] = []
     yield from _guard("contracts", lambda: _contracts(site, head, contracts))
     here = (contracts[0], head) if contracts and head else None
-    keys: dict[SignerRole, str] = {}
+    keys: dict[SignerRole, Sequence[str]] = {}
     yield from _guard("keys", lambda: _keys(site, keys))
-    for role, address in keys.items():
-        yield from _needs(here, f"{role} key", partial(_key, role, address, site.daily_cap_wei))
+    for role, own in keys.items():
+        for which, address in enumerate(own, start=1):
+            nth = f" {which}" if which > 1 else ""
+            judge = partial(_key, role, address, nth=nth, cap_wei=site.daily_cap_wei)
+            yield from _needs(here, f"{role} key{nth}", judge)
     yield from _needs(here, "liquidator account", partial(_own_account, site.liquidator_account, keys))
     yield from _needs(here, "oracle prices", _prices)
     yield from _guard("quotes", lambda: _quotes(site, now_s))
@@ -198,12 +205,12 @@ def _contracts(site: Site, head: BlockRef | None, found: list[Contracts]) -> Ite
     yield _good("contracts", "all there")
 
 
-def _keys(site: Site, keys: dict[SignerRole, str]) -> Iterator[Finding]:
+def _keys(site: Site, keys: dict[SignerRole, Sequence[str]]) -> Iterator[Finding]:
     keys |= site.keys()
-    if len(set(keys.values())) < len(keys):
-        shared = next(iter(keys.values()))
+    counts = Counter(address for own in keys.values() for address in own)
+    for shared in (address for address, count in counts.items() if count > 1):
         hint = "make a second key: who publishes could otherwise liquidate what a publication made liquidatable"
-        yield _bad("keys", f"publisher and liquidator are one key, {shared}", hint)
+        yield _bad("keys", f"{shared} is configured more than once", hint)
     for role in SignerRole:
         if role not in keys:
             said = "not configured: the keeper watches and cannot send"
@@ -212,8 +219,10 @@ def _keys(site: Site, keys: dict[SignerRole, str]) -> Iterator[Finding]:
             )
 
 
-def _key(role: SignerRole, address: str, cap_wei: int, contracts: Contracts, head: BlockRef) -> Iterator[Finding]:
-    what, publishes = f"{role} key", contracts.may_publish(address, head)
+def _key(
+    role: SignerRole, address: str, contracts: Contracts, head: BlockRef, *, nth: str, cap_wei: int
+) -> Iterator[Finding]:
+    what, publishes = f"{role} key{nth}", contracts.may_publish(address, head)
     if role is SignerRole.PUBLISHER and not publishes:
         hint = f"have the protocol's owner call RiskParameters.grantRole(PUBLISHER_ROLE, {address})"
         yield _bad(what, f"{address} may not publish", hint)
@@ -224,27 +233,28 @@ def _key(role: SignerRole, address: str, cap_wei: int, contracts: Contracts, hea
         yield _good(what, f"{address}{', may publish' if publishes else ''}")
     balance = contracts.balance(address, head)
     if balance == 0:
-        yield _bad(f"{role} balance", "0 ETH: it cannot pay for a transaction", f"send ether to {address}")
+        yield _bad(f"{role} balance{nth}", "0 ETH: it cannot pay for a transaction", f"send ether to {address}")
     elif balance < cap_wei:
         said = f"{balance / WAD:.4f} ETH, below the {cap_wei / WAD:g} ETH it may spend a day"
         hint = f"send ether to {address}, or lower fees.max_spend_eth_per_day"
-        yield Finding(what=f"{role} balance", verdict=Verdict.WARNING, said=said, hint=hint)
+        yield Finding(what=f"{role} balance{nth}", verdict=Verdict.WARNING, said=said, hint=hint)
     else:
-        yield _good(f"{role} balance", f"{balance / WAD:,.4f} ETH")
+        yield _good(f"{role} balance{nth}", f"{balance / WAD:,.4f} ETH")
 
 
 def _own_account(
-    account: int | None, keys: Mapping[SignerRole, str], contracts: Contracts, head: BlockRef
+    account: int | None, keys: Mapping[SignerRole, Sequence[str]], contracts: Contracts, head: BlockRef
 ) -> Iterator[Finding]:
     what = "liquidator account"
     if account is None:
         hint = "set liquidator_account in the deployment file; without it the keeper neither flags nor bids"
         yield Finding(what=what, verdict=Verdict.WARNING, said="none is named", hint=hint)
         return
-    owner, key = contracts.owner(account), keys.get(SignerRole.LIQUIDATOR)
-    if key is not None and owner.lower() != key.lower():
+    owner, own = contracts.owner(account), keys.get(SignerRole.LIQUIDATOR, ())
+    if own and owner.lower() not in [key.lower() for key in own]:
         hint = "correct liquidator_account in the deployment file, or configure its owner's key"
-        yield _bad(what, f"{owner} owns it, the liquidator key is {key}", hint)
+        keys_are = "the liquidator key is" if len(own) == 1 else "the liquidator keys are"
+        yield _bad(what, f"{owner} owns it, {keys_are} {', '.join(own)}", hint)
         return
     equity = contracts.equity(account, head)
     if equity <= 0:

@@ -10,7 +10,7 @@ from keeper.chain.rpc import Rpc
 from keeper.chain.signers.rehearsal import rehearse
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import SignerRole
-from keeper.errors import BadInput
+from keeper.errors import BadInput, KeeperError
 from keeper.protocols.clearinghouse.encoder import GAS_EXPECTED
 from keeper.settings import Settings
 from keeper.wiring import deployment_of, endpoints
@@ -46,10 +46,11 @@ def keys_on_trial(
 
 
 class ConfiguredKeysOnChain:
-    """`keeper.ops.keys.KeysOnChain`: one head for all questions, asked for when the first of them comes."""
+    """`keeper.ops.keys.KeysOnChain`: one head for all questions, asked for once, when the first of them comes."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._silent: KeeperError | None = None
 
     @cached_property
     def _rpc(self) -> Rpc:
@@ -57,7 +58,13 @@ class ConfiguredKeysOnChain:
 
     @cached_property
     def _head(self) -> BlockRef:
-        return self._rpc.block()
+        if self._silent is not None:  # not again for each key: a silent node costs its time-out each time
+            raise self._silent
+        try:
+            return self._rpc.block()
+        except KeeperError as error:
+            self._silent = error
+            raise
 
     @cached_property
     def _contracts(self) -> ConfiguredContracts:

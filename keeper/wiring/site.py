@@ -40,9 +40,10 @@ class ConfiguredSite:
         self.liquidator_account = deployment.liquidator_account
         return ConfiguredContracts(Rpc(endpoints(self._settings), chain_id=self.chain_id), deployment)
 
-    def keys(self) -> Mapping[SignerRole, str]:
+    def keys(self) -> Mapping[SignerRole, Sequence[str]]:
         """See `Site.keys`."""
-        return {role: own[0].address for role, own in signers(self._settings, self._environ).items()}
+        found = signers(self._settings, self._environ)
+        return {role: [key.address for key in own] for role, own in found.items()}
 
     def quotes(self) -> Sequence[Quoting]:
         """See `Site.quotes`."""

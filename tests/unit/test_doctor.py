@@ -64,8 +64,8 @@ class FakeContracts:
 class FakeSite:
     fake_nodes: tuple[FakeNode, ...] = (FakeNode(),)
     fake_contracts: FakeContracts | KeeperError = field(default_factory=FakeContracts)
-    addresses: Mapping[SignerRole, str] | KeeperError = field(
-        default_factory=lambda: {SignerRole.PUBLISHER: PUBLISHER, SignerRole.LIQUIDATOR: LIQUIDATOR}
+    addresses: Mapping[SignerRole, tuple[str, ...]] | KeeperError = field(
+        default_factory=lambda: {SignerRole.PUBLISHER: (PUBLISHER,), SignerRole.LIQUIDATOR: (LIQUIDATOR,)}
     )
     store_problem: KeeperError | None = None
     liquidator_account: int | None = 5
@@ -119,8 +119,19 @@ def test_check__fresh_quotes__good_with_their_age():
     assert "400 options, 5 s old" in one.said
 
 
+def test_check__pool_of_keys__each_judged():
+    """A further key is looked at like the first; bids may come from any of them that owns the account."""
+    pool = {SignerRole.PUBLISHER: (PUBLISHER,), SignerRole.LIQUIDATOR: (STRANGER, LIQUIDATOR)}
+    findings = {
+        one.what: one for one in found(FakeSite(fake_contracts=FakeContracts(balances={LIQUIDATOR: 0}), addresses=pool))
+    }
+    assert findings["liquidator key 2"].verdict is Verdict.GOOD
+    assert findings["liquidator balance 2"].verdict is Verdict.BAD
+    assert findings["liquidator account"].verdict is Verdict.GOOD
+
+
 C = FakeContracts
-KEYS = {SignerRole.PUBLISHER: PUBLISHER, SignerRole.LIQUIDATOR: LIQUIDATOR}
+KEYS = {SignerRole.PUBLISHER: (PUBLISHER,), SignerRole.LIQUIDATOR: (LIQUIDATOR,)}
 
 WRONG = {
     "silent node": (FakeSite((FakeNode(problem=Retry("refused")),)), "node node.example", "chain.rpc_urls"),
@@ -138,7 +149,7 @@ WRONG = {
         "deployment_file",
     ),
     "unreadable key": (FakeSite(addresses=BadInput("no key", hint="chmod 600")), "keys", "chmod 600"),
-    "one key for both": (FakeSite(addresses=dict.fromkeys(SignerRole, PUBLISHER)), "keys", "second key"),
+    "one key for both": (FakeSite(addresses=dict.fromkeys(SignerRole, (PUBLISHER,))), "keys", "second key"),
     "unfunded key": (FakeSite(fake_contracts=C(balances={PUBLISHER: 0})), "publisher balance", "send ether to 0x1"),
     "may not publish": (FakeSite(fake_contracts=C(publishers=())), "publisher key", "PUBLISHER_ROLE"),
     "liquidator publishes": (

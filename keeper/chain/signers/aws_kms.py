@@ -127,7 +127,8 @@ class AwsKmsKey:
         except exceptions.ParamValidationError:
             raise KeyUnusable(f"{self.name}: AWS takes no such key", hint="check keys.….aws_kms.key") from None
         except (exceptions.BotoCoreError, KeyError, ValueError, OSError) as error:
-            raise NotSigned(f"{self.name} gave no answer that can be read: {type(error).__name__}") from None
+            hint = "check region and endpoint_url, and that this machine may reach AWS"
+            raise NotSigned(f"{self.name} gave no answer that can be read: {type(error).__name__}", hint=hint) from None
         # From a body that ends early botocore reads an empty answer.
         missing = [name for name in fields if not found.get(name)]
         if missing:
