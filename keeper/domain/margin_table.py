@@ -212,13 +212,17 @@ class MarginTable(Sequence[AccountMargin | Unpriced]):
         """The ids as Python ints, ascending."""
         return id_numbers(self.ids)
 
+    def row(self, account: int) -> int | None:
+        """Where an account stands; None if it does not."""
+        return find_one(self.ids, account)
+
     def accounts_at(self, rows: Ints) -> list[int]:
         """The ids of some rows, in the order asked for."""
         return id_numbers(self.ids[rows])
 
     def get(self, account: int) -> AccountMargin | Unpriced | None:
         """One account by its id."""
-        row = find_one(self.ids, account)
+        row = self.row(account)
         return None if row is None else self[row]
 
     def priced(self, account: int) -> AccountMargin | None:

@@ -13,7 +13,7 @@ from keeper.errors import LawBroken
 from keeper.risk import margin
 from keeper.risk.exact.riskfile import PPM
 from keeper.risk.explain_grid import Line, UnderlyingExplanation, completing, explain_grid
-from keeper.risk.report import Holding, holdings
+from keeper.risk.one_by_one import Holding, holdings
 
 
 @dataclass(frozen=True, kw_only=True)

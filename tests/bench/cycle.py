@@ -12,7 +12,7 @@ from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.snapshot import AccountState, Kind, Observation, Snapshot, Usable
 from keeper.risk.exact.grid import assess
 from keeper.risk.model import file_of
-from keeper.risk.report import holdings
+from keeper.risk.one_by_one import holdings
 from keeper.testing.builders import (
     EXPIRY,
     NOW,

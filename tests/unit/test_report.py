@@ -11,7 +11,8 @@ from keeper.domain.snapshot import CollateralState, Kind, Position, Snapshot, Un
 from keeper.risk import margin
 from keeper.risk.exact.grid import Leg, assess
 from keeper.risk.model import file_of, model
-from keeper.risk.report import holdings, shock, worst
+from keeper.risk.one_by_one import holdings
+from keeper.risk.report import shock, worst
 from keeper.testing.builders import (
     EXPIRY,
     NOW,

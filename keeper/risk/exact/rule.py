@@ -128,10 +128,10 @@ class Rule:
         terms = np.zeros((1 + max(len(flat), len(self.terms)), 3), dtype=np.int64)
         terms[1 : len(self.terms) + 1, 0] = np.cumsum([len(of_row) for of_row in self.terms])
         terms[: len(flat), 1:] = [(term.near, term.far) for term in flat]
-        slopes = _packed([slope for of_row in self.slopes for slope in of_row])
+        slopes = packed([slope for of_row in self.slopes for slope in of_row])
         is_light = np.array([weight.num != weight.den for weight in self.weights])
-        short, reference = _packed([self.short]), _packed([self.reference])
-        moves, light = _packed(self.moves), _packed(self.weights)
+        short, reference = packed([self.short]), packed([self.reference])
+        moves, light = packed(self.moves), packed(self.weights)
         nums = [move.num for move in self.moves]
         moved = np.array([num != before for num, before in zip(nums, [0, *nums], strict=False)])
         return np.uint64(self.bits - 64), short, terms, slopes, reference, moves, moved, light, is_light
@@ -139,10 +139,11 @@ class Rule:
     def table(self, strike: Any) -> tuple[Any, ...]:
         """The `table` of `compiled.grid.assess`, for options with these numbers of strikes."""
         rows = np.array(self.rows, dtype=np.int64).reshape(-1, len(self.terms))
-        return rows.view(np.uint64), _packed([Fraction(mark, WAD) for mark in self.marks]), strike
+        return rows.view(np.uint64), packed([Fraction(mark, WAD) for mark in self.marks]), strike
 
 
-def _packed(fractions: Sequence[Fraction]) -> Any:
+def packed(fractions: Sequence[Fraction]) -> Any:
+    """Fractions as `compiled.grid.scale` takes them."""
     from keeper.risk.compiled.grid import fraction  # noqa: PLC0415 - numba takes half a second to import
 
     return np.array([fraction(f.num, f.den) for f in fractions], dtype=np.uint64).reshape(-1, 8)
