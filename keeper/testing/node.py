@@ -22,6 +22,7 @@ from eth_utils import keccak
 
 from keeper.testing import wire
 from keeper.testing.evm import CHAIN_ID, BadTransaction, Call, Evm, ExecutionError, UnknownBlock
+from keeper.testing.machine import Machine
 from keeper.testing.mempool import Mempool, PoolRefusal
 from keeper.testing.wire import JsonRpcError, number, octets, quantity
 
@@ -53,9 +54,9 @@ class EmbeddedNode:
         block_interval_s: int = 12,
         automine: bool = True,
         chain_id: int = CHAIN_ID,
-        evm: Evm | None = None,
+        evm: Machine | None = None,
     ) -> None:
-        self.evm = evm or Evm.fresh(accounts=accounts, chain_id=chain_id)
+        self.evm: Machine = evm or Evm.fresh(accounts=accounts, chain_id=chain_id)
         self.pool = Mempool()
         self.automine = automine
         self.block_interval_s = block_interval_s

@@ -1,0 +1,97 @@
+"""A chain with a toy house on it, and what a test does to both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from keeper.abis import load
+from keeper.chain.endpoint import Endpoint
+from keeper.chain.rpc import Rpc
+from keeper.chain.signers import Signer, from_key
+from keeper.domain.tx import SignerRole
+from keeper.testing.answers import Node
+from keeper.testing.embedded import EmbeddedChain
+from keeper.testing.node import EmbeddedNode
+from keeper.testing.provider import EmbeddedProvider
+from keeper.testing.toy.house import ToyState, house_abi
+from keeper.testing.toy.ledger import HOUSE, Ledger
+from keeper.testing.wire import hexed
+
+#: Gas of a change to the house.
+GAS = 200_000
+
+
+class ToyWorld:
+    """One chain, made once; `reset` brings back its first day, for the next scenario.
+
+    Args:
+        chain: where the house is.
+        house: its address.
+        deployed_at: height of its block.
+    """
+
+    def __init__(self, chain: EmbeddedChain, house: str, deployed_at: int) -> None:
+        self.chain, self.house, self.deployed_at = chain, house, deployed_at
+        self.node = chain.node
+        self._signers = [from_key(chain.key(index)) for index in range(len(chain.accounts))]
+        chain.mine(2)
+        self._start = chain.snapshot()
+
+    @classmethod
+    def real(cls, *, accounts: int = 6) -> ToyWorld:
+        """The contract's bytecode on py-evm."""
+        chain = EmbeddedChain(accounts=accounts)
+        return cls(chain, str(chain.deploy(load("ToyHouse"), 1000).address), chain.block().number)
+
+    @classmethod
+    def fast(cls, *, accounts: int = 6) -> ToyWorld:
+        """The contract in Python on a ledger."""
+        chain = EmbeddedChain(node=EmbeddedNode(evm=Ledger(accounts=accounts)))
+        call = house_abi().call("setPrice", 1000)
+        chain.receipt(chain.send(sender=chain.accounts[0], to=HOUSE, data=call, gas=GAS))
+        return cls(chain, HOUSE, chain.block().number)
+
+    def reset(self) -> None:
+        """Back to the first day; blocks wait to be mined."""
+        self.chain.revert(self._start)
+        self.chain.set_automine(on=False)
+
+    # What happens in the world
+
+    def do(self, function: str, *args: Any, sender: int = 0) -> str:
+        """Send a change of the house, to be mined later.  Returns: its hash."""
+        data = house_abi().call(function, *args)
+        return self.chain.send(sender=self.chain.accounts[sender], to=self.house, data=data, gas=GAS)
+
+    def state(self, accounts: Sequence[int]) -> ToyState:
+        """The house as its views tell it at the head, for the accounts asked about; `done` is left empty."""
+        state = ToyState(price=self._ask("price")[0])
+        for account in accounts:
+            state = state.with_account(account, *self._ask("accounts", account))
+        return state
+
+    def done(self, ref: int) -> int:
+        """How often the action with this reference happened on the canonical chain."""
+        return int(self._ask("done", ref)[0])
+
+    def _ask(self, function: str, *args: Any) -> tuple[Any, ...]:
+        call = {"to": self.house, "data": hexed(house_abi().call(function, *args))}
+        answer = bytes.fromhex(self.chain.request("eth_call", call, "latest").removeprefix("0x"))
+        return tuple(house_abi().result(function, answer).values())
+
+    # What a keeper needs
+
+    def rpc(self, *nodes: Node, **options: Any) -> Rpc:
+        """An RPC over these nodes, each an endpoint in this process; over the true one if there are none."""
+        endpoints = [
+            Endpoint(f"node-{place}", EmbeddedProvider(node)) for place, node in enumerate(nodes or (self.node,))
+        ]
+        return Rpc(endpoints, chain_id=self.chain.chain_id, **options)
+
+    def signers(self, *, liquidators: int = 2) -> dict[SignerRole, tuple[Signer, ...]]:
+        """Account 1 publishes, accounts 2, 3, … liquidate."""
+        return {
+            SignerRole.PUBLISHER: (self._signers[1],),
+            SignerRole.LIQUIDATOR: tuple(self._signers[2 : 2 + liquidators]),
+        }
