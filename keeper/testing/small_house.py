@@ -53,6 +53,10 @@ class ProxyHand(Hand):
         self._behind[proxy] = made
         return proxy
 
+    def hand_made(self, contract: str, *args: Any) -> str:
+        """Deploy a contract as it is, behind no proxy.  Returns: its address."""
+        return super().create(contract, *args)
+
     def code_hash(self, address: str) -> str:
         """See `Hand.code_hash`: the implementation's."""
         return super().code_hash(self._behind.get(address, address))

@@ -70,7 +70,7 @@ class Markets:
             yield View("PriceOracle", function)
 
     def feeds(self, block: BlockRef) -> dict[str, str]:
-        """Address of every price feed that counts, by what we call it."""
+        """Address of every price feed that counts, by what we call it first."""
         found: dict[str, str] = {}
         priced = [(self._symbol(m), m) for m in self._markets()] + [(self._coin(c), c) for c in self._coins()]
         for symbol, setting in priced:
@@ -82,7 +82,8 @@ class Markets:
                 continue  # the price says so too, with the reason
         with suppress(Refused):  # likewise
             found["sequencer feed"] = self._views.one(block, "PriceOracle", "sequencerFeed")
-        return {name: to_checksum_address(address) for name, address in found.items() if int(address, 16)}
+        first = {address: name for name, address in reversed(found.items()) if int(address, 16)}
+        return {name: to_checksum_address(address) for address, name in reversed(first.items())}
 
     def tokens(self) -> dict[str, str]:
         """Address of every collateral token, by what we call it."""
