@@ -160,26 +160,14 @@ class Launcher:
         ]
         asked += [("eth_getTransactionCount", [key.address, "latest"]) for key in keys]
         asked += [("eth_getBalance", [key.address, "latest"]) for key in keys]
-        answers = self._rpc.batch(asked)
-        head, fees, simulated, *rest = answers
+        simulated: Any
+        head, fees, simulated, *rest = self._rpc.batch(asked)
+        for answer in (head, fees, simulated, *rest):
+            if isinstance(answer, KeeperError) and answer is not simulated:
+                raise answer
         if isinstance(simulated, KeeperError) and not isinstance(simulated, Reverted):
             raise simulated
-        for answer in (head, fees, *rest):
-            if isinstance(answer, KeeperError):
-                raise answer
-        try:
-            numbers = [int(answer, 16) for answer in rest]
-            addresses = [key.address for key in keys]
-            tips = [int(tips[0], 16) for tips in fees.get("reward") or () if tips]
-            return Instant(
-                head=block_ref(head),
-                simulated=simulated,
-                fees=FeeHistory(int(fees["baseFeePerGas"][-1], 16), tuple(tips)),
-                nonces=dict(zip(addresses, numbers[: len(keys)], strict=True)),
-                balances=dict(zip(addresses, numbers[len(keys) :], strict=True)),
-            )
-        except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
-            raise Unreachable(f"unreadable answer before sending ({error!r})") from error
+        return _instant_of(head, fees, simulated, rest, [key.address for key in keys])
 
     def _simulated(self, intent: TxIntent, key: Signer, keys: Sequence[Signer], now: Instant) -> object:
         if key is keys[0]:
@@ -219,3 +207,19 @@ def dearest_held(abandoned: Iterable[TxRecord], sender: str, nonce: int, head: B
 
 def _call(intent: TxIntent, sender: str) -> dict[str, str]:
     return {"to": intent.to, "data": "0x" + intent.data.hex(), "from": sender, "gas": hex(intent.gas_limit)}
+
+
+def _instant_of(head: Any, fees: Any, simulated: object, numbers: Sequence[Any], addresses: Sequence[str]) -> Instant:
+    """Raises: `Unreachable` if something has the wrong shape."""
+    try:
+        found = [int(number, 16) for number in numbers]
+        tips = [int(tips[0], 16) for tips in fees.get("reward") or () if tips]
+        return Instant(
+            head=block_ref(head),
+            simulated=simulated,
+            fees=FeeHistory(int(fees["baseFeePerGas"][-1], 16), tuple(tips)),
+            nonces=dict(zip(addresses, found[: len(addresses)], strict=True)),
+            balances=dict(zip(addresses, found[len(addresses) :], strict=True)),
+        )
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+        raise Unreachable(f"unreadable answer before sending ({error!r})") from error

@@ -88,7 +88,7 @@ class SignerPool:
             raise BadInput(f"no key for the role {intent.role}", hint=f"configure a signer for {intent.role}")
         if intent.sender is None:
             return keys
-        fitting = tuple(key for key in keys if key.address == intent.sender)
+        fitting = tuple(key for key in keys if key.address.lower() == intent.sender.lower())
         if not fitting:
             raise Refused(
                 f"{intent.kind} {intent.subject} may only be sent by {intent.sender}, whose key is not configured",

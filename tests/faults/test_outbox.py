@@ -1,4 +1,4 @@
-"""What jams other senders, one by one: stuck keys, vanished and foreign transactions, gaps, caps, ill-mannered nodes."""
+"""What jams other senders, one by one: stuck keys, vanished and foreign transactions, gaps, caps, rude nodes."""
 
 from contextlib import suppress
 from dataclasses import replace

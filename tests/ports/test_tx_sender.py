@@ -2,9 +2,9 @@
 
 import pytest
 
+from keeper.chain.dry import DrySender
 from keeper.chain.errors import FeeAboveCap, Unreachable
 from keeper.chain.fees import FeePolicy
-from keeper.chain.dry import DrySender
 from keeper.chain.outbox import OutboxPolicy
 from keeper.chain.records import FeeHistory
 from keeper.chain.signers import from_key
