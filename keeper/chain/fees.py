@@ -45,9 +45,9 @@ class FeePolicy:
     base_fee_multiple: int = 2
     """Headroom: six full blocks in a row double the base fee."""
 
-    def ceiling_wei(self, *, gas_limit: int, worth_wei: int | None) -> int:
-        """The most per gas for an action: never above the cap, nor above what it is worth if all its gas is used."""
-        return self.max_fee_wei if worth_wei is None else min(self.max_fee_wei, max(0, worth_wei) // gas_limit)
+    def ceiling_wei(self, *, gas: int, worth_wei: int | None) -> int:
+        """The most per gas for an action: never above the cap, nor above its worth over the gas it is likely to use."""
+        return self.max_fee_wei if worth_wei is None else min(self.max_fee_wei, max(0, worth_wei) // gas)
 
     def offer(self, history: FeeHistory, *, ceiling_wei: int | None = None, held: FeeOffer | None = None) -> FeeOffer:
         """The fees for a first attempt.

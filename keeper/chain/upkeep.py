@@ -148,7 +148,7 @@ class Upkeep:
         """One more attempt at the same nonce; a second one at once if the node says what it wants."""
         cancels = cancels or record.cancelled
         gas = CANCEL_GAS if cancels else record.intent.gas_to_pay
-        ceiling = self._fees.ceiling_wei(gas_limit=gas, worth_wei=record.intent.worth_wei)
+        ceiling = self._fees.ceiling_wei(gas=gas, worth_wei=record.intent.worth_wei)
         signer = self._pool.signer(record.sender or "")
         sent: TxRecord | None = None
         for _ in range(2):

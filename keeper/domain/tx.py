@@ -89,7 +89,7 @@ class TxIntent:
     gas_expected: int | None = None
     """Gas it is likely to use, which what it is worth is divided by; None: all of its limit."""
     sender: str | None = None
-    """The one address that may send it, in any case (a bid: the bidder account's owner); None if any key of the role may."""
+    """The one address that may send it, (a bid: the bidder's owner); None if any key of its role may."""
 
     @property
     def gas_to_pay(self) -> int:
