@@ -136,7 +136,7 @@ class Launcher:
 
     def _with(self, record: TxRecord, key: Signer, lane: Lane, now: Instant, at: BlockRef) -> TxRecord:
         intent, nonce = record.intent, lane.free
-        ceiling = self._fees.ceiling_wei(gas_limit=intent.gas_to_pay, worth_wei=intent.worth_wei)
+        ceiling = self._fees.ceiling_wei(gas=intent.gas_to_pay, worth_wei=intent.worth_wei)
         held = dearest_held(self._store.abandoned_txs(), key.address, nonce, at)
         offer = self._fees.offer(now.fees, ceiling_wei=ceiling, held=held)
         needed, has = intent.gas_limit * offer.max_fee_wei, now.balances[key.address]
