@@ -79,7 +79,7 @@ class Evm:
         self._warm: OrderedDict[bytes, Any] = OrderedDict()
         self._receipts: OrderedDict[bytes, tuple[Any, ...]] = OrderedDict()
         self._pending: tuple[bytes, list[bytes], Any, Any] = (b"", [], None, None)
-        self._salt = 0
+        self.salt = 0
         #: Canonical headers from the chain's first block (of a fork: where it begins) to the head; py-evm would decode
         #: them from its database at every look.
         self._headers: list[Any] = [self._chain.get_canonical_head()]
@@ -132,7 +132,7 @@ class Evm:
             self._template = (parent.hash, self._chain.create_header_from_parent(parent))
         template = self._template[1]
         fee = template.base_fee_per_gas if base_fee_wei is None else base_fee_wei
-        mix = keccak(parent.hash + (self._salt if salt is None else salt).to_bytes(8, "big"))
+        mix = keccak(parent.hash + (self.salt if salt is None else salt).to_bytes(8, "big"))
         return template.copy(timestamp=timestamp, mix_hash=mix, base_fee_per_gas=fee)
 
     def transactions(self, header: Any) -> tuple[Any, ...]:
@@ -288,7 +288,7 @@ class Evm:
 
     def fork_salt(self) -> None:
         """Make the blocks mined from now on differ from those mined before on the same parent."""
-        self._salt += 1
+        self.salt += 1
 
     def _set_canonical(self, header: Any) -> None:
         chaindb = self._chain.chaindb

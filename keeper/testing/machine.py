@@ -19,6 +19,8 @@ class Machine(Protocol):
     keys: tuple[bytes, ...]
     first: int
     """Height of the first block."""
+    salt: int
+    """What the hashes of blocks mined from now on depend on, beside their content."""
 
     @property
     def head(self) -> Any:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from eth_account import Account
@@ -67,7 +68,7 @@ class EmbeddedNode:
         #: How old a state this node still has; None: all.  Nodes that are no archives have the last 128.
         self.state_depth: int | None = None
         self.accounts = tuple(Account.from_key(key) for key in self.evm.keys)
-        self._snapshots: list[tuple[bytes, bool]] = []
+        self._snapshots: list[tuple[bytes, bool, int]] = []
         self._lock = threading.RLock()
         self._listeners: list[Callable[[dict[str, Any]], None]] = []
         self._methods: dict[str, Callable[..., Any]] = {
@@ -351,7 +352,7 @@ class EmbeddedNode:
             "data": octets(request.get("data") or request.get("input") or "0x"),
             **({"to": request["to"]} if request.get("to") else {}),
         }
-        return self.rpc_eth_sendRawTransaction(wire.hexed(account.sign_transaction(unsigned).raw_transaction))
+        return self.rpc_eth_sendRawTransaction(_signed(bytes(account.key), tuple(unsigned.items())))
 
     # Test controls
 
@@ -373,15 +374,15 @@ class EmbeddedNode:
         self.block_interval_s = number(seconds)
 
     def rpc_evm_snapshot(self) -> str:
-        self._snapshots.append((self.evm.head.hash, self.automine))
+        self._snapshots.append((self.evm.head.hash, self.automine, self.evm.salt))
         return quantity(len(self._snapshots) - 1)
 
     def rpc_evm_revert(self, snapshot: Any) -> bool:
-        """Go back to a snapshot.  It stays usable: one snapshot can be lived from several times."""
+        """Go back to a snapshot.  It stays usable: a life from it can be lived again, to the same hashes."""
         index = number(snapshot)
         if index >= len(self._snapshots):
             return False
-        block_hash, self.automine = self._snapshots[index]
+        block_hash, self.automine, self.evm.salt = self._snapshots[index]
         self.evm.rewind(block_hash)
         self.pool.clear()
         self.next_timestamp = self.next_base_fee_wei = None
@@ -403,6 +404,12 @@ class EmbeddedNode:
 
     def rpc_web3_sha3(self, data: str) -> str:
         return wire.hexed(keccak(octets(data)))
+
+
+@lru_cache(maxsize=1024)
+def _signed(key: bytes, unsigned: tuple[tuple[str, Any], ...]) -> str:
+    """Raw bytes; the same world set up again asks for the same signatures again."""
+    return wire.hexed(Account.sign_transaction(dict(unsigned), key).raw_transaction)
 
 
 def number_or(value: Any, named: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from eth_bloom.bloom import BloomFilter
@@ -49,6 +50,7 @@ def word(value: int) -> str:
     return hexed(int(value).to_bytes(32, "big"))
 
 
+@lru_cache(maxsize=4096)
 def address(value: bytes) -> str | None:
     """A checksummed address; None for the empty one of a creation."""
     return str(to_checksum_address(value)) if value else None
@@ -74,10 +76,15 @@ def block(header: Any, transactions: Sequence[Any], *, full: bool) -> dict[str, 
         "transactionsRoot": hexed(header.transaction_root),
         "mixHash": hexed(header.mix_hash),
         "miner": address(header.coinbase),
+        "withdrawalsRoot": hexed(header.withdrawals_root),
+        "blobGasUsed": quantity(header.blob_gas_used),
+        "excessBlobGas": quantity(header.excess_blob_gas),
+        "parentBeaconBlockRoot": hexed(header.parent_beacon_block_root),
+        **({"requestsHash": hexed(header.requests_hash)} if hasattr(header, "requests_hash") else {}),
         "difficulty": "0x0",
         "totalDifficulty": "0x0",
-        "extraData": "0x",
-        "nonce": "0x" + "00" * 8,
+        "extraData": hexed(header.extra_data),
+        "nonce": hexed(header.nonce),
         "sha3Uncles": hexed(header.uncles_hash),
         "uncles": [],
         "size": "0x0",

@@ -164,7 +164,7 @@ class Ledger:
         block = _Block(genesis, (), (), State(funded, {}, House()))
         self._blocks: dict[bytes, _Block] = {genesis.hash: block}
         self._canonical = [block]
-        self._salt = 0
+        self.salt = 0
 
     # Blocks
 
@@ -196,7 +196,7 @@ class Ledger:
             parent_hash=parent.hash,
             timestamp=timestamp,
             base_fee_per_gas=next_base_fee(parent) if base_fee_wei is None else base_fee_wei,
-            mix_hash=keccak(parent.hash + (self._salt if salt is None else salt).to_bytes(8, "big")),
+            mix_hash=keccak(parent.hash + (self.salt if salt is None else salt).to_bytes(8, "big")),
         )
 
     def transactions(self, header: Header) -> tuple[Transaction, ...]:
@@ -293,7 +293,7 @@ class Ledger:
 
     def fork_salt(self) -> None:
         """Make the blocks mined from now on differ from those mined before on the same parent."""
-        self._salt += 1
+        self.salt += 1
 
     def prune(self) -> None:
         """Forget the blocks that are not canonical: what earlier scenarios left."""
