@@ -71,6 +71,8 @@ class BlockReads:
         self._rpc = rpc
         self._multicall = multicall
         self._look_for_one = multicall is None
+        #: What the EVM was seen to show of its block as the chain has it.
+        self._shown: set[str] = set()
 
     def call_at(self, block: BlockRef, to: str, data: bytes) -> bytes:
         """One view.  Raises: as `read_at`, and `Reverted`."""
@@ -135,9 +137,10 @@ class BlockReads:
             self._multicall = None
             return dict(zip(calls, self.read_at(block, calls), strict=True))
         number, time, parent = about
-        # The parent is compared only where the number is the block's own: some rollups show that of the layer below.
-        elsewhere = number == block.number and block.number and parent != int(block.parent_hash, 16)
-        if time != block.timestamp or elsewhere:
+        # Some rollups show numbers of the layer below, or other words in place of hashes: what was right once must be.
+        right = {"number": number == block.number, "parent": parent == int(block.parent_hash, 16) or not block.number}
+        self._shown |= {what for what, holds in right.items() if holds}
+        if time != block.timestamp or not all(right[what] for what in self._shown):
             raise StaleBlock(
                 f"asked for block {block.number}, the node answered from block {number} of time {time}",
                 block=block.number,
