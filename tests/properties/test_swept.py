@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from importlib import import_module
 
 import hypothesis
 import numpy as np
@@ -182,3 +183,18 @@ def test_swept__empty_roster__empty_table():
     found = swept.sweep(Roster.of(()), snapshot, model(snapshot, RiskKnobs()), Under.LIVE)
     assert found is not None
     assert len(found.margins(buffer_ppm=0)) == 0
+
+
+@hypothesis.given(*(st.integers(1 - 2**95, 2**95 - 1) for _ in range(2)), st.integers(1, 2**95 - 1), st.integers(0, 95))
+def test_scale_down__any_numbers__rounds_down_exactly(x, y, d, shift):
+    """A quotient of which the account chooses the divisor is exact to the last bit, or said not to fit."""
+    scale_down = import_module("keeper.risk.compiled.wide").scale_down  # needs numba
+    x, d = x >> shift, (d >> shift) + 1
+    pairs = [tuple(np.uint64(word) for word in divmod(number % 2**128, 2**64)) for number in (x, y, d)]
+    high, low, fits = scale_down(*pairs)
+    exact = x * y // d
+    if fits:
+        assert (int(high) << 64 | int(low)) == exact % 2**128
+        assert abs(exact) <= 2**95
+    else:
+        assert abs(exact) >= 2**94

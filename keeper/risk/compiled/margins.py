@@ -13,7 +13,7 @@ import numpy as np
 
 from keeper.domain.margin import Band
 from keeper.domain.margin_table import CODES
-from keeper.risk.compiled import kernel, parallel_kernel, prange
+from keeper.risk.compiled import inlined_kernel, kernel, parallel_kernel, prange
 from keeper.risk.compiled.grid import add, less, mask, scale, subtract, times
 from keeper.risk.compiled.wide import exceeds, is_wide, scale_down
 
@@ -57,14 +57,21 @@ def look(positions: Any, collateral: Any, table: Any, markets: Any, out: Any) ->
     """
     accounts = len(out[1])
     for parcel in prange((accounts + PARCEL - 1) // PARCEL):
-        for a in range(parcel * PARCEL, min(accounts, (parcel + 1) * PARCEL)):
-            _find_runs(a, positions, table, out)
-            _judge(a, (positions, table, markets, out))
-            if out[1][a] < 0 and not out[3][a]:
-                _judge_collateral(a, collateral, markets, out)
+        span = parcel * PARCEL, min(accounts, (parcel + 1) * PARCEL)
+        _look_at_some(span, (positions, collateral, table, markets, out))
 
 
 @kernel
+def _look_at_some(span: Any, world: Any) -> None:
+    positions, collateral, table, markets, out = world
+    for a in range(span[0], span[1]):
+        _find_runs(a, positions, table, out)
+        _judge(a, (positions, table, markets, out))
+        if out[1][a] < 0 and not out[3][a]:
+            _judge_collateral(a, collateral, markets, out)
+
+
+@inlined_kernel
 def _find_runs(a: Any, positions: Any, table: Any, out: Any) -> None:
     start, instrument, _ = positions
     bounds, _, _, strange = table
@@ -77,7 +84,7 @@ def _find_runs(a: Any, positions: Any, table: Any, out: Any) -> None:
     alone[a] = _any(strange, instrument, start[a], end)
 
 
-@kernel
+@inlined_kernel
 def _any(flags: Any, instrument: Any, first: Any, last: Any) -> Any:
     """Whether an instrument of a run is flagged."""
     found = False
@@ -86,7 +93,7 @@ def _any(flags: Any, instrument: Any, first: Any, last: Any) -> Any:
     return found
 
 
-@kernel
+@inlined_kernel
 def _all(flags: Any, instrument: Any, first: Any, last: Any) -> Any:
     """Whether all instruments of a run are flagged."""
     found = True
@@ -95,7 +102,7 @@ def _all(flags: Any, instrument: Any, first: Any, last: Any) -> Any:
     return found
 
 
-@kernel
+@inlined_kernel
 def _judge(a: Any, world: Any) -> None:
     """Why an account cannot be priced: the first reason in the order of its underlyings."""
     (_, instrument, size), (_, settled, lacking, _), (blind, fileless, _), (runs, code, parts, _) = world
@@ -118,7 +125,7 @@ def _judge(a: Any, world: Any) -> None:
             code[a] = 3 * u + 2
 
 
-@kernel
+@inlined_kernel
 def _judge_collateral(a: Any, collateral: Any, markets: Any, out: Any) -> None:
     start, index = collateral
     blind, _, unusable = markets
@@ -145,14 +152,21 @@ def put_together(roster: Any, found: Any, required: Any, rules: Any, out: Any) -
     """
     accounts = len(out[0])
     for parcel in prange((accounts + PARCEL - 1) // PARCEL):
-        for a in range(parcel * PARCEL, min(accounts, (parcel + 1) * PARCEL)):
-            if found[1][a] >= 0 or found[2][a]:
-                out[0][a] = _UNKNOWN
-            elif not _account(a, (roster, found, required, rules, out)):
-                found[2][a] = True
+        span = parcel * PARCEL, min(accounts, (parcel + 1) * PARCEL)
+        _put_some_together(span, (roster, found, required, rules, out))
 
 
 @kernel
+def _put_some_together(span: Any, world: Any) -> None:
+    _, (_, code, alone, _), _, _, out = world
+    for a in range(span[0], span[1]):
+        if code[a] >= 0 or alone[a]:
+            out[0][a] = _UNKNOWN
+        elif not _account(a, world):
+            alone[a] = True
+
+
+@inlined_kernel
 def _account(a: Any, world: Any) -> Any:
     """One account; returns False if a number is too wide."""
     _, _, _, rules, out = world
@@ -177,7 +191,7 @@ def _account(a: Any, world: Any) -> Any:
     return fits
 
 
-@kernel
+@inlined_kernel
 def _cash(a: Any, world: Any) -> Any:
     """(fits, cash after the interest that negative cash owes)."""
     cash, interest_entry = world[0][0], world[0][1]
@@ -197,7 +211,7 @@ def _cash(a: Any, world: Any) -> Any:
     return fits, c1, c0
 
 
-@kernel
+@inlined_kernel
 def _loss(a: Any, e1: Any, e0: Any, world: Any) -> Any:
     """(fits, socialised loss not yet pulled)."""
     keep_entry = world[0][2]
@@ -216,7 +230,7 @@ def _loss(a: Any, e1: Any, e0: Any, world: Any) -> Any:
     return fits, q1, q0
 
 
-@kernel
+@inlined_kernel
 def _band(equity: Any, mm: Any, numbers: Any) -> Any:
     """Compared without division, so that no rounding decides."""
     (e1, e0), (mm1, mm0) = equity, mm
@@ -232,7 +246,7 @@ def _band(equity: Any, mm: Any, numbers: Any) -> Any:
     return _HEALTHY
 
 
-@kernel
+@inlined_kernel
 def _parts(a: Any, world: Any) -> Any:
     """Requirements and values of each underlying: (fits, MM, IM, value), each of two words."""
     _, (runs, _, _, part_start), (marks, grids, shorts, worst_rows), rules, out = world
@@ -278,7 +292,7 @@ def _parts(a: Any, world: Any) -> Any:
     return fits, mm1, mm0, im1, im0, e1, e0
 
 
-@kernel
+@inlined_kernel
 def _expired(run: Any, world: Any) -> Any:
     """(fits, what a run of expired options pays, whether one of them is not settled)."""
     instrument, size = world[0][6], world[0][7]
@@ -294,7 +308,7 @@ def _expired(run: Any, world: Any) -> Any:
     return fits and not is_wide(x1), x1, x0, is_open
 
 
-@kernel
+@inlined_kernel
 def _perps(a: Any, u: Any, world: Any) -> Any:
     """(fits, value of the perp)."""
     size, runs = world[0][7], world[1][0]
@@ -305,7 +319,7 @@ def _perps(a: Any, u: Any, world: Any) -> Any:
     return fits and not is_wide(f1), f1, f0
 
 
-@kernel
+@inlined_kernel
 def _perp(whose: Any, held: Any, world: Any) -> Any:
     """⌊size·spot⌋ − open notional − ⌈size·(index − entry)⌉, and whether it fits; 0 without a state."""
     (a, u), (s1, s0) = whose, held
@@ -326,7 +340,7 @@ def _perp(whose: Any, held: Any, world: Any) -> Any:
     return True, _0, _0
 
 
-@kernel
+@inlined_kernel
 def _collateral(a: Any, world: Any) -> Any:
     """(fits, counted value, what haircut and cap leave out)."""
     start, index, units = world[0][3], world[0][4], world[0][5]
