@@ -43,7 +43,7 @@ def measure(block: BlockRef, economy: Economy | None, store: Store) -> tuple[TxR
             outcome = economy.realise(record, block)
         except Retry as problem:
             log.warning("outcome.later", key=record.intent.key, error=problem.message)
-            break
+            continue
         outcome = replace(outcome, via=_way(store.sent(record.intent.key)), waited_blocks=_waited(record))
         store.append_realised(outcome)
         done.append(record)
@@ -85,7 +85,8 @@ def economics(block: BlockRef, economy: Economy | None, store: Store) -> Economi
         gas=economy.gas,
         lost_usd=lost,
         unpriced_gas_wei=unpriced,
-        pledged_wei=sum(tx.intent.subsidy_wei for tx in store.open_txs()),
+        # What was given up can still mine.
+        pledged_wei=sum(tx.intent.subsidy_wei for tx in (*store.open_txs(), *store.abandoned_txs())),
     )
 
 

@@ -9,12 +9,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keeper.domain.action import Action, Bid, Flag, MarginCall, Publish, Refresh, Remeasure, Touch, Unflag, subject
+from keeper.domain.action import (
+    Action,
+    Bid,
+    Flag,
+    MarginCall,
+    Publish,
+    Refresh,
+    Remeasure,
+    Touch,
+    Unflag,
+    kind,
+    subject,
+)
 from keeper.domain.cycle import CycleInputs, Decision
 from keeper.domain.margin import INFINITE_HEALTH_PPM, AccountMargin, Band, Unpriced
 from keeper.domain.market import MarketModel
 from keeper.domain.snapshot import AuctionState
+from keeper.domain.worth import Standing
 from keeper.policy import auction as dutch
+from keeper.policy import backoff
 from keeper.policy.auction import WAD
 from keeper.policy.liquidate import SHORT, bids
 
@@ -50,7 +64,9 @@ def why(account: int, inputs: CycleInputs, decision: Decision, market: MarketMod
     found = {a.account: a for a in decision.report.accounts}[account]
     acted = [a for a in decision.actions if isinstance(a, Flag | Unflag | Remeasure | Bid | Touch | MarginCall)]
     reasons = [
-        Reason(answer=Answer.ACTED, action=a, said=f"{_DONE[type(a)]}: {a.why}") for a in acted if a.account == account
+        Reason(answer=Answer.ACTED, action=a, said=f"{_DONE[type(a)]}: {a.why}{_worth(a, decision)}")
+        for a in acted
+        if a.account == account
     ]
     if isinstance(found, Unpriced):
         said = f"it cannot be priced ({found.reason}), so it is neither safe nor liquidated"
@@ -108,7 +124,7 @@ def _no_flag(found: AccountMargin, inputs: CycleInputs, decision: Decision) -> s
         )
     if _in_flight("flag", found.account, inputs):
         return "its flag is in flight: decided at an earlier block and not settled yet"
-    return _crowded_out(inputs)
+    return _left_alone("flag", found.account, inputs, decision) or _crowded_out(inputs)
 
 
 def _no_bid(found: AccountMargin, inputs: CycleInputs, decision: Decision, market: MarketModel) -> tuple[Reason, ...]:
@@ -136,7 +152,7 @@ def _no_bid(found: AccountMargin, inputs: CycleInputs, decision: Decision, marke
     moving = {a.underlying for a in decision.actions if isinstance(a, Publish | Refresh)}
     if held & moving:  # decide lets bids go in odd blocks whatever is pushed
         return (*started, _waits("its risk file is about to change, which would void a bid: it waits for the new one"))
-    return (*started, _waits(_crowded_out(inputs)))
+    return (*started, _waits(_left_alone("bid", found.account, inputs, decision) or _crowded_out(inputs)))
 
 
 def _auction(running: AuctionState, found: AccountMargin, inputs: CycleInputs) -> str:
@@ -149,8 +165,33 @@ def _auction(running: AuctionState, found: AccountMargin, inputs: CycleInputs) -
     return f"in auction for {seconds} s: {price} for all of it, worth {_usd(offer.worth)}"
 
 
-def _in_flight(kind: str, account: int, inputs: CycleInputs) -> bool:
-    return (kind, subject(Flag(account=account, why=""))) in inputs.in_flight
+def _in_flight(what: str, account: int, inputs: CycleInputs) -> bool:
+    return (what, subject(Flag(account=account, why=""))) in inputs.in_flight
+
+
+def _worth(action: Action, decision: Decision) -> str:
+    """What an action was worth against its gas, where that was weighed and it is no duty."""
+    of = (kind(action), subject(action))
+    verdict = next((v for v in decision.verdicts if (v.kind, v.subject) == of), None)
+    return "" if verdict is None or verdict.standing is Standing.DUTY else f"; {verdict.standing}: {verdict.why}"
+
+
+def _left_alone(what: str, account: int, inputs: CycleInputs, decision: Decision) -> str:
+    """Why a flag or bid that was due is left alone for now: refused before, or not worth its gas; empty if neither."""
+    of = (what, subject(Flag(account=account, why="")))
+    refusal = next((r for r in inputs.refused if (r.kind, r.subject) == of), None)
+    if refusal is not None:
+        state = backoff.states(inputs.snapshot.accounts, {account}).get(account)
+        margin = {a.account: a for a in decision.report.accounts}.get(account)
+        about = "" if state is None else backoff.fingerprint(state, margin)
+        until = backoff.held_until(refusal, about=about, knobs=inputs.policy)
+        if until > inputs.snapshot.block.number:
+            return (
+                f"its {what} was refused {refusal.count} time(s) in a row, last at block {refusal.last_block:,}: it is "
+                f"looked at again at block {until:,}, or as soon as it changes"
+            )
+    verdict = next((v for v in decision.verdicts if (v.kind, v.subject) == of and not v.go), None)
+    return "" if verdict is None else f"its {what} is not worth its gas: {verdict.why}"
 
 
 def _crowded_out(inputs: CycleInputs) -> str:

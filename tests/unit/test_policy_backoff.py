@@ -1,23 +1,17 @@
 """False positives cost ever less, delay nobody, and a changed account starts anew (BCK-1 … BCK-4, defect 9)."""
 
-from dataclasses import dataclass, field, replace
-
 import pytest
 
-from keeper.cycle import Ports, cycle
 from keeper.domain import codec
 from keeper.domain.action import Flag, kind, subject
 from keeper.domain.cycle import CycleInputs
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.tx import TxState
 from keeper.domain.worth import Refusal
-from keeper.errors import Retry
-from keeper.marketdata.board import NoSource
 from keeper.policy import backoff
 from keeper.replay import replay
-from keeper.testing.builders import a_block, a_snapshot, an_account
-from keeper.testing.lived import BuiltReader, PlainEncoder, StoringSender
-from keeper.testing.memory_store import MemoryStore
+from keeper.testing.builders import a_snapshot, an_account
+from keeper.testing.false_positives import Doubts, FalsePositives
 
 KNOBS = PolicyKnobs(max_actions_per_block=5, refused_wait_max_blocks=16)
 FALSE = 500
@@ -42,55 +36,9 @@ def test_account_of__inverse_of_subject():
     assert backoff.account_of("underlying:1:expiry:5") is None
 
 
-@dataclass
-class Doubts:
-    """`Recheck` that wants nothing of some accounts, and counts its batches."""
-
-    of: set[int] = field(default_factory=set)
-    asked: list[int] = field(default_factory=list)
-    expected: int = 0
-    down: bool = False
-
-    def expect(self, intents):
-        self.expected = len(intents)
-
-    def standing(self, intent, head):
-        if self.down:
-            raise Retry("no endpoint answers")
-        account = backoff.account_of(intent.subject)
-        self.asked.append(account)
-        return "healthy now" if account in self.of else ""
-
-
-class Market:
-    """A book of short accounts in which the first `FALSE`, the worst, are false positives, and one is real."""
-
-    def __init__(self, *, recheck=None, policy=KNOBS, false=FALSE):
-        self.false = set(range(10, 10 + false))
-        self.accounts = [an_account(a, cash=-5_000, perp=1) for a in sorted(self.false)]
-        self.real = 10 + false
-        self.accounts.append(an_account(self.real, cash=10, perp=1))
-        self.store, self.policy = MemoryStore(), policy
-        self.sender = StoringSender(self.store)
-        self.recheck = Doubts(of=self.false) if recheck is None else recheck
-
-    def live(self, number):
-        block = a_block(number)
-        snapshot = replace(a_snapshot(*self.accounts), block=block)
-        ports = Ports(
-            reader=BuiltReader(snapshot), quotes=NoSource(), encoder=PlainEncoder(), sender=self.sender,
-            store=self.store, recheck=self.recheck,
-        )  # fmt: skip
-        self.recheck.asked.clear()
-        return cycle(block, ports, RiskKnobs(), self.policy)
-
-    def flagged(self):
-        return [backoff.account_of(tx.intent.subject) for tx in self.store.txs(limit=9) if tx.intent.kind == "flag"]
-
-
 def test_cycle__five_hundred_false_positives__the_real_one_goes_out_in_the_same_block():
     """BCK-3, defect 9: the worst accounts are all false; what stood by moves up, and nothing was sent for the rest."""
-    market = Market()
+    market = FalsePositives(false=FALSE, policy=KNOBS)
     record = market.live(100)
     assert market.flagged() == [market.real], "BCK-3"
     assert len(market.recheck.asked) == FALSE + 1
@@ -101,7 +49,7 @@ def test_cycle__five_hundred_false_positives__the_real_one_goes_out_in_the_same_
 
 def test_cycle__false_positives_again_and_again__asked_about_ever_less():
     """BCK-1, BCK-3: over 64 blocks each is asked about as often as the doubling waits allow, and nobody is lost."""
-    market = Market(false=3)
+    market = FalsePositives(false=3, policy=KNOBS)
     asked = [len(market.live(100 + i).handed) and len(set(market.recheck.asked) & market.false) for i in range(64)]
     tries = [i for i, n in enumerate(asked) if n]
     assert tries == [0, 1, 3, 7, 15, 31, 47, 63], "BCK-1: waits of 1, 2, 4, 8, 16, 16, 16 blocks"
@@ -110,7 +58,7 @@ def test_cycle__false_positives_again_and_again__asked_about_ever_less():
 
 def test_cycle__account_changes__asked_about_at_once():
     """BCK-2: an account that traded is another account; the next block looks at it again."""
-    market = Market(false=1)
+    market = FalsePositives(false=1, policy=KNOBS)
     for i in range(4):
         market.live(100 + i)
     assert market.store.refusals()[0].count == 3
@@ -124,7 +72,7 @@ def test_cycle__account_changes__asked_about_at_once():
 
 def test_cycle__node_down_while_rechecking__nothing_is_refused_and_nobody_moves_up():
     """BCK-3: a node that cannot be asked says nothing about any account."""
-    market = Market(recheck=Doubts(down=True), false=20)
+    market = FalsePositives(recheck=Doubts(down=True), false=20, policy=KNOBS)
     record = market.live(100)
     assert market.store.refusals() == ()
     assert [one.state for one in record.handed] == ["failed"] * KNOBS.max_actions_per_block
@@ -133,7 +81,7 @@ def test_cycle__node_down_while_rechecking__nothing_is_refused_and_nobody_moves_
 
 def test_cycle__refusals__are_inputs_and_replay_to_the_same_bytes():
     """BCK-4, REP-1: what was left alone follows from what is stored."""
-    market = Market(false=3)
+    market = FalsePositives(false=3, policy=KNOBS)
     for i in range(3):
         record = market.live(100 + i)
     payload = market.store.snapshot(record.block.hash)

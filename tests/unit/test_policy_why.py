@@ -9,6 +9,7 @@ from keeper.domain.action import Flag
 from keeper.domain.cycle import CycleInputs
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.snapshot import FundState, Snapshot
+from keeper.domain.worth import Economics, Refusal
 from keeper.policy.why import Answer, why
 from keeper.risk.model import model
 from keeper.testing.builders import a_file, a_publication, a_snapshot, an_account, an_auction, an_underlying
@@ -16,9 +17,9 @@ from keeper.testing.builders import a_file, a_publication, a_snapshot, an_accoun
 SHORT = {"cash": 100, "perp": 2, "entry": 3_000}
 
 
-def reasons(snapshot: Snapshot, account: int = 7, *, in_flight=(), policy: PolicyKnobs | None = None):
+def reasons(snapshot: Snapshot, account: int = 7, *, in_flight=(), policy: PolicyKnobs | None = None, **learned):
     inputs = CycleInputs(
-        snapshot=snapshot, in_flight=in_flight, called=(), risk=RiskKnobs(), policy=policy or PolicyKnobs()
+        snapshot=snapshot, in_flight=in_flight, called=(), risk=RiskKnobs(), policy=policy or PolicyKnobs(), **learned
     )
     decision = think(inputs)
     flagged = any(isinstance(a, Flag) and a.account == account for a in decision.actions)
@@ -106,3 +107,27 @@ def test_why__sound__how_far_from_maintenance():
     assert (reason.answer, reason.said) == (Answer.SAFE, "nothing is required of it")
     (reason,) = reasons(a_snapshot(an_account(7, cash=10_000, perp=1)))
     assert "above maintenance" in reason.said
+
+
+def economics(gas_price_wei: int) -> Economics:
+    gas = (("flag", 100_000),)
+    return Economics(gas_price_wei=gas_price_wei, gas=gas, lost_usd=0, unpriced_gas_wei=0, pledged_wei=0)
+
+
+def test_why__weighed_against_its_gas__says_so_either_way():
+    """An operator reads why gas was spent, and why it was not."""
+    snapshot = a_snapshot(an_account(7, **SHORT))
+    (reason,) = reasons(snapshot, economics=economics(1))
+    assert "; profit: flag fee of" in reason.said
+    (reason,) = reasons(snapshot, economics=economics(10**14))
+    assert reason.answer is Answer.WAITS
+    assert "not worth its gas: flag fee of" in reason.said
+    assert "policy.loss_budget_usd_per_day" in reason.said or "at risk" in reason.said
+
+
+def test_why__refused_before__says_until_when():
+    """An account that is left alone for a while is not forgotten."""
+    refused = Refusal(kind="flag", subject=f"account:{7:#066x}", count=5, last_block=95, about="")
+    (reason,) = reasons(a_snapshot(an_account(7, **SHORT)), refused=(refused,))
+    assert reason.answer is Answer.WAITS
+    assert "refused 5 time(s) in a row, last at block 95: it is looked at again at block 111" in reason.said

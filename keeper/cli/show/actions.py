@@ -77,6 +77,7 @@ def handed_tree(handed: Handed, tx: TxRecord | None = None) -> dict[str, Any]:
         "state": "dry" if dry else tx.state if tx else handed.state,
         "reason": tx.reason if tx else handed.reason.removeprefix(DRY),
         "intent_key": handed.intent_key,
+        "worth": handed.worth,
     }
 
 
