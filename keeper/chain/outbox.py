@@ -150,6 +150,48 @@ class Outbox:
             log.info("outbox.recover", open=len(open_before), head=head.number)
             return self._settle(head)
 
+    # For a person: see keeper.chain.drift
+
+    @property
+    def stuck_after_blocks(self) -> int:
+        """Blocks without inclusion after which a key gets nothing new."""
+        return self._policy.stuck_after_blocks
+
+    @property
+    def gap_at_most(self) -> int:
+        """Missing nonces that are filled."""
+        return self._policy.gap_at_most
+
+    def lanes(self, head: BlockRef) -> Mapping[str, Lane]:
+        """Each key's nonces at `head`.  Nothing is written.  Raises: `Retry`."""
+        with self._lock:
+            nonces = dict(zip(self.pool.addresses, self._rpc.nonces(self.pool.addresses, head), strict=True))
+            records = self._store.open_txs()
+            return {sender: Progress().lane(sender, nonces[sender], records, head) for sender in self.pool.addresses}
+
+    def abandoned(self) -> Sequence[TxRecord]:
+        """What was given up and is not final yet."""
+        return self._store.abandoned_txs()
+
+    def at(self, sender: str, nonce: int, head: BlockRef) -> TxRecord | None:
+        """The open record at a nonce, overtaken ones too; None if nobody holds it."""
+        lane = self.lanes(head)[sender]
+        overtaken = {record.nonce: record for record in lane.overtaken}
+        return lane.held.get(nonce) or overtaken.get(nonce)
+
+    def cancel(self, sender: str, nonce: int, head: BlockRef, *, why: str) -> TxRecord | None:
+        """Try to use up a nonce that an open record holds; see `Upkeep.cancel`.
+
+        Returns: the record, or None if nobody holds the nonce or outbidding it does not fit under the caps.
+        Raises: `Retry`; `Refused` or `Halt` if the day's gas does not suffice.
+        """
+        with self._lock:
+            record = self.lanes(head)[sender].held.get(nonce)
+            if record is None or record.state is TxState.MINED or record.cancelled:
+                return record
+            self._dispatch.begin()
+            return self._upkeep.cancel(record, head, why, self._rpc.fee_history())
+
     def _settle(self, head: BlockRef) -> Sequence[TxRecord]:
         self._head = head
         self._dispatch.begin()

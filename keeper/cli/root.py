@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "run": "Follow the chain and keep it: dry unless told to send.",
     "once": "Live one block: decide what to do at the head, and say why.",
     "status": "Show where everything stands, from the store alone.",
+    "nonce": "Show each key's nonces on the chain and in the store, and repair what keeps them apart.",
     "explain": "Take one account apart: equity, requirement, and why it was or was not liquidated.",
     "replay": "Live a stored block again and compare the bytes.",
     "margin": "Margin an account that is written down: any venue's rule, before and after orders; needs no chain.",
@@ -48,7 +49,7 @@ OK, BUG, INPUT, UNREACHABLE, LAW, INTERRUPTED = 0, 1, 2, 3, 4, 130
 EXIT_CODES: Final = {
     OK: "done; for check: everything is in order",
     BUG: "a defect of the keeper itself; KEEPER_DEBUG=1 shows the traceback",
-    INPUT: "a person must act: bad input, key or chain; for check: something is not in order",
+    INPUT: "a person must act: bad input, key or chain; for check and nonce: something is not in order",
     UNREACHABLE: "the world was unreachable, moved or said no, or stdout takes nothing; the same may work later",
     LAW: "the keeper's arithmetic contradicts itself; for replay: the bytes differ",
     INTERRUPTED: "interrupted from the keyboard",

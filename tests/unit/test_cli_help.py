@@ -19,6 +19,7 @@ ALL_OPTIONS = {
     "run": ["--config", "--send", "--json"],
     "once": ["--config", "--send", "--json"],
     "status": ["--config", "--json"],
+    "nonce": ["show|repair", "--send", "--config", "--json"],
     "explain": ["--config", "--block", "--json", "ACCOUNT"],
     "replay": ["--config", "--block", "--json"],
     "margin": [

@@ -1,0 +1,156 @@
+"""`keeper nonce` as an operator uses it: the real program, a store on disk, a chain behind HTTP."""
+
+import json
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import structlog
+from typer.testing import CliRunner
+
+from keeper.chain.rpc import Rpc, http_endpoint
+from keeper.cli.root import app
+from keeper.domain.tx import SignerRole, TxRecord, TxState
+from keeper.store import open_store
+from keeper.testing.counter_world import COUNTER, FEES, an_intent, an_outbox, signers_of
+from keeper.testing.embedded import EmbeddedChain
+from keeper.testing.http_node import HttpNode
+
+pytestmark = pytest.mark.chain
+
+
+@pytest.fixture(autouse=True)
+def _own_logging():
+    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
+    yield
+    logging.getLogger().handlers[:] = handlers
+    logging.getLogger().setLevel(level)
+    structlog.reset_defaults()
+
+
+@dataclass(frozen=True)
+class Site:
+    """A chain that mines when told, and a keeper's folder."""
+
+    chain: EmbeddedChain
+    counter: str
+    folder: Path
+    url: str
+
+    @property
+    def database(self) -> str:
+        return f"sqlite:///{self.folder}/keeper.sqlite"
+
+    def plant(self, *nonces, at=None):
+        """Records that an earlier life signed and no node has."""
+        store = open_store(self.database)
+        rpc = Rpc([http_endpoint(self.url)], chain_id=self.chain.chain_id)
+        outbox = an_outbox(self.chain, store, rpc=rpc)
+        (key,) = signers_of(self.chain)[SignerRole.LIQUIDATOR]
+        head = at or self.chain.block()
+        for nonce in nonces:
+            record = TxRecord(intent=an_intent(self.counter, head, key=f"n{nonce}"), state=TxState.PLANNED)
+            store.put_intent(record)
+            planned = replace(record, sender=key.address, nonce=nonce)
+            outbox._dispatch.sign(planned, key, FEES.offer(rpc.fee_history()), head)
+        store.close()
+
+    def ask(self, *args):
+        return CliRunner().invoke(app, ["nonce", *args, "-c", f"{self.folder}/keeper.toml"])
+
+
+@pytest.fixture
+def site(tmp_path):
+    chain = EmbeddedChain(accounts=4)
+    counter = chain.deploy_code(COUNTER)
+    chain.mine(4)
+    chain.set_automine(on=False)
+    node = HttpNode(chain.node).start()
+    (tmp_path / "key").write_text(chain.key(2).hex())
+    (tmp_path / "key").chmod(0o600)
+    (tmp_path / "keeper.toml").write_text(
+        f"""[chain]
+rpc_urls = ["{node.url}"]
+chain_id = {chain.chain_id}
+[store]
+url = "sqlite:///{tmp_path}/keeper.sqlite"
+[keys.liquidator]
+secret_file = "{tmp_path}/key"
+"""
+    )
+    yield Site(chain, counter, tmp_path, node.url)
+    node.close()
+
+
+def test_show__nothing_wrong__exit_0(site):
+    found = site.ask("show", "--json")
+    assert found.exit_code == 0, found.output
+    tree = json.loads(found.stdout)
+    assert tree["sound"] is True
+    assert [(one["role"], one["latest"], one["held"]) for one in tree["keys"]] == [("liquidator", 0, [])]
+    assert "in order" in site.ask("show").stdout
+    assert "nothing to repair" in site.ask("repair", "--send").stdout
+
+
+def test_gap__told_then_filled__exit_2_then_0(site):
+    """Two lost nonces below a third: told, planned without sending, filled with --send, and in order once mined."""
+    site.plant(2)
+    shown = site.ask("show")
+    assert shown.exit_code == 2
+    assert "nobody holds 0, 1; 1 transactions wait above" in " ".join(shown.stdout.split())
+    dry = site.ask("repair", "--json")
+    assert dry.exit_code == 2
+    steps = json.loads(dry.stdout)["steps"]
+    assert [(one["nonce"], one["kind"], one["done"]) for one in steps] == [(0, "fill", False), (1, "fill", False)]
+    assert site.chain.request("eth_getTransactionCount", site.chain.accounts[2], "pending") == "0x0"
+    done = site.ask("repair", "--send", "--json")
+    assert done.exit_code == 0, done.output
+    assert all(one["done"] for one in json.loads(done.stdout)["steps"])
+    site.chain.mine(15)
+    assert site.chain.request("eth_getTransactionCount", site.chain.accounts[2], "latest") == "0x3"
+
+
+def test_stuck__cancelled_with_send(site):
+    """What waits for too long is replaced by a transfer of nothing, dearer than it."""
+    site.plant(0)
+    site.chain.mine(8)
+    shown = json.loads(site.ask("show", "--json").stdout)
+    assert shown["keys"][0]["stuck_since"] is not None
+    done = site.ask("repair", "--send", "--json")
+    assert done.exit_code == 0, done.output
+    assert [(one["kind"], one["done"]) for one in json.loads(done.stdout)["steps"]] == [("cancel", True)]
+    site.chain.mine(1)
+    assert site.chain.request("eth_getTransactionCount", site.chain.accounts[2], "latest") == "0x1"
+    assert int(site.chain.request("eth_getStorageAt", site.counter, "0x0", "latest"), 16) == 0
+
+
+def test_633_ahead__given_up_with_send(site):
+    """A store that ran away from the chain is told and let go."""
+    site.plant(633)
+    dry = json.loads(site.ask("repair", "--json").stdout)
+    assert [(one["kind"], one["nonce"]) for one in dry["steps"]] == [("abandon", 633)]
+    done = site.ask("repair", "--send")
+    assert done.exit_code == 0, done.output
+    assert "given up" in done.stdout
+    assert site.ask("show").exit_code == 0
+
+
+def test_repair__beside_a_running_keeper__refused(site):
+    """Two keepers on one store would sign the same nonces."""
+    site.plant(1)
+    store = open_store(site.database)
+    store.heartbeat("loop", 2**40, 1)
+    store.close()
+    refused = site.ask("repair", "--send")
+    assert refused.exit_code == 2
+    assert "may be running" in refused.output
+
+
+def test_show__no_key_or_no_node__says_what_to_do(site):
+    path = site.folder / "keeper.toml"
+    text = path.read_text()
+    path.write_text(text.replace(site.url, "http://127.0.0.1:1"))
+    assert site.ask("show").exit_code == 3
+    path.write_text(text.split("[keys")[0])
+    assert site.ask("show").exit_code == 2
