@@ -156,6 +156,7 @@ class WsProvider:
                 max_size=MAX_BYTES,
                 user_agent_header="margin-keeper",
                 logger=_QUIET,
+                legacy=True,  # a connection to keep, not a context: who made it is not who closes it
             )
         except InvalidStatus as error:
             status, said = error.response.status_code, error.response.headers.get("Retry-After", "")
