@@ -131,6 +131,7 @@ contract ClearingHouse is HouseAdmin, HouseViews {
         if (!IAccessControl(address(_h.parameters)).hasRole(PUBLISHER_ROLE, msg.sender)) {
             revert NotPublisher(msg.sender);
         }
+        if (_h.parameters.frozen(underlying)) revert IRiskParameters.Frozen(underlying);
         UnderlyingMarket storage market = _market(underlying);
         Funding storage f = _h.funding[underlying];
         int32 old = f.ratePpmPerDay;

@@ -17,7 +17,7 @@ contract RiskParameters is IRiskParameters, AccessControl {
     bytes32 public constant PUBLISHER_ROLE = keccak256("PUBLISHER_ROLE");
     /// Lists expiries and strikes.
     bytes32 public constant LISTER_ROLE = keccak256("LISTER_ROLE");
-    /// Holds the brake of the emergency lane, which a later part builds; it can do nothing yet.
+    /// Holds the brake: may freeze an underlying, and nothing else.  The emergency lane of a later part is its too.
     bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
 
     uint256 private constant PPM = 1e6;
@@ -27,6 +27,7 @@ contract RiskParameters is IRiskParameters, AccessControl {
         uint64 id;
         uint64 time;
         uint64 blockNumber;
+        bool frozen; // here, so that a publication reads it in the slot it reads anyway
         bytes32 inputsHash;
     }
 
@@ -105,6 +106,26 @@ contract RiskParameters is IRiskParameters, AccessControl {
         onlyListed(underlying)
     {
         _fences[underlying].setVolFences(underlying, v);
+    }
+
+    /// @inheritdoc IRiskParameters
+    function freeze(uint16 underlying) external onlyListed(underlying) {
+        if (!hasRole(GUARDIAN_ROLE, msg.sender) && !hasRole(DEFAULT_ADMIN_ROLE, msg.sender)) {
+            revert NotGuardian(msg.sender);
+        }
+        delete _staged[underlying];
+        _setFrozen(underlying, true);
+    }
+
+    /// @inheritdoc IRiskParameters
+    function thaw(uint16 underlying) external onlyRole(DEFAULT_ADMIN_ROLE) onlyListed(underlying) {
+        _setFrozen(underlying, false);
+    }
+
+    function _setFrozen(uint16 underlying, bool frozen_) private {
+        if (_last[underlying].frozen == frozen_) return;
+        _last[underlying].frozen = frozen_;
+        emit FrozenSet(underlying, frozen_, msg.sender);
     }
 
     function _setConfig(uint16 underlying, bytes32 asset, UnderlyingConfig calldata c) private {
@@ -190,12 +211,14 @@ contract RiskParameters is IRiskParameters, AccessControl {
         onlyRole(PUBLISHER_ROLE)
         onlyListed(underlying)
     {
+        if (_last[underlying].frozen) revert Frozen(underlying);
         if (_staged[underlying].id == 0) revert IRiskFile.NothingStaged(underlying);
         _write(underlying, expiries);
     }
 
     /// @inheritdoc IRiskParameters
     function flip(uint16 underlying) external onlyRole(PUBLISHER_ROLE) onlyListed(underlying) {
+        if (_last[underlying].frozen) revert Frozen(underlying);
         Staged memory s = _staged[underlying];
         if (s.id == 0) revert IRiskFile.NothingStaged(underlying);
         _checkTurn(underlying, s.id, s.validUntil);
@@ -236,6 +259,7 @@ contract RiskParameters is IRiskParameters, AccessControl {
 
     function _checkTurn(uint16 underlying, uint64 id, uint64 validUntil) private view {
         Last memory last = _last[underlying];
+        if (last.frozen) revert Frozen(underlying);
         if (id <= last.id) revert IdNotIncreasing(id, last.id);
         if (block.timestamp > validUntil) revert Expired(validUntil, block.timestamp);
         uint256 next = last.time + _fences[underlying].vols.minDelayS;
@@ -262,7 +286,7 @@ contract RiskParameters is IRiskParameters, AccessControl {
 
     function _goLive(uint16 underlying, Staged memory s, Fences.Quote[] memory quotes) private {
         _fences[underlying].commit(Fences.Ranges(s.psrPpm, s.vsrUpPpm, s.vsrDownPpm), quotes);
-        _last[underlying] = Last(s.id, uint64(block.timestamp), uint64(block.number), s.inputsHash);
+        _last[underlying] = Last(s.id, uint64(block.timestamp), uint64(block.number), false, s.inputsHash);
         delete _staged[underlying];
         uint40 epoch = file.flip(underlying, _configs[underlying].noticeBlocks);
         emit Published(underlying, s.id, epoch, s.inputsHash, s.psrPpm, s.vsrUpPpm, s.vsrDownPpm);
@@ -292,6 +316,11 @@ contract RiskParameters is IRiskParameters, AccessControl {
     /// @inheritdoc IRiskParameters
     function config(uint16 underlying) external view returns (UnderlyingConfig memory) {
         return _configs[underlying];
+    }
+
+    /// @inheritdoc IRiskParameters
+    function frozen(uint16 underlying) external view returns (bool) {
+        return _last[underlying].frozen;
     }
 
     /// @inheritdoc IRiskParameters

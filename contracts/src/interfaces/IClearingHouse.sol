@@ -237,7 +237,8 @@ interface IClearingHouse {
 
     // --- funding and expiry ---------------------------------------------------------------------------------------
 
-    /// Only a publisher of the risk parameters, inside the market's fences.  Accrues at the old rate first.
+    /// Only a publisher of the risk parameters, inside the market's fences, and not while they are frozen.  Accrues at
+    /// the old rate first.
     function setFundingRate(uint16 underlying, int32 ratePpmPerDay) external;
     /// Accrue at the present rate and take the oracle's spot for the time ahead.  Anyone may call.
     function accrueFunding(uint16 underlying) external;

@@ -81,6 +81,8 @@ interface IRiskParameters {
     error WrongExpiries(uint256 given, uint256 listed);
     error WrongStrikes(uint32 expiry, uint256 given, uint256 listed);
     error NotListed(uint16 underlying);
+    error Frozen(uint16 underlying);
+    error NotGuardian(address caller);
     error BadConfig(bytes32 what);
     /// What `dryRun` reverts with when every check holds.
     error DryRunPassed();
@@ -95,6 +97,8 @@ interface IRiskParameters {
         uint40 phiPpb,
         uint40 dfPpb
     );
+    /// `by` may be the guardian when it freezes; it is always governance when it thaws.
+    event FrozenSet(uint16 indexed underlying, bool frozen, address indexed by);
     event StrikesListed(uint16 indexed underlying, uint32 indexed expiry, uint64[] strikes);
     /// Rows go into the idle bank from here; an earlier staging that was not flipped is void.
     event PublicationStaged(uint16 indexed underlying, uint64 indexed id, uint40 epoch);
@@ -133,6 +137,13 @@ interface IRiskParameters {
     function setFence(uint16 underlying, bytes32 what, Fence calldata f) external;
     function setVolFences(uint16 underlying, VolFences calldata v) external;
 
+    /// Governance or guardian: from now on nothing a publisher does moves a number of this underlying, until governance
+    /// thaws it.  A staged publication is void.  What is in force stays in force and refreshable by anyone, so that
+    /// trading and liquidation go on.  Freezing the frozen changes nothing.
+    function freeze(uint16 underlying) external;
+    /// Governance alone: the guardian that may stop a publisher may not start it again.
+    function thaw(uint16 underlying) external;
+
     /// One transaction: fences, rows into the idle bank, flip.
     function publish(uint16 underlying, Publication calldata p) external;
     /// Several transactions: open with the header, add expiries in order, flip.  Nothing is live until `flip`.
@@ -156,6 +167,8 @@ interface IRiskParameters {
     /// More strikes of a listed expiry.
     function listStrikes(uint16 underlying, uint32 expiry, uint64[] calldata strikes) external;
 
+    /// Whether publishing is stopped.  Not the same as never published: `lastPublication` says that.
+    function frozen(uint16 underlying) external view returns (bool);
     function fence(uint16 underlying, bytes32 what) external view returns (Fence memory);
     function volFences(uint16 underlying) external view returns (VolFences memory);
     /// The value that steps are measured from, and the anchor of the budget, now.
