@@ -29,6 +29,8 @@ from keeper.errors import LawBroken
 _KINDS: Final = (Kind.PERP, Kind.CALL, Kind.PUT)
 #: Underlyings and collaterals are numbered below this.
 _NUMBERS: Final = 1 << 31
+#: Changes that a roster remembers.
+MOST_STEPS: Final = 8
 
 
 def contract_order(instrument: Instrument) -> tuple[int, int, int, int]:
@@ -60,6 +62,10 @@ class Roster(Sequence[AccountState]):
     """Distinct, in the contract's order; some may be held by nobody."""
     whole: Mapping[int, AccountState] = field(default_factory=dict)
     """Accounts that the columns cannot hold, by id; their rows are empty."""
+    token: object = field(default_factory=object, repr=False)
+    """Tells this roster's content from any other's in this process, without a look at it."""
+    steps: tuple[tuple[object, Roster, Ids], ...] = field(default=(), repr=False)
+    """The last changes that made it: what the roster was before each (its token), accounts put in, accounts gone."""
 
     PLAIN: ClassVar[tuple[str, ...]] = ("ids", "cash", "interest_entry", "keep_entry", "in_auction")
     RUNS: ClassVar[Mapping[str, tuple[str, ...]]] = {
@@ -246,7 +252,12 @@ class Roster(Sequence[AccountState]):
             for account in (*id_numbers(gone), *fresh.accounts()):
                 whole.pop(account, None)
         found = columns.spliced(old, fresh, gone=gone)
-        return Roster(**found, instruments=old.instruments, whole={**whole, **fresh.whole})
+        return Roster(
+            **found,
+            instruments=old.instruments,
+            whole={**whole, **fresh.whole},
+            steps=(*old.steps[1 - MOST_STEPS :], (old.token, fresh, gone)),
+        )
 
     def trimmed(self) -> Roster:
         """The same without instruments that nobody holds."""

@@ -1,6 +1,7 @@
-"""A roster of columns is the tuple of accounts that it was made of, whatever is changed in it (ROS-1, ROS-2)."""
+"""A roster of columns is the tuple of accounts that it was made of, whatever is changed in it (ROS-1 … ROS-3)."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import hypothesis
 import pytest
@@ -11,6 +12,7 @@ from keeper.domain.account import Kind
 from keeper.domain.columns import id_column
 from keeper.domain.roster import Roster
 from keeper.domain.roster_bytes import dump, load
+from keeper.domain.roster_change import Change
 from keeper.domain.snapshot import Snapshot
 from keeper.errors import BadInput, LawBroken
 from keeper.testing.builders import DAY, EXPIRY, STRIKES_USD, a_snapshot, an_account, an_option
@@ -91,3 +93,28 @@ def test_load__damaged_bytes__refused(damage):
     data = dump(Roster.of([an_account(7, perp=1), an_account(9)]))
     with pytest.raises(BadInput):
         load(damage(data))
+
+
+@hypothesis.given(st.randoms(use_true_random=False))
+def test_change__between_any_two__makes_one_of_the_other(rng):
+    """What is stored of a block gives back all of it, alone or after other changes, and is small where little moved."""
+    steps = [Roster.of(drawn(rng, i) for i in rng.sample(range(IDS), rng.randint(0, 20)))]
+    for _ in range(3):
+        fresh = {a.account: a for a in (drawn(rng, i) for i in rng.sample(range(IDS), rng.randint(0, 4)))}
+        held = steps[-1].accounts()
+        steps.append(steps[-1].replaced(fresh | dict.fromkeys(rng.sample(held, min(len(held), rng.randint(0, 2))))))
+    changes = [Change.between(a, b) for a, b in pairwise(steps)]
+    total = changes[0].then(changes[1]).then(changes[2])
+    for change, (old, new) in zip(changes, pairwise(steps), strict=True):
+        again = Change.load(change.dump())
+        assert again.after(old) == new, "ROS-3"
+        plain = {a.account: a for a in old}
+        least = Change.found(old, new)
+        assert least.after(old) == new, "ROS-3"
+        assert len(least.fresh) == sum(plain.get(a.account) != a for a in new), "nothing that did not change"
+        assert len(least.gone) == len(plain.keys() - set(new.accounts()))
+    assert total.after(steps[0]) == steps[-1], "ROS-3"
+    assert len(Change.between(steps[-1], Roster.of(list(steps[-1])))) == 0
+    other = Roster.of(drawn(rng, i) for i in rng.sample(range(IDS), rng.randint(0, 20)))
+    assert Change.between(steps[0], other).after(steps[0]) == other, "ROS-3"
+    assert Change.between(steps[0], steps[-1]).after(steps[0]) == steps[-1], "ROS-3: over several steps"
