@@ -18,7 +18,6 @@ from keeper.chain.endpoint import Endpoint, endpoint_at, state_pin
 from keeper.chain.errors import AlreadyKnown, Reverted, StaleBlock, Unreachable
 from keeper.chain.members import Member, PoolPolicy, Runner, in_turn
 from keeper.chain.pool import Pool
-from keeper.chain.pushed import PushedHeads, pushes
 from keeper.chain.quorum import Quorum, Tally
 from keeper.chain.records import FeeHistory, Log, Receipt, block_ref
 from keeper.chain.wire import Asked, Pin
@@ -110,10 +109,6 @@ class Rpc:
     def vouched(self, block: BlockRef) -> Tally:
         """What each endpoint says of `block`; for a person."""
         return self._quorum.ask(block)
-
-    def head_sources(self) -> tuple[PushedHeads, ...]:
-        """The endpoints that announce their heads, for `keeper.chain.announcements`."""
-        return tuple(PushedHeads(self.pool.members, member) for member in self.pool.members if pushes(member))
 
     def close(self) -> None:
         """Let go of connections and threads."""

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import count
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import orjson
@@ -47,18 +47,6 @@ _QUIET.propagate = False
 #: Called with each pushed object; with the reason when no more will come.
 Told: TypeAlias = Callable[[Any], None]
 Dropped: TypeAlias = Callable[[str], None]
-
-
-@runtime_checkable
-class PushProvider(Protocol):
-    """A provider that can push."""
-
-    def subscribe(self, what: str, told: Told, dropped: Dropped) -> Callable[[], None]:
-        """Have `told` called with each new object of kind `what`, from the thread that reads; it must not block.
-
-        Returns: what ends the subscription; harmless when it is over already.
-        Raises: `KeeperError` if the node cannot be reached or refuses.
-        """
 
 
 class WsProvider:
@@ -102,7 +90,11 @@ class WsProvider:
         return by_id(ids, list(waiter.answers.values()))
 
     def subscribe(self, what: str, told: Told, dropped: Dropped) -> Callable[[], None]:
-        """See `PushProvider.subscribe`."""
+        """Have `told` called with each new object of kind `what`, from the thread that reads; it must not block.
+
+        Returns: what ends the subscription; harmless when it is over already.
+        Raises: `KeeperError` if the node cannot be reached or refuses.
+        """
         at = next(self._ids)
         line = self._connected()
         waiter = _Waiter([at], subscriber=(told, dropped))

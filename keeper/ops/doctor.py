@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from typing import Protocol
@@ -48,6 +48,24 @@ class Finding:
     said: str
     hint: str = ""
     """What to do; empty if nothing."""
+    measured: Mapping[str, str] = field(default_factory=dict)
+    """Of an endpoint: what was measured, by the name of its column; empty for all else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeLook:
+    """What one RPC endpoint showed."""
+
+    head: BlockRef
+    """Its newest block."""
+    latency_s: float
+    """Seconds an answer took."""
+    arrays: bool
+    """Whether it takes several requests in one."""
+    by_hash: bool | None
+    """Whether it heeds a block named by its hash (EIP-1898); None if its answer told neither."""
+    pushes: bool | None
+    """Whether it announces new blocks; None where its transport cannot."""
 
 
 class Node(Protocol):
@@ -57,8 +75,18 @@ class Node(Protocol):
     def name(self) -> str:
         """Its host; never its path, which may hold a key."""
 
-    def head(self) -> BlockRef:
-        """Its newest block.  Raises: `Retry` if it cannot be asked, `Halt` if it serves another chain."""
+    def look(self) -> NodeLook:
+        """What it shows of itself.  Raises: `Retry` if it cannot be asked, `Halt` if it serves another chain."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vouching:
+    """Whether the endpoints have one and the same block."""
+
+    enough: bool
+    """Whether the keeper would send on it."""
+    said: str
+    """Who says what."""
 
 
 class Contracts(Protocol):
@@ -103,11 +131,18 @@ class Site(Protocol):
 
     chain_id: int
     daily_cap_wei: int
+    max_head_age_s: float | None
+    """Age of a head beyond which its endpoint is not asked; None if there is none."""
+    max_head_lag_blocks: int | None
+    """Blocks behind the best endpoint beyond which one is not asked; None if there is none."""
     liquidator_account: int | None
     """As the deployment file says; meaningful once `contracts` was made."""
 
     def nodes(self) -> Sequence[Node]:
         """The endpoints.  Raises: `BadInput`."""
+
+    def vouching(self, head: BlockRef) -> Vouching:
+        """What the endpoints say of a block, against the configured quorum."""
 
     def contracts(self) -> Contracts:
         """The deployment.  Raises: `BadInput` if its file is missing, malformed or for another chain."""
@@ -138,10 +173,12 @@ def examine(site: Site, *, now_s: int) -> Iterator[Finding]:
     """
     head: BlockRef | None = None
     found: list[BlockRef] = []
-    yield from _guard("node", lambda: _nodes(site, found))
+    yield from _guard("node", lambda: _nodes(site, found, now_s))
     if found:
         head = max(found, key=lambda block: block.number)
         yield _clock(head, now_s, site.chain_id)
+        # Asked about a block that each has had the time to see.
+        yield from _guard("endpoints", lambda: _vouched(site, min(found, key=lambda block: block.number)))
     contracts: list[Contracts] = []
     yield from _guard("contracts", lambda: _contracts(site, head, contracts))
     here = (contracts[0], head) if contracts and head else None
@@ -166,16 +203,53 @@ def ready(findings: Sequence[Finding]) -> bool:
 # --- the checks -------------------------------------------------------------------------------------------------------
 
 
-def _nodes(site: Site, found: list[BlockRef]) -> Iterator[Finding]:
+def _nodes(site: Site, found: list[BlockRef], now_s: int) -> Iterator[Finding]:
+    seen: list[tuple[str, NodeLook | KeeperError]] = []
     for node in site.nodes():
         try:
-            head = node.head()
+            seen.append((node.name, node.look()))
         except KeeperError as error:
-            hint = error.hint or "check chain.rpc_urls, that the node runs, and that this machine may reach it"
-            yield _bad(f"node {node.name}", error.message, hint)
+            seen.append((node.name, error))
+    found += [look.head for _, look in seen if isinstance(look, NodeLook)]
+    best = max((head.number for head in found), default=0)
+    for name, look in seen:
+        if isinstance(look, KeeperError):
+            hint = look.hint or "check chain.rpc_urls, that the node runs, and that this machine may reach it"
+            yield _bad(f"node {name}", look.message, hint)
         else:
-            found.append(head)
-            yield _good(f"node {node.name}", f"chain {site.chain_id}, head {head.number:,}")
+            yield _node(site, name, look, behind=best - look.head.number, age_s=now_s - look.head.timestamp)
+
+
+def _node(site: Site, name: str, look: NodeLook, *, behind: int, age_s: int) -> Finding:
+    measured = {
+        "endpoint": name,
+        "head": f"{look.head.number:,}",
+        "age": f"{age_s:,} s",
+        "behind": f"{behind:,}" if behind else "–",
+        "answers in": f"{look.latency_s * 1e3:,.0f} ms",
+        "arrays": "yes" if look.arrays else "one by one",
+        "by hash": {True: "yes", False: "number + check", None: "?"}[look.by_hash],
+        "new blocks": {True: "announced", False: "polled (refused)", None: "polled"}[look.pushes],
+    }
+    verdict, said, hint = Verdict.GOOD, f"chain {site.chain_id}, head {look.head.number:,}", ""
+    old = site.max_head_age_s is not None and abs(age_s) > site.max_head_age_s
+    if old or (site.max_head_lag_blocks is not None and behind > site.max_head_lag_blocks):
+        verdict = Verdict.WARNING
+        said += f", {age_s:,} s old" if old else f", {behind:,} blocks behind"
+        said += ": rotated out until it catches up"
+        hint = "if it stays like that, ask its operator, or remove it from chain.rpc_urls"
+    return Finding(what=f"node {name}", verdict=verdict, said=said, hint=hint, measured=measured)
+
+
+def _vouched(site: Site, head: BlockRef) -> Iterator[Finding]:
+    vouching = site.vouching(head)
+    if not vouching.said:
+        return  # one endpoint alone agrees with itself
+    if vouching.enough:
+        yield _good("endpoints agree", vouching.said)
+    else:
+        hint = "nothing is sent while they disagree: find out which provider is wrong and remove it"
+        yield _bad("endpoints agree", vouching.said, hint)
 
 
 def _clock(head: BlockRef, now_s: int, chain_id: int) -> Finding:

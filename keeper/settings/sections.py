@@ -29,7 +29,8 @@ class Chain(Section):
     rpc_urls: Annotated[tuple[Secret, ...], BeforeValidator(_split), Field(min_length=1)] = (
         Secret("http://127.0.0.1:8545"),
     )
-    """Endpoints of one chain, best first.  They often carry an API key, so they are never shown."""
+    """Endpoints of one chain, best first: http, https, ws and wss mixed.  One over a WebSocket also announces new
+    blocks.  They often carry an API key, so they are never shown.  Two of different providers are worth having."""
     chain_id: int = Field(default=31337, ge=1)
     """Refuse to run if an endpoint says otherwise.  1 is Ethereum; 31337 a local test chain."""
     confirmations: int = Field(default=12, ge=0, le=10_000)
@@ -48,6 +49,20 @@ class Chain(Section):
     """Seconds between two questions for a new block where no endpoint announces one."""
     request_timeout_s: float = Field(default=10.0, gt=0, le=600)
     """Seconds after which an endpoint counts as silent."""
+    quorum: int = Field(default=0, ge=0, le=100)
+    """Endpoints that must have the same block before anything is sent on it.  0 demands none; a contradiction between
+    two endpoints stops sending all the same.  2 of 3 outvotes one that lies; 2 of 2 also stops when one is down."""
+    max_head_age_s: int = Field(default=120, ge=0, le=86_400)
+    """An endpoint whose newest block is further than this from the clock is not asked until it catches up.  0 leaves
+    that alone, as do local test chains (1337, 31337), which make blocks when asked to."""
+    max_head_lag_blocks: int = Field(default=5, ge=1, le=10_000)
+    """An endpoint that is more blocks than this behind the best of the others is not asked until it catches up."""
+    retries: int = Field(default=3, ge=0, le=20)
+    """Further rounds over all endpoints where none answered, after pauses that double from a quarter of a second."""
+    call_deadline_s: float = Field(default=20.0, gt=0, le=600)
+    """Seconds after which no further endpoint is turned to for one question; the next block asks again."""
+    batch_size: int = Field(default=100, ge=1, le=10_000)
+    """Most requests in one array.  Endpoints that take fewer, or none, are found out and remembered."""
 
     @model_validator(mode="after")
     def _rules(self) -> Self:
@@ -61,6 +76,8 @@ class Chain(Section):
                 )
         if self.multicall and not re.fullmatch("0x[0-9a-fA-F]{40}", self.multicall):
             raise ValueError("multicall is no address")
+        if self.quorum > len(self.rpc_urls):
+            raise ValueError(f"quorum {self.quorum} is more than the {len(self.rpc_urls)} of rpc_urls")
         return self
 
 

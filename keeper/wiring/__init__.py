@@ -17,7 +17,7 @@ from keeper.chain.gas import Gas
 from keeper.chain.heads import ChainHeads
 from keeper.chain.log_sync import LogSync, SyncPlan
 from keeper.chain.reads import BlockReads
-from keeper.chain.rpc import Endpoint, Rpc, http_endpoint
+from keeper.chain.rpc import Rpc
 from keeper.cycle import Ports
 from keeper.daemon import Daemon, Rhythm
 from keeper.domain.cycle import CycleRecord
@@ -44,6 +44,7 @@ from keeper.risk.calibration.implied import fitted
 from keeper.settings import Settings
 from keeper.store import open_store
 from keeper.wiring.keys import signers
+from keeper.wiring.nodes import endpoints, rpc_of
 from keeper.wiring.sender import outbox_of
 
 
@@ -141,11 +142,6 @@ def assemble(
 PROTOCOLS = {"clearinghouse": assemble}
 
 
-def endpoints(settings: Settings) -> Sequence[Endpoint]:
-    """The configured nodes."""
-    return [http_endpoint(url.reveal(), timeout_s=settings.chain.request_timeout_s) for url in settings.chain.rpc_urls]
-
-
 def build(settings: Settings, *, environ: Mapping[str, str], send: bool) -> Keeper:
     """A keeper as the settings describe it.
 
@@ -159,7 +155,7 @@ def build(settings: Settings, *, environ: Mapping[str, str], send: bool) -> Keep
     """
     deployment = deployment_of(settings)
     nodes = endpoints(settings)
-    rpc = Rpc(nodes, chain_id=settings.chain.chain_id)
+    rpc = rpc_of(settings, nodes)
     store = open_store(settings.store.url.reveal())
     keys = signers(settings, environ)
     if send and len(keys) < len(SignerRole):

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from keeper.chain.drift import plan, repair, survey
-from keeper.chain.rpc import Rpc
 from keeper.domain.block import BlockRef
 from keeper.domain.nonces import KeyNonces, Repair
 from keeper.domain.tx import TxIntent
 from keeper.errors import BadInput, Halt, KeeperError
 from keeper.settings import Settings
 from keeper.store import open_store
-from keeper.wiring import endpoints
 from keeper.wiring.keys import signers
+from keeper.wiring.nodes import rpc_of
 from keeper.wiring.sender import outbox_of
 
 
@@ -43,7 +42,7 @@ class NonceDesk:
         if not keys:
             raise BadInput("no key is configured, so there are no nonces", hint="configure [keys.liquidator]")
         self._settings = settings
-        self._rpc = Rpc(endpoints(settings), chain_id=settings.chain.chain_id)
+        self._rpc = rpc_of(settings)
         self._store = open_store(settings.store.url.reveal())
         self._outbox = outbox_of(settings, self._rpc, self._store, keys, recheck=RepairsOnly())
         self._head = self._rpc.block()

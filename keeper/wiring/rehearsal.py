@@ -13,8 +13,9 @@ from keeper.domain.tx import SignerRole
 from keeper.errors import BadInput, KeeperError
 from keeper.protocols.clearinghouse.encoder import GAS_EXPECTED
 from keeper.settings import Settings
-from keeper.wiring import deployment_of, endpoints
+from keeper.wiring import deployment_of
 from keeper.wiring.keys import ConfiguredKey, configured_keys
+from keeper.wiring.nodes import rpc_of
 from keeper.wiring.site import ConfiguredContracts
 
 #: What each role sends most, of what costs most.
@@ -54,7 +55,7 @@ class ConfiguredKeysOnChain:
 
     @cached_property
     def _rpc(self) -> Rpc:
-        return Rpc(endpoints(self._settings), chain_id=self._settings.chain.chain_id)
+        return rpc_of(self._settings)
 
     @cached_property
     def _head(self) -> BlockRef:

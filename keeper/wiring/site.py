@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from keeper.chain.announcements import head_sources
+from keeper.chain.clock import steady_s
 from keeper.chain.reads import BlockReads
 from keeper.chain.rpc import Endpoint, Rpc
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import SignerRole
 from keeper.errors import KeeperError
 from keeper.marketdata.chain import Venue
-from keeper.ops.doctor import Quoting
+from keeper.ops.doctor import NodeLook, Quoting, Vouching
 from keeper.ports import Store
 from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment
 from keeper.protocols.clearinghouse.probe import HouseProbe
 from keeper.protocols.clearinghouse.views import Views
 from keeper.settings import Settings
 from keeper.store import open_store
-from keeper.wiring import deployment_of, endpoints, quoted_names, venue_of
+from keeper.wiring import deployment_of, quoted_names, venue_of
 from keeper.wiring.keys import signers
+from keeper.wiring.nodes import endpoints, fitness_of, rpc_of
 
 
 class ConfiguredSite:
@@ -29,16 +32,31 @@ class ConfiguredSite:
         self.chain_id = settings.chain.chain_id
         self.daily_cap_wei = settings.fees.max_spend_wei_per_day
         self.liquidator_account: int | None = None
+        fitness = fitness_of(settings)
+        self.max_head_age_s = fitness.max_head_age_s
+        self.max_head_lag_blocks = fitness.max_head_lag_blocks
 
     def nodes(self) -> Sequence[ConfiguredNode]:
         """See `Site.nodes`."""
         return [ConfiguredNode(endpoint, self.chain_id) for endpoint in endpoints(self._settings)]
 
+    def vouching(self, head: BlockRef) -> Vouching:
+        """See `Site.vouching`."""
+        if len(self._settings.chain.rpc_urls) < 2:
+            return Vouching(enough=True, said="")
+        rpc = rpc_of(self._settings)
+        try:
+            found = rpc.vouched(head)
+        finally:
+            rpc.close()
+        said = f"block {head.number:,}: {found.sentence()}"
+        return Vouching(enough=found.enough(self._settings.chain.quorum), said=said)
+
     def contracts(self) -> ConfiguredContracts:
         """See `Site.contracts`."""
         deployment = deployment_of(self._settings)
         self.liquidator_account = deployment.liquidator_account
-        return ConfiguredContracts(Rpc(endpoints(self._settings), chain_id=self.chain_id), deployment)
+        return ConfiguredContracts(rpc_of(self._settings), deployment)
 
     def keys(self) -> Mapping[SignerRole, Sequence[str]]:
         """See `Site.keys`."""
@@ -78,11 +96,36 @@ class ConfiguredNode:
 
     def __init__(self, endpoint: Endpoint, chain_id: int) -> None:
         self.name = endpoint.name
+        self._endpoint = endpoint
         self._rpc = Rpc([endpoint], chain_id=chain_id)
 
-    def head(self) -> BlockRef:
-        """See `Node.head`."""
-        return self._rpc.block()
+    def look(self) -> NodeLook:
+        """See `Node.look`."""
+        endpoint = self._endpoint
+        try:
+            self._rpc.block()  # the first answer pays for the connection and the chain id
+            began = steady_s()
+            head = self._rpc.block()
+            latency_s = steady_s() - began
+            endpoint.ask_batch([("eth_chainId", ()), ("eth_chainId", ())])
+            return NodeLook(
+                head=head,
+                latency_s=latency_s,
+                arrays=bool(endpoint.batches),
+                by_hash=endpoint.learn_pins(),
+                pushes=self._pushes(),
+            )
+        finally:
+            endpoint.close()
+
+    def _pushes(self) -> bool | None:
+        for source in head_sources([self._endpoint]):
+            try:
+                source.subscribe(lambda: None, lambda _: None)()
+            except KeeperError:
+                return False
+            return True
+        return None
 
 
 class ConfiguredContracts(HouseProbe):

@@ -1,14 +1,14 @@
 """`keeper check`: each thing that can be wrong is found, named, and comes with what to do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from keeper.domain.snapshot import Price, Unusable, Usable
 from keeper.domain.tx import SignerRole
 from keeper.errors import BadInput, Halt, KeeperError, Retry
-from keeper.ops.doctor import Finding, Quoting, Verdict, examine, ready
+from keeper.ops.doctor import Finding, NodeLook, Quoting, Verdict, Vouching, examine, ready
 from keeper.testing.builders import NOW, a_block, usd
 from keeper.testing.memory_store import MemoryStore
 
@@ -21,11 +21,14 @@ class FakeNode:
     name: str = "node.example"
     problem: KeeperError | None = None
     timestamp: int = NOW
+    number: int = 100
+    pushes: bool | None = None
 
-    def head(self):
+    def look(self):
         if self.problem:
             raise self.problem
-        return a_block(timestamp=self.timestamp)
+        head = replace(a_block(timestamp=self.timestamp), number=self.number)
+        return NodeLook(head=head, latency_s=0.012, arrays=True, by_hash=True, pushes=self.pushes)
 
 
 @dataclass
@@ -73,6 +76,12 @@ class FakeSite:
     daily_cap_wei: int = ETHER // 2
     quoted: tuple[Quoting, ...] | KeeperError = ()
     quotes_max_age_s: int = 300
+    max_head_age_s: float | None = 120
+    max_head_lag_blocks: int | None = 5
+    vouched: Vouching = field(default_factory=lambda: Vouching(enough=True, said=""))
+
+    def vouching(self, head):
+        return self.vouched
 
     def nodes(self):
         return self.fake_nodes
@@ -134,6 +143,11 @@ C = FakeContracts
 KEYS = {SignerRole.PUBLISHER: (PUBLISHER,), SignerRole.LIQUIDATOR: (LIQUIDATOR,)}
 
 WRONG = {
+    "endpoints disagree": (
+        FakeSite((FakeNode(), FakeNode("b")), vouched=Vouching(enough=False, said="a: agrees; b: has 0x12")),
+        "endpoints agree",
+        "which provider is wrong",
+    ),
     "silent node": (FakeSite((FakeNode(problem=Retry("refused")),)), "node node.example", "chain.rpc_urls"),
     "wrong chain": (
         FakeSite((FakeNode(), FakeNode("b", Halt("serves chain 5, configured is 1", hint="point it elsewhere")))),
@@ -183,6 +197,8 @@ def test_check__one_thing_wrong__not_ready_and_what_to_do(name):
 
 
 WORTH_A_LOOK = {
+    "one lags": (FakeSite((FakeNode(), FakeNode("b", number=90))), "node b"),
+    "one is of the past": (FakeSite((FakeNode(), FakeNode("b", timestamp=NOW - 200))), "node b"),
     "watch only": (FakeSite(addresses={}), "publisher key"),
     "little ether": (FakeSite(fake_contracts=C(balances={LIQUIDATOR: ETHER // 10})), "liquidator balance"),
     "no account": (FakeSite(liquidator_account=None), "liquidator account"),
@@ -215,3 +231,13 @@ def test_check__no_node__what_needs_one_is_skipped_not_blamed():
         "quotes": Verdict.GOOD,
         "store": Verdict.GOOD,
     }
+
+
+def test_check__two_endpoints__measured_side_by_side():
+    """What a person compares stands in one line an endpoint: head, age, lag, latency, and what it can do."""
+    nodes = (FakeNode(), FakeNode("b", number=98, pushes=True))
+    findings = found(FakeSite(nodes, vouched=Vouching(enough=True, said="block 98: a: agrees; b: agrees")))
+    first, second = (one.measured for one in findings if one.measured)
+    assert (first["behind"], second["behind"], second["new blocks"]) == ("–", "2", "announced")
+    assert (second["age"], second["answers in"], second["by hash"]) == ("5 s", "12 ms", "yes")
+    assert "b: agrees" in next(one.said for one in findings if one.what == "endpoints agree")

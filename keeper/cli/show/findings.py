@@ -31,7 +31,21 @@ def findings_view(findings: Sequence[Finding]) -> RenderableType:
         table.add_row(Text(sign, style=style), Text(one.what + "  ", style=muted), Text(one.said, style=muted))
         if one.hint:
             table.add_row("", "", Text.assemble(("→ ", "cyan"), one.hint))
-    return Group(table, Text(), _verdict(findings))
+    return Group(*_endpoints(findings), table, Text(), _verdict(findings))
+
+
+def _endpoints(findings: Sequence[Finding]) -> Sequence[RenderableType]:
+    """What was measured of each endpoint, one line each."""
+    measured = [one.measured for one in findings if one.measured]
+    if not measured:
+        return ()
+    table = Table(box=None, pad_edge=False, header_style="bright_black")
+    for column in measured[0]:
+        figures = column in ("head", "age", "behind", "answers in")
+        table.add_column(column, justify="right" if figures else "left", no_wrap=True)
+    for one in measured:
+        table.add_row(*one.values())
+    return (table, Text())
 
 
 def _verdict(findings: Sequence[Finding]) -> Text:
@@ -50,6 +64,8 @@ def findings_tree(findings: Sequence[Finding]) -> dict[str, Any]:
     return {
         "ready": ready(findings),
         "findings": [
-            {"what": one.what, "verdict": one.verdict, "said": one.said, "hint": one.hint} for one in findings
+            {"what": one.what, "verdict": one.verdict, "said": one.said, "hint": one.hint}
+            | ({"measured": dict(one.measured)} if one.measured else {})
+            for one in findings
         ],
     }

@@ -1,0 +1,65 @@
+"""The endpoints and the pool around them, as the settings describe them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from functools import partial
+
+from keeper.chain.endpoint import Endpoint, endpoint_at
+from keeper.chain.health import Fitness
+from keeper.chain.members import PoolPolicy, in_parallel
+from keeper.chain.rpc import Rpc
+from keeper.ops.doctor import LOCAL_CHAINS
+from keeper.settings import Settings
+
+#: Longest that anybody waits for questions at the side, seconds: they are for comparison, and can be late.
+SIDE_S = 2.0
+
+
+def endpoints(settings: Settings) -> Sequence[Endpoint]:
+    """The configured nodes; nothing is connected yet.  Raises: `BadInput` if a URL is none."""
+    chain = settings.chain
+    return [
+        endpoint_at(url.reveal(), timeout_s=chain.request_timeout_s, batch_size=chain.batch_size)
+        for url in chain.rpc_urls
+    ]
+
+
+def fitness_of(settings: Settings) -> Fitness:
+    """What heads must be like.
+
+    A chain of one machine makes blocks when asked to, so the age of its head says nothing.
+    """
+    chain = settings.chain
+    ages = chain.max_head_age_s > 0 and chain.chain_id not in LOCAL_CHAINS
+    return Fitness(
+        max_head_age_s=float(chain.max_head_age_s) if ages else None,
+        max_head_lag_blocks=chain.max_head_lag_blocks if len(chain.rpc_urls) > 1 else None,
+    )
+
+
+def rpc_of(settings: Settings, nodes: Sequence[Endpoint] | None = None) -> Rpc:
+    """The chain through the configured nodes, or through these.
+
+    Raises: `BadInput` if a URL is none, or the quorum is larger than the number of nodes.
+    """
+    chain = settings.chain
+    return Rpc(
+        endpoints(settings) if nodes is None else nodes,
+        chain_id=chain.chain_id,
+        policy=PoolPolicy(
+            fitness=fitness_of(settings),
+            retries=chain.retries,
+            deadline_s=chain.call_deadline_s,
+            probe_pins=True,
+        ),
+        quorum=chain.quorum,
+        jitter=_chance,
+        run=partial(in_parallel, longest_s=min(SIDE_S, chain.request_timeout_s)),
+    )
+
+
+def _chance() -> float:
+    """A number in [0, 1).  It only spreads the pauses of many keepers; nothing that is decided depends on it."""
+    return secrets.randbelow(1 << 32) / (1 << 32)
