@@ -26,6 +26,7 @@ from keeper.domain.tx import TxIntent
 from keeper.errors import Refused, Retry
 from keeper.outcomes import economics, measure, remember
 from keeper.policy.decide import choose
+from keeper.policy.guard import shut
 from keeper.ports import ALWAYS_WANTED, Economy, Encoder, QuoteSource, Recheck, SnapshotReader, Store, TxSender
 from keeper.risk.model import model
 from keeper.risk.report import shock, worst
@@ -172,6 +173,9 @@ def alerts(snapshot: Snapshot, market: MarketModel, report: MarginReport) -> Ite
             yield f"{u.symbol}: no target parameters: {u.why_untargeted}"
         elif u.why_realised:
             yield f"{u.symbol}: quotes unused, volatilities are realised: {u.why_realised}"
+    for state in snapshot.underlyings:
+        if state.publication is not None and state.publication.frozen:
+            yield f"{state.symbol}: parameters {shut(state.publication, snapshot.block.timestamp)}"
     unknown = [a for a in report.accounts if isinstance(a, Unpriced)]
     for a in unknown[:10]:
         yield f"account {a.account:#066x} is unknown: {a.reason}"

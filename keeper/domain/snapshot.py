@@ -159,6 +159,9 @@ class PublicationState:
     expiries: tuple[ExpiryFence, ...]
     """Ascending; every listed, unexpired expiry."""
     vol: VolFences
+    frozen: bool = False
+    """Whether guardian or governance stopped publishing.  Nothing but governance's thaw ends it: no time, no restart,
+    no publication."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,20 @@ YEAR = 31_536_000
 CARRY_BASE_PPB = 10_000_000
 
 
+def shut(state: PublicationState, now: int) -> str:
+    """Why no publication passes at all at this block, whatever its numbers; empty if one may.
+
+    Args:
+        state: the fences.
+        now: block time, unix seconds.
+    """
+    if state.frozen:
+        return "frozen: nothing is published until governance thaws it"
+    if now < state.next_allowed_s:
+        return f"the next publication may come in {state.next_allowed_s - now} s"
+    return ""
+
+
 def reach(fence: FenceState) -> tuple[int, int]:
     """Lowest and highest value a number may take now.
 

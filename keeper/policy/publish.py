@@ -16,7 +16,7 @@ from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.market import MarketModel, UnderlyingTarget
 from keeper.domain.quotes import Quoted
 from keeper.domain.snapshot import FileState, Listing, Snapshot, UnderlyingState, Usable
-from keeper.policy.guard import allow
+from keeper.policy.guard import allow, shut
 from keeper.policy.smile import straighten
 from keeper.risk.exact.riskfile import PPB, PPM
 
@@ -38,7 +38,7 @@ def publications(snapshot: Snapshot, market: MarketModel, knobs: PolicyKnobs) ->
     for u in snapshot.underlyings:
         seen, state = market.of(u.underlying), u.publication
         target = seen.target
-        if target is None or state is None or not isinstance(u.spot, Usable) or now < state.next_allowed_s:
+        if target is None or state is None or not isinstance(u.spot, Usable) or shut(state, now):
             continue
         params = straighten(
             allow(target, state, now), u.listings, spot=u.spot.wad, now=now, latest_s=now + knobs.intent_ttl_s

@@ -84,6 +84,7 @@ def the_contracts(house) -> dict[str, Any]:
             "vols": (vols["sigmaMinPpm"], vols["atmStepPpm"], vols["smileMaxPpm"], vols["phiStepPpb"]),
             "next": last["time"] + vols["minDelayS"] if last["id"] else 0,
             "last": (last["id"], last["time"]),
+            "frozen": one(house, "RiskParameters", "frozen", u),
             "psr": one(house, "RiskFile", "header", u, 0)["psrPpm"],
             "notice": one(house, "RiskParameters", "inNotice", u),
             "funding": (market["fundingIndex"], market["ratePpmPerDay"]),
@@ -136,6 +137,7 @@ def the_snapshot(snapshot) -> dict[str, Any]:
             "vols": (p.vol.sigma_min_ppm, p.vol.atm_step_ppm, p.vol.smile_max_ppm, p.vol.phi_step_ppb),
             "next": p.next_allowed_s,
             "last": (p.last_id, p.last_time),
+            "frozen": p.frozen,
             "psr": u.live.ranges.psr_ppm if u.live else 0,
             "notice": p.in_notice,
             "funding": (u.funding_index, u.funding_rate_ppm_per_day),
@@ -229,6 +231,10 @@ SETTERS = [
     Setter("RiskParameters", "stage", a_publication, "", PUBLISHER, (HASTE,)),
     Setter("RiskParameters", "stageExpiries", lambda h: (0, a_publication(h)[1][-1]), "", PUBLISHER, (HASTE, STAGED)),
     Setter("RiskParameters", "flip", lambda _: (0,), "U0", PUBLISHER, (HASTE, STAGED)),
+    Setter("RiskParameters", "freeze", lambda _: (0,), "U0", GUARDIAN),
+    Setter(
+        "RiskParameters", "thaw", lambda _: (0,), "U0", 0, (("RiskParameters", "freeze", lambda _: (0,), GUARDIAN),)
+    ),
     Setter("RiskParameters", "grantRole", lambda h: (ROLES["GUARDIAN_ROLE"], h.chain.accounts[4])),
     Setter("RiskParameters", "revokeRole", lambda h: (ROLES["GUARDIAN_ROLE"], h.chain.accounts[3])),
     Setter("RiskParameters", "renounceRole", lambda h: (ROLES["LISTER_ROLE"], h.hand.address)),

@@ -76,7 +76,9 @@ def _markets(status: Status, snapshot: Snapshot) -> RenderableType:
         spot = Text(words.usd(u.spot.wad)) if isinstance(u.spot, Usable) else Text("unusable", style="bold red")
         target = targets.get(u.underlying)
         due = "–" if u.publication is None else "now" if u.publication.next_allowed_s <= now else "later"
-        if due == "later" and u.publication is not None:
+        if u.publication is not None and u.publication.frozen:
+            due = "frozen"
+        elif due == "later" and u.publication is not None:
             due = f"in {u.publication.next_allowed_s - now} s"
         table.add_row(
             Text(u.symbol, style="bold"),

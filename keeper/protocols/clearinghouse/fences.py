@@ -15,7 +15,7 @@ SIGMA, PHI = b"sigmaAtm".ljust(32, b"\0"), b"phi".ljust(32, b"\0")
 
 def publication_asks(underlying: int, expiries: Iterable[int]) -> Iterator[View]:
     """Everything `publication_state` will ask, if the contract lists what we think it does."""
-    for function in ("lastPublication", "volFences", "listedExpiries"):
+    for function in ("lastPublication", "frozen", "volFences", "listedExpiries"):
         yield View("RiskParameters", function, (underlying,))
     yield View("RiskFile", "noticeUntil", (underlying,))
     for theirs in RANGES.values():
@@ -35,6 +35,7 @@ def publication_state(views: Views, block: BlockRef, underlying: int) -> Publica
         last_id=last["id"],
         last_time=last["time"],
         next_allowed_s=last["time"] + vol["minDelayS"] if last["id"] else 0,
+        frozen=bool(views.one(block, "RiskParameters", "frozen", underlying)),
         in_notice=block.number < views.one(block, "RiskFile", "noticeUntil", underlying),
         fences=tuple(_fence(views, block, underlying, ours, theirs) for ours, theirs in RANGES.items()),
         expiries=tuple(_expiry(views, block, underlying, e) for e in expiries),

@@ -107,6 +107,7 @@ class HouseStanding:
                     yield View("LiquidationAuction", "params")
             case "publish":
                 yield View("RiskParameters", "lastPublication", (args["underlying"],))
+                yield View("RiskParameters", "frozen", (args["underlying"],))
             case "refresh":
                 yield View("RiskFile", "header", (args["underlying"], LIVE))
             case "settle":
@@ -161,6 +162,8 @@ class HouseStanding:
         return "" if margin["equity"] < 0 or margin["stale"] else f"solvent again at block {head.number}"
 
     def _publish(self, head: BlockRef, args: dict[str, Any], _intent: TxIntent) -> str:
+        if self._views.one(head, "RiskParameters", "frozen", args["underlying"]):
+            return f"its parameters are frozen at block {head.number}"
         last = self._views.at(head, "RiskParameters", "lastPublication", args["underlying"])["id"]
         taken = last >= args["p"]["id"]
         return f"publication {args['p']['id']} is out: the last is {last} at block {head.number}" if taken else ""

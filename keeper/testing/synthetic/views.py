@@ -7,6 +7,7 @@ A method `_Contract_function` answers the same at every block; `at_Contract_func
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -72,6 +73,8 @@ class SyntheticViews:
             for entry in FEED_ABI:
                 self._functions[feed, keccak(signature_of(entry).encode())[:4]] = dict(entry)
         self._constant: dict[tuple[str, bytes], bytes] = {}
+        #: Calls by function, those inside a multicall too.
+        self.counts: Counter[str] = Counter()
 
     def call(self, to: str, data: bytes, block: SyntheticBlock) -> bytes:
         """Output of a call.  Raises: `NoView`."""
@@ -81,6 +84,7 @@ class SyntheticViews:
         entry = self._functions.get((address, data[:4]))
         if entry is None:
             raise NoView(f"{to} has no function {data[:4].hex()}")
+        self.counts[entry["name"]] += 1
         if entry["name"] == "accountState":
             return self._account_state(int.from_bytes(data[4:36], "big"), block)
         if not entry["inputs"] and entry["name"] in POINTERS:
@@ -222,6 +226,9 @@ class SyntheticViews:
 
     def _RiskParameters_lastPublication(self, _u: int) -> list[Any]:
         return [1, GENESIS_S, 1, b"\1" * 32]
+
+    def _RiskParameters_frozen(self, _u: int) -> list[Any]:
+        return [False]
 
     def _RiskParameters_config(self, _u: int) -> list[Any]:
         return [setting.CONFIG]
