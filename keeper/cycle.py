@@ -13,12 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from keeper.domain import codec
 from keeper.domain.action import Action, MarginCall
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleInputs, CycleRecord, Decision, Handed
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
-from keeper.domain.margin import AccountMargin, Band, Unpriced
+from keeper.domain.margin import Band, Unpriced
 from keeper.domain.market import MarketModel
 from keeper.domain.report import MarginReport
 from keeper.domain.snapshot import Snapshot
@@ -67,11 +66,14 @@ def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -
         economics=economics(block, ports.economy, ports.store),
         refused=ports.store.refusals(),
     )
-    ports.store.append_snapshot(block.hash, codec.dumps(inputs))
-    decision = think(inputs)
+    try:
+        decision = think(inputs)
+    except Exception:
+        ports.store.append_inputs(inputs)  # what we could not think about is what a person will want to see
+        raise
     # Stored before anything is sent, so that a crash in between leaves the reason for every transaction behind.
-    ports.store.append_cycle(CycleRecord(block=block, decision=decision, handed=()))
-    ports.store.end_calls(recovered(inputs.called, decision.report))
+    undone = CycleRecord(block=block, decision=decision, handed=())
+    ports.store.append_lived(inputs, undone, ended=recovered(inputs.called, decision.report))
     record = CycleRecord(block=block, decision=decision, handed=tuple(act(decision, ports)))
     ports.store.append_cycle(record)
     remember(record, inputs, settled, ports.store)
@@ -108,8 +110,7 @@ def think(inputs: CycleInputs) -> Decision:
 
 def recovered(called: tuple[int, ...], report: MarginReport) -> tuple[int, ...]:
     """Accounts whose margin call is over.  One that is unknown now keeps its call."""
-    bands = {a.account: a.band for a in report.accounts if isinstance(a, AccountMargin)}
-    return tuple(account for account in called if bands.get(account, Band.WARNING) is not Band.WARNING)
+    return report.accounts.outside(called, Band.WARNING, Band.UNKNOWN)
 
 
 def act(decision: Decision, ports: Ports) -> Iterator[Handed]:
@@ -121,9 +122,12 @@ def act(decision: Decision, ports: Ports) -> Iterator[Handed]:
     ready = dict(encoded(decision, ports))
     ports.recheck.expect([intent for intent in ready.values() if isinstance(intent, TxIntent)])
     room = sum(not isinstance(action, MarginCall) for action in decision.actions)
+    calls = [action for action in decision.actions if isinstance(action, MarginCall)]
     for action in chain(decision.actions, decision.standby):
         if isinstance(action, MarginCall):
-            ports.store.append_notice(decision.block, action)
+            if calls:  # all of them at once, with the first
+                ports.store.append_notices(decision.block, calls)
+                calls = []
             yield Handed(action=action, intent_key="", state="notice", reason="")
         elif room > 0:
             handed = hand_over(action, ready[action], decision, ports)
@@ -176,8 +180,9 @@ def alerts(snapshot: Snapshot, market: MarketModel, report: MarginReport) -> Ite
     for state in snapshot.underlyings:
         if state.publication is not None and state.publication.frozen:
             yield f"{state.symbol}: parameters {shut(state.publication, snapshot.block.timestamp)}"
-    unknown = [a for a in report.accounts if isinstance(a, Unpriced)]
+    unknown = report.accounts.where(report.accounts.in_bands(Band.UNKNOWN))
     for a in unknown[:10]:
-        yield f"account {a.account:#066x} is unknown: {a.reason}"
+        if isinstance(a, Unpriced):
+            yield f"account {a.account:#066x} is unknown: {a.reason}"
     if len(unknown) > 10:
         yield f"and {len(unknown) - 10} more accounts are unknown"

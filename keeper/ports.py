@@ -7,7 +7,7 @@ from typing import Protocol
 
 from keeper.domain.action import Action, MarginCall
 from keeper.domain.block import BlockRef
-from keeper.domain.cycle import CycleRecord
+from keeper.domain.cycle import CycleInputs, CycleRecord
 from keeper.domain.history import Notice
 from keeper.domain.quotes import Quoted
 from keeper.domain.snapshot import Observation, Snapshot
@@ -266,14 +266,21 @@ class Store(Ledger, Protocol):
     def strays(self) -> tuple[str, ...]:
         """Hashes of blocks that showed a price first and have no cycle: the process ended in between."""
 
-    def append_snapshot(self, block_hash: str, payload: bytes) -> None:
-        """Keep a snapshot's canonical bytes, compressed, for replay."""
+    def append_lived(self, inputs: CycleInputs, record: CycleRecord, *, ended: Iterable[int]) -> None:
+        """Write what a block saw and decided, and end the margin calls of `ended`.  All of it or nothing; durable.
 
-    def snapshot(self, block_hash: str) -> bytes | None:
-        """The canonical bytes given to `append_snapshot`."""
+        Of accounts that are as they were at the block stored before nothing is written.  Appending the same block hash
+        again replaces it.
+        """
+
+    def append_inputs(self, inputs: CycleInputs) -> None:
+        """Write what a block saw alone: thinking about it failed."""
+
+    def inputs(self, block_hash: str) -> CycleInputs | None:
+        """What a block saw; None if it was not lived or its inputs were pruned."""
 
     def prune(self, *, keep_blocks: int) -> int:
-        """Drop snapshots older than the newest `keep_blocks`; cycles and transactions are never dropped."""
+        """Drop inputs older than the newest `keep_blocks`; cycles and transactions are never dropped."""
 
     def append_prices(self, block: BlockRef, underlying: int, rounds: Sequence[Observation]) -> None:
         """Keep oracle rounds seen at `block`.  A round known by its time is replaced if its price differs."""
@@ -281,8 +288,8 @@ class Store(Ledger, Protocol):
     def prices(self, underlying: int, *, since_s: int) -> tuple[Observation, ...]:
         """Rounds kept with time >= `since_s`, oldest first."""
 
-    def append_notice(self, block: BlockRef, call: MarginCall) -> None:
-        """Keep a margin call.  The same account at the same block again replaces it."""
+    def append_notices(self, block: BlockRef, calls: Sequence[MarginCall]) -> None:
+        """Keep margin calls.  The same account at the same block again replaces it."""
 
     def notices(self, *, limit: int = 100) -> tuple[Notice, ...]:
         """The newest margin calls, newest first."""

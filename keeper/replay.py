@@ -27,13 +27,12 @@ def replay(store: Store, block_hash: str) -> Replay:
     Raises:
         BadInput: the block was never lived, or its snapshot has been pruned.
     """
-    payload = store.snapshot(block_hash)
+    inputs = store.inputs(block_hash)
     record = store.cycle(block_hash)
-    if payload is None or record is None:
+    if inputs is None or record is None:
         raise BadInput(
             f"block {block_hash} is not in the store",
             hint="`keeper status` lists the blocks that are; snapshots older than [store] keep_blocks are dropped",
         )
-    inputs = codec.loads(CycleInputs, payload)
     decision = think(inputs)
     return Replay(inputs=inputs, decision=decision, same=codec.dumps(decision) == codec.dumps(record.decision))

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keeper.domain import codec, columns
-from keeper.domain.columns import Ids, Ints, ascending, find_one, id_column, id_numbers, starts
+from keeper.domain.columns import Ids, Ints, ascending, find, find_one, id_column, id_numbers, starts
 from keeper.domain.margin import AccountMargin, Band, UnderlyingMargin, Unpriced, health_ppm
 from keeper.domain.words import Words, fits
 from keeper.errors import LawBroken
@@ -250,6 +250,13 @@ class MarginTable(Sequence[AccountMargin | Unpriced]):
         if self.whole:
             rows = rows | np.isin(self.ids, id_column(sorted(self.whole)))
         return (a for a in self.where(rows) if isinstance(a, AccountMargin))
+
+    def outside(self, accounts: Sequence[int], *bands: Band) -> tuple[int, ...]:
+        """Which of some accounts are here and stand in none of these bands, in the order given."""
+        place, known = find(self.ids, id_column(accounts))
+        inside = self.in_bands(*bands)
+        rows = zip(accounts, place.tolist(), known.tolist(), strict=True)
+        return tuple(account for account, row, there in rows if there and not inside[row])
 
     def digest(self) -> str:
         """SHA-256 of everything in the table, hex."""

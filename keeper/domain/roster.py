@@ -11,7 +11,7 @@ holds the id, whether it is in auction, and nothing else, and it reads back as i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import chain, pairwise
 from typing import Any, ClassVar, Final, overload
@@ -223,6 +223,22 @@ class Roster(Sequence[AccountState]):
         """One account by its id."""
         row = self.row(account)
         return None if row is None else self[row]
+
+    def held(self) -> set[Instrument]:
+        """Instruments that somebody holds."""
+        beside = {p.instrument for a in self.whole.values() for p in a.positions}
+        return {*self.trimmed().instruments, *beside}
+
+    def holding(self, wanted: Callable[[Instrument], bool]) -> npt.NDArray[np.bool_]:
+        """Which accounts hold an instrument that a test picks."""
+        flags = np.array([wanted(i) for i in self.instruments], dtype=np.bool_)
+        if flags.any():
+            counted = starts(flags[self.position_instrument].astype(np.int64))
+            found = counted[self.position_start[1:]] > counted[self.position_start[:-1]]
+        else:
+            found = np.zeros(len(self), dtype=np.bool_)
+        beside = [a.account for a in self.whole.values() if any(wanted(p.instrument) for p in a.positions)]
+        return np.asarray(found | np.isin(self.ids, id_column(beside)) if beside else found)
 
     def only(self, rows: Ints) -> Roster:
         """The roster of some rows, which must ascend."""

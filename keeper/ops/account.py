@@ -61,8 +61,8 @@ def account_story(store: Store, account: int, *, which: str | None = None) -> Ac
     record = stored_cycle(store, which)
     lived = replay(store, record.block.hash)
     snapshot = lived.inputs.snapshot
-    state = next((a for a in snapshot.accounts if a.account == account), None)
-    found = next((a for a in lived.decision.report.accounts if a.account == account), None)
+    state = snapshot.accounts.get(account)
+    found = lived.decision.report.accounts.get(account)
     if state is None or found is None:
         number, known = record.block.number, len(snapshot.accounts)
         raise BadInput(

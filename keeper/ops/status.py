@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from keeper.domain import codec
 from keeper.domain.block import BlockRef
-from keeper.domain.cycle import CycleInputs, CycleRecord, Handed
+from keeper.domain.cycle import CycleRecord, Handed
 from keeper.domain.history import Notice
 from keeper.domain.margin import AccountMargin, Band
 from keeper.domain.report import BandSum, MarginReport
@@ -64,11 +63,10 @@ def status(store: Store, *, now_s: int) -> Status:
     """
     cycles = store.cycles(limit=LATELY)
     last = cycles[0] if cycles else None
-    payload = store.snapshot(last.block.hash) if last else None
     decided = [(c.block, one) for c in cycles for one in c.handed]
     report = (last.decision.report if last else MarginReport(accounts=())).summary
     priced = [a for a in report.listed if isinstance(a, AccountMargin)]
-    inputs = codec.loads(CycleInputs, payload) if payload else None
+    inputs = store.inputs(last.block.hash) if last else None
     return Status(
         now_s=now_s,
         last=last,

@@ -14,6 +14,7 @@ from keeper.domain.report import MarginReport
 from keeper.domain.snapshot import Snapshot
 from keeper.domain.worth import Economics, Refusal, Verdict
 from keeper.policy import backoff, liquidate, publish, upkeep
+from keeper.policy.priced import Priced
 from keeper.policy.worth import Judge
 
 #: Actions left alone that a decision tells of; there may be thousands, and each block is stored.
@@ -72,7 +73,9 @@ def choose(
     Returns:
         At most `knobs.max_actions_per_block` actions besides notices, and `knobs.max_standby_per_block` that stand by.
     """
-    accounts = {a.account: a for a in report.accounts if isinstance(a, AccountMargin)}
+    accounts = Priced(report.accounts)
+    accounts.meet(running.account for running in snapshot.auctions)
+    again = [a for table in (report.refreshed, report.previous) for a in table.where(~table.in_bands(*liquidate.SHORT))]
     pushes = list(publish.publications(snapshot, market, knobs))
     pushed = {p.underlying for p in pushes}
     refreshes = [r for r in upkeep.refreshes(snapshot, knobs) if r.underlying not in pushed]
@@ -85,7 +88,7 @@ def choose(
         yield from pushes
         yield from refreshes
         yield from upkeep.settlements(snapshot)
-        yield from liquidate.flags(snapshot, accounts, (*report.refreshed, *report.previous))
+        yield from liquidate.flags(snapshot, accounts, again)
         yield from liquidate.unflags(snapshot, accounts)
         yield from liquidate.remeasures(snapshot, accounts)
         # A bid carries the epochs it was priced on; beside a new epoch it would be void, so it waits a block at most.

@@ -16,6 +16,7 @@ from keeper.domain.market import MarketModel
 from keeper.domain.snapshot import Snapshot
 from keeper.policy import auction as dutch
 from keeper.policy.auction import PPM, WAD
+from keeper.policy.priced import Priced
 
 SHORT = (Band.LIQUIDATABLE, Band.INSOLVENT)
 
@@ -29,13 +30,12 @@ def flags(
         snapshot: the block; the fund's and our own account are never flagged by us.
         accounts: priced accounts under the live file.
         again: short accounts as a refresh of a stale file would judge them, and under the file before a publication
-            whose notice window runs.  An account must be short in each.
+            whose notice window runs.  An account must be short in each; those that are may be left out.
     """
     ours = {snapshot.own_account, snapshot.fund.account if snapshot.fund else None}
     cleared = {a.account for a in again if isinstance(a, Unpriced) or a.band not in SHORT}
-    short = [a for a in accounts.values() if a.band in SHORT and not a.in_auction and a.account not in ours]
-    for a in sorted(short, key=lambda a: (a.equity - a.mm, a.account)):
-        if a.account in cleared or a.unsettled:
+    for a in Priced.of(accounts).by_shortfall(*SHORT):
+        if a.in_auction or a.account in ours or a.account in cleared or a.unsettled:
             continue
         yield Flag(account=a.account, why=f"equity {_usd(a.equity)} below maintenance {_usd(a.mm)}")
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
+import numpy as np
+
 from keeper.domain.action import MarginCall, Refresh, SettleExpiry, Touch
+from keeper.domain.columns import find, id_column, id_numbers
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.margin import AccountMargin, Band
 from keeper.domain.snapshot import Snapshot, Usable
 from keeper.policy.auction import PPM, WAD
+from keeper.policy.priced import Priced
 
 
 def refreshes(snapshot: Snapshot, knobs: PolicyKnobs) -> Iterator[Refresh]:
@@ -33,34 +37,49 @@ def refreshes(snapshot: Snapshot, knobs: PolicyKnobs) -> Iterator[Refresh]:
 
 def settlements(snapshot: Snapshot) -> Iterator[SettleExpiry]:
     """Expiries that have passed, are held by somebody, and have no settlement price."""
-    held = {(p.instrument.underlying, p.instrument.expiry) for a in snapshot.accounts for p in a.positions}
-    for u in snapshot.underlyings:
-        done = {expiry for expiry, _ in u.settled}
-        for listing in u.listings:
-            due = 0 < listing.expiry <= snapshot.block.timestamp
-            if due and listing.expiry not in done and (u.underlying, listing.expiry) in held:
-                yield SettleExpiry(underlying=u.underlying, expiry=listing.expiry, why=f"{u.symbol} expiry has passed")
+    due = [
+        (u, listing.expiry)
+        for u in snapshot.underlyings
+        for listing in u.listings
+        if 0 < listing.expiry <= snapshot.block.timestamp and listing.expiry not in {expiry for expiry, _ in u.settled}
+    ]
+    held = {(i.underlying, i.expiry) for i in snapshot.accounts.held()} if due else set()
+    for u, expiry in due:
+        if (u.underlying, expiry) in held:
+            yield SettleExpiry(underlying=u.underlying, expiry=expiry, why=f"{u.symbol} expiry has passed")
 
 
 def touches(snapshot: Snapshot, accounts: Mapping[int, AccountMargin]) -> Iterator[Touch]:
     """Accounts with settled options to cash out or a socialised loss to pull."""
     settled = {(u.underlying, expiry) for u in snapshot.underlyings for expiry, _ in u.settled}
-    for a in snapshot.accounts:
-        margin = accounts.get(a.account)
-        if any((p.instrument.underlying, p.instrument.expiry) in settled for p in a.positions):
-            yield Touch(account=a.account, why="settled options to cash out")
-        elif margin is not None and margin.pending_loss > 0:
-            yield Touch(account=a.account, why=f"socialised loss of {margin.pending_loss / WAD:,.2f} to pull")
+    roster, book = snapshot.accounts, Priced.of(accounts)
+    to_cash_out = roster.holding(lambda i: (i.underlying, i.expiry) in settled)
+    losing = book.table.pending_loss.nonzero
+    if book.table.whole:
+        beside = [a.account for a in book.table.whole.values() if isinstance(a, AccountMargin) and a.pending_loss > 0]
+        losing = losing | np.isin(book.table.ids, id_column(sorted(beside)))
+    place, known = find(book.table.ids, roster.ids)
+    losing_here = np.zeros(len(roster), dtype=np.bool_)
+    losing_here[known] = losing[place[known]]
+    rows = np.flatnonzero(to_cash_out | losing_here)
+    for row, account in zip(rows.tolist(), id_numbers(roster.ids[rows]), strict=True):
+        if to_cash_out[row]:
+            yield Touch(account=account, why="settled options to cash out")
+        else:
+            loss = book[account].pending_loss
+            yield Touch(account=account, why=f"socialised loss of {loss / WAD:,.2f} to pull")
 
 
 def margin_calls(accounts: Mapping[int, AccountMargin], called: AbstractSet[int]) -> Iterator[MarginCall]:
     """Accounts that entered the warning zone since they were last called."""
-    for a in accounts.values():
-        if a.band is Band.WARNING and not a.in_auction and a.account not in called:
-            yield MarginCall(
-                account=a.account,
-                health_ppm=a.health_ppm,
-                equity=a.equity,
-                mm=a.mm,
-                why=f"health {a.health_ppm / PPM:.3f}",
-            )
+    book = Priced.of(accounts)
+    table = book.table
+    told = np.isin(table.ids, id_column(sorted(called))) if called else np.zeros(len(table), dtype=np.bool_)
+    for a in book.within(table.in_bands(Band.WARNING) & ~table.in_auction & ~told):
+        yield MarginCall(
+            account=a.account,
+            health_ppm=a.health_ppm,
+            equity=a.equity,
+            mm=a.mm,
+            why=f"health {a.health_ppm / PPM:.3f}",
+        )

@@ -31,6 +31,7 @@ from keeper.policy import auction as dutch
 from keeper.policy import backoff
 from keeper.policy.auction import WAD
 from keeper.policy.liquidate import SHORT, bids
+from keeper.policy.priced import Priced
 
 
 class Answer(StrEnum):
@@ -61,7 +62,9 @@ def why(account: int, inputs: CycleInputs, decision: Decision, market: MarketMod
 
     Raises: `KeyError` if the report does not know it.
     """
-    found = {a.account: a for a in decision.report.accounts}[account]
+    found = decision.report.accounts.get(account)
+    if found is None:
+        raise KeyError(account)
     acted = [a for a in decision.actions if isinstance(a, Flag | Unflag | Remeasure | Bid | Touch | MarginCall)]
     reasons = [
         Reason(answer=Answer.ACTED, action=a, said=f"{_DONE[type(a)]}: {a.why}{_worth(a, decision)}")
@@ -108,13 +111,13 @@ def _no_flag(found: AccountMargin, inputs: CycleInputs, decision: Decision) -> s
         return "it is the insurance fund's account, which is never flagged"
     if found.unsettled:
         return "an expired option of it has no settlement price yet; the contract liquidates nobody before that"
-    after = {a.account: a for a in decision.report.refreshed}.get(found.account)
+    after = decision.report.refreshed.get(found.account)
     if isinstance(after, AccountMargin) and after.band not in SHORT:
         return (
             "it is short under a stale file only: refreshed at live spot, equity "
             f"{_usd(after.equity)} covers maintenance {_usd(after.mm)}"
         )
-    before = {a.account: a for a in decision.report.previous}.get(found.account)
+    before = decision.report.previous.get(found.account)
     if isinstance(before, Unpriced):
         return f"a notice window is open and it cannot be priced under the file before: {before.reason}"
     if before is not None and before.band not in SHORT:
@@ -135,7 +138,7 @@ def _no_bid(found: AccountMargin, inputs: CycleInputs, decision: Decision, marke
         return (*started, _waits("our bid is in flight: decided at an earlier block and not settled yet"))
     if snapshot.own_account is None:
         return (*started, _waits("no liquidator account is configured, so we do not bid"))
-    accounts = {a.account: a for a in decision.report.accounts if isinstance(a, AccountMargin)}
+    accounts = Priced(decision.report.accounts)
     own = accounts.get(snapshot.own_account)
     if own is None or own.in_auction:
         return (*started, _waits("our own account cannot bid: it is unknown, cannot be priced or is in auction itself"))

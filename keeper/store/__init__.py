@@ -29,6 +29,7 @@ class SqlStore(Outbox, Journal[C], Progress, Ledger, Generic[C]):
     """A `Store` over one database; `C` is the record of one cycle."""
 
     def __init__(self, database: Database, cycle_type: type[C]) -> None:
+        super().__init__()
         self._database = database
         self._cycle_type = cycle_type
 

@@ -103,6 +103,15 @@ snapshots = Table(
     Column("seq", _Sequence, primary_key=True, autoincrement=True),
     Column("block_hash", String(66), nullable=False, unique=True),
     Column("payload", LargeBinary, nullable=False, comment="zlib of the canonical bytes"),
+    Column("roster", BigInteger, nullable=True, comment="its accounts; null: they are in the payload"),
+)
+
+rosters = Table(
+    "rosters",
+    metadata,
+    Column("seq", _Sequence, primary_key=True, autoincrement=True),
+    Column("base", BigInteger, nullable=True, comment="roster that this is a change of; null: whole"),
+    Column("payload", LargeBinary, nullable=False, comment="zlib of the Roster's bytes, or the Change's"),
 )
 
 # Row 1 is a whole state, the rows after it continue it; the comment in the schema is from before there were any.

@@ -11,7 +11,7 @@ from threading import RLock
 
 from keeper.domain.action import MarginCall
 from keeper.domain.block import BlockRef
-from keeper.domain.cycle import CycleRecord
+from keeper.domain.cycle import CycleInputs, CycleRecord
 from keeper.domain.history import Notice
 from keeper.domain.snapshot import Observation
 from keeper.domain.tx import TxRecord, TxState
@@ -28,7 +28,7 @@ class MemoryStore:
         self._txs: dict[str, TxRecord] = {}
         self._cycles: dict[str, CycleRecord] = {}
         self._orphaned: set[str] = set()
-        self._snapshots: dict[str, bytes] = {}
+        self._inputs: dict[str, CycleInputs] = {}
         self._prices: dict[tuple[int, int], tuple[int, str]] = {}
         self._notices: dict[tuple[int, str], Notice] = {}
         self._sync: tuple[BlockRef, bytes] | None = None
@@ -139,23 +139,31 @@ class MemoryStore:
         with self._lock:
             return tuple(sorted({seen for _, seen in self._prices.values()} - set(self._cycles)))
 
-    def append_snapshot(self, block_hash: str, payload: bytes) -> None:
-        """See `Store.append_snapshot`."""
+    def append_lived(self, inputs: CycleInputs, record: CycleRecord, *, ended: Iterable[int]) -> None:
+        """See `Store.append_lived`."""
         with self._lock:
-            self._snapshots.pop(block_hash, None)
-            self._snapshots[block_hash] = payload
+            self.append_inputs(inputs)
+            self.append_cycle(record)
+            self.end_calls(ended)
 
-    def snapshot(self, block_hash: str) -> bytes | None:
-        """See `Store.snapshot`."""
+    def append_inputs(self, inputs: CycleInputs) -> None:
+        """See `Store.append_inputs`."""
+        block_hash = inputs.snapshot.block.hash
         with self._lock:
-            return self._snapshots.get(block_hash)
+            self._inputs.pop(block_hash, None)
+            self._inputs[block_hash] = inputs
+
+    def inputs(self, block_hash: str) -> CycleInputs | None:
+        """See `Store.inputs`."""
+        with self._lock:
+            return self._inputs.get(block_hash)
 
     def prune(self, *, keep_blocks: int) -> int:
         """See `Store.prune`."""
         with self._lock:
-            old = list(self._snapshots)[: max(0, len(self._snapshots) - keep_blocks)]
+            old = list(self._inputs)[: max(0, len(self._inputs) - keep_blocks)]
             for block_hash in old:
-                del self._snapshots[block_hash]
+                del self._inputs[block_hash]
             return len(old)
 
     def append_prices(self, block: BlockRef, underlying: int, rounds: Sequence[Observation]) -> None:
@@ -172,11 +180,12 @@ class MemoryStore:
             kept = sorted((at, price) for (of, at), (price, _) in self._prices.items() if of == underlying)
             return tuple(Observation(time=at, price=price) for at, price in kept if at >= since_s)
 
-    def append_notice(self, block: BlockRef, call: MarginCall) -> None:
-        """See `Store.append_notice`."""
+    def append_notices(self, block: BlockRef, calls: Sequence[MarginCall]) -> None:
+        """See `Store.append_notices`."""
         with self._lock:
-            self._notices.pop((call.account, block.hash), None)
-            self._notices[call.account, block.hash] = Notice(block=block, call=call)
+            for call in calls:
+                self._notices.pop((call.account, block.hash), None)
+                self._notices[call.account, block.hash] = Notice(block=block, call=call)
 
     def notices(self, *, limit: int = 100) -> tuple[Notice, ...]:
         """See `Store.notices`."""

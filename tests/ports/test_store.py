@@ -11,15 +11,20 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keeper.domain import codec
+from keeper.domain.account import AccountState
 from keeper.domain.action import MarginCall
 from keeper.domain.block import BlockRef
-from keeper.domain.cycle import CycleRecord, Decision
+from keeper.domain.cycle import CycleInputs, CycleRecord, Decision
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.report import MarginReport
+from keeper.domain.roster import Roster
 from keeper.domain.snapshot import Observation
 from keeper.domain.tx import SignerRole, TxAttempt, TxIntent, TxRecord, TxState
 from keeper.domain.tx_flow import NEXT_STATES
 from keeper.errors import LawBroken, Refused
 from keeper.store import open_store
+from keeper.testing.builders import a_snapshot, an_account
 from keeper.testing.memory_store import MemoryStore
 
 SENDER = "0x" + "5e" * 20
@@ -324,24 +329,80 @@ def test_orphan_cycles__thousands__all_marked(store):
     assert store.cycles() == ()
 
 
-def test_snapshot__any_bytes__come_back(store):
-    payload = bytes(range(256)) * 1_000
-    store.append_snapshot("0x01", payload)
-    store.append_snapshot("0x02", b"")
-    assert (store.snapshot("0x01"), store.snapshot("0x02"), store.snapshot("0x03")) == (payload, b"", None)
+def some_inputs(block: BlockRef, *accounts: AccountState, called: tuple[int, ...] = ()) -> CycleInputs:
+    """What a block saw of these accounts."""
+    snapshot = replace(a_snapshot(*accounts), block=block)
+    return CycleInputs(snapshot=snapshot, in_flight=(), called=called, risk=RiskKnobs(), policy=PolicyKnobs())
 
 
-@pytest.mark.parametrize(
-    ("keep", "left"), [(0, []), (1, ["0x1"]), (2, ["0x3", "0x1"]), (9, ["0x0", "0x2", "0x3", "0x1"])]
-)
+def some_rosters(count: int) -> list[Roster]:
+    """Rosters of which each comes from the one before by a few accounts: changed, new, closed, too wide for columns."""
+    rosters = [Roster.of(an_account(i, cash=i, perp=1) for i in range(1, 41))]
+    for i in range(1, count):
+        wide = replace(an_account(500 + i), cash=2**200 + i)
+        changed = {i: an_account(i, cash=-i), 100 + i: an_account(100 + i), 41 - i: None, 500 + i: wide}
+        rosters.append(rosters[-1].replaced(changed))
+    return rosters
+
+
+def test_append_lived__one_transaction__inputs_record_and_calls(store):
+    """What a block saw, decided and ended is found again as it was; the same block again replaces it."""
+    store.append_notices(a_block(1), [a_call(3), a_call(4)])
+    seen = some_inputs(a_block(2), an_account(7, perp=1), called=(3, 4))
+    store.append_lived(seen, a_cycle(a_block(2)), ended=[3])
+    assert store.inputs(a_block(2).hash) == seen
+    assert store.cycle(a_block(2).hash) == a_cycle(a_block(2))
+    assert store.called() == (4,)
+    other = some_inputs(a_block(2), an_account(8))
+    store.append_lived(other, a_cycle(a_block(2), alert="again"), ended=[])
+    assert store.inputs(a_block(2).hash) == other
+    assert store.inputs(a_block(9).hash) is None
+    assert store.cycle(a_block(2).hash) == a_cycle(a_block(2), alert="again")
+
+
+def test_append_inputs__thinking_failed__kept_without_a_cycle(store):
+    """What could not be thought about is there for a person to look at."""
+    seen = some_inputs(a_block(3), an_account(7))
+    store.append_inputs(seen)
+    assert store.inputs(a_block(3).hash) == seen
+    assert store.cycle(a_block(3).hash) is None
+
+
+def test_inputs__blocks_that_differ_a_little__each_comes_back(store):
+    """REP-1: whatever of a block is stored as a change gives back all of it, in the order lived and after a reorg."""
+    rosters = some_rosters(8)
+    order = [0, 1, 2, 2, 3, 1, 4, 5, 0, 6, 7]  # unchanged, and back to what it was
+    lived = {}
+    for number, i in enumerate(order):
+        block = a_block(number)
+        lived[block.hash] = replace(
+            some_inputs(block), snapshot=replace(a_snapshot(), block=block, accounts=rosters[i])
+        )
+        store.append_lived(lived[block.hash], a_cycle(block), ended=())
+    store.orphan_cycles([a_block(4).hash])
+    for block_hash, inputs in lived.items():
+        assert codec.dumps(store.inputs(block_hash)) == codec.dumps(inputs), "REP-1"
+
+
+@pytest.mark.parametrize(("keep", "left"), [(0, []), (1, [1]), (2, [3, 1]), (9, [0, 2, 3, 1])])
 def test_prune__oldest_go__cycles_and_transactions_stay(store, keep, left):
-    for number in (0, 1, 2, 3, 1):
-        store.append_snapshot(f"0x{number}", b"x")
-    store.append_cycle(a_cycle(a_block(1)))
+    """What is kept is kept whole: accounts that a kept block's change builds on do not go with the blocks before."""
+    rosters = some_rosters(5)
+    for number, i in ((0, 0), (1, 1), (2, 2), (3, 3), (1, 4)):
+        inputs = some_inputs(a_block(number))
+        inputs = replace(inputs, snapshot=replace(inputs.snapshot, accounts=rosters[i]))
+        store.append_lived(inputs, a_cycle(a_block(number)), ended=())
     store.put_intent(planned())
     assert store.prune(keep_blocks=keep) == 4 - len(left)
-    assert {h for h in ("0x0", "0x1", "0x2", "0x3") if store.snapshot(h)} == set(left)
-    assert store.cycles()
+    assert store.prune(keep_blocks=keep) == 0
+    found = {number: store.inputs(a_block(number).hash) for number in range(4)}
+    assert {number for number, inputs in found.items() if inputs} == set(left)
+    for number, i in ((0, 0), (2, 2), (3, 3), (1, 4)):
+        assert number not in left or found[number].snapshot.accounts == rosters[i], "REP-1"
+    after = some_inputs(a_block(9), an_account(1, cash=-9))
+    store.append_lived(after, a_cycle(a_block(9)), ended=())
+    assert store.inputs(a_block(9).hash) == after
+    assert store.cycle(a_block(1).hash)
     assert store.txs()
 
 
@@ -370,20 +431,20 @@ def a_call(account: int = 1, equity: int = 5) -> MarginCall:
 
 def test_notices__signed_numbers__exact_and_newest_first(store):
     for block, equity in [(1, -(2**255)), (2, 2**255 - 1)]:
-        store.append_notice(a_block(block), a_call(equity=equity))
-    store.append_notice(a_block(2), a_call(equity=0))
+        store.append_notices(a_block(block), [a_call(equity=equity)])
+    store.append_notices(a_block(2), [a_call(equity=0)])
     assert [notice.call.equity for notice in store.notices()] == [0, -(2**255)]
     assert store.notices(limit=1)[0].block == a_block(2)
 
 
 def test_called__account_recovers__a_new_call_may_follow(store):
     big = 2**256 - 1
-    store.append_notice(a_block(1), a_call(big))
-    store.append_notice(a_block(1), a_call(3))
+    store.append_notices(a_block(1), [a_call(big), a_call(3)])
+    store.append_notices(a_block(1), [])
     assert store.called() == (3, big)
     store.end_calls([big, 99])
     assert store.called() == (3,)
-    store.append_notice(a_block(5), a_call(big))
+    store.append_notices(a_block(5), [a_call(big)])
     assert store.called() == (3, big)
     assert [notice.ended for notice in store.notices()] == [False, False, True]
 

@@ -294,7 +294,7 @@ def test_orphaned_block__margin_call_and_price__not_kept(monkeypatch):
     store, chain = MemoryStore(), Chain([])
     live(chain, store, range(1, 4))
     call = MarginCall(account=7, health_ppm=1_010_000, equity=5, mm=4, why="close")
-    store.append_notice(a_block(3), call)
+    store.append_notices(a_block(3), [call])
     store.append_prices(a_block(3), 1, [Observation(time=30, price=3)])
     store.append_prices(a_block(2), 1, [Observation(time=20, price=2)])
     assert store.called() == (7,)

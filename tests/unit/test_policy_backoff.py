@@ -84,8 +84,7 @@ def test_cycle__refusals__are_inputs_and_replay_to_the_same_bytes():
     market = FalsePositives(false=3, policy=KNOBS)
     for i in range(3):
         record = market.live(100 + i)
-    payload = market.store.snapshot(record.block.hash)
-    inputs = codec.loads(CycleInputs, payload)
+    inputs = market.store.inputs(record.block.hash)
     assert inputs.refused
     assert replay(market.store, record.block.hash).same, "BCK-4"
     assert not [a for a in record.decision.actions if kind(a) == "flag" and a.account in market.false], "BCK-4"

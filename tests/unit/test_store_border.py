@@ -11,9 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from keeper.domain.block import BlockRef
+from keeper.domain.cycle import CycleInputs
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.errors import BadInput, Halt, KeeperError, LawBroken, Retry
 from keeper.store import open_store
 from keeper.store.border import border, translate
+from keeper.testing.builders import a_snapshot, an_account
 
 FOREIGN = [
     one
@@ -164,10 +167,12 @@ def test_read__damaged_bytes__bad_input(tmp_path):
     """A row that does not decode is never taken for an empty one."""
     url = f"sqlite:///{tmp_path}/keeper.sqlite"
     store = open_store(url)
-    store.append_snapshot("0x1", b"payload")
+    seen = a_snapshot(an_account())
+    inputs = CycleInputs(snapshot=seen, in_flight=(), called=(), risk=RiskKnobs(), policy=PolicyKnobs())
+    store.append_inputs(inputs)
     store.save_sync(BlockRef(1, "0xa", "0xb", 2), b"state")
     run_sql(url, "UPDATE snapshots SET payload = x'00ff'", "UPDATE sync SET cursor = x'7b7d'")
-    for read in (lambda: store.snapshot("0x1"), store.load_sync):
+    for read in (lambda: store.inputs(seen.block.hash), store.load_sync):
         with pytest.raises(BadInput):
             read()
     store.close()

@@ -11,7 +11,7 @@ from alembic import op
 from keeper.store.types import Int256, UInt256
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 
 
 def upgrade() -> None:
