@@ -2,9 +2,9 @@
 
     FaultPlan.parse("7: stale_head@5+3; timeout[eth_call|eth_getLogs]%0.1; reorg@8-20%0.2*2{depth=3,keep=none}")
 
-A rule reads NAME [METHOD|METHOD] @FIRST-LAST %PROBABILITY *TIMES +BLOCKS {OPTION=VALUE,...}, everything but the name
-optional: `@5` is block 5 alone, `@5-` all from 5 on; `*2` strikes twice at most; `+3` makes each strike a spell of
-three blocks.  The number in front is the seed.  Each rule draws from a stream of its own.
+A rule reads NAME [METHOD|METHOD] @FIRST-LAST %PROBABILITY *TIMES +BLOCKS {OPTION=VALUE,...} without spaces, everything
+but the name optional and in any order: `@5` is block 5 alone, `@5-` all from 5 on; `*2` strikes twice at most; `+3`
+makes each strike a spell of three blocks.  The number in front is the seed.  Each rule draws from a stream of its own.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from keeper.errors import BadInput
 from keeper.testing.faults import CATALOGUE, Boundary, Fault
 from keeper.testing.faults.fault import Option
 
-_RULE: Final = re.compile(
-    r"(?P<fault>[a-z_]+)"
-    r"(?:\[(?P<methods>[\w|]+)\])?"
-    r"(?:@(?P<first>\d+)(?P<to>-(?P<last>\d+)?)?)?"
-    r"(?:%(?P<probability>\d*\.?\d+))?"
-    r"(?:\*(?P<times>\d+))?"
-    r"(?:\+(?P<blocks>\d+))?"
-    r"(?:\{(?P<options>[^}]*)\})?"
+#: A rule is a name and parts, in any order, each at most once.
+_PARTS: Final = (
+    r"\[(?P<methods>[\w|]+)\]",
+    r"@(?P<first>\d+)(?P<to>-(?P<last>\d+)?)?",
+    r"%(?P<probability>\d*\.?\d+)",
+    r"\*(?P<times>\d+)",
+    r"\+(?P<blocks>\d+)",
+    r"\{(?P<options>[^}]*)\}",
 )
+_NAME: Final = re.compile(r"[a-z_]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,24 +84,19 @@ class Rule:
     @classmethod
     def parse(cls, text: str) -> Rule:
         """Read what `str` writes.  Raises: `BadInput`."""
-        found = _RULE.fullmatch(text.strip())
-        if found is None:
-            raise BadInput(
-                f"cannot read the rule {text!r}", hint="NAME[METHODS]@FIRST-LAST%P*TIMES+BLOCKS{OPTION=VALUE}"
-            )
-        part = found.groupdict()
+        name, part = _read(text.strip())
         first = int(part["first"] or 0)
         last = None if part["first"] is None or (part["to"] and not part["last"]) else int(part["last"] or first)
         pairs = [pair.partition("=") for pair in (part["options"] or "").split(",") if pair]
         rule = cls(
-            fault=part["fault"],
+            fault=name,
             methods=tuple((part["methods"] or "").split("|")) if part["methods"] else (),
             first_block=first,
             last_block=last,
             probability=float(part["probability"] or 1),
             times=None if part["times"] is None else int(part["times"]),
             blocks=None if part["blocks"] is None else int(part["blocks"]),
-            options={name.strip(): _option(value.strip()) for name, _, value in pairs},
+            options={option.strip(): _option(value.strip()) for option, _, value in pairs},
         )
         _ = rule.spec
         return rule
@@ -157,6 +153,25 @@ class FaultPlan:
                 )
             )
         return cls(seed=seed, rules=tuple(rules))
+
+
+def _read(text: str) -> tuple[str, dict[str, str | None]]:
+    """A rule's name and the parts it has.  Raises: `BadInput`."""
+    found: dict[str, str | None] = dict.fromkeys(("methods", "first", "to", "last", "probability", "times", "blocks"))
+    found["options"] = None
+    name = _NAME.match(text)
+    at, parts = (name.end() if name else 0), list(_PARTS)
+    while name and at < len(text):
+        part = next(((kind, hit) for kind in parts if (hit := re.compile(kind).match(text, at))), None)
+        if part is None:
+            break
+        parts.remove(part[0])
+        found |= part[1].groupdict()
+        at = part[1].end()
+    if name is None or at < len(text):
+        hint = "NAME[METHODS]@FIRST-LAST%P*TIMES+BLOCKS{OPTION=VALUE}"
+        raise BadInput(f"cannot read the rule {text!r} from {text[at:]!r} on", hint=hint)
+    return name.group(), found
 
 
 def _option(text: str) -> Option:

@@ -77,6 +77,11 @@ def test_plan__written_and_read__is_the_same(seed, script):
     assert FaultPlan.parse(str(plan)) == plan
 
 
+def test_rule__parts_in_another_order__the_same_rule():
+    """Nobody remembers an order of parts."""
+    assert Rule.parse("reorg{depth=3}*1%0.5@4-9") == Rule.parse("reorg@4-9%0.5*1{depth=3}")
+
+
 def test_plan__played_twice__strikes_the_same(base):
     """Same seed, same ledger; another seed, another one."""
     once = played(base, PLAN)
@@ -94,7 +99,7 @@ def test_plan__one_more_rule__does_not_shift_the_others(base):
 
 
 @pytest.mark.parametrize(
-    "text", ["no_such_fault", "timeout{by=3}", "x: timeout", "timeout@", "timeout%2%3", "time out"]
+    "text", ["no_such_fault", "timeout{by=3}", "x: timeout", "timeout@", "timeout%2%3", "time out", "*3"]
 )
 def test_plan__unreadable__refused_with_a_hint(text):
     """A plan that would not do what it seems to say is refused when it is read."""

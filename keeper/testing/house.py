@@ -1,0 +1,47 @@
+"""The house's chain edge as tests put it together: endpoints in this process, an outbox with generous caps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+
+from keeper.abis import load
+from keeper.chain.endpoint import Endpoint
+from keeper.chain.fees import FeePolicy
+from keeper.chain.outbox import Outbox, OutboxPolicy
+from keeper.chain.rpc import Rpc
+from keeper.chain.signers import Signer
+from keeper.domain.tx import SignerRole
+from keeper.ports import Recheck, Store
+from keeper.protocols.abi import Abi
+from keeper.testing.answers import Node
+from keeper.testing.provider import EmbeddedProvider
+
+GWEI = 10**9
+#: More than a test chain ever costs.
+FEES = FeePolicy(max_fee_wei=10_000 * GWEI, max_priority_fee_wei=GWEI)
+POLICY = OutboxPolicy(confirmations=3, replace_after_blocks=3, daily_cap_wei=10**24)
+
+
+@cache
+def feed_abi() -> Abi:
+    """ABI of the feeds whose prices a test sets."""
+    return Abi("MockAggregator", load("MockAggregator").abi)
+
+
+def rpc_over(nodes: Sequence[Node], *, chain_id: int) -> Rpc:
+    """An RPC whose endpoints are nodes of this process, in order of preference."""
+    endpoints = [Endpoint(f"node-{place}", EmbeddedProvider(node)) for place, node in enumerate(nodes)]
+    return Rpc(endpoints, chain_id=chain_id)
+
+
+def house_outbox(
+    rpc: Rpc,
+    store: Store,
+    signers: Mapping[SignerRole, Signer],
+    decode_revert: Callable[[bytes], str],
+    recheck: Recheck,
+) -> Outbox:
+    """An outbox with one key a role."""
+    keys = {role: (signer,) for role, signer in signers.items()}
+    return Outbox(rpc, store, keys, fees=FEES, policy=POLICY, decode_revert=decode_revert, recheck=recheck)
