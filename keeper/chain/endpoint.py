@@ -214,6 +214,15 @@ def endpoint_at(url: str, *, timeout_s: float = 10.0, batch_size: int = BATCH_SI
     return Endpoint(provider.host, provider, batch_size=batch_size)
 
 
+def name_apart(endpoints: Sequence[Endpoint]) -> None:
+    """Number those that share a host: two keys at one provider, or two transports of one node."""
+    names: set[str] = set()
+    for at, endpoint in enumerate(endpoints, start=1):
+        if endpoint.name in names:
+            endpoint.name += f" #{at}"
+        names.add(endpoint.name)
+
+
 def state_pin(block: BlockRef) -> Pin:
     """A block as the state reads take it: by hash, which must be canonical."""
     by_hash = {"blockHash": block.hash, "requireCanonical": True}

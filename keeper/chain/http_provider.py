@@ -52,7 +52,10 @@ class HttpProvider:
 
     def make_request(self, method: str, params: Any) -> Any:
         """Ask once.  Raises: `Unreachable`, `RateLimited`."""
-        status, answer = self._post(_request(next(self._ids), method, params), method)
+        at = next(self._ids)
+        status, answer = self._post(_request(at, method, params), method)
+        if is_answer(answer) and "result" in answer and str(answer.get("id")) != str(at):
+            raise Unreachable(f"{self.host}: an answer to another question on {method}", method=method)
         if not is_answer(answer):
             raise Unreachable(f"{self.host}: HTTP {status} without a JSON-RPC answer", method=method, status=status)
         return answer

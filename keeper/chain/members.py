@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import structlog
 
 from keeper.chain.clock import Timekeeper, steady_s
-from keeper.chain.endpoint import Endpoint
+from keeper.chain.endpoint import Endpoint, name_apart
 from keeper.chain.errors import RateLimited, StaleBlock, StaleHead, Unreachable, WrongChain
 from keeper.chain.health import Fitness, Health
 from keeper.chain.records import block_ref
@@ -103,9 +103,8 @@ class Members:
         if not endpoints:
             raise BadInput("no RPC endpoint is configured", hint="set chain.rpc_urls")
         self._all = tuple(Member(endpoint) for endpoint in endpoints)
-        for at, member in enumerate(self._all):
-            if any(member.name == other.name for other in self._all[:at]):
-                member.endpoint.name += f" #{at + 1}"  # two keys at one provider
+        name_apart(endpoints)
+        for member in self._all:
             if member.endpoint.verified:
                 member.health.checked_s = time.steady_s()
         self.chain_id = chain_id

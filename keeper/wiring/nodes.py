@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from functools import partial
 
-from keeper.chain.endpoint import Endpoint, endpoint_at
+from keeper.chain.endpoint import Endpoint, endpoint_at, name_apart
 from keeper.chain.health import Fitness
 from keeper.chain.members import PoolPolicy, in_parallel
 from keeper.chain.rpc import Rpc
@@ -20,10 +20,12 @@ SIDE_S = 2.0
 def endpoints(settings: Settings) -> Sequence[Endpoint]:
     """The configured nodes; nothing is connected yet.  Raises: `BadInput` if a URL is none."""
     chain = settings.chain
-    return [
+    found = [
         endpoint_at(url.reveal(), timeout_s=chain.request_timeout_s, batch_size=chain.batch_size)
         for url in chain.rpc_urls
     ]
+    name_apart(found)
+    return found
 
 
 def fitness_of(settings: Settings) -> Fitness:

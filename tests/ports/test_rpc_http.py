@@ -114,6 +114,16 @@ def test_http__gzip__read():
         assert http.make_request("x", [])["result"] == "0x1"
 
 
+def test_http__answer_to_another_question__none():
+    """A proxy that mixes up its clients: the id says so."""
+
+    def respond(asked):
+        return 200, {}, answer(asked) | {"id": asked["id"] + 1}
+
+    with server(respond) as (url, _), provider(url) as http, pytest.raises(Unreachable, match="another question"):
+        http.make_request("eth_getBalance", [])
+
+
 LIMITED = {
     "seconds": (429, {"Retry-After": "7"}, b"", 7.0),
     "infura's data": (
