@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
+from keeper.chain.relay import PUBLIC, PublicBroadcast, RelayBroadcast, RelayRules
 from keeper.chain.rpc import Rpc, http_endpoint
 from keeper.domain.tx import TxState
 from keeper.store import open_store
@@ -88,6 +89,58 @@ POINTS = {
 }
 
 
+def replacing(record):
+    return len(record.attempts) == 2
+
+
+def second():
+    """The second different thing it is called with: the first attempt's bytes may go out several times."""
+    seen = []
+
+    def hit(what, *_):
+        told = str(what)
+        if told not in seen:
+            seen.append(told)
+        return len(seen) == 2
+
+    return hit
+
+
+#: Where it dies while an attempt is raised or cancelled.
+AGAIN = {
+    "after the second is signed": lambda: ("signer", "sign", True, second()),
+    "before the second is stored": lambda: ("store", "update_tx", False, replacing),
+    "after the second is stored": lambda: ("store", "update_tx", True, replacing),
+    "before the second is broadcast": lambda: ("rpc", "send_raw", False, second()),
+    "after the second is broadcast": lambda: ("rpc", "send_raw", True, second()),
+}
+
+#: Where it dies around a relay.
+RELAYED = {
+    "before the way is written down": ("store", "note_sent", False, lambda *_: True),
+    "after the way is written down": ("store", "note_sent", True, lambda *_: True),
+    "before the relay is asked": ("rpc", "send_raw", False, lambda *_: True),
+    "after the relay is asked": ("rpc", "send_raw", True, lambda *_: True),
+    "before the public pool is written down": ("store", "note_sent", False, lambda _key, via, _block: via == PUBLIC),
+    "after the public pool is written down": ("store", "note_sent", True, lambda _key, via, _block: via == PUBLIC),
+}
+
+
+class NodeAsRelay:
+    """A relay that hands everything to the node."""
+
+    def __init__(self, rpc):
+        self._rpc = rpc
+
+    def submit(self, raw, *, last_block):
+        self._rpc.send_raw(raw)
+
+
+def relay_over(store, rpc):
+    rules = RelayRules(kinds=frozenset({"poke"}), fallback_after_blocks=2, public_when_down=False)
+    return RelayBroadcast(NodeAsRelay(rpc), PublicBroadcast(rpc), store, rules)
+
+
 class World:
     """A chain in another process, a store file, and keeper processes that come and go."""
 
@@ -106,8 +159,16 @@ class World:
     def rpc(self):
         return Rpc([http_endpoint(self.url)], chain_id=self.chain.chain_id)
 
-    def keeper(self, *, point=None, submit=True):
-        """One life of a keeper: recover, submit, and settle until all is final."""
+    def keeper(self, *, point=None, submit=True, starved=False, relayed=False, **fields):
+        """One life of a keeper: recover, submit, and settle until all is final.
+
+        Args:
+            point: where it dies.
+            submit: whether it decides something.
+            starved: whether nothing of its gets into a block.
+            relayed: whether it sends by way of a relay first.
+            fields: of the intent.
+        """
 
         def live():
             parts = {"store": open_store(self.database), "rpc": self.rpc(), "signer": None}
@@ -122,11 +183,15 @@ class World:
                 else:
                     parts[what] = Dying(parts[what], method, after=after, when=when)
             rpc = parts["rpc"]
-            outbox = an_outbox(self.chain, parts["store"], rpc=rpc, signers=signers)
+            broadcast = relay_over(parts["store"], rpc) if relayed else None
+            outbox = an_outbox(self.chain, parts["store"], rpc=rpc, signers=signers, broadcast=broadcast)
             outbox.recover(rpc.block())
             if submit:
-                outbox.submit(an_intent(self.counter, self.start))
+                outbox.submit(an_intent(self.counter, self.start, **fields))
             for _ in range(6):
+                for record in parts["store"].open_txs() if starved else ():
+                    for attempt in record.attempts:
+                        rpc.request("anvil_dropTransaction", attempt.tx_hash)
                 rpc.request("evm_mine")
                 outbox.settle(rpc.block())
 
@@ -163,6 +228,53 @@ def test_kill__anywhere__acts_exactly_once(world, point, automine):
     assert store.open_txs() == ()
     assert world.pokes() == 1
     store.close()
+
+
+def ended(world):
+    """The one record of a world in which everything has ended."""
+    store = open_store(world.database)
+    (record,) = store.txs()
+    assert store.open_txs() == ()
+    store.close()
+    return record
+
+
+def killed(status):
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+
+
+@pytest.mark.parametrize("point", AGAIN.values(), ids=AGAIN.keys())
+def test_kill__while_it_is_raised__acts_exactly_once(world, point):
+    """Dying around a replacement leaves two attempts at one nonce at most, and one of them acts."""
+    world.rpc().request("evm_setAutomine", False)
+    assert killed(world.keeper(point=point(), starved=True))
+    assert world.keeper(submit=False) == 0
+    record = ended(world)
+    assert (record.state, record.nonce) == (TxState.FINAL, 0)
+    assert world.pokes() == 1
+
+
+@pytest.mark.parametrize("point", AGAIN.values(), ids=AGAIN.keys())
+def test_kill__while_it_is_cancelled__acts_at_most_once_and_says_which(world, point):
+    """Dying around a cancellation: either the nonce is used up by nothing, or the original acted and is the success."""
+    world.rpc().request("evm_setAutomine", False)
+    assert killed(world.keeper(point=point(), starved=True, deadline_s=world.start.timestamp + 30))
+    assert world.keeper(submit=False) == 0
+    record = ended(world)
+    assert record.nonce == 0
+    assert record.state in (TxState.FINAL, TxState.REPLACED)
+    assert world.pokes() == (record.state is TxState.FINAL)
+
+
+@pytest.mark.parametrize("point", RELAYED.values(), ids=RELAYED.keys())
+def test_kill__around_a_relay__acts_exactly_once(world, point):
+    """Dying between writing the way down and handing the bytes over loses nothing and repeats nothing."""
+    world.rpc().request("evm_setAutomine", False)
+    assert killed(world.keeper(point=point, starved=True, relayed=True))
+    assert world.keeper(submit=True, relayed=True) == 0
+    record = ended(world)
+    assert record.state is TxState.FINAL
+    assert world.pokes() == 1
 
 
 def test_kill__at_every_life__still_drains(world):
