@@ -56,6 +56,8 @@ class ToyWorld:
         """Back to the first day; blocks wait to be mined."""
         self.chain.revert(self._start)
         self.chain.set_automine(on=False)
+        if isinstance(self.node.evm, Ledger):
+            self.node.evm.prune()  # ten thousand lives would fill the memory
 
     # What happens in the world
 
