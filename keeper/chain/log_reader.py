@@ -87,7 +87,7 @@ class LogReader:
         try:
             found = LogBatch.parse(answer)
             strangers = found.emitters() - self._addresses
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
             raise Unreachable(f"eth_getLogs: unreadable answer ({error!r})", method="eth_getLogs") from error
         if strangers or (found and not first <= found.numbers[0] <= found.numbers[-1] <= last):
             raise Unreachable(f"eth_getLogs: logs nobody asked for in {first} to {last}", first=first, last=last)

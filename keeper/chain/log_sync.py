@@ -14,7 +14,10 @@ moving the base costs what has changed, not what there is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -205,7 +208,7 @@ class LogSync:
                     self._consumer.apply(LogBatch.load(piece.content))
                 else:
                     self._consumer.amend(piece.content)
-        except (BadInput, KeyError, ValueError, TypeError) as problem:
+        except (BadInput, KeyError, ValueError, TypeError, OverflowError) as problem:
             log.error(  # noqa: TRY400 - the reason is the message; what follows repairs it
                 "log_sync.state_refused", block=cursor.number, error=str(problem), then="all logs are read again"
             )
@@ -242,7 +245,8 @@ class LogSync:
         else:
             leap.goal = self._rpc.block(height)
         base.leap, self._window, self._candidate = leap, [], None
-        self._ranges(leap)
+        with _uncollected():
+            self._ranges(leap)
         if self._rpc.block(leap.goal.number).hash != leap.goal.hash:
             self._rebase(replace(base, leap=None))
             raise StaleBlock(f"block {leap.goal.number} changed while its past was read", block=leap.goal.number)
@@ -255,25 +259,35 @@ class LogSync:
         return self._keep(leap.goal)
 
     def _ranges(self, leap: _Leap) -> None:
-        """Apply all logs up to the goal."""
-        while leap.next <= leap.goal.number:
-            last = min(leap.goal.number, leap.next + self._width.blocks - 1)
-            asked = last - leap.next + 1
-            try:
-                found = self._reader.range(leap.next, last)
-            except RangeTooWide as refusal:
-                if not self._width.refused(asked, refusal.message, first=leap.next):
-                    raise Retry(f"the endpoint refuses the logs of one block, {last}", block=last) from None
-                continue
-            except RateLimited:
-                raise
-            except Unreachable:
-                # No answer, or one cut off in the middle, is what too much of an answer looks like too.
-                self._width.failed(asked)
-                raise
-            self._width.answered()
-            self._consumer.apply(found)
-            leap.next, leap.seen = last + 1, leap.seen + len(found)
+        """Apply all logs up to the goal; while some are applied, the next are already asked for."""
+        with ThreadPoolExecutor(1, thread_name_prefix="logs ahead") as ahead:
+            waiting: tuple[int, int, Future[LogBatch]] | None = None
+            while leap.next <= leap.goal.number:
+                if waiting is None:
+                    waiting = self._ask(ahead, leap.next, leap.goal.number)
+                first, last, answer = waiting
+                waiting = None
+                try:
+                    found = answer.result()
+                except RangeTooWide as refusal:
+                    if not self._width.refused(last - first + 1, refusal.message, first=first):
+                        raise Retry(f"the endpoint refuses the logs of one block, {last}", block=last) from None
+                    continue
+                except RateLimited:
+                    raise
+                except Unreachable:
+                    # No answer, or one cut off in the middle, is what too much of an answer looks like too.
+                    self._width.failed(last - first + 1)
+                    raise
+                self._width.answered()
+                if last < leap.goal.number:
+                    waiting = self._ask(ahead, last + 1, leap.goal.number)
+                self._consumer.apply(found)
+                leap.next, leap.seen = last + 1, leap.seen + len(found)
+
+    def _ask(self, ahead: ThreadPoolExecutor, first: int, goal: int) -> tuple[int, int, Future[LogBatch]]:
+        last = min(goal, first + self._width.blocks - 1)
+        return first, last, ahead.submit(self._reader.range, first, last)
 
     # Block by block
 
@@ -360,3 +374,15 @@ class LogSync:
             self._added += len(pieces)
         self._base, self._candidate = _Base(block=block, mark=mark, fresh=False), None
         self._window = self._window[len(gone) :]
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector from walking a million logs again and again: they hold no cycles, and go by count."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

@@ -14,7 +14,8 @@ The slow twin takes decoded events one by one: `keeper.protocols.clearinghouse.a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from binascii import unhexlify
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -29,17 +30,18 @@ Limbs = npt.NDArray[np.uint64]
 
 _WORD_HEX: Final = 64
 _WORD_BYTES: Final = 32
+_PREFIX: Final = np.frombuffer(b"0x", dtype=np.uint8)
 
 
 class Columns(Protocol):
     """Logs of one event, in order."""
 
     @property
-    def topics(self) -> tuple[list[str], ...]:
+    def topics(self) -> tuple[Sequence[str], ...]:
         """0x-hex of each indexed argument."""
 
     @property
-    def data(self) -> list[str]:
+    def data(self) -> Sequence[str]:
         """0x-hex of the rest."""
 
 
@@ -95,9 +97,9 @@ class Writes:
 class Tape:
     """Writes that are not folded into a roster yet."""
 
-    accounts: dict[str, int] = field(default_factory=dict)
+    accounts: Numbers = field(default_factory=lambda: Numbers())  # noqa: PLW0108 - it is defined below
     """Index of an account by its topic, as the node spells it; one spelled in two ways has two."""
-    keys: dict[str, dict[str, int]] = field(default_factory=lambda: {name: {} for name in SHAPES})
+    keys: dict[str, Numbers] = field(default_factory=lambda: {name: Numbers() for name in SHAPES})
     """Index of an instrument, collateral or underlying by its topic, by kind of event."""
     parts: dict[str, list[Writes]] = field(default_factory=lambda: {name: [] for name in SHAPES})
     rows: int = 0
@@ -110,12 +112,28 @@ class Tape:
 
         Raises: `Retry` if a log is not what its event says; nothing was taken then.
         """
-        read = [(name, columns, _values(name, columns)) for name, columns in found.items()]
-        for name, columns, values in read:
-            account = _numbered(columns.topics[0], self.accounts)
-            key = _numbered(columns.topics[1], self.keys[name]) if SHAPES[name].keyed else np.zeros_like(account)
-            self.parts[name].append(Writes(account, key, values))
-            self.rows += len(account)
+        before = len(self.accounts), {name: len(known) for name, known in self.keys.items()}
+        try:
+            read = [(name, self._written(name, columns)) for name, columns in found.items()]
+        except (ValueError, TypeError) as error:
+            self.accounts.forget(before[0])
+            for name, known in self.keys.items():
+                known.forget(before[1][name])
+            raise Retry(f"a log cannot be read: {error}", hint="compare the node with another one") from error
+        for name, writes in read:
+            self.parts[name].append(writes)
+            self.rows += len(writes)
+
+    def _written(self, name: str, columns: Columns) -> Writes:
+        """Raises: `ValueError`, `TypeError`."""
+        shape, count = SHAPES[name], len(columns.data)
+        if len(columns.topics) != 1 + shape.keyed:
+            raise ValueError(f"{name} has {len(columns.topics)} indexed arguments")
+        account = np.fromiter(map(self.accounts.__getitem__, columns.topics[0]), np.int64, count)
+        key = np.zeros_like(account)
+        if shape.keyed:
+            key = np.fromiter(map(self.keys[name].__getitem__, columns.topics[1]), np.int64, count)
+        return Writes(account, key, _values(name, columns.data))
 
     def writes(self, name: str) -> Writes:
         """All writes of one kind, oldest first."""
@@ -136,25 +154,30 @@ class Tape:
         return [int(topic, 16) for topic in self.keys[name]]
 
 
-def _numbered(topics: Iterable[str], known: dict[str, int]) -> Ints:
-    """The number of each topic; new ones get the next."""
-    return np.array([known.setdefault(topic, len(known)) for topic in topics], dtype=np.int64)
+class Numbers(dict[str, int]):
+    """Topics by the order in which they first came."""
+
+    def __missing__(self, topic: str) -> int:
+        """Raises: `ValueError` for what is no word."""
+        if len(topic) != 2 + _WORD_HEX or len(bytes.fromhex(topic[2:])) != _WORD_BYTES:
+            raise ValueError(f"{topic!r} is no topic")
+        self[topic] = number = len(self)
+        return number
+
+    def forget(self, kept: int) -> None:
+        """Forget all but the first."""
+        for topic in list(self)[kept:]:
+            del self[topic]
 
 
-def _values(name: str, columns: Columns) -> tuple[Limbs, ...]:
+def _values(name: str, data: Sequence[str]) -> tuple[Limbs, ...]:
+    """Raises: `ValueError` if the data of one is not what its event says."""
     shape = SHAPES[name]
     length = 2 + shape.words * _WORD_HEX
-    if len(columns.topics) != 1 + shape.keyed or any(len(text) != length for text in columns.data):
-        raise Retry(f"a log of {name} does not have {shape.words} words of data", event=name)
-    topics = {topic for column in columns.topics for topic in column}
-    try:
-        octets = bytes.fromhex("".join([text[2:] for text in columns.data]))
-        bytes.fromhex("".join([topic[2:] for topic in topics]))
-    except ValueError:
-        raise Retry(f"a log of {name} is not hexadecimal", event=name) from None
-    if len(octets) != len(columns.data) * shape.words * _WORD_BYTES or any(
-        len(topic) != 2 + _WORD_HEX for topic in topics
-    ):
-        raise Retry(f"a log of {name} has topics or data of another length", event=name)
-    limbs = np.frombuffer(octets, dtype=">u8").reshape(-1, shape.words, 4)
+    if {*map(len, data)} - {length}:
+        raise ValueError(f"{name} does not have {shape.words} words of data")
+    text = np.frombuffer("".join(data).encode("ascii"), dtype=np.uint8).reshape(-1, length)
+    if (text[:, :2] != _PREFIX).any():
+        raise ValueError(f"the data of {name} is not all hexadecimal")
+    limbs = np.frombuffer(unhexlify(text[:, 2:].tobytes()), dtype=">u8").reshape(-1, shape.words, 4)
     return tuple(limbs[:, at].astype(np.uint64) for at in shape.wanted)

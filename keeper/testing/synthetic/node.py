@@ -58,7 +58,9 @@ class SyntheticNode:
         return Deployment(
             chain_id=self.plan.chain_id,
             block=self.chain.deployed_at,
-            addresses={name: to_checksum_address(address) for name, address in ADDRESSES.items()},
+            addresses={
+                name: to_checksum_address(address) for name, address in {**ADDRESSES, "Multicall3": MULTICALL}.items()
+            },
             symbols=setting.symbols(self.chain.population),
             collaterals={0: "USDC", 1: setting.TICKERS[0]},
             liquidator_account=None,

@@ -66,8 +66,12 @@ class SyntheticServer:
                 result = orjson.dumps(vars(self.node.mine(**params[0])))
             elif method == "synthetic_reorg":
                 result = orjson.dumps(vars(self.node.reorg(**params[0])))
+            elif method == "synthetic_accounts":
+                known = self.node.chain.accounts()
+                result = orjson.dumps([hex(account) for account in list(known)[: params[0]]])
             elif method == "synthetic_counts":
-                result = orjson.dumps({"round_trips": self.round_trips, **self.node.counts})
+                counts = {"round_trips": self.round_trips, "methods": self.node.counts, "views": self.node.views.counts}
+                result = orjson.dumps(counts)
             elif method == "eth_getLogs":
                 result = self.node.logs_json(params)
             else:
