@@ -86,7 +86,9 @@ class ToyIndex:
         self.state = state
 
     def amend(self, word: bytes) -> None:
-        """See `LogConsumer.amend`: nothing here is ever corrected."""
+        """See `LogConsumer.amend`: an account as the contract has it."""
+        account, collateral, debt = json.loads(word)
+        self.state = self.state.with_account(account, collateral, debt)
 
     def mark(self) -> ToyState:
         """See `LogConsumer.mark`: the state is frozen already."""

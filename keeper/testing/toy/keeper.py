@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from keeper.chain.fees import FeePolicy
@@ -15,7 +16,7 @@ from keeper.domain.block import BlockRef
 from keeper.domain.tx import SignerRole
 from keeper.errors import Refused, Retry
 from keeper.ports import Store
-from keeper.testing.toy.house import LIQUIDATE, ToyIndex, ToyRecheck, liquidation, publication
+from keeper.testing.toy.house import LIQUIDATE, ToyIndex, ToyRecheck, house_abi, liquidation, publication
 
 FEES = FeePolicy(max_fee_wei=100 * 10**9, max_priority_fee_wei=20 * 10**9)
 POLICY = OutboxPolicy(confirmations=3, replace_after_blocks=2, daily_cap_wei=10**18)
@@ -78,6 +79,22 @@ class ToyKeeper:
         trouble = [self._send(intent) for intent in self._wanted(head)]
         self.last = head
         return next(filter(None, trouble), "")
+
+    def reconcile(self, accounts: Iterable[int]) -> tuple[int, ...]:
+        """Compare accounts with the contract's own view at the last block, and correct those that differ.
+
+        Returns: which did.  Raises: `Retry`.
+        """
+        assert self.last is not None, "live first"
+        known = {account: (collateral, debt) for account, collateral, debt in self.index.state.accounts}
+        differ = []
+        for account in accounts:
+            answer = self.rpc.call_at(self.last, self.house, house_abi().call("accounts", account))
+            true = tuple(house_abi().result("accounts", answer).values())
+            if true != known.get(account, (0, 0)):
+                self.sync.amend(json.dumps([account, *true]).encode())
+                differ.append(account)
+        return tuple(differ)
 
     def _wanted(self, head: BlockRef) -> Any:
         busy = {(tx.intent.kind, tx.intent.subject) for tx in self.store.open_txs()}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keeper.abis import load
+from keeper.chain.clock import Timekeeper
 from keeper.chain.endpoint import Endpoint
 from keeper.chain.rpc import Rpc
 from keeper.chain.signers import Signer, from_key
@@ -37,6 +38,7 @@ class ToyWorld:
         self._signers = [from_key(chain.key(index)) for index in range(len(chain.accounts))]
         chain.mine(2)
         self._start = chain.snapshot()
+        self._passed_s = 0.0
 
     @classmethod
     def real(cls, *, accounts: int = 6) -> ToyWorld:
@@ -56,6 +58,7 @@ class ToyWorld:
         """Back to the first day; blocks wait to be mined."""
         self.chain.revert(self._start)
         self.chain.set_automine(on=False)
+        self._passed_s = 0.0
         if isinstance(self.node.evm, Ledger):
             self.node.evm.prune()  # ten thousand lives would fill the memory
 
@@ -85,11 +88,23 @@ class ToyWorld:
     # What a keeper needs
 
     def rpc(self, *nodes: Node, **options: Any) -> Rpc:
-        """An RPC over these nodes, each an endpoint in this process; over the true one if there are none."""
+        """An RPC over these nodes, each an endpoint in this process; over the true one if there are none.
+
+        Its clock is the chain's, so that an endpoint that rests for ten seconds rests for a block.
+        """
         endpoints = [
-            Endpoint(f"node-{place}", EmbeddedProvider(node)) for place, node in enumerate(nodes or (self.node,))
+            Endpoint(f"node-{place}", EmbeddedProvider(node, wait=self._pass))
+            for place, node in enumerate(nodes or (self.node,))
         ]
-        return Rpc(endpoints, chain_id=self.chain.chain_id, **options)
+        time = Timekeeper(wall_s=self._now, steady_s=self._now, wait_s=self._pass)
+        return Rpc(endpoints, chain_id=self.chain.chain_id, **{"time": time} | options)
+
+    def _now(self) -> float:
+        return float(self.node.evm.head.timestamp) + self._passed_s
+
+    def _pass(self, seconds: float) -> None:
+        """Let time pass that no block tells of."""
+        self._passed_s += seconds
 
     def signers(self, *, liquidators: int = 2) -> dict[SignerRole, tuple[Signer, ...]]:
         """Account 1 publishes, accounts 2, 3, … liquidate."""
