@@ -43,6 +43,7 @@ _PING_S = 20.0
 _QUIET = logging.getLogger("keeper.chain.websocket.quiet")
 _QUIET.addHandler(logging.NullHandler())
 _QUIET.propagate = False
+_QUIET.setLevel(logging.CRITICAL)
 
 #: Called with each pushed object; with the reason when no more will come.
 Told: TypeAlias = Callable[[Any], None]
