@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Final
 
+from keeper.abis import load
 from keeper.chain.fees import FeePolicy
 from keeper.chain.rpc import Endpoint, Rpc
 from keeper.chain.signers import LocalSigner
@@ -56,6 +57,13 @@ class ProxyHand(Hand):
     def hand_made(self, contract: str, *args: Any) -> str:
         """Deploy a contract as it is, behind no proxy.  Returns: its address."""
         return super().create(contract, *args)
+
+    def linked(self, contract: str, *args: Any) -> str:
+        """Likewise, of a contract with libraries, which are deployed for it.  Returns: its address."""
+        libraries: dict[str, str] = {}
+        for name in {library for places in load(contract).link_references.values() for library in places}:
+            libraries[name] = super().create(name)
+        return super().create(contract, *args, libraries=libraries)
 
     def code_hash(self, address: str) -> str:
         """See `Hand.code_hash`: the implementation's."""

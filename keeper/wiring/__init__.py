@@ -43,6 +43,7 @@ from keeper.protocols.clearinghouse.worth import HouseEconomy
 from keeper.risk.calibration.implied import fitted
 from keeper.settings import Settings
 from keeper.store import open_store
+from keeper.wiring.following import Following
 from keeper.wiring.keys import signers
 from keeper.wiring.nodes import endpoints, rpc_of
 from keeper.wiring.sender import outbox_of
@@ -95,18 +96,16 @@ def assemble(
     reads = BlockReads(rpc, multicall=multicall or deployment.addresses.get(MULTICALL))
     views = Views(reads, deployment)
     index = HouseIndex()
-    addresses: dict[str, Abi] = {
-        to_checksum_address(deployment.addresses[name]): views.abis[name] for name in CONTRACTS
-    }
-    consumer = HouseConsumer(index, addresses)
-    sync = LogSync(
-        rpc,
-        store,
-        consumer,
-        SyncPlan(addresses=tuple(addresses), topics=consumer.topics, deployed_at=deployment.block, depth=reorg_depth),
-    )
+
+    def sync_over(addresses: Mapping[str, str], kept: Store) -> LogSync:
+        abis: dict[str, Abi] = {to_checksum_address(addresses[name]): views.abis[name] for name in CONTRACTS}
+        consumer = HouseConsumer(index, abis)
+        plan = SyncPlan(addresses=tuple(abis), topics=consumer.topics, deployed_at=deployment.block, depth=reorg_depth)
+        return LogSync(rpc, kept, consumer, plan)
+
+    sync = Following(sync_over, deployment.addresses, store)
     rounds = RoundHistory(views, store, history_s=risk.history_days * DAY)
-    watch = Watch(views, deployment, accepted=accepted_code)
+    watch = Watch(views, deployment, accepted=accepted_code, moved=sync.move)
     reader = HouseReader(
         views=views,
         index=index,

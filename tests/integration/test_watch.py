@@ -195,6 +195,33 @@ def test_pointer__file_names_another_address__the_house_is_believed_and_it_is_sa
         house.chain.mine()
 
 
+def test_pointer__another_contract_than_the_file_says__its_logs_are_read_in_the_same_block(house):
+    """WATCH-5: what the house's own parameters and file emitted is known, though the file names other contracts."""
+    right = read(a_keeper(house), house)
+    at, owner = house.deployment.addresses, house.hand.address
+    file = house.hand.hand_made("RiskFile", at["PriceOracle"])
+    decoys = {"RiskFile": file, "RiskParameters": house.hand.linked("RiskParameters", file, owner)}
+    keeper = a_keeper(house, deployment=replace(house.deployment, addresses=at | decoys))
+    snapshot = read(keeper, house)
+    assert snapshot.underlyings == replace_times(right, snapshot).underlyings, "WATCH-5"
+    assert len(snapshot.problems) == 2, "said for as long as the file is wrong"
+    house.do("RiskParameters", "setConfig", 0, wider(house))
+    (underlying,) = read(keeper, house).underlyings
+    assert underlying.rules.kappa_ppm == 810_000, "WATCH-5: and followed from there on"
+
+
+def wider(house):
+    config = list(structs.config(house.spec.underlyings[0]))
+    config[2] = 810_000
+    return tuple(config)
+
+
+def replace_times(right, later):
+    """A snapshot as it would be a few blocks later: what accrues, accrued."""
+    moved = zip(right.underlyings, later.underlyings, strict=True)
+    return replace(right, underlyings=tuple(replace(a, funding_index=b.funding_index) for a, b in moved))
+
+
 def test_feed__another_aggregator_behind_it__said_in_that_block(house):
     """WATCH-4: a feed that passes on what another contract answers is seen to change its mind about which."""
     feed, first, second = pointer(house), *house.chain.accounts[4:6]

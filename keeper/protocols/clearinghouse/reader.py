@@ -70,16 +70,18 @@ class HouseReader:
             ) from refusal
 
     def _read(self, block: BlockRef) -> Snapshot:
+        auctions = self._index.open_accounts().auctioned()
+        asked = list(self._markets.asks(block, auctions))
+        self._views.gather(block, [*asked, *self._watch.asks()], self._watch.reads())
+        moved = self._watch.follow(block)
+        self._advance(block)  # again, over the logs of whatever was found elsewhere
         if not self._markets.listed():
             # An empty answer at boot is a node that does not have the logs, not a protocol without accounts.
             raise Retry(f"no market was ever listed before block {block.number}; the node may be missing logs")
         # Closed accounts stay in the index, where events of theirs may follow, and out of everybody's way here.
         accounts = self._index.open_accounts()
         auctions = accounts.auctioned()
-        asked = list(self._markets.asks(block, auctions))
-        self._views.gather(block, [*asked, *self._watch.asks()], self._watch.reads())
-        moved = self._watch.follow(block)
-        self._views.gather(block, self._markets.asks(block, auctions))  # again, of whatever was found elsewhere
+        self._views.gather(block, self._markets.asks(block, auctions))  # likewise
         changed = self._watch.look(block, feeds=self._markets.feeds(block), tokens=self._markets.tokens())
         house = self._views.one(block, "ClearingHouse", "houseState")
         underlyings, unread = self._markets.underlyings(block)

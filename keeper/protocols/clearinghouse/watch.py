@@ -79,7 +79,7 @@ class Watch:
         views: the contracts' views; `look` has them follow the house's pointers.
         deployment: addresses, and the code they are meant to run.
         accepted: hashes of other code that the operator accepts.
-        moved: told of the addresses by contract when the house starts to name others.
+        moved: told of the addresses by contract when the house names others than before; brings the logs after them.
     """
 
     def __init__(
