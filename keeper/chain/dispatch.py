@@ -105,8 +105,8 @@ class Dispatch:
     ) -> TxRecord:
         """Sign one more attempt and store it, before anybody else sees it.
 
-        Raises: `Halt` or `Refused` if the day's gas would exceed its cap; `Retry` if endpoints disagree or the signer
-            does not answer, after which nothing changed.
+        Raises: `Halt`, `Refused` or `Retry` if the day's gas could exceed its cap; `Retry` if endpoints disagree or the
+            signer does not answer, after which nothing changed.
         """
         self.agree(head)
         attempt = TxAttempt(

@@ -6,6 +6,8 @@ The cap is over the worst case, so that no run of luck, no restart and no replac
 2. What ended is what its gas cost at the fee cap of the attempt that mined, for a day after its block.
 3. Records with one nonce exclude each other: of them only the dearest counts.
 4. What was abandoned counts like open, until a day after it was decided; pools forget within hours.
+
+What would exceed it waits while only reservations stand in its way; a person is called when the money is really gone.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from keeper.domain.tx import CANCEL_GAS, SignerRole, TxAttempt, TxRecord, TxState
-from keeper.errors import Halt, Refused
+from keeper.errors import Halt, Refused, Retry
 
 DAY_S: Final = 86_400
 #: Part of the day's money that publishing may use: a market that has us publish all day still lets us liquidate.
@@ -60,6 +62,10 @@ def of_the_last_day(page: Callable[[int], Sequence[TxRecord]]) -> tuple[TxRecord
         limit *= 4
 
 
+class Reserved(Retry):
+    """The day's gas is not spent, but what is open may still spend it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     nonce: tuple[str | None, int | None]
@@ -67,6 +73,8 @@ class _Entry:
     cost_wei: int
     until_s: int | None
     """When it stops to count; None while it is open."""
+    mined: bool
+    """Whether its end is final, so that it was really paid."""
 
 
 class DailyCap:
@@ -93,6 +101,11 @@ class DailyCap:
         else:
             self._entries[record.intent.key] = entry
 
+    def spent_wei(self, *, now_s: int) -> int:
+        """What the last day has cost for good: the part of `committed_wei` that is not only reserved."""
+        ended = [entry for entry in self._entries.values() if entry.mined and (entry.until_s or 0) > now_s]
+        return sum(entry.cost_wei for entry in ended)
+
     def committed_wei(self, *, now_s: int, role: SignerRole | None = None, but: str = "") -> int:
         """What the last day cost and what is open may still cost, at worst.
 
@@ -116,7 +129,8 @@ class DailyCap:
 
         Raises:
             Refused: publishing has used its part; liquidation goes on.
-            Halt: the whole would be exceeded.
+            Reserved: the whole would be exceeded, at worst, by what is still open: some of it will cost less.
+            Halt: what is really spent leaves no room.
         """
         self._forget(now_s)
         key, role = record.intent.key, record.intent.role
@@ -127,6 +141,15 @@ class DailyCap:
             del self._entries[key]
         else:
             self._entries[key] = before
+        cost, spent = most_it_costs_wei(record), self.spent_wei(now_s=now_s)
+        if total > self._cap_wei >= spent + cost:
+            raise Reserved(
+                f"sending {key} could bring the day's gas to {total} wei, the cap is {self._cap_wei} wei: it waits for"
+                " what is in flight",
+                total_wei=total,
+                spent_wei=spent,
+                cap_wei=self._cap_wei,
+            )
         if total > self._cap_wei:
             raise Halt(
                 f"sending {key} would bring the day's gas to {total} wei, the cap is {self._cap_wei} wei",
@@ -159,4 +182,5 @@ def _entry(record: TxRecord) -> _Entry | None:
     elif record.state not in _UNDERWAY:
         assert record.mined is not None
         until = record.mined.timestamp + DAY_S
-    return _Entry((record.sender, record.nonce), record.intent.role, cost, until)
+    ended = record.state not in _UNDERWAY
+    return _Entry((record.sender, record.nonce), record.intent.role, cost, until, ended)

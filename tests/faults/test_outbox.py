@@ -356,6 +356,27 @@ def test_waiting__behind_a_stuck_nonce__is_not_raised_for_it():
     assert [record.state for record in world.store.txs()] == [TxState.FINAL] * 2
 
 
+def test_daily_cap__runaway__waits_for_what_is_in_flight_then_halts_for_good():
+    """What is only reserved is waited for; when the money is really gone a person is called, after a restart too."""
+    world = World(policy=replace(POLICY, daily_cap_wei=10**15))
+
+    def spend():
+        for number in range(100):
+            try:
+                world.submit(f"k{number}")
+            except Retry:
+                world.blocks(4)
+
+    with pytest.raises(Halt, match="cap"):
+        spend()
+    ended = [record for record in world.store.txs(limit=1_000) if record.state is TxState.FINAL]
+    assert len(ended) > 3
+    assert sum(record.gas_used * record.attempts[0].max_fee_wei for record in ended) <= 10**15
+    world.restart()
+    with pytest.raises(Halt, match="cap"):
+        world.submit("again")
+
+
 # Giving up
 
 

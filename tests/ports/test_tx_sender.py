@@ -172,18 +172,6 @@ def test_submit__base_fee_above_cap__waits_unsigned(chain, store, counter):
     assert store.txs()[0].state is TxState.SENT
 
 
-def test_submit__daily_cap__halts_before_signing(chain, store, counter):
-    """A runaway keeper stops itself."""
-    policy = OutboxPolicy(confirmations=3, replace_after_blocks=2, daily_cap_wei=200_000 * FEES.max_fee_wei // 50)
-    outbox = an_outbox(chain, store, policy=policy)
-    intents = [an_intent(counter, chain.block(), key=f"k{i}") for i in range(100)]
-    with pytest.raises(Halt):
-        list(map(outbox.submit, intents))
-    assert store.txs()[0].attempts == ()
-    with pytest.raises(Halt):  # and a restart does not forget
-        an_outbox(chain, store, policy=policy).submit(an_intent(counter, chain.block(), key="again"))
-
-
 def test_submit__publishing_all_day__refused_at_its_part_and_liquidation_goes_on(chain, store, counter):
     """A market that has us publish without end never takes the gas that liquidating needs."""
     policy = OutboxPolicy(confirmations=3, replace_after_blocks=2, daily_cap_wei=200_000 * FEES.max_fee_wei // 6)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from keeper.chain.spending import DAY_S, DailyCap, gas_of, of_the_last_day
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import CANCEL_GAS, SignerRole, TxAttempt, TxIntent, TxRecord, TxState
-from keeper.errors import Halt, Refused
+from keeper.errors import Halt, Refused, Retry
 
 CAP = 1_000_000_000
 GAS = (50_000, 400_000)
@@ -75,7 +75,7 @@ class Life:
         after = replace(record, state=state, attempts=(*record.attempts, one))
         try:
             self.cap.check(after, now_s=self.now_s)
-        except (Halt, Refused):
+        except (Halt, Refused, Retry):
             self.refused += 1
             return
         self.save(after)
