@@ -1,13 +1,14 @@
 """`Heads` over the embedded chain and anvil: gaps, reorgs, lagging endpoints."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import requests
 import web3.exceptions as w
 
 from keeper.chain.errors import StaleBlock, Unreachable, WrongChain
-from keeper.chain.heads import ChainHeads
+from keeper.chain.heads import Advance, ChainHeads
 from keeper.chain.rpc import Endpoint, Rpc
 from keeper.errors import Retry
 from keeper.testing.anvil import AnvilChain
@@ -146,3 +147,54 @@ def test_rpc__unreadable_answer__retry(answer):
     endpoint = Endpoint("x", Broken(answer), verified=True)
     with pytest.raises(Retry):
         Rpc([endpoint], chain_id=1).block()
+
+
+# After a restart, and where endpoints differ
+
+
+def test_gone__reorg__blocks_of_the_other_branch(chain):
+    """What was lived on a removed block is told from what stands, and a block not there yet is no answer."""
+    heads = ChainHeads(rpc_of(chain))
+    chain.mine(4)
+    lived = [heads.at(n) for n in range(4, 0, -1)]
+    assert heads.gone(lived) == ()
+    assert heads.gone([]) == ()
+    chain.reorg(2)
+    assert heads.gone(lived) == tuple(lived[:2])
+    ahead = replace(lived[0], number=10**6)
+    with pytest.raises(Retry):
+        heads.gone([ahead])
+
+
+def test_find__by_hash__none_for_a_stranger(chain):
+    """A block is found by its hash; one that nobody has is None, not an error."""
+    heads = ChainHeads(rpc_of(chain))
+    chain.mine(1)
+    head = heads.head()
+    assert heads.find(head.hash) == head
+    assert heads.find("0x" + "ab" * 32) is None
+
+
+def test_follow__restarted_and_the_endpoint_lags__nothing_new_and_nothing_orphaned(chain):
+    """A process that remembers one block must not take a node that is behind for a reorg, nor live backwards."""
+    chain.mine(8)
+    ahead, behind = chain.block(), chain.block(5)
+    restarted = ChainHeads(rpc_of(chain))
+    restarted.follow(None)
+    restarted._rpc.block, real = lambda _which="latest": behind, restarted._rpc.block
+    assert restarted.follow(ahead) == Advance(())
+    restarted._rpc.block = real
+    chain.mine(1)
+    assert restarted.follow(ahead).new == (chain.block(),)
+
+
+def test_follow__deep_gap_and_reorg_in_it__everything_remembered_is_in_doubt(chain):
+    """Where the walk cannot reach what was seen, that is named, so that the store is compared with the chain."""
+    heads = ChainHeads(rpc_of(chain), depth=4)
+    chain.mine(6)
+    start = heads.follow(None).head
+    chain.reorg(2)
+    chain.mine(10)
+    advance = heads.follow(start)
+    assert advance.orphaned == (start,)
+    assert advance.skipped == 6
