@@ -137,18 +137,20 @@ class FaultPlan:
     ) -> FaultPlan:
         """Rules drawn by the seed: `count` of `faults`, each in a window within the blocks, with a chance up to `rate`.
 
-        Chain faults, which strike at most once a block, are certain within a window of one block.
+        Chain faults, which strike at most once a block, are certain within a window of one block; properties of a node
+        are certain within theirs.
         """
         rng = np.random.default_rng([seed, count])
         rules = []
         for name in rng.choice(np.array(faults), size=count, replace=count > len(faults)):
             first, last = sorted(int(rng.integers(first_block, last_block + 1)) for _ in range(2))
-            certain = CATALOGUE[str(name)].boundary is Boundary.CHAIN
+            once = CATALOGUE[str(name)].boundary is Boundary.CHAIN
+            certain = once or CATALOGUE[str(name)].standing
             rules.append(
                 Rule(
                     fault=str(name),
                     first_block=first,
-                    last_block=first if certain else last,
+                    last_block=first if once else last,
                     probability=1.0 if certain else round(float(rng.uniform(0.05, rate)), 3),
                 )
             )

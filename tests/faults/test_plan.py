@@ -141,7 +141,8 @@ def test_drawn__many_seeds__legal_and_different():
         assert len(plan.rules) == 5
         for rule in plan.rules:
             assert 3 <= rule.first_block <= rule.last_block <= 9
-            assert rule.probability == 1 or CATALOGUE[rule.fault].boundary is not Boundary.CHAIN
+            spec = CATALOGUE[rule.fault]
+            assert (rule.probability == 1) == (spec.standing or spec.boundary is Boundary.CHAIN)
 
 
 def test_ledger__silent_faults__named():

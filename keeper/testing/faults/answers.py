@@ -93,7 +93,10 @@ def _missing(shot: Shot, logs: list[Any]) -> list[Any]:
     return kept if len(kept) < len(logs) else kept[:-1]
 
 
-def _refusing(name: str, about: str, refuse: Callable[[Shot, Call], JsonRpcError | None], **defaults: str | int) -> Any:
+Refuse = Callable[[Shot, Call], JsonRpcError | None]
+
+
+def _refusing(name: str, about: str, refuse: Refuse, *, standing: bool = True, **defaults: str | int) -> Fault:
     def on_call(shot: Shot, call: Call, forward: Forward) -> Any:
         error = refuse(shot, call)
         if error is None:
@@ -101,7 +104,9 @@ def _refusing(name: str, about: str, refuse: Callable[[Shot, Call], JsonRpcError
         shot.fire()
         raise error
 
-    return Fault(name=name, boundary=Boundary.ANSWER, about=about, on_call=on_call, defaults=defaults)
+    return Fault(
+        name=name, boundary=Boundary.ANSWER, about=about, on_call=on_call, defaults=defaults, standing=standing
+    )
 
 
 def _names_hash(shot: Shot, call: Call) -> JsonRpcError | None:
@@ -251,10 +256,14 @@ FAULTS: Final = (
         "rate_limited_in_body",
         "200, and the body says that there were too many requests, in `words`.",
         lambda shot, _call: words.RATES[shot.text("words")],
+        standing=False,
         words="alchemy",
     ),
     _refusing(
-        "internal_error", "200, and an error that means nothing.", lambda *_: JsonRpcError(-32603, "Internal error")
+        "internal_error",
+        "200, and an error that means nothing.",
+        lambda *_: JsonRpcError(-32603, "Internal error"),
+        standing=False,
     ),
     Fault(
         name="refuses_batches",
@@ -262,6 +271,7 @@ FAULTS: Final = (
         about="Arrays of more than `largest` requests are refused, in `words`.",
         defaults={"words": "plain", "largest": 0},
         on_batch=_refuse_batch,
+        standing=True,
     ),
     Fault(
         name="reordered_batch",

@@ -100,6 +100,8 @@ class Fault:
     """After every block, whether or not the fault strikes: what it owes from earlier occasions."""
     on_head: Callable[[Shot, dict[str, Any], Tell], None] | None = None
     """In the place of an announcement to subscribers."""
+    standing: bool = False
+    """Whether it is a property of the node, that holds at every occasion, and not a mishap: drawn plans make it so."""
     cuts_link: bool = False
     """Whether subscribers are cut off for the length of a spell."""
     lasts_blocks: int = 0

@@ -150,9 +150,15 @@ FAULTS: Final = (
         catch_up=_release,
         defaults={"blocks": 3},
     ),
-    _pool("stricter_bump", "A replacement must pay `percent` more.", on_call=_bump, defaults={"percent": 25}),
-    _pool("min_tip", "Tips below `gwei` are refused.", on_call=_min_tip, defaults={"gwei": 2.0}),
-    _pool("refuses_gaps", "A nonce beyond the next one is refused.", on_call=_no_gaps),
+    _pool(
+        "stricter_bump",
+        "A replacement must pay `percent` more.",
+        on_call=_bump,
+        defaults={"percent": 25},
+        standing=True,
+    ),
+    _pool("min_tip", "Tips below `gwei` are refused.", on_call=_min_tip, defaults={"gwei": 2.0}, standing=True),
+    _pool("refuses_gaps", "A nonce beyond the next one is refused.", on_call=_no_gaps, standing=True),
     _pool(
         "evicted",
         "Accepted, and dropped from the pool `blocks` blocks later if not mined by then.",
@@ -170,6 +176,7 @@ FAULTS: Final = (
     _pool(
         "private_pool",
         "What is pending is not shown.",
+        standing=True,
         methods=("eth_getTransactionByHash", "eth_getTransactionCount"),
         on_call=_private,
     ),
