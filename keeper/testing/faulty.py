@@ -50,7 +50,8 @@ class FaultyNode:
         self._by_method: dict[str, tuple[list[_Play], list[_Play]]] = {}
         self._listeners: list[Callable[[dict[str, Any]], None]] = []
         self._links: list[Callable[[bool], None]] = []
-        self._linked = True
+        self.linked = True
+        """Whether subscribers may come; see `subscribe_link`."""
         self._end: Callable[[], None] | None = None
         if any(play.fault.after_block or play.fault.catch_up or play.fault.on_head for play in self._plays):
             self._attend()
@@ -195,8 +196,8 @@ class FaultyNode:
                 tell = _around(play.fault.on_head, shot, tell)
         tell(head)
         linked = not any(play.fault.cuts_link and play.in_spell(height) for play in self._plays) or self.calm
-        if linked != self._linked:
-            self._linked = linked
+        if linked != self.linked:
+            self.linked = linked
             for callback in tuple(self._links):
                 callback(linked)
 

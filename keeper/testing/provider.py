@@ -71,3 +71,31 @@ class EmbeddedProvider(BaseProvider):
     def is_connected(self, show_traceback: bool = False) -> bool:  # noqa: ARG002, FBT001, FBT002 - web3's signature
         """Whether requests can be made: always."""
         return True
+
+
+class PushingProvider(EmbeddedProvider):
+    """An `EmbeddedProvider` whose node announces its heads, as one over a WebSocket does."""
+
+    def subscribe(self, what: str, told: Callable[[Any], None], dropped: Callable[[str], None]) -> Callable[[], None]:
+        """Call `told` with each new head, and `dropped` once if the node cuts its subscribers off.
+
+        Returns: what ends the subscription.  Raises: `Unreachable` for anything but heads, and while cut off.
+        """
+        node: Any = self._node
+        if what != "newHeads" or not getattr(node, "linked", True):
+            raise Unreachable(f"embedded: no {what} now", method="eth_subscribe")
+        ends = [node.subscribe_heads(told)]
+
+        def end() -> None:
+            while ends:
+                ends.pop()()
+
+        def on_link(linked: bool) -> None:  # noqa: FBT001 - the shape of the callback
+            if not linked and ends:
+                end()
+                dropped("the connection was cut")
+
+        link = getattr(node, "subscribe_link", None)
+        if link is not None:
+            ends.append(link(on_link))
+        return end

@@ -8,6 +8,8 @@ import requests
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from keeper.chain.announcements import Announcements, PushedHeads
+from keeper.chain.errors import Unreachable
 from keeper.testing.anvil import AnvilChain
 from keeper.testing.embedded import EmbeddedChain
 from keeper.testing.faults import CATALOGUE, Boundary
@@ -15,6 +17,7 @@ from keeper.testing.faulty import FaultyNode
 from keeper.testing.forwarding import ForwardingNode
 from keeper.testing.http_node import HttpNode
 from keeper.testing.plan import FaultPlan
+from keeper.testing.provider import PushingProvider
 from keeper.testing.ws_node import WsNode
 
 CHAIN_ID = {"jsonrpc": "2.0", "id": 7, "method": "eth_chainId", "params": []}
@@ -160,6 +163,31 @@ def test_ws__wire_faults__silent_cut_or_garbled(chain):
                     talk.hear()
         node.close()
         assert len(node.ledger.firings) == 1
+
+
+@pytest.mark.chain
+def test_pushing__link_cut__dropped_once_and_found_again(chain):
+    """In this process too: the keeper's own listening is told of the cut, and subscribes again when it may."""
+    here = chain.block().number
+    node = FaultyNode(chain.node, FaultPlan.of(f"ws_drop@{here + 2}+2"))
+    provider = PushingProvider(node)
+    told, drops = [], []
+    end = provider.subscribe("newHeads", lambda head: told.append(int(head["number"], 16)), drops.append)
+    chain.mine(3)
+    assert told == [here + 1]
+    assert drops == ["the connection was cut"]
+    with pytest.raises(Unreachable):
+        provider.subscribe("newHeads", told.append, drops.append)
+    chain.mine()
+    end()  # again is harmless
+    woken = threading.Event()
+    stop = Announcements([PushedHeads("node", provider)], pauses_s=(0.01, 0.02)).listen(woken.set)
+    assert woken.wait(10)  # it looks once when it has subscribed
+    woken.clear()
+    chain.mine()
+    assert woken.wait(10)
+    stop()
+    node.close()
 
 
 @pytest.fixture(scope="module")
