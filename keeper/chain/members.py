@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 import structlog
 
@@ -24,8 +24,20 @@ log = structlog.get_logger(__name__)
 #: The question for an endpoint's newest block.
 LATEST: Asked = ("eth_getBlockByNumber", ("latest", False))
 
-#: Runs jobs beside each other or one by one; returns when all are done, or when waiting longer helps nobody.
-Runner: TypeAlias = Callable[[Sequence[Callable[[], None]]], None]
+#: Longest that a question in the way of others waits for looks at the side, seconds; slower ones are not waited for.
+WATCH_S = 0.25
+
+
+class Runner(Protocol):
+    """Runs jobs beside each other, or one by one."""
+
+    def __call__(
+        self, jobs: Sequence[Callable[[], None]], /, *, longest_s: float, enough: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Return when all are done, when `enough` says so after one, or after `longest_s`.
+
+        One that is not waited for goes on.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +56,8 @@ class PoolPolicy:
     """Seconds after which an endpoint's head is looked at again."""
     recheck_chain_s: float = 60.0
     """Seconds after which an endpoint's chain id is asked for again."""
+    patience_s: float = 2.0
+    """Longest wait for what the endpoints say of a block before something is sent on it; who is slower is silent."""
     probe_pins: bool = False
     """Whether to find out, before the first read at a block named by hash, that the endpoint heeds the hash."""
 
@@ -61,14 +75,19 @@ class Member:
         return self.endpoint.name
 
 
-def in_turn(jobs: Sequence[Callable[[], None]]) -> None:
-    """Run jobs one by one."""
+def in_turn(
+    jobs: Sequence[Callable[[], None]], /, *, longest_s: float, enough: Callable[[], bool] = lambda: False
+) -> None:
+    """`Runner` that runs jobs one by one, all of them."""
+    del longest_s, enough
     for job in jobs:
         job()
 
 
-def in_parallel(jobs: Sequence[Callable[[], None]], *, longest_s: float) -> None:
-    """Run jobs in threads of their own.  One that takes longer than `longest_s` goes on, and nobody waits for it."""
+def in_parallel(
+    jobs: Sequence[Callable[[], None]], /, *, longest_s: float, enough: Callable[[], bool] = lambda: False
+) -> None:
+    """`Runner` with a thread for each job."""
     done = threading.Semaphore(0)
 
     def run(job: Callable[[], None]) -> None:
@@ -81,7 +100,8 @@ def in_parallel(jobs: Sequence[Callable[[], None]], *, longest_s: float) -> None
     for job in jobs:
         threading.Thread(target=run, args=(job,), daemon=True).start()
     for _ in jobs:
-        done.acquire(timeout=max(0.0, until - steady_s()))
+        if not done.acquire(timeout=max(0.0, until - steady_s())) or enough():
+            return
 
 
 class Members:
@@ -296,7 +316,10 @@ class Members:
             and now >= max(member.health.rests_until_s, member.health.limited_until_s)
             and now - member.health.looked_s > self.policy.watch_every_s
         ]
-        self.run([partial(self._look_at_side, member) for member in due])
+        prompt = [member for member in due if (member.health.latency_s or 0.0) <= WATCH_S]
+        self.run([partial(self._look_at_side, member) for member in prompt], longest_s=WATCH_S)
+        slow = [member for member in due if member not in prompt]
+        self.run([partial(self._look_at_side, member) for member in slow], longest_s=0.0)
 
     def _look_at_side(self, member: Member) -> None:
         with self._lock:

@@ -163,9 +163,18 @@ class Quorum:
     def ask(self, block: BlockRef) -> Tally:
         """What each endpoint says of a block."""
         words: dict[str, Word] = {}
-        self._members.run([partial(self._word, member, block, words) for member in self._members])
+        # With k of n, k that agree decide before the slowest spoke, if fewer than k are left to contradict.
+        left = len(self._members) - self._needed
+
+        def enough() -> bool:
+            agree = sum(word.at is not None and word.at.hash == block.hash for word in tuple(words.values()))
+            return self._needed > left and agree >= self._needed
+
+        jobs = [partial(self._word, member, block, words) for member in self._members]
+        self._members.run(jobs, longest_s=self._members.policy.patience_s, enough=enough)
+        said = dict(words)  # who speaks later is not heard
         late = Word(silent="no answer in time")
-        heard = {member.name: words.get(member.name, late) for member in self._members}
+        heard = {member.name: said.get(member.name, late) for member in self._members}
         ancestors = self._ancestors(block, heard)
         return tally(block, heard, ancestors, max_lag_blocks=self._members.policy.fitness.max_head_lag_blocks)
 

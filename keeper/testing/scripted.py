@@ -54,13 +54,17 @@ class FakeTime:
         """Let time pass by itself."""
         self.now_s += seconds
 
-    def beside(self, jobs: Sequence[Callable[[], None]], *, longest_s: float = 2.0) -> None:
-        """Run jobs as if at the same time: the longest counts, and none more than `longest_s`."""
+    def beside(
+        self, jobs: Sequence[Callable[[], None]], /, *, longest_s: float, enough: Callable[[], bool] = lambda: False
+    ) -> None:
+        """A `Runner` as if at the same time: the longest counts, and none more than `longest_s`."""
         began, ended = self.now_s, self.now_s
         for job in jobs:
             self.now_s = began
             job()
             ended = max(ended, self.now_s)
+            if enough():
+                break
         self.now_s = min(ended, began + longest_s)
 
     @property

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from functools import partial
 
 from keeper.chain.endpoint import Endpoint, endpoint_at, name_apart
 from keeper.chain.health import Fitness
@@ -12,9 +11,6 @@ from keeper.chain.members import PoolPolicy, in_parallel
 from keeper.chain.rpc import Rpc
 from keeper.ops.doctor import LOCAL_CHAINS
 from keeper.settings import Settings
-
-#: Longest that anybody waits for questions at the side, seconds: they are for comparison, and can be late.
-SIDE_S = 2.0
 
 
 def endpoints(settings: Settings) -> Sequence[Endpoint]:
@@ -54,11 +50,12 @@ def rpc_of(settings: Settings, nodes: Sequence[Endpoint] | None = None) -> Rpc:
             fitness=fitness_of(settings),
             retries=chain.retries,
             deadline_s=chain.call_deadline_s,
+            patience_s=min(PoolPolicy.patience_s, chain.request_timeout_s),
             probe_pins=True,
         ),
         quorum=chain.quorum,
         jitter=_chance,
-        run=partial(in_parallel, longest_s=min(SIDE_S, chain.request_timeout_s)),
+        run=in_parallel,
     )
 
 

@@ -136,6 +136,21 @@ def test_watch__dead_for_long__looked_at_ever_less(time):
     assert len(looks) < 15
 
 
+def test_watch__slow_endpoint_at_the_side__nobody_waits_for_it(time):
+    """A look costs a quarter of a second once; after that it is known to be slow, and looked at without waiting."""
+    a, b = nodes(time, 2)
+    b.takes_s = 3.0
+    rpc = rpc_of(time, a, b)
+    rpc.block()
+    assert time.now_s == 0.25
+    for _ in range(5):
+        time.pass_s(6)
+        began = time.now_s
+        rpc.block()
+        assert time.now_s == began
+    assert b.asked["eth_chainId"] >= 3
+
+
 def test_ask__all_dead__retry_after_pauses_that_double_within_the_deadline(time):
     """Full jitter: each pause is a random part of a length that doubles."""
     a, b = nodes(time, 2)

@@ -149,6 +149,16 @@ def test_agree__slow_ones__waited_for_together(time):
     assert time.now_s <= 2
 
 
+def test_agree__two_of_three_agree__the_slow_third_is_not_waited_for(time):
+    """Whatever it says, it cannot outvote them; with no quorum its contradiction would count, and it is heard."""
+    a, b, c = nodes(time, 3)
+    c.takes_s = 1.5
+    rpc_of(time, a, b, c, quorum=2).agree(block_at(100))
+    assert time.now_s == 0
+    rpc_of(time, a, b, c).agree(block_at(100))
+    assert time.now_s == 1.5
+
+
 def test_quorum__more_than_there_are__bad_input(time):
     with pytest.raises(BadInput, match="quorum of 3"):
         rpc_of(time, *nodes(time, 2), quorum=3)
