@@ -438,6 +438,9 @@ def evicted(world):
     stays = world.send(nonce=0)
     world.chain.mine()
     assert world.true("eth_getTransactionReceipt", stays)
+    assert world.node.ledger.of("evicted") == 1
+    at_once = world.play("evicted").send(nonce=1)
+    assert world.true("eth_getTransactionByHash", at_once) is None
 
 
 @proves("foreign")

@@ -97,7 +97,10 @@ def _no_gaps(shot: Shot, call: Call, forward: Forward) -> Any:
 
 def _remember(shot: Shot, call: Call, forward: Forward) -> Any:
     answer = forward(call)
-    shot.memory.setdefault("sent", []).append((shot.height + shot.number("blocks"), answer))
+    if shot.number("blocks") > 0:
+        shot.memory.setdefault("sent", []).append((shot.height + shot.number("blocks"), answer))
+    elif shot.node.request("anvil_dropTransaction", [answer]):
+        shot.fire()
     return answer
 
 
@@ -161,10 +164,10 @@ FAULTS: Final = (
     _pool("refuses_gaps", "A nonce beyond the next one is refused.", on_call=_no_gaps, standing=True),
     _pool(
         "evicted",
-        "Accepted, and dropped from the pool `blocks` blocks later if not mined by then.",
+        "Accepted, and dropped from the pool `blocks` blocks later if not mined by then; at once if 0.",
         on_call=_remember,
         catch_up=_evict,
-        defaults={"blocks": 1},
+        defaults={"blocks": 0},
     ),
     _pool(
         "foreign",
