@@ -7,90 +7,13 @@ import pytest
 
 from keeper.chain.errors import Disagreement, Underpriced, Unreachable
 from keeper.chain.fees import FeePolicy
-from keeper.chain.outbox import OutboxPolicy
 from keeper.chain.signers import NotSigned, from_key
-from keeper.domain.tx import FILL, SignerRole, TxRecord, TxState
+from keeper.domain.tx import FILL, SignerRole, TxState
 from keeper.errors import Halt, Refused, Retry
-from keeper.testing.counter_world import CLOSE, COUNTER, FEES, an_intent, an_outbox, count, rpc_of, signers_of
-from keeper.testing.embedded import EmbeddedChain
-from keeper.testing.memory_store import MemoryStore
+from keeper.testing.counter_world import CLOSE, FEES, an_intent, count
+from keeper.testing.outbox_world import ALL, IMPATIENT, OutboxWorld
 
 pytestmark = pytest.mark.chain
-
-POLICY = OutboxPolicy(
-    confirmations=3,
-    replace_after_blocks=2,
-    stuck_after_blocks=4,
-    abandon_after_blocks=12,
-    gap_at_most=8,
-    daily_cap_wei=10**18,
-)
-
-
-class World:
-    """A chain that mines only when told, and an outbox."""
-
-    def __init__(self, *, liquidators=1, **options):
-        self.chain = EmbeddedChain(accounts=6)
-        self.counter = self.chain.deploy_code(COUNTER)
-        self.chain.mine(4)
-        self.chain.set_automine(on=False)
-        self.store, self.rpc = MemoryStore(), rpc_of(self.chain)
-        self.signers = signers_of(self.chain, liquidators=liquidators)
-        self.options = {"policy": POLICY, "signers": self.signers} | options
-        self.restart()
-
-    def restart(self, **options):
-        self.options |= options
-        self.outbox = an_outbox(self.chain, self.store, rpc=self.rpc, **self.options)
-
-    def submit(self, key="a", **fields):
-        return self.outbox.submit(an_intent(self.counter, self.chain.block(), key=key, **fields))
-
-    def pool(self):
-        return self.chain.node.pool
-
-    def lose(self, sender=None):
-        """Drop what waits in the node's pool, of one key or of all."""
-        for record in self.store.open_txs():
-            if sender in (None, record.sender):
-                for attempt in record.attempts:
-                    self.chain.request("anvil_dropTransaction", attempt.tx_hash)
-
-    def block(self, *, lose=None):
-        """One block and its settlement; with `lose`, nothing of that key (or of ALL) is mined."""
-        if lose is not None:
-            self.lose(None if lose == ALL else lose)
-        self.outbox.settle(self.chain.mine())
-
-    def blocks(self, number, *, lose=None):
-        for _ in range(number):
-            self.block(lose=lose)
-
-    def one(self, key="a"):
-        return self.store.tx(key)
-
-    def foreign(self, nonce, *, gwei, tip=1):
-        """Somebody else uses the liquidator's key."""
-        signed = from_key(self.chain.key(2)).sign(
-            {
-                "type": 2,
-                "chainId": self.chain.chain_id,
-                "nonce": nonce,
-                "to": self.chain.accounts[0],
-                "data": "0x",
-                "value": 1,
-                "gas": 21_000,
-                "maxFeePerGas": gwei * 10**9,
-                "maxPriorityFeePerGas": tip * 10**9,
-            }
-        )
-        self.chain.request("eth_sendRawTransaction", "0x" + signed.raw.hex())
-        return signed.tx_hash
-
-
-ALL = "all"
-
 
 # Many in flight
 
@@ -103,8 +26,8 @@ def round_trips(world, head):
 
 def test_settle__200_open_records__as_many_round_trips_as_for_one():
     """Following what is in flight costs the same whatever its number, waiting and just mined."""
-    world = World(fees=FeePolicy(max_fee_wei=10**10, max_priority_fee_wei=10**9))
-    world.options["policy"] = replace(POLICY, daily_cap_wei=10**21, replace_after_blocks=50, abandon_after_blocks=99)
+    world = OutboxWorld(fees=FeePolicy(max_fee_wei=10**10, max_priority_fee_wei=10**9))
+    world.options["policy"] = replace(IMPATIENT, daily_cap_wei=10**21, replace_after_blocks=50, abandon_after_blocks=99)
     world.restart()
     head = world.chain.block()
     world.submit("first")
@@ -122,7 +45,7 @@ def test_settle__200_open_records__as_many_round_trips_as_for_one():
 
 def test_submit__several_keys__spread_evenly_and_nonces_without_gaps():
     """New work goes to the key with the least in flight."""
-    world = World(liquidators=3)
+    world = OutboxWorld(liquidators=3)
     for number in range(9):
         world.submit(f"k{number}")
     held = {}
@@ -135,7 +58,7 @@ def test_submit__several_keys__spread_evenly_and_nonces_without_gaps():
 
 def throughput(*, stuck, blocks=30, per_block=6):
     """Pokes mined in `blocks` blocks by three keys, of which one never gets anything into a block."""
-    world = World(liquidators=3, policy=replace(POLICY, abandon_after_blocks=200))
+    world = OutboxWorld(liquidators=3, policy=replace(IMPATIENT, abandon_after_blocks=200))
     ill = world.signers[SignerRole.LIQUIDATOR][0].address
     number = 0
     for _ in range(blocks):
@@ -156,7 +79,7 @@ def test_pool__one_of_three_keys_stuck__costs_at_most_a_third():
 
 def test_pool__every_key_stuck__new_work_waits_and_is_launched_later():
     """Nothing queues behind a stuck transaction; it is not lost either (defect 5)."""
-    world = World(policy=replace(POLICY, replace_after_blocks=3))
+    world = OutboxWorld(policy=replace(IMPATIENT, replace_after_blocks=3))
     world.submit("a")
     world.blocks(5, lose=ALL)
     with pytest.raises(Retry, match="gets anything new"):
@@ -168,7 +91,7 @@ def test_pool__every_key_stuck__new_work_waits_and_is_launched_later():
 
 def test_pool__key_without_funds__the_other_sends_and_nobody_is_halted():
     """An unfunded key is that key's trouble."""
-    world = World()
+    world = OutboxWorld()
     poor = from_key(b"\x07" * 32)
     keys = {**world.signers, SignerRole.LIQUIDATOR: (poor, *world.signers[SignerRole.LIQUIDATOR])}
     world.restart(signers=keys)
@@ -192,7 +115,7 @@ class Silent:
 
 def test_pool__signer_does_not_answer__the_other_signs():
     """A remote signer that is away costs its key, not the intent; no nonce is lost by it."""
-    world = World(liquidators=2)
+    world = OutboxWorld(liquidators=2)
     first, second = world.signers[SignerRole.LIQUIDATOR]
     world.restart(signers={**world.signers, SignerRole.LIQUIDATOR: (Silent(first), second)})
     record = world.submit("a")
@@ -205,7 +128,7 @@ def test_pool__signer_does_not_answer__the_other_signs():
 
 def test_pool__intent_bound_to_one_key__no_other_is_asked():
     """A bid is only taken from the owner of the bidding account, so only that key sends it."""
-    world = World(liquidators=3)
+    world = OutboxWorld(liquidators=3)
     last = world.signers[SignerRole.LIQUIDATOR][2].address
     assert {world.submit(f"k{number}", sender=last).sender for number in range(3)} == {last}
     with pytest.raises(Refused, match="whose key is not configured"):
@@ -217,7 +140,7 @@ def test_pool__intent_bound_to_one_key__no_other_is_asked():
 
 def test_cancel__deadline_passes_in_the_pool__nonce_is_freed_and_nothing_acts():
     """What is too late must not act any more: a transfer of nothing takes its place."""
-    world = World()
+    world = OutboxWorld()
     at = world.chain.block()
     world.submit("a", deadline_s=at.timestamp + 20)
     world.submit("b")
@@ -233,7 +156,7 @@ def test_cancel__deadline_passes_in_the_pool__nonce_is_freed_and_nothing_acts():
 
 def test_cancel__the_original_mines_instead__is_a_success(tmp_path):
     """Defect 4: whichever attempt mines is what happened."""
-    world = World()
+    world = OutboxWorld()
     at = world.chain.block()
     first = world.submit("a", deadline_s=at.timestamp + 20).attempts[0]
     world.blocks(2, lose=ALL)
@@ -262,7 +185,7 @@ class Answering:
 def test_recheck__not_wanted__dropped_for_nothing_and_the_next_goes_on():
     """A false positive costs no nonce, no gas, and nobody waits for it (defect 14)."""
     recheck = Answering()
-    world = World(recheck=recheck)
+    world = OutboxWorld(recheck=recheck)
     recheck.why = "its health is 1.2 by now"
     for number in range(50):
         assert world.submit(f"false{number}").state is TxState.DROPPED
@@ -277,7 +200,7 @@ def test_recheck__not_wanted__dropped_for_nothing_and_the_next_goes_on():
 def test_recheck__no_longer_wanted_while_stuck__cancelled_instead_of_raised():
     """Before each replacement the protocol is asked again."""
     recheck = Answering()
-    world = World(recheck=recheck)
+    world = OutboxWorld(recheck=recheck)
     world.submit("a")
     recheck.why = "recovered"
     world.blocks(2, lose=ALL)
@@ -289,7 +212,7 @@ def test_recheck__no_longer_wanted_while_stuck__cancelled_instead_of_raised():
 
 def test_replacement__would_revert_by_now__cancelled():
     """A replacement is simulated like a first attempt."""
-    world = World()
+    world = OutboxWorld()
     world.submit("a")
     world.chain.send(sender=world.chain.accounts[0], to=world.counter, data=CLOSE)
     world.blocks(2, lose=ALL)
@@ -304,8 +227,8 @@ def test_replacement__would_revert_by_now__cancelled():
 
 def test_replacement__node_says_its_own_rule__obeyed_at_once():
     """A node that wants 30 % gets 30 %, in the same block."""
-    world = World()
-    world.pool().bump_percent = 30
+    world = OutboxWorld()
+    world.chain.node.pool.bump_percent = 30
     world.submit("a")
     real = world.rpc.send_raw
 
@@ -323,12 +246,12 @@ def test_replacement__node_says_its_own_rule__obeyed_at_once():
     attempts = world.one().attempts
     assert len(attempts) == 3
     assert attempts[-1].max_fee_wei * 10 >= held.max_fee_wei * 13
-    assert world.pool().get(bytes.fromhex(attempts[-1].tx_hash[2:])) is not None
+    assert world.chain.node.pool.get(bytes.fromhex(attempts[-1].tx_hash[2:])) is not None
 
 
 def test_replacement__worth_little__bump_budget_binds_and_is_never_exceeded():
     """What the action is worth over its gas is a ceiling like the operator's own."""
-    world = World(policy=replace(POLICY, abandon_after_blocks=60))
+    world = OutboxWorld(policy=replace(IMPATIENT, abandon_after_blocks=60))
     worth = 5 * 10**9 * 200_000
     world.submit("a", worth_wei=worth)
     world.blocks(30, lose=ALL)
@@ -337,12 +260,12 @@ def test_replacement__worth_little__bump_budget_binds_and_is_never_exceeded():
     assert all(attempt.max_fee_wei * 200_000 <= worth for attempt in attempts)
     assert attempts[-1].max_fee_wei * 200_000 * 12 > worth * 10  # it was used, too
     with pytest.raises(Retry, match="the cap"):
-        World().submit("b", worth_wei=100)
+        OutboxWorld().submit("b", worth_wei=100)
 
 
 def test_waiting__behind_a_stuck_nonce__is_not_raised_for_it():
     """Only whose turn it is pays more."""
-    world = World()
+    world = OutboxWorld()
     world.submit("a")
     world.submit("b")
     first = world.one("a")
@@ -358,7 +281,7 @@ def test_waiting__behind_a_stuck_nonce__is_not_raised_for_it():
 
 def test_daily_cap__runaway__waits_for_what_is_in_flight_then_halts_for_good():
     """What is only reserved is waited for; when the money is really gone a person is called, after a restart too."""
-    world = World(policy=replace(POLICY, daily_cap_wei=10**15))
+    world = OutboxWorld(policy=replace(IMPATIENT, daily_cap_wei=10**15))
 
     def spend():
         for number in range(100):
@@ -381,7 +304,7 @@ def test_daily_cap__runaway__waits_for_what_is_in_flight_then_halts_for_good():
 
 
 def stuck_at_cap(**options):
-    world = World(fees=FeePolicy(max_fee_wei=25 * 10**8, max_priority_fee_wei=2 * 10**9), **options)
+    world = OutboxWorld(fees=FeePolicy(max_fee_wei=25 * 10**8, max_priority_fee_wei=2 * 10**9), **options)
     world.submit("a", subject="alice")
     world.blocks(13, lose=ALL)
     return world
@@ -427,7 +350,7 @@ def test_abandoned__mines_after_all__is_final_and_its_successor_replaced():
 
 def test_never_mined__what_waited_above_it__drains():
     """The nonce given up is used by a transfer of nothing if no new work wants it."""
-    world = World()
+    world = OutboxWorld()
     world.submit("a")
     for _ in range(11):
         world.block(lose=ALL)
@@ -445,24 +368,11 @@ def test_never_mined__what_waited_above_it__drains():
 # Nonces
 
 
-def planted(world, key, nonce, *, state=TxState.SENT):
-    """A record as another life of the keeper left it behind: signed with the key's own hand, seen by no node."""
-    sender = world.signers[SignerRole.LIQUIDATOR][0]
-    record = TxRecord(intent=an_intent(world.counter, world.chain.block(), key=key), state=TxState.PLANNED)
-    world.store.put_intent(record)
-    dispatch = world.outbox._dispatch
-    planned = replace(record, sender=sender.address, nonce=nonce)
-    signed = dispatch.sign(planned, sender, FEES.offer(world.rpc.fee_history()), world.chain.block())
-    if state is not TxState.SIGNED:
-        world.store.update_tx(replace(signed, state=state))
-    return world.store.tx(key)
-
-
 def test_counter_633_ahead__new_work_goes_on_at_the_chains_nonce():
     """Defect 17: a store whose nonces ran away from the chain jams nothing; what it holds is given up and followed."""
-    world = World()
+    world = OutboxWorld()
     for number in range(3):
-        planted(world, f"drifted{number}", 633 + number)
+        world.plant(f"drifted{number}", 633 + number)
     world.restart()
     world.outbox.recover(world.chain.block())
     assert [record.state for record in world.store.txs()] == [TxState.ABANDONED] * 3
@@ -474,8 +384,8 @@ def test_counter_633_ahead__new_work_goes_on_at_the_chains_nonce():
 
 def test_small_gap__nothing_at_all_in_it__filled_and_the_queue_drains():
     """Lost lower nonces are used up by transfers of nothing, and what waited above them mines."""
-    world = World()
-    planted(world, "waiting", 3)
+    world = OutboxWorld()
+    world.plant("waiting", 3)
     world.restart()
     world.outbox.recover(world.chain.block())
     fills = [record for record in world.store.txs() if record.intent.kind == FILL]
@@ -488,8 +398,8 @@ def test_small_gap__nothing_at_all_in_it__filled_and_the_queue_drains():
 
 def test_small_gap__new_work__takes_the_gap_first():
     """A gap is filled by something useful if there is something."""
-    world = World()
-    planted(world, "waiting", 1)
+    world = OutboxWorld()
+    world.plant("waiting", 1)
     world.restart()
     assert world.submit("useful").nonce == 0
     world.blocks(5)
@@ -499,14 +409,12 @@ def test_small_gap__new_work__takes_the_gap_first():
 
 def test_vanished_from_every_pool__pushed_again():
     """A pool that lost our transactions gets the very same bytes again."""
-    world = World()
+    world = OutboxWorld()
     records = [world.submit(f"k{number}") for number in range(4)]
     world.lose()
     world.outbox.settle(world.chain.block())
     held = {bytes.fromhex(record.attempts[0].tx_hash[2:]) for record in records}
-    assert held == {
-        one.hash for one in world.pool().ready(state=world.chain.node.evm.state(world.chain.node.evm.head), base_fee=0)
-    }
+    assert held == set(world.chain.node.pool.hashes())
     world.blocks(4)
     assert {record.state for record in world.store.txs()} == {TxState.FINAL}
     assert all(len(record.attempts) == 1 for record in world.store.txs())
@@ -514,7 +422,7 @@ def test_vanished_from_every_pool__pushed_again():
 
 def test_foreign_transaction__mined_at_our_nonce__replaced_naming_it():
     """Chain ahead of us: what it overtook ends, its subject is free, and the reason names what took the nonce."""
-    world = World()
+    world = OutboxWorld()
     world.submit("a", subject="alice")
     world.submit("b")
     world.lose()
@@ -529,13 +437,13 @@ def test_foreign_transaction__mined_at_our_nonce__replaced_naming_it():
 
 def test_foreign_transaction__pending_at_our_nonce__outbid_within_the_caps():
     """Somebody's transaction of unknown fees holds our nonce in the pool: ours is doubled until it passes."""
-    world = World()
+    world = OutboxWorld()
     foreign = world.foreign(0, gwei=30, tip=6)
     assert world.submit("a").state is TxState.SIGNED
     for _ in range(6):
         world.outbox.settle(world.chain.block())
     assert world.one().state is TxState.SENT
-    assert world.pool().get(bytes.fromhex(foreign[2:])) is None
+    assert world.chain.node.pool.get(bytes.fromhex(foreign[2:])) is None
     assert all(attempt.max_fee_wei <= FEES.max_fee_wei for attempt in world.one().attempts)
     world.blocks(5)
     assert world.one().state is TxState.FINAL
@@ -543,7 +451,7 @@ def test_foreign_transaction__pending_at_our_nonce__outbid_within_the_caps():
 
 def test_foreign_transaction__pending_and_dearer_than_our_caps__the_next_steps_over_it():
     """What cannot be outbid is waited for; the work behind it takes the next nonces and mines with it."""
-    world = World()
+    world = OutboxWorld()
     world.foreign(0, gwei=99, tip=19)
     assert world.submit("a").state is TxState.SIGNED
     assert world.submit("b").nonce == 1
@@ -553,7 +461,7 @@ def test_foreign_transaction__pending_and_dearer_than_our_caps__the_next_steps_o
 
 def test_receipt_withheld__transaction_is_in_the_block__nothing_is_concluded():
     """A node that answers null for a mined transaction does not make us take it for a foreign one."""
-    world = World()
+    world = OutboxWorld()
     world.submit("a")
     real = world.rpc.batch
 
@@ -575,7 +483,7 @@ def test_receipt_withheld__transaction_is_in_the_block__nothing_is_concluded():
 
 def test_endpoints_disagree__nothing_is_signed_or_sent_and_all_is_well_later():
     """No send while they disagree; settlement goes on reading, and the next block that is agreed upon sends."""
-    world = World()
+    world = OutboxWorld()
     world.submit("sent")
     sent = []
     real = world.rpc.send_raw
@@ -604,7 +512,7 @@ def test_endpoints_disagree__nothing_is_signed_or_sent_and_all_is_well_later():
 
 def test_launch__one_cannot_be_simulated__the_next_is_sent():
     """Defect 14: item k failing does not stop k + 1."""
-    world = World()
+    world = OutboxWorld()
     real = world.rpc.batch
 
     def batch(asked):

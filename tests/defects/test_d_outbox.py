@@ -1,0 +1,201 @@
+"""Defects 4, 5, 6, 7, 10, 14 and 17: how other senders lose, repeat and jam."""
+
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+from structlog.testing import capture_logs
+
+from keeper.chain.dispatch import Dispatch
+from keeper.chain.errors import Unreachable
+from keeper.chain.nonces import Lane
+from keeper.chain.outbox import _Round
+from keeper.chain.settlement import Settlement
+from keeper.chain.signer_pool import SignerPool
+from keeper.chain.upkeep import Upkeep
+from keeper.domain.tx import TxState
+from keeper.errors import KeeperError
+from keeper.testing.counter_world import count
+from keeper.testing.outbox_world import ALL, OutboxWorld
+from tests.defects.frame import defect
+
+pytestmark = pytest.mark.chain
+
+
+def forgets_older_attempts(patch):
+    """Only the newest hash is asked for."""
+    judge = Settlement._judge
+
+    def newest_only(self, record, receipts, *rest, **named):
+        newest = {key: receipt for key, receipt in receipts.items() if key == record.attempts[-1].tx_hash}
+        return judge(self, record, newest, *rest, **named)
+
+    patch.setattr(Settlement, "_judge", newest_only)
+
+
+@defect(4, mutant=forgets_older_attempts)
+def test_mined_under_an_earlier_hash__is_success():
+    """TX-4: the pool kept the first attempt while we replaced it; that one mined, and the record ends FINAL."""
+    world = OutboxWorld()
+    first = world.submit("a").attempts[0]
+    world.blocks(4, lose=ALL)
+    assert len(world.one().attempts) > 1
+    world.lose()
+    world.chain.request("eth_sendRawTransaction", "0x" + first.raw.hex())
+    world.blocks(6)
+    assert (world.one().state, world.one().mined_hash) == (TxState.FINAL, first.tx_hash)
+
+
+def waits_for_ever(patch):
+    """What timed out is neither raised nor given up: it is only sent again."""
+    patch.setattr(Upkeep, "_raised", lambda *_: None)
+    patch.setattr(Upkeep, "_abandon", lambda _self, record, _why: record)
+    patch.setattr(SignerPool, "_why_not", lambda *_: "")
+
+
+@defect(5, mutant=waits_for_ever)
+def test_timed_out__the_queue_goes_on():
+    """TX-8: one transaction that never mines holds up what comes after it for a while, and not for ever."""
+    world = OutboxWorld()
+    stuck = world.submit("a")
+    for number in range(30):
+        with suppress(KeeperError):
+            world.submit(f"b{number}")
+        for attempt in world.one("a").attempts:
+            world.chain.request("anvil_dropTransaction", attempt.tx_hash)
+        world.block()
+    assert stuck.nonce == 0
+    assert count(world.chain, world.counter) > 5
+
+
+def believes_its_receipt(patch):
+    """What was seen mined stays mined."""
+    judge = Settlement._judge
+
+    def once_mined(self, record, *rest, **named):
+        return record if record.state is TxState.MINED else judge(self, record, *rest, **named)
+
+    patch.setattr(Settlement, "_judge", once_mined)
+
+
+@defect(6, mutant=believes_its_receipt)
+def test_receipt_lost_to_a_reorg__tracked_again():
+    """The block is gone, and so is the transaction: the same bytes go out again and are followed to their end."""
+    world = OutboxWorld()
+    world.chain.mine(3)
+    world.submit("a")
+    world.block()
+    assert world.one().state is TxState.MINED
+    world.chain.reorg(1)
+    world.blocks(6)
+    assert world.one().state is TxState.FINAL
+    assert count(world.chain, world.counter) == 1
+
+
+def sends_before_it_stores(patch):
+    """The signed bytes are only remembered in memory until the node has answered."""
+    save = Dispatch.save
+
+    def late(self, record):
+        if record.state is TxState.SIGNED:
+            return record
+        if self._store.tx(record.intent.key).state is TxState.PLANNED:
+            save(self, replace(record, state=TxState.SIGNED))
+        return save(self, record)
+
+    patch.setattr(Dispatch, "save", late)
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@defect(7, mutant=sends_before_it_stores)
+def test_killed_between_broadcast_and_record__acts_once():
+    """TX-2: the next life finds what was signed and sends the same bytes, whatever the last one still wrote down."""
+    world = OutboxWorld()
+    real = world.rpc.send_raw
+
+    def killed(raw):
+        real(raw)
+        raise Killed
+
+    world.rpc.send_raw = killed
+    with suppress(Killed):
+        world.submit("a")
+    world.rpc.send_raw = real
+    world.chain.mine()
+    world.restart()
+    world.outbox.recover(world.chain.block())
+    with suppress(KeeperError):
+        world.submit("a")
+    world.blocks(6)
+    assert world.one().state is TxState.FINAL
+    assert count(world.chain, world.counter) == 1
+
+
+def keeps_its_worker(patch):
+    """It is not given up, and nobody is told."""
+    patch.setattr(Upkeep, "_abandon", lambda _self, record, _why: record)
+
+
+@defect(10, mutant=keeps_its_worker)
+def test_never_mined__frees_its_worker_and_alerts():
+    """TX-8: its subject can be decided anew, its key sends again, and a person is told."""
+    world = OutboxWorld()
+    world.submit("a", subject="alice")
+    with capture_logs() as logs:
+        world.blocks(14, lose=ALL)
+    assert world.one().state is TxState.ABANDONED
+    assert [entry["log_level"] for entry in logs if entry["event"] == "outbox.abandoned"] == ["error"]
+    world.submit("b", subject="alice")
+    world.blocks(5)
+    assert world.one("b").state is TxState.FINAL
+
+
+def stops_at_the_first(patch):
+    """Trouble with one ends the round."""
+    patch.setattr(_Round, "take", lambda _self, _record, step: step())
+
+
+@defect(14, mutant=stops_at_the_first, breaks=(AssertionError, KeeperError))
+def test_item_k_fails__item_k_plus_1_is_sent():
+    """Two wait for a node that answers again; the first still cannot be asked about, and the second goes out."""
+    world = OutboxWorld()
+    real = world.rpc.batch
+
+    def silent(asked):
+        raise Unreachable("no answer")
+
+    def half(asked):
+        if any("0xbad0" in str(params) for _, params in asked):
+            raise Unreachable("no answer")
+        return real(asked)
+
+    world.rpc.batch = silent
+    for key, data in (("k", b"\xba\xd0"), ("k+1", b"")):
+        with suppress(KeeperError):
+            world.submit(key, data=data)
+    world.rpc.batch = half
+    world.blocks(5)
+    assert (world.one("k").state, world.one("k+1").state) == (TxState.PLANNED, TxState.FINAL)
+
+
+def trusts_its_own_counter(patch):
+    """The next nonce is one above everything ever signed, wherever the chain is."""
+    patch.setattr(Lane, "free", property(lambda lane: max([lane.next_nonce, *(held + 1 for held in lane.held)])))
+    patch.setattr(Upkeep, "_abandon", lambda _self, record, _why: record)
+    patch.setattr(SignerPool, "_why_not", lambda *_: "")
+
+
+@defect(17, mutant=trusts_its_own_counter)
+def test_counter_633_ahead__heals():
+    """TX-7: what the store holds far beyond the chain is given up, and new work goes on where the chain is."""
+    world = OutboxWorld()
+    world.plant("drifted", 633)
+    world.restart()
+    world.outbox.recover(world.chain.block())
+    world.submit("new")
+    world.blocks(6)
+    assert world.one("new").state is TxState.FINAL
+    assert world.store.open_txs() == ()
