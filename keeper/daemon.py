@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
 
@@ -31,14 +31,13 @@ from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleRecord
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.errors import Halt, LawBroken, Retry
+from keeper.orphans import forget_strays, mark_orphans
 from keeper.ports import Clock, Heads
 
 log = structlog.get_logger(__name__)
 
 #: Waits between failed attempts double up to this many poll intervals.
 MAX_BACKOFF = 16
-#: Lived blocks compared with the chain when a reorg may have removed some; doubled until one is found that stands.
-LOOK_BACK = 64
 #: Longest wait for the first look at quotes, seconds.
 FIRST_QUOTES_S = 60.0
 
@@ -154,7 +153,7 @@ class Daemon:
         """
         advance = self._heads.follow(self._last)
         if advance.orphaned:
-            self._mark_orphans(advance.orphaned)
+            mark_orphans(self._heads, self._ports.store, advance.orphaned)
         head = advance.head
         if head is None:
             return False
@@ -168,36 +167,10 @@ class Daemon:
             self._reconcile(head)
         return True
 
-    def _mark_orphans(self, named: Sequence[BlockRef] = ()) -> None:
-        """Mark what was decided on blocks that are gone: those the heads named, and any the store still has.
-
-        The heads remember this process's last blocks only.  After a restart, a long gap or a reorg deeper than they
-        remember, the store knows what else was lived.
-        """
-        store, limit = self._ports.store, LOOK_BACK
-        gone = {block.hash for block in named}
-        while True:
-            lived = store.lived(limit=limit)
-            gone |= {block.hash for block in self._heads.gone(lived)}
-            if len(lived) < limit or lived[-1].hash not in gone:
-                break
-            limit *= 2
-        if gone:
-            store.orphan_cycles(sorted(gone))
-            log.warning("daemon.orphaned", blocks=len(gone))
-
-    def _forget_strays(self) -> None:
-        """Forget prices of blocks that were read by a process that ended before it lived them, and are gone now."""
-        strays = {stray: self._heads.find(stray) for stray in self._ports.store.strays()}
-        gone = {block.hash for block in self._heads.gone([found for found in strays.values() if found is not None])}
-        gone |= {stray for stray, found in strays.items() if found is None}
-        if gone:
-            self._ports.store.orphan_cycles(sorted(gone))
-
     def _recover(self) -> None:
         head = self._heads.head()
-        self._mark_orphans()
-        self._forget_strays()
+        mark_orphans(self._heads, self._ports.store)
+        forget_strays(self._heads, self._ports.store)
         adopted = self._ports.sender.recover(head)
         # Once, so that the first block does not publish realised volatilities only because the venue has not been
         # asked yet; a venue that drips its answer, or a resolver that is stuck, must not hold the first block for ever.

@@ -8,13 +8,14 @@ from types import SimpleNamespace
 import pytest
 
 from keeper.cycle import Ports
-from keeper.daemon import LOOK_BACK, Daemon, Rhythm
+from keeper.daemon import Daemon, Rhythm
 from keeper.domain.action import MarginCall
 from keeper.domain.block import BlockRef
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.snapshot import Observation
 from keeper.errors import Retry
 from keeper.marketdata.board import NoSource
+from keeper.orphans import LOOK_BACK
 from keeper.testing.builders import NOW, a_snapshot, an_account
 from keeper.testing.lived import BuiltReader, PlainEncoder, StoringSender
 from keeper.testing.memory_store import MemoryStore
