@@ -34,6 +34,7 @@ class RangeWidth:
         self._answered = 0
         self._patience = 1
         self._grown = False
+        self._passed = 0
 
     def answered(self) -> None:
         """The last question was answered: after enough of those, ask for twice as much."""
@@ -41,8 +42,11 @@ class RangeWidth:
             self._patience = max(1, self._patience // 2)
             self._grown = False
         self._answered += 1
+        self._passed = self.blocks
         if self._answered >= self._patience and self.blocks < self._widest:
-            self.blocks = min(self._widest, self.blocks * 2)
+            # Fast until something was refused, then in small steps towards where that was.
+            wider = self.blocks * 2 if self._patience == 1 else self.blocks + max(1, self.blocks // 4)
+            self.blocks = min(self._widest, wider)
             self._answered, self._grown = 0, True
 
     def failed(self, asked: int) -> None:
@@ -63,7 +67,9 @@ class RangeWidth:
         if asked <= 1:
             return False
         suggested = suggestion(said, first)
-        self.blocks = min(asked - 1, suggested) if suggested else max(1, asked // 2)
+        less = self._passed if 0 < self._passed < asked else asked // 2
+        self._passed = 0
+        self.blocks = min(asked - 1, suggested) if suggested else max(1, less)
         self._answered, self._grown = 0, False
         self._patience = min(LAST_PATIENCE, max(FIRST_PATIENCE, self._patience * 2))
         return True

@@ -4,12 +4,12 @@
 
 Up to `base`, at least `depth` blocks below the head, logs come in wide ranges.  Above it every block is fetched by its
 hash and its logs are kept, so that a reorg is undone without asking again: back to the base's state, which the consumer
-kept in its own immutable form, then the blocks that stayed, then the new ones.  The base is what is persisted: it is
-too deep to be reorganised, and a restart continues from there.  A cursor moves only after its logs were applied; a
-failed fetch changes nothing, and what a long catching-up had read before it failed need not be read again.
+kept in its own immutable form, then the blocks that stayed, then the new ones.  A cursor moves only after its logs were
+applied; a failed fetch changes nothing, and what a long catching-up had read before it failed need not be read again.
 
-What is stored is one whole state and behind it, piece by piece, the logs since (`keeper.chain.sync_frames`), so that
-moving the base costs what has changed, not what there is.
+What is stored is one whole state and behind it, block by block as each becomes too deep to be reorganised, the logs
+since (`keeper.chain.sync_frames`): keeping a block costs what changed in it, not what there is.  A restart continues
+from there; should a deeper reorg have removed that block, from the deployment.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ from keeper.errors import BadInput, Refused, Retry
 from keeper.ports import Store
 
 log = structlog.get_logger(__name__)
+
+#: What a row costs beside the bytes in it, so that many small ones are gathered too.
+ROW_BYTES = 512
 
 
 class LogConsumer(Protocol):
@@ -139,6 +142,8 @@ class LogSync:
         #: A state inside the window, waiting to become the base.
         self._candidate: tuple[BlockRef, Any] | None = None
         self._width = RangeWidth(plan.widest_range)
+        #: What the store is complete to; None while it holds nothing that could be continued.
+        self._kept: BlockRef | None = None
         #: Bytes stored whole, and those added behind since.
         self._whole, self._added = 0, 0
 
@@ -164,6 +169,7 @@ class LogSync:
         elif base.leap is not None:
             self._rebase(replace(base, leap=None))
         self._walk(target)
+        self._persist(target)
         self._move_base(target)
 
     def amend(self, word: bytes) -> None:
@@ -192,6 +198,7 @@ class LogSync:
             if base is not None:
                 return base
         before = self._rpc.block(max(0, self._plan.deployed_at - 1))
+        self._kept = None
         self._consumer.clear()
         return self._rebase(_Base(block=before, mark=self._consumer.mark(), fresh=True))
 
@@ -213,7 +220,7 @@ class LogSync:
                 "log_sync.state_refused", block=cursor.number, error=str(problem), then="all logs are read again"
             )
             return None
-        self._whole, self._added = len(frames.whole), len(state) - len(frames.whole)
+        self._kept, self._whole, self._added = cursor, len(frames.whole), len(state) - len(frames.whole)
         return self._rebase(_Base(block=cursor, mark=self._consumer.mark(), fresh=False))
 
     def _rebase(self, base: _Base) -> _Base:
@@ -224,11 +231,14 @@ class LogSync:
     def _keep(self, block: BlockRef) -> _Base:
         """Persist the consumer's present state, whole, as that after `block`."""
         mark = self._consumer.mark()
-        state = sync_frames.whole(self._consumer.dump(mark))
-        self._store.save_sync(block, state)
-        self._whole, self._added = len(state), 0
+        self._save(block, mark)
         self._base, self._window, self._candidate = _Base(block=block, mark=mark, fresh=False), [], None
         return self._base
+
+    def _save(self, block: BlockRef, mark: Any) -> None:
+        state = sync_frames.whole(self._consumer.dump(mark))
+        self._store.save_sync(block, state)
+        self._kept, self._whole, self._added = block, len(state), 0
 
     # Wide ranges
 
@@ -299,6 +309,9 @@ class LogSync:
             self._roll_back(target.hash)
             return
         path = self._path(target, known)
+        kept = self._kept
+        if kept is not None and any(b.number == kept.number and b.hash != kept.hash for b in path):
+            self._kept = None  # stored past the fork: written anew when the base moves
         # Everything is fetched before anything is applied: a failure leaves the state as it was.
         fetched = self._reader.of(path)
         self._roll_back(path[0].parent_hash)
@@ -358,22 +371,32 @@ class LogSync:
             for lived in kept:
                 self._append(lived)
 
+    def _persist(self, target: BlockRef) -> None:
+        """Put the logs of blocks that are deep enough now behind what is stored: a block's worth a block."""
+        kept = self._kept
+        if kept is None:
+            return
+        deep = target.number - self._plan.depth
+        due = [lived for lived in self._window if kept.number < lived.block.number <= deep]
+        silent = not any(lived.logs or lived.amended for lived in due)
+        if not due or (silent and due[-1].block.number - kept.number < self._plan.checkpoint_blocks):
+            return
+        pieces = sync_frames.pieces([(lived.logs, lived.amended) for lived in due])
+        self._store.append_sync(due[-1].block, pieces)
+        self._kept, self._added = due[-1].block, self._added + len(pieces) + ROW_BYTES
+
     def _move_base(self, target: BlockRef) -> None:
+        """Let a state that is deep enough become the base; that costs nothing, being a mark.
+
+        Once as much was added behind the stored state as it was large, it is written anew.
+        """
         if self._candidate is None or target.number - self._candidate[0].number < self._plan.depth:
             return
         block, mark = self._candidate
-        gone = [lived for lived in self._window if lived.block.number <= block.number]
-        pieces = sync_frames.pieces([(lived.logs, lived.amended) for lived in gone])
-        if self._added + len(pieces) > self._whole:
-            # As much was added as there was: from time to time, written anew.
-            state = sync_frames.whole(self._consumer.dump(mark))
-            self._store.save_sync(block, state)
-            self._whole, self._added = len(state), 0
-        else:
-            self._store.append_sync(block, pieces)
-            self._added += len(pieces)
+        if self._kept is None or self._added > self._whole:
+            self._save(block, mark)
         self._base, self._candidate = _Base(block=block, mark=mark, fresh=False), None
-        self._window = self._window[len(gone) :]
+        self._window = [lived for lived in self._window if lived.block.number > block.number]
 
 
 @contextmanager

@@ -28,13 +28,14 @@ signed = replace(planned, state=TxState.SIGNED, sender="0xme", nonce=0, attempts
 
 def prepare(store):
     if story == "update_tx": store.put_intent(planned)
-    if story == "save_sync": store.save_sync(block, b"old")
+    if story in ("save_sync", "append_sync"): store.save_sync(block, b"old")
 
 def act(url):
     store = open_store(url)
     if story == "put_intent": store.put_intent(planned)
     if story == "update_tx": store.update_tx(signed)
     if story == "save_sync": store.save_sync(replace(block, number=2), b"new")
+    if story == "append_sync": store.append_sync(replace(block, number=2), b"+new")
     if story == "between": store.put_intent(planned); os.kill(os.getpid(), signal.SIGKILL)
 
 def state(url):
@@ -108,8 +109,16 @@ def test_update_tx__killed_at_any_statement__old_or_new(tmp_path):
 
 
 def test_save_sync__killed_at_any_statement__cursor_and_state_agree(tmp_path):
+    """A state survives a partial write: the old one or the new one, each with its own cursor (8)."""
     states, end = split(live_and_die(tmp_path, "save_sync"), 2)
     assert end == [2, "new"]
+    assert states in ([[1, "old"]], [[1, "old"], end])
+
+
+def test_append_sync__killed_at_any_statement__cursor_and_state_agree(tmp_path):
+    """What is put behind the index arrives with its cursor or not at all (8)."""
+    states, end = split(live_and_die(tmp_path, "append_sync"), 2)
+    assert end == [2, "old+new"]
     assert states in ([[1, "old"]], [[1, "old"], end])
 
 

@@ -304,6 +304,26 @@ def test_sync__base_moves__adds_the_logs_since_instead_of_the_whole_state(world)
     assert other.entries == seen.entries == world.truth()
 
 
+def test_sync__reorg_below_what_is_stored__lived_through_and_never_restored(world):
+    """Deeper than planned but not below the base: undone in memory; what is stored of it is not believed later."""
+    sync, seen = world.sync(depth=2, checkpoint_blocks=10)
+    for burst in (20, *[1] * 8):
+        sync.sync_to(world.poke(burst))
+    stored = world.store.load_sync()[0]
+    world.chain.reorg(5)
+    assert world.chain.block(stored.number).hash != stored.hash
+    sync.sync_to(world.chain.block())
+    assert seen.entries == world.truth()
+    for restarts in range(2):
+        again, other = world.sync(depth=2, checkpoint_blocks=10)
+        again.sync_to(world.chain.block())
+        assert other.entries == world.truth(), restarts
+    for _ in range(25):
+        sync.sync_to(world.poke(1))
+    assert seen.entries == world.truth()
+    assert world.store.load_sync()[0].hash == world.chain.block(world.store.load_sync()[0].number).hash
+
+
 def test_amend__then_reorg_and_restart__kept_with_its_block(world):
     """A correction stays with the block it was made after: a rollback above it keeps it, a restart too."""
     sync, seen = world.sync()

@@ -459,6 +459,18 @@ def test_sync__saved_twice__last_one(store):
     assert store.load_sync() == (a_block(2), b"two" * 10_000)
 
 
+def test_sync__appended__behind_the_last_whole_one(store):
+    """What is added comes back behind what was saved, with the newest cursor; saving starts anew."""
+    with pytest.raises(LawBroken):
+        store.append_sync(a_block(1), b"nothing to stand on")
+    store.save_sync(a_block(1), b"one ")
+    store.append_sync(a_block(2), b"two ")
+    store.append_sync(a_block(3), b"three")
+    assert store.load_sync() == (a_block(3), b"one two three")
+    store.save_sync(a_block(4), b"four")
+    assert store.load_sync() == (a_block(4), b"four")
+
+
 def test_heartbeats__each_loop__last_progress(store):
     store.heartbeat("loop", 10, 1)
     store.heartbeat("loop", 20, 2)
