@@ -13,7 +13,6 @@ from keeper.chain.errors import StaleBlock
 from keeper.chain.lineage import connect
 from keeper.chain.rpc import Rpc
 from keeper.domain.block import BlockRef
-from keeper.errors import KeeperError
 
 log = structlog.get_logger(__name__)
 
@@ -71,14 +70,11 @@ class ChainHeads:
         if not heights:
             return ()
         canonical: dict[int, str] = {}
-        answers = self._rpc.batch([("eth_getBlockByNumber", (hex(height), False)) for height in heights])
-        for height, answer in zip(heights, answers, strict=True):
-            if isinstance(answer, KeeperError):
-                raise answer
-            if not isinstance(answer, dict) or "hash" not in answer:
+        for height, found in zip(heights, self._rpc.blocks(heights), strict=True):
+            if found is None:
                 hint = "the endpoint is behind what was lived before; a new chain needs a new store"
                 raise StaleBlock(f"no block {height} at the endpoint", block=height, hint=hint)
-            canonical[height] = str(answer["hash"]).lower()
+            canonical[height] = found.hash
         return tuple(block for block in lived if canonical[block.number] != block.hash)
 
     def find(self, block_hash: str) -> BlockRef | None:

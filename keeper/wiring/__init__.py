@@ -127,7 +127,7 @@ def assemble(
     )
     return Keeper(
         rpc=rpc,
-        heads=ChainHeads(rpc, depth=max(64, reorg_depth), sources=sources),
+        heads=ChainHeads(rpc, depth=reorg_depth, sources=sources),
         ports=ports,
         reader=reader,
         views=views,
