@@ -14,6 +14,7 @@ from keeper.domain.tx import TxState
 from keeper.ops.once import once
 from keeper.policy.guard import shut
 from keeper.policy.publish import publications
+from keeper.protocols.clearinghouse.standing import HouseStanding
 from keeper.risk.model import model
 from keeper.testing.builders import NOW, a_publication
 from keeper.testing.counter_world import an_outbox
@@ -119,6 +120,7 @@ def test_frozen__decided_before__not_sent(house, keeper):
     (push,) = publications(snapshot, model(snapshot, RISK), EAGER)
     intent = one.ports.encoder.encode(push, block=snapshot.block)
     house.do("RiskParameters", "freeze", 0, sender=GUARDIAN)
+    assert HouseStanding(one.views).standing(intent, house.chain.block()).startswith("its parameters are frozen")
     nonce = house.chain.request("eth_getTransactionCount", house.chain.accounts[PUBLISHER], "latest")
     dropped = one.ports.sender.submit(intent)
     assert (dropped.state, dropped.attempts) == (TxState.DROPPED, ()), "FRZ-5"
