@@ -15,7 +15,7 @@ from keeper.domain.margin_table import BANDS, CODES, MarginTable
 from keeper.errors import BadInput
 
 #: Accounts of which a stored report keeps every figure: those with the lowest health, and as many that are unknown.
-LISTED: Final = 128
+LISTED: Final = 32
 _SUMMED: Final = ("equity", "mm", "im")
 
 

@@ -31,12 +31,18 @@ class Change:
     @classmethod
     def between(cls, old: Roster, new: Roster) -> Change:
         """What makes `new` of `old`: at once where `new` was made of it, else by comparing them."""
+        known = cls.remembered(old, new)
+        return cls.found(old, new) if known is None else known
+
+    @classmethod
+    def remembered(cls, old: Roster, new: Roster) -> Change | None:
+        """The same where `new` was made of `old` by a few changes; else None.  It may hold more than it must."""
         if old.token is new.token:
             return cls(fresh=Roster.of(()), gone=id_column(()))
         for i, (token, _, _) in enumerate(new.steps):
             if token is old.token:
                 return reduce(cls.then, (cls(fresh=fresh, gone=gone) for _, fresh, gone in new.steps[i:]))
-        return cls.found(old, new)
+        return None
 
     @classmethod
     def found(cls, old: Roster, new: Roster) -> Change:

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from keeper.domain.riskfile import ExpiryParams, Ranges
 from keeper.domain.roster import Roster
+from keeper.domain.roster_change import Change
 from keeper.domain.snapshot import AccountState, FileState, StrikeVol
 from keeper.protocols.abi import Event
 from keeper.protocols.clearinghouse.accounts import applied, is_closed, nothing
@@ -185,15 +187,14 @@ class HouseIndex:
     def open_accounts(self) -> Roster:
         """Accounts of which something is left."""
         roster = self.roster()
-        if self._open is None or self._open[0] is not roster:
-            left = roster.cash.nonzero | roster.in_auction
-            for start in (roster.collateral_start, roster.position_start):
-                left |= np.diff(start) > 0
-            for account, state in roster.whole.items():
-                row = roster.row(account)
-                if row is not None:
-                    left[row] = not is_closed(state)
+        change = None if self._open is None else Change.remembered(self._open[0], roster)
+        if self._open is None or change is None:
+            left = _left(roster)
             self._open = roster, roster if left.all() else roster.only(np.flatnonzero(left))
+        elif self._open[0] is not roster:
+            left = _left(change.fresh)
+            gone = np.concatenate((change.gone, change.fresh.ids[~left]))
+            self._open = roster, self._open[1].spliced(change.fresh.only(np.flatnonzero(left)), gone=gone)
         return self._open[1]
 
     def account(self, account: int) -> AccountState | None:
@@ -318,3 +319,15 @@ def _flatten(args: dict[str, Any]) -> Iterable[tuple[str, Any]]:
 
 def _hex(value: bytes | str) -> str:
     return "0x" + value.hex() if isinstance(value, bytes) else value
+
+
+def _left(roster: Roster) -> npt.NDArray[np.bool_]:
+    """Accounts of which something is left."""
+    left = roster.cash.nonzero | roster.in_auction
+    for start in (roster.collateral_start, roster.position_start):
+        left |= np.diff(start) > 0
+    for account, state in roster.whole.items():
+        row = roster.row(account)
+        if row is not None:
+            left[row] = not is_closed(state)
+    return left

@@ -146,4 +146,6 @@ def packed(fractions: Sequence[Fraction]) -> Any:
     """Fractions as `compiled.grid.scale` takes them."""
     from keeper.risk.compiled.grid import fraction  # noqa: PLC0415 - numba takes half a second to import
 
-    return np.array([fraction(f.num, f.den) for f in fractions], dtype=np.uint64).reshape(-1, 8)
+    # Most are the same nothing: what a strike that nobody's account holds is worth.
+    found = {f: fraction(f.num, f.den) for f in set(fractions)}
+    return np.array([found[f] for f in fractions], dtype=np.uint64).reshape(-1, 8)

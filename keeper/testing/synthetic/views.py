@@ -174,6 +174,12 @@ class SyntheticViews:
     def at_ClearingHouse_marketState(self, block: SyntheticBlock, u: int) -> list[Any]:
         return [(setting.market(u), block.number % 7, 0, 100, 0, 0, 0, 0)]
 
+    def at_ClearingHouse_margin(self, block: SyntheticBlock, account: int, _version: int) -> list[Any]:
+        # No positions are priced here: whoever owes cash is short, and nobody else is.
+        state = self._chain.account(account, block.number)
+        cash = 0 if state is None else state.cash
+        return [(cash, 0, 0, 0, False)]
+
     def _ClearingHouse_collateral(self, number: int) -> list[Any]:
         return [setting.collateral(number)]
 
@@ -183,7 +189,10 @@ class SyntheticViews:
     def _LiquidationAuction_params(self) -> list[Any]:
         return [setting.AUCTION]
 
-    def at_LiquidationAuction_auction(self, block: SyntheticBlock, _account: int) -> list[Any]:
+    def at_LiquidationAuction_auction(self, block: SyntheticBlock, account: int) -> list[Any]:
+        state = self._chain.account(account, block.number)
+        if state is None or not state.in_auction:
+            return [(0, 0, False, False, 0, 0, 0, 0, 0)]
         return [(block.timestamp - 60, block.number - 5, True, False, 0, 0, 0, 0, 0)]
 
     def _InsuranceFund_account(self) -> list[Any]:

@@ -1,0 +1,261 @@
+"""From a new head to a signed liquidation, over every account of a large house.
+
+The node is a process of its own behind loopback HTTP (`keeper.testing.synthetic`), ten positions an account.  Everything
+else is the keeper as it runs: heads, index, views, model, margins, decisions, a store on disk, the outbox and a key.
+Each block changes 100 accounts and moves the price, so that every account's margin is new and somebody is short.
+
+    python -m tests.bench.hotpath ACCOUNTS BLOCKS     prints where the time of a block goes
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import requests
+import structlog
+
+from keeper.chain.fees import FeePolicy
+from keeper.chain.outbox import Outbox, OutboxPolicy
+from keeper.chain.rpc import Rpc, http_endpoint
+from keeper.chain.signers import Signer
+from keeper.chain.signers.local import from_key
+from keeper.cycle import cycle, think
+from keeper.domain.block import BlockRef
+from keeper.domain.cycle import CycleInputs, CycleRecord
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
+from keeper.domain.tx import SignerRole
+from keeper.protocols.clearinghouse.deployment import Deployment
+from keeper.protocols.clearinghouse.ids import account_id
+from keeper.replay import replay
+from keeper.risk import one_by_one
+from keeper.risk.model import model
+from keeper.risk.one_by_one import Under
+from keeper.store import open_store
+from keeper.wiring import assemble
+from tests.bench.timing import Row, best
+
+#: Least ratio that passes.  Well under what a quiet machine shows: a floor catches a lost algorithm, not noise.
+FLOORS = {
+    "hot path: think, all accounts": 20.0,
+    "hot path: head seen to liquidation signed": 8.0,
+}
+#: Changed accounts of a block, blocks that are timed, and blocks before that, which find everything cold.
+CHANGED, BLOCKS, WARM = 100, 200, 3
+#: Accounts that the slow twin is timed on; its cost is the same for each.
+SAMPLED = 1_000
+#: Round trips of reading a new block: the logs, the block, the views, and what only the views made known.
+ROUND_TRIPS = 5
+#: Prices that the blocks go through, USD: around the one at which the accounts were opened.
+SPOTS = (3_000, 3_004, 2_997, 3_001, 2_995, 3_003)
+ETHER = 10**18
+RISK = RiskKnobs()
+#: What is published stays as it is: here no publication takes effect, and one would be proposed at every block.
+POLICY = PolicyKnobs(
+    hysteresis_ppm=10**8, forward_hysteresis_ppm=10**8, heartbeat_s=10**9, loss_budget_usd_per_day=10**6
+)
+
+
+def rows(accounts: int) -> Iterator[Row]:
+    """Thinking alone, and a whole block; times are printed, ratios and counts are asserted."""
+    with served(accounts) as house, tempfile.TemporaryDirectory() as folder:
+        run = live(house, folder, BLOCKS)
+        inputs = run.inputs
+        part = inputs.snapshot.accounts[:: max(1, len(inputs.snapshot.accounts) // SAMPLED)]
+        market = model(inputs.snapshot, RISK)
+        slow = best(1, lambda: one_by_one.margins(part, inputs.snapshot, market, Under.LIVE, buffer_ppm=0))
+        slow *= len(inputs.snapshot.accounts) / len(part)
+        yield Row(
+            name="hot path: think, all accounts",
+            baseline_s=slow,
+            ours_s=best(5, lambda: think(inputs)),
+            note=f"{len(inputs.snapshot.accounts):,} accounts, {len(inputs.snapshot.accounts.position_size):,} positions",
+        )
+        signed = np.sort(run.signed_s)
+        assert len(signed) == BLOCKS, f"{BLOCKS - len(signed)} blocks ended without a signed liquidation"
+        assert max(run.round_trips) <= ROUND_TRIPS, f"{max(run.round_trips)} round trips to read a block"
+        assert run.replays, "REP-1: a stored block replays to the same bytes"
+        p50, p99 = (float(np.quantile(signed, q)) for q in (0.5, 0.99))
+        yield Row(
+            name="hot path: head seen to liquidation signed",
+            baseline_s=slow,
+            ours_s=p99,
+            note=(
+                f"p50 {p50 * 1e3:.0f} ms, p99 {p99 * 1e3:.0f} ms (the ratio's) over {BLOCKS} blocks; "
+                f"{max(run.round_trips)} round trips a block, {run.bytes_per_block / 1e3:.0f} kB stored of each"
+            ),
+        )
+
+
+@dataclass
+class Run:
+    """What was measured."""
+
+    signed_s: list[float] = field(default_factory=list)
+    """From the head to the first liquidation signed, of each block that had one."""
+    steps_s: dict[str, list[float]] = field(default_factory=dict)
+    """Seconds of each step, by block."""
+    round_trips: list[int] = field(default_factory=list)
+    """Of reading each block."""
+    bytes_per_block: float = 0.0
+    inputs: CycleInputs | None = None
+    replays: bool = False
+
+
+class Watched:
+    """A key that notes when it signs."""
+
+    def __init__(self, inner: Signer) -> None:
+        self._inner = inner
+        self.address = inner.address
+        self.at: list[float] = []
+
+    def __getattr__(self, name: str) -> object:
+        found = getattr(self._inner, name)
+        if not name.startswith("sign"):
+            return found
+
+        def signing(*args: object, **named: object) -> object:
+            done = found(*args, **named)
+            self.at.append(time.perf_counter())
+            return done
+
+        return signing
+
+
+def live(house: "House", folder: str, blocks: int) -> Run:
+    """Live blocks as the daemon does, and time them from the head on."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
+    run, liquidator = Run(), Watched(from_key(bytes([17]) * 32))
+    store = open_store(f"sqlite:///{Path(folder) / 'keeper.sqlite'}")
+    rpc = Rpc([http_endpoint(house.url)], chain_id=house.deployment.chain_id)
+    keys: dict[SignerRole, Sequence[Signer]] = {
+        SignerRole.LIQUIDATOR: (liquidator,), SignerRole.PUBLISHER: (from_key(bytes([18]) * 32),)
+    }  # fmt: skip
+    fees = FeePolicy(max_fee_wei=10**12, max_priority_fee_wei=10**11, default_priority_fee_wei=10**9)
+    keeper = assemble(
+        rpc=rpc,
+        store=store,
+        deployment=replace(house.deployment, liquidator_account=account_id(liquidator.address)),
+        risk=RISK,
+        policy=POLICY,
+        sender=lambda decode, recheck: Outbox(
+            rpc,
+            store,
+            keys,
+            fees=fees,
+            policy=OutboxPolicy(confirmations=2, daily_cap_wei=10**6 * ETHER),
+            decode_revert=decode,
+            recheck=recheck,
+        ),
+    )
+    reads = _timed(keeper.ports.reader, "read", run.steps_s, lambda: rpc.round_trips, run.round_trips)
+    _timed(keeper.ports.sender, "settle", run.steps_s)
+    _timed(keeper.ports.store, "append_lived", run.steps_s)
+    del reads
+    previous: BlockRef | None = None
+    stored_before, record = 0, None
+    for number in range(WARM + blocks):
+        house.mine(changed=CHANGED, spot_usd=SPOTS[number % len(SPOTS)])
+        if number == WARM:
+            for times in (run.signed_s, run.round_trips, *run.steps_s.values()):
+                times.clear()
+            stored_before = _size(folder)
+        liquidator.at.clear()
+        started = time.perf_counter()
+        head = keeper.heads.follow(previous).head
+        assert head is not None
+        record = cycle(head, keeper.ports, RISK, POLICY)
+        run.steps_s.setdefault("whole cycle", []).append(time.perf_counter() - started)
+        previous = head
+        if liquidator.at:
+            run.signed_s.append(liquidator.at[0] - started)
+    assert record is not None
+    run.bytes_per_block = (_size(folder) - stored_before) / blocks
+    run.inputs = store.inputs(record.block.hash)
+    run.replays = replay(store, record.block.hash).same
+    store.close()
+    return run
+
+
+def _timed(of: object, name: str, into: dict[str, list[float]], count=None, counts=None):  # noqa: ANN001, ANN202
+    inner = getattr(of, name)
+    into[name] = []
+
+    def timed(*args: object, **named: object) -> object:
+        before, started = count() if count else 0, time.perf_counter()
+        found = inner(*args, **named)
+        into[name].append(time.perf_counter() - started)
+        if count:
+            counts.append(count() - before)
+        return found
+
+    setattr(of, name, timed)
+
+
+def _size(folder: str) -> int:
+    return sum(file.stat().st_size for file in Path(folder).iterdir())
+
+
+@dataclass
+class House:
+    """A served house."""
+
+    url: str
+    deployment: Deployment
+
+    def mine(self, **what: int) -> None:
+        """Append a block."""
+        body = {"jsonrpc": "2.0", "id": 1, "method": "synthetic_mine", "params": [what]}
+        requests.post(self.url, json=body, timeout=60).raise_for_status()
+
+
+SERVE = """
+import json, sys
+from dataclasses import asdict, replace
+from keeper.testing.synthetic import HousePlan, SyntheticNode, SyntheticServer
+# Few blocks of history: the files of the opening are not yet stale when the last block is lived.
+node = SyntheticNode(HousePlan(accounts=int(sys.argv[1]), blocks=240))
+# One account in two hundred owes more than it may.
+some = [account for i, account in enumerate(node.chain.accounts()) if i % 200 == 0]
+node.mine(states=[replace(node.chain.account(account, node.head().number), cash=-20_000 * 10**18) for account in some])
+server = SyntheticServer(node)
+print(json.dumps({"url": server.url, "deployment": asdict(node.deployment)}), flush=True)
+server.serve()
+"""
+
+
+@contextmanager
+def served(accounts: int) -> Iterator[House]:
+    """A house in a process of its own; building it is not timed."""
+    with subprocess.Popen([sys.executable, "-c", SERVE, str(accounts)], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            about = json.loads(process.stdout.readline())
+            told = about["deployment"]
+            for name in ("symbols", "collaterals"):
+                told[name] = {int(k): v for k, v in told[name].items()}
+            yield House(about["url"], Deployment(**told))
+        finally:
+            process.kill()
+
+
+def main() -> None:
+    """Print where the time of a block goes."""
+    with served(int(sys.argv[1])) as house, tempfile.TemporaryDirectory() as folder:
+        run = live(house, folder, int(sys.argv[2]))
+    for name, times in {"head to signed": run.signed_s, **run.steps_s}.items():
+        if times:
+            p50, p99 = np.quantile(times, (0.5, 0.99)) * 1e3
+            sys.stdout.write(f"{name:16} {len(times):5} times   p50 {p50:7.1f} ms   p99 {p99:7.1f} ms\n")
+    sys.stdout.write(f"round trips {max(run.round_trips)}, {run.bytes_per_block / 1e3:.0f} kB a block\n")
+
+
+if __name__ == "__main__":
+    main()
