@@ -185,7 +185,7 @@ def _left_alone(what: str, account: int, inputs: CycleInputs, decision: Decision
     refusal = next((r for r in inputs.refused if (r.kind, r.subject) == of), None)
     if refusal is not None:
         state = backoff.states(inputs.snapshot.accounts, {account}).get(account)
-        margin = {a.account: a for a in decision.report.accounts}.get(account)
+        margin = decision.report.accounts.get(account)
         about = "" if state is None else backoff.fingerprint(state, margin)
         until = backoff.held_until(refusal, about=about, knobs=inputs.policy)
         if until > inputs.snapshot.block.number:
