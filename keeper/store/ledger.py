@@ -16,7 +16,7 @@ from keeper.store.tables import intents, realised, refusals, sends
 #: States in which a nonce is used for good.
 _OVER = tuple(state.value for state in (TxState.FINAL, TxState.REVERTED, TxState.REPLACED))
 #: Only the newest intents are looked through for one not measured yet: an old store has millions.
-_WINDOW = 20_000
+_WINDOW = 5_000
 
 
 class Ledger:
@@ -49,7 +49,8 @@ class Ledger:
         """See `Ledger.unmeasured`."""
         newest = select(func.coalesce(func.max(intents.c.seq), 0) - _WINDOW).scalar_subquery()
         query = select(intents).where(intents.c.seq > newest, intents.c.state.in_(_OVER))
-        query = query.where(intents.c.key.not_in(select(realised.c.key))).order_by(intents.c.seq).limit(limit)
+        known = select(realised.c.key).where(realised.c.key == intents.c.key).exists()
+        query = query.where(~known).order_by(intents.c.seq).limit(limit)
         with self._database.reading() as connection:
             return records(connection, query)
 
