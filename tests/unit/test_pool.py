@@ -4,7 +4,7 @@ from collections import deque
 
 import pytest
 
-from keeper.chain.errors import Reverted, StaleHead, Unreachable, WrongChain
+from keeper.chain.errors import Reverted, StaleBlock, StaleHead, Unreachable, WrongChain
 from keeper.chain.health import Fitness
 from keeper.chain.rpc import Rpc
 from keeper.errors import BadInput, Halt, Retry
@@ -276,6 +276,16 @@ def test_halt__one_lacks_the_method__the_other_answers(time):
     b.fault = a.fault
     with pytest.raises(Halt, match="lacks"):
         rpc.next_nonce(ANYBODY)
+
+
+def test_halt__one_wants_to_stop_and_the_other_merely_lacks_the_block__retry(time):
+    """Who may have another opinion in a moment is waited for."""
+    a, b = nodes(time, 2)
+    rpc = rpc_of(time, a, b)
+    rpc.block()
+    a.fault, b.head = says(-32000, "insufficient funds for gas * price + value"), 99
+    with pytest.raises(StaleBlock):
+        rpc.balance(ANYBODY, block_at(100))
 
 
 # Sending
