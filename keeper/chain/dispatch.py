@@ -15,6 +15,7 @@ import structlog
 
 from keeper.chain.errors import NonceUsed, Underpriced, Unfunded
 from keeper.chain.fees import FeeOffer
+from keeper.chain.kept import Kept
 from keeper.chain.node_rules import NodeRule, is_about_replacing
 from keeper.chain.records import checksum
 from keeper.chain.relay import Broadcast
@@ -25,7 +26,6 @@ from keeper.chain.spending import DailyCap
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import CANCEL_GAS, TxAttempt, TxRecord, TxState
 from keeper.errors import Retry
-from keeper.ports import Store
 
 log = structlog.get_logger(__name__)
 
@@ -47,14 +47,16 @@ class Dispatch:
 
     Args:
         rpc: asked whether the endpoints agree.
-        store: where attempts are written first.
+        kept: where attempts are written first.
         pool: the keys.
         cap: the day's gas.
         broadcast: who is handed the bytes.
     """
 
-    def __init__(self, rpc: Rpc, store: Store, pool: SignerPool, *, cap: DailyCap, broadcast: Broadcast) -> None:
-        self._rpc, self._store, self._pool, self._cap, self._broadcast = rpc, store, pool, cap, broadcast
+    def __init__(self, rpc: Rpc, kept: Kept, pool: SignerPool, *, cap: DailyCap, broadcast: Broadcast) -> None:
+        self._rpc, self._kept, self._pool, self._cap, self._broadcast = rpc, kept, pool, cap, broadcast
+        self.changed: dict[str, TxRecord] = {}
+        """What was written in this round, by intent key."""
         self._agreed = ""
         self._disagreed: tuple[str, Retry] | None = None
         #: Intent key → what a pool said against its newest attempt.
@@ -63,7 +65,8 @@ class Dispatch:
 
     def save(self, record: TxRecord) -> TxRecord:
         """Write a record down."""
-        self._store.update_tx(record)
+        self._kept.save(record)
+        self.changed[record.intent.key] = record
         self._cap.note(record)
         if not record.state.is_open:
             self._refusals.pop(record.intent.key, None)
@@ -73,6 +76,7 @@ class Dispatch:
     def begin(self) -> None:
         """A new round of sending: endpoints that disagreed are asked again."""
         self._disagreed = None
+        self.changed = {}
 
     def agree(self, head: BlockRef) -> None:
         """Whether the endpoints agree about `head`; asked once a head while they do, once a round while they do not.
@@ -167,7 +171,7 @@ class Dispatch:
 
     def _tied_up(self, record: TxRecord) -> bool:
         """Whether the key's money is only reserved for what it has in flight before this."""
-        before = [one for one in self._store.open_txs() if one.sender == record.sender and one.nonce is not None]
+        before = [one for one in self._kept.open() if one.sender == record.sender and one.nonce is not None]
         return any((one.nonce or 0) < (record.nonce or 0) for one in before)
 
 

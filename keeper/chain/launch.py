@@ -14,6 +14,7 @@ from typing import Any
 from keeper.chain.dispatch import Decode, Dispatch
 from keeper.chain.errors import Reverted, StaleBlock, Unfunded, Unreachable
 from keeper.chain.fees import FeeOffer, FeePolicy
+from keeper.chain.kept import Kept
 from keeper.chain.nonces import Lane, Progress
 from keeper.chain.records import FeeHistory, block_ref
 from keeper.chain.rpc import FEE_BLOCKS, FEE_PERCENTILE, Rpc
@@ -23,7 +24,6 @@ from keeper.chain.spending import DAY_S
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import FILL, TxIntent, TxRecord, TxState
 from keeper.errors import KeeperError, Retry
-from keeper.ports import Store
 
 #: Why an intent is not wanted any more at a block; empty if it is.  Raises: `Retry`.
 Standing = Callable[[TxIntent, BlockRef], str]
@@ -46,7 +46,7 @@ class Launcher:
 
     Args:
         rpc: where to ask.
-        store: read for what is in flight.
+        kept: read for what is in flight.
         pool: the keys.
         progress: when each key's nonce last moved.
         dispatch: signs and broadcasts.
@@ -58,7 +58,7 @@ class Launcher:
     def __init__(
         self,
         rpc: Rpc,
-        store: Store,
+        kept: Kept,
         pool: SignerPool,
         progress: Progress,
         dispatch: Dispatch,
@@ -67,7 +67,7 @@ class Launcher:
         standing: Standing,
         decode_revert: Decode,
     ) -> None:
-        self._rpc, self._store, self._pool, self._progress = rpc, store, pool, progress
+        self._rpc, self._kept, self._pool, self._progress = rpc, kept, pool, progress
         self._dispatch, self._fees, self._standing, self._decode = dispatch, fees, standing, decode_revert
 
     def launch(self, record: TxRecord, head: BlockRef | None) -> TxRecord:
@@ -84,7 +84,7 @@ class Launcher:
         intent = record.intent
         if head is not None and (late := self._late(record, head)):
             return late
-        open_records = self._store.open_txs()
+        open_records = self._kept.open()
         busy = Counter(one.sender for one in open_records)
         keys = sorted(self._pool.may_send(intent), key=lambda key: busy[key.address])
         now = self._instant(intent, keys)
@@ -137,7 +137,7 @@ class Launcher:
     def _with(self, record: TxRecord, key: Signer, lane: Lane, now: Instant, at: BlockRef) -> TxRecord:
         intent, nonce = record.intent, lane.free
         ceiling = self._fees.ceiling_wei(gas=intent.gas_to_pay, worth_wei=intent.worth_wei)
-        held = dearest_held(self._store.abandoned_txs(), key.address, nonce, at)
+        held = dearest_held(self._kept.abandoned(), key.address, nonce, at)
         offer = self._fees.offer(now.fees, ceiling_wei=ceiling, held=held)
         needed, has = intent.gas_limit * offer.max_fee_wei, now.balances[key.address]
         if has < needed:

@@ -22,6 +22,7 @@ import structlog
 from keeper.chain.dispatch import Decode, Dispatch, selector_only
 from keeper.chain.fees import FeePolicy
 from keeper.chain.finality import Confirmations, Finality
+from keeper.chain.kept import Kept
 from keeper.chain.launch import Launcher, Standing
 from keeper.chain.nonces import Lane, Progress
 from keeper.chain.records import FeeHistory
@@ -91,20 +92,21 @@ class Outbox:
         recheck: Recheck | None = None,
         broadcast: Broadcast | None = None,
     ) -> None:
-        self._rpc, self._store, self._policy, self._recheck = rpc, store, policy, recheck
+        self._rpc, self._policy, self._recheck = rpc, policy, recheck
+        self._kept = Kept(store)
         self.pool = SignerPool(signers, stuck_after_blocks=policy.stuck_after_blocks, gap_at_most=policy.gap_at_most)
         standing: Standing = _wanted if recheck is None else recheck.standing
         cap = DailyCap(policy.daily_cap_wei, of_the_last_day(lambda limit: store.txs(limit=limit)))
-        for record in (*store.open_txs(), *store.abandoned_txs()):
+        for record in (*self._kept.open(), *self._kept.abandoned()):
             cap.note(record)
         self._progress = Progress()
-        self._dispatch = Dispatch(rpc, store, self.pool, cap=cap, broadcast=broadcast or PublicBroadcast(rpc))
+        self._dispatch = Dispatch(rpc, self._kept, self.pool, cap=cap, broadcast=broadcast or PublicBroadcast(rpc))
         self._settlement = Settlement(
             rpc, finality=finality or Confirmations(policy.confirmations), decode_revert=decode_revert
         )
         self._launcher = Launcher(
             rpc,
-            store,
+            self._kept,
             self.pool,
             self._progress,
             self._dispatch,
@@ -146,7 +148,8 @@ class Outbox:
     def recover(self, head: BlockRef) -> Sequence[TxRecord]:
         """See `TxSender.recover`.  The same as settling: what a crash left behind looks like what a block left open."""
         with self._lock:
-            open_before = self._store.open_txs()
+            self._kept.forget()
+            open_before = self._kept.open()
             log.info("outbox.recover", open=len(open_before), head=head.number)
             return self._settle(head)
 
@@ -166,12 +169,12 @@ class Outbox:
         """Each key's nonces at `head`.  Nothing is written.  Raises: `Retry`."""
         with self._lock:
             nonces = dict(zip(self.pool.addresses, self._rpc.nonces(self.pool.addresses, head), strict=True))
-            records = self._store.open_txs()
+            records = self._kept.open()
             return {sender: Progress().lane(sender, nonces[sender], records, head) for sender in self.pool.addresses}
 
     def abandoned(self) -> Sequence[TxRecord]:
         """What was given up and is not final yet."""
-        return self._store.abandoned_txs()
+        return self._kept.abandoned()
 
     def at(self, sender: str, nonce: int, head: BlockRef) -> TxRecord | None:
         """The open record at a nonce, overtaken ones too; None if nobody holds it."""
@@ -195,7 +198,7 @@ class Outbox:
     def _settle(self, head: BlockRef) -> Sequence[TxRecord]:
         self._head = head
         self._dispatch.begin()
-        before = {record.intent.key: record for record in (*self._store.open_txs(), *self._followed(head))}
+        before = {record.intent.key: record for record in (*self._kept.open(), *self._followed(head))}
         if not before:
             return ()
         round_ = _Round()
@@ -204,24 +207,21 @@ class Outbox:
             self._recheck.expect([record.intent for record in before.values() if _asks(record)])
         lanes = self._lanes(before, looked, head)
         self._tend(before, looked, lanes, head, round_)
-        for record in self._store.open_txs():
+        for record in self._kept.open():
             if record.state is TxState.PLANNED:
                 round_.take(record, lambda record=record: self._launcher.launch(record, head))  # type: ignore[misc]
         for lane in self._lanes(before, looked, head).values():
             self._fill(lane, head, round_)
         if round_.halt is not None:
             raise round_.halt
-        return tuple(
-            after
-            for key in before
-            if (after := self._store.tx(key)) is not None and after.state is not before[key].state
-        )
+        changed = self._dispatch.changed
+        return tuple(changed[key] for key in before if key in changed and changed[key].state is not before[key].state)
 
     def _followed(self, head: BlockRef) -> Sequence[TxRecord]:
         """Abandoned records that may have mined: their nonce is used, or it is not known to be unused."""
         return [
             record
-            for record in self._store.abandoned_txs()
+            for record in self._kept.abandoned()
             if (seen := self._progress.next_nonce(record.sender or "")) is None
             or (record.nonce or 0) < seen
             or head.timestamp < record.intent.decided_at.timestamp + DAY_S
@@ -238,7 +238,7 @@ class Outbox:
         return looked
 
     def _lanes(self, before: Mapping[str, TxRecord], looked: Looked, head: BlockRef) -> dict[str, Lane]:
-        open_records = self._store.open_txs()
+        open_records = self._kept.open()
         senders = {*self.pool.addresses, *(record.sender for record in before.values() if record.sender)}
         return {
             sender: self._progress.lane(sender, looked.nonces[sender], open_records, head)
@@ -287,7 +287,7 @@ class Outbox:
 
     def _start(self, planned: TxRecord, head: BlockRef | None) -> TxRecord:
         """Write a new record down, and send it unless it is known and on its way."""
-        record = self._store.put_intent(planned)
+        record = self._kept.put(planned)
         return self._launcher.launch(record, head) if record.state is TxState.PLANNED else record
 
     def _filling(self, sender: str, nonce: int, role: SignerRole, head: BlockRef) -> TxIntent:

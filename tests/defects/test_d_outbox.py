@@ -99,7 +99,7 @@ def sends_before_it_stores(patch):
     def late(self, record):
         if record.state is TxState.SIGNED:
             return record
-        if self._store.tx(record.intent.key).state is TxState.PLANNED:
+        if self._kept._store.tx(record.intent.key).state is TxState.PLANNED:
             save(self, replace(record, state=TxState.SIGNED))
         return save(self, record)
 
