@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -22,6 +22,7 @@ from keeper.domain.market import MarketModel
 from keeper.domain.report import MarginReport
 from keeper.domain.snapshot import Snapshot
 from keeper.domain.tx import TxIntent
+from keeper.domain.worth import Standing, Verdict
 from keeper.errors import Refused, Retry
 from keeper.outcomes import economics, measure, remember
 from keeper.policy.decide import choose
@@ -102,10 +103,17 @@ def think(inputs: CycleInputs) -> Decision:
         targets=targets,
         report=report,
         actions=choice.actions,
-        alerts=tuple(alerts(snapshot, market, report)),
+        alerts=(*alerts(snapshot, market, report), *unweighed(choice.verdicts)),
         standby=choice.standby,
         verdicts=choice.verdicts,
     )
+
+
+def unweighed(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """That flags or bids could not be weighed against their gas, and why the first could not."""
+    unknown = [v for v in verdicts if v.standing is Standing.UNKNOWN]
+    if unknown:
+        yield f"{len(unknown)} action(s) not weighed against their gas, the first: {unknown[0].why}"
 
 
 def recovered(called: tuple[int, ...], report: MarginReport) -> tuple[int, ...]:

@@ -131,3 +131,18 @@ def test_why__refused_before__says_until_when():
     (reason,) = reasons(a_snapshot(an_account(7, **SHORT)), refused=(refused,))
     assert reason.answer is Answer.WAITS
     assert "refused 5 time(s) in a row, last at block 95: it is looked at again at block 111" in reason.said
+
+
+def test_think__worth_unknown__alerts_and_says_why():
+    """WOR-5, defect 25: a missing price of native currency is told, whatever the policy does about it."""
+    inputs = CycleInputs(
+        snapshot=a_snapshot(an_account(7, **SHORT)),
+        in_flight=(),
+        called=(),
+        risk=RiskKnobs(),
+        policy=PolicyKnobs(native_symbol="MATIC"),
+        economics=economics(1),
+    )
+    (alert,) = [alert for alert in think(inputs).alerts if "not weighed" in alert]
+    assert "does not list MATIC" in alert
+    assert not [a for a in think(replace(inputs, policy=PolicyKnobs())).alerts if "not weighed" in a]
