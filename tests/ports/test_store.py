@@ -323,6 +323,39 @@ def test_cycles__reorg__newest_first_without_orphans(store):
     assert [one.block for one in store.cycles(limit=1)] == [a_block(3)]
 
 
+def test_lived__reorg__blocks_newest_first_without_orphans(store):
+    """What was lived is named by its blocks, without reading what was decided on them."""
+    for block in [a_block(1), a_block(2), a_block(3), a_block(2, "b")]:
+        store.append_cycle(a_cycle(block))
+    store.orphan_cycles([a_block(2).hash])
+    assert store.lived(limit=10) == (a_block(3), a_block(2, "b"), a_block(1))
+    assert store.lived(limit=1) == (a_block(3),)
+    assert store.lived(limit=10)[0].parent_hash == a_block(3).parent_hash
+
+
+def test_strays__prices_without_a_cycle__named_by_their_block(store):
+    """A block that was read and never lived left prices; it is named until it is lived, or gone."""
+    store.append_cycle(a_cycle(a_block(1)))
+    for number in (1, 2, 3):
+        store.append_prices(a_block(number), 1, [Observation(time=number, price=1)])
+    assert store.strays() == tuple(sorted([a_block(2).hash, a_block(3).hash]))
+    store.orphan_cycles([a_block(3).hash])
+    store.append_cycle(a_cycle(a_block(2)))
+    assert store.strays() == ()
+    assert [o.time for o in store.prices(1, since_s=0)] == [1, 2]
+
+
+def test_called__block_orphaned__call_ended_and_kept(store):
+    """A call on a block that is gone silences nobody; the same block come back makes it again (6)."""
+    store.append_notices(a_block(1), [a_call(3)])
+    store.append_notices(a_block(2), [a_call(7)])
+    store.orphan_cycles([a_block(2).hash])
+    assert store.called() == (3,)
+    assert [(n.call.account, n.ended) for n in store.notices()] == [(7, True), (3, False)]
+    store.append_notices(a_block(2), [a_call(7)])
+    assert store.called() == (3, 7)
+
+
 def test_orphan_cycles__thousands__all_marked(store):
     store.append_cycle(a_cycle(a_block(1)))
     store.orphan_cycles([f"0x{n:064x}" for n in range(40_000)] + [a_block(1).hash])
