@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Any, Protocol
 
 import structlog
@@ -89,6 +90,12 @@ class SyncPlan:
 
     widest_range: int = 10_000
     """Most blocks asked for in one query; less where the endpoint refuses."""
+
+    @property
+    def fingerprint(self) -> bytes:
+        """What the state follows from; one made from other contracts or events cannot be continued.  32 bytes."""
+        what = (sorted(self.addresses), sorted(topic.hex() for topic in self.topics), self.deployed_at)
+        return sha256(repr(what).encode()).digest()
 
 
 @dataclass(frozen=True)
@@ -208,20 +215,32 @@ class LogSync:
             log.error("log_sync.base_orphaned", block=cursor.number, hash=cursor.hash, then="all logs are read again")
             return None
         try:
-            frames = sync_frames.read(state)
-            self._consumer.load(frames.whole)
-            for piece in frames.added:
-                if piece.kind is sync_frames.Kind.LOGS:
-                    self._consumer.apply(LogBatch.load(piece.content))
-                else:
-                    self._consumer.amend(piece.content)
-        except (BadInput, KeyError, ValueError, TypeError, OverflowError) as problem:
+            whole = self._load(state)
+        except (BadInput, Retry, KeyError, ValueError, TypeError, OverflowError) as problem:
             log.error(  # noqa: TRY400 - the reason is the message; what follows repairs it
                 "log_sync.state_refused", block=cursor.number, error=str(problem), then="all logs are read again"
             )
             return None
-        self._kept, self._whole, self._added = cursor, len(frames.whole), len(state) - len(frames.whole)
+        self._kept, self._whole, self._added = cursor, whole, len(state) - whole
         return self._rebase(_Base(block=cursor, mark=self._consumer.mark(), fresh=False))
+
+    def _load(self, state: bytes) -> int:
+        """Make the consumer's state what is stored.
+
+        Returns: bytes of its whole part.
+        Raises: `BadInput` and whatever the parts raise that cannot be read.
+        """
+        frames = sync_frames.read(state)
+        made_from = self._plan.fingerprint
+        if frames.whole[: len(made_from)] != made_from:
+            raise BadInput("the stored log index was made from other contracts or events")
+        self._consumer.load(frames.whole[len(made_from) :])
+        for piece in frames.added:
+            if piece.kind is sync_frames.Kind.LOGS:
+                self._consumer.apply(LogBatch.load(piece.content))
+            else:
+                self._consumer.amend(piece.content)
+        return len(frames.whole)
 
     def _rebase(self, base: _Base) -> _Base:
         self._consumer.reset(base.mark)
@@ -236,7 +255,7 @@ class LogSync:
         return self._base
 
     def _save(self, block: BlockRef, mark: Any) -> None:
-        state = sync_frames.whole(self._consumer.dump(mark))
+        state = sync_frames.whole(self._plan.fingerprint + self._consumer.dump(mark))
         self._store.save_sync(block, state)
         self._kept, self._whole, self._added = block, len(state), 0
 

@@ -288,6 +288,18 @@ def test_sync__state_of_an_older_version__refused_and_built_again(world):
         assert other.entries == world.truth()
 
 
+def test_sync__stored_for_other_events__refused_and_built_again(world):
+    """A keeper that listens to more than the one that stored the index reads the logs again."""
+    sync, seen = world.sync(topics=((1).to_bytes(32, "big"),))
+    sync.sync_to(world.poke(30))
+    assert seen.entries == world.truth()
+    again, other = world.sync()
+    world.line.asked = []
+    again.sync_to(world.chain.block())
+    assert other.entries == world.truth()
+    assert min(int(q["fromBlock"], 16) for q in world.line.queries() if "fromBlock" in q) <= world.deployed_at
+
+
 def test_sync__base_moves__adds_the_logs_since_instead_of_the_whole_state(world):
     """Moving the base costs what changed; from time to time everything is written anew."""
     sync, seen = world.sync()
