@@ -21,7 +21,7 @@ from keeper.chain.records import checksum
 from keeper.chain.relay import Broadcast
 from keeper.chain.rpc import Rpc
 from keeper.chain.signer_pool import SignerPool
-from keeper.chain.signers import Signer
+from keeper.chain.signers import KeyUnusable, Signer
 from keeper.chain.spending import DailyCap
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import CANCEL_GAS, TxAttempt, TxRecord, TxState
@@ -125,7 +125,7 @@ class Dispatch:
         self._cap.check(replace(record, state=state, attempts=(*record.attempts, attempt)), now_s=head.timestamp)
         try:
             signed = signer.sign(_transaction(record, attempt, self._rpc.chain_id))
-        except Retry as error:
+        except (Retry, KeyUnusable) as error:
             self._pool.cannot_sign(signer.address, head, error.message)
             raise
         attempt = replace(attempt, tx_hash=signed.tx_hash, raw=signed.raw)

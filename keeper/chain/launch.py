@@ -19,7 +19,7 @@ from keeper.chain.nonces import Lane, Progress
 from keeper.chain.records import FeeHistory, block_ref
 from keeper.chain.rpc import FEE_BLOCKS, FEE_PERCENTILE, Rpc
 from keeper.chain.signer_pool import SignerPool
-from keeper.chain.signers import Signer
+from keeper.chain.signers import KeyUnusable, Signer
 from keeper.chain.spending import DAY_S
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import FILL, TxIntent, TxRecord, TxState
@@ -123,6 +123,8 @@ class Launcher:
                 return self._with(record, key, lanes[key.address], now, at)
             except Unfunded as error:
                 self._pool.cannot_pay(key.address, at, error.message)
+                problem = problem or error
+            except KeyUnusable as error:
                 problem = problem or error
             except Retry as error:
                 problem = error

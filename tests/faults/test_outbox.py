@@ -7,7 +7,7 @@ import pytest
 
 from keeper.chain.errors import Disagreement, Underpriced, Unreachable
 from keeper.chain.fees import FeePolicy
-from keeper.chain.signers import NotSigned, from_key
+from keeper.chain.signers import KeyUnusable, NotSigned, from_key
 from keeper.domain.tx import FILL, SignerRole, TxState
 from keeper.errors import Halt, Refused, Retry
 from keeper.testing.counter_world import CLOSE, FEES, an_intent, count
@@ -104,13 +104,25 @@ def test_pool__key_without_funds__the_other_sends_and_nobody_is_halted():
 
 
 class Silent:
-    """A signer that is away."""
+    """A signer that is away, or whose key was disabled."""
 
-    def __init__(self, inner):
-        self.address = inner.address
+    def __init__(self, inner, error=NotSigned):
+        self.address, self._error = inner.address, error
 
     def sign(self, transaction):
-        raise NotSigned("no answer")
+        raise self._error("no answer")
+
+
+def test_pool__key_disabled_at_its_service__the_other_signs_and_alone_it_halts():
+    """A key that says no is that key's trouble while another works; where none does a person is called."""
+    world = OutboxWorld(liquidators=2)
+    first, second = world.signers[SignerRole.LIQUIDATOR]
+    disabled = Silent(first, KeyUnusable)
+    world.restart(signers={**world.signers, SignerRole.LIQUIDATOR: (disabled, second)})
+    assert world.submit("a").sender == second.address
+    world.restart(signers={**world.signers, SignerRole.LIQUIDATOR: (disabled,)})
+    with pytest.raises(Halt):
+        world.submit("b")
 
 
 def test_pool__signer_does_not_answer__the_other_signs():
