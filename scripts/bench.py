@@ -36,7 +36,7 @@ def main() -> int:
     names = [m.name for m in pkgutil.iter_modules(bench.__path__)]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=names, metavar="MODULE", help="one module; may be repeated")
-    parser.add_argument("--accounts", type=int, default=100_000, help="accounts of grid and sweep (default 100000)")
+    parser.add_argument("--accounts", type=int, default=100_000, help="of grid, sweep and index (default 100000)")
     parser.add_argument("--cycle-accounts", type=int, default=2_000, help="accounts of the cycle rows (default 2000)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     options = parser.parse_args()
