@@ -112,7 +112,8 @@ class KeeperUnderTest:
     def restart(self) -> None:
         """End this life without a word, if there was one, and begin the next over the same store."""
         world, store = self.protocol.world, self.store
-        rpc = rpc_over(self.nodes, chain_id=world.chain.chain_id)
+        clock = _BlockClock(world)
+        rpc = rpc_over(self.nodes, chain_id=world.chain.chain_id, now_s=clock.now_s)
         self.keeper: Keeper = assemble(
             rpc=rpc,
             store=store,
@@ -125,7 +126,7 @@ class KeeperUnderTest:
         self._daemon = Daemon(
             heads=self.keeper.heads,
             ports=self.keeper.ports,
-            clock=_BlockClock(world),
+            clock=clock,
             risk=RISK,
             policy=self.keeper.policy,
             rhythm=RHYTHM,

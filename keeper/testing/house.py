@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from keeper.abis import load
+from keeper.chain.clock import Timekeeper
 from keeper.chain.endpoint import Endpoint
 from keeper.chain.fees import FeePolicy
 from keeper.chain.outbox import Outbox, OutboxPolicy
@@ -29,10 +30,16 @@ def feed_abi() -> Abi:
     return Abi("MockAggregator", load("MockAggregator").abi)
 
 
-def rpc_over(nodes: Sequence[Node], *, chain_id: int) -> Rpc:
-    """An RPC whose endpoints are nodes of this process, in order of preference."""
+def rpc_over(nodes: Sequence[Node], *, chain_id: int, now_s: Callable[[], float]) -> Rpc:
+    """An RPC whose endpoints are nodes of this process, in order of preference.
+
+    Args:
+        nodes: at least one.
+        chain_id: theirs.
+        now_s: the chain's time: an endpoint that rests for ten seconds rests for a block, and nobody waits.
+    """
     endpoints = [Endpoint(f"node-{place}", EmbeddedProvider(node)) for place, node in enumerate(nodes)]
-    return Rpc(endpoints, chain_id=chain_id)
+    return Rpc(endpoints, chain_id=chain_id, time=Timekeeper(wall_s=now_s, steady_s=now_s, wait_s=lambda _: None))
 
 
 def house_outbox(

@@ -41,14 +41,14 @@ def test_readme__its_tests__pass_in_a_users_project(pytester, monkeypatch):
             assert chain.block().number == 0
         """
     )
-    run(pytester, "-s").assert_outcomes(passed=5)
-
-
-def test_plugin__fault_plan_option__strikes_and_is_told(pytester, monkeypatch):
-    """A failing run is a command line: the option reaches the node in front of the keeper."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     pytester.makepyfile(
-        """
+        test_faults="""
+        import pytest
+
+        @pytest.fixture
+        def fault_plan():
+            return "3: timeout[eth_getBlockByNumber]%0.2; base_fee_spike*1{gwei=50}"
+
         def test_told(keeper_under_test):
             keeper_under_test.advance(6)
             (node,) = keeper_under_test.faults
@@ -57,7 +57,14 @@ def test_plugin__fault_plan_option__strikes_and_is_told(pytester, monkeypatch):
             assert keeper_under_test.records
         """
     )
-    plan = "3: timeout[eth_getBlockByNumber]%0.2; base_fee_spike*1{gwei=50}"
+    run(pytester, "-s").assert_outcomes(passed=6)
+
+
+def test_plugin__fault_plan_option__is_the_plan(pytester, monkeypatch):
+    """A failing run is a command line: the option is the plan unless a test has one of its own."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    plan = "3: timeout%0.2; base_fee_spike*1{gwei=50}"
+    pytester.makepyfile(f"def test_it(fault_plan):\n    assert fault_plan == {plan!r}\n")
     run(pytester, "--fault-plan", plan).assert_outcomes(passed=1)
 
 
