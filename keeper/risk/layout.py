@@ -156,11 +156,11 @@ class Layout:
         """What one expired option pays, its room, and whether that is settled."""
         states = {u.underlying: u for u in self.snapshot.underlyings}
         settled = {(u.underlying, expiry): price for u in self.snapshot.underlyings for expiry, price in u.settled}
-        pays = []
+        pays, nothing = [], Fraction(0, WAD)
         for i in self.roster.instruments:
             state = states.get(i.underlying)
             if i.kind is Kind.PERP or state is None or i.expiry > self.market.now:
-                pays.append(Fraction(0, WAD))
+                pays.append(nothing)
                 continue
             spot = 0 if isinstance(state.spot, Unusable) else state.spot.wad
             price = settled.get((i.underlying, i.expiry), spot)

@@ -1,18 +1,21 @@
 """From a new head to a signed liquidation, over every account of a large house.
 
-The node is a process of its own behind loopback HTTP (`keeper.testing.synthetic`), ten positions an account.  Everything
-else is the keeper as it runs: heads, index, views, model, margins, decisions, a store on disk, the outbox and a key.
+The node is a process of its own behind loopback HTTP (`keeper.testing.synthetic`), ten positions an account.
+Everything else is the keeper as it runs: heads, index, views, model, margins, decisions, a store on disk, the outbox
+and a key.
 Each block changes 100 accounts and moves the price, so that every account's margin is new and somebody is short.
 
     python -m tests.bench.hotpath ACCOUNTS BLOCKS     prints where the time of a block goes
 """
+
+from __future__ import annotations
 
 import json
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,7 +31,7 @@ from keeper.chain.signers import Signer
 from keeper.chain.signers.local import from_key
 from keeper.cycle import cycle, think
 from keeper.domain.block import BlockRef
-from keeper.domain.cycle import CycleInputs, CycleRecord
+from keeper.domain.cycle import CycleInputs
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.tx import SignerRole
 from keeper.protocols.clearinghouse.deployment import Deployment
@@ -67,15 +70,17 @@ def rows(accounts: int) -> Iterator[Row]:
     with served(accounts) as house, tempfile.TemporaryDirectory() as folder:
         run = live(house, folder, BLOCKS)
         inputs = run.inputs
-        part = inputs.snapshot.accounts[:: max(1, len(inputs.snapshot.accounts) // SAMPLED)]
+        assert inputs is not None
+        roster = inputs.snapshot.accounts
+        part = roster[:: max(1, len(roster) // SAMPLED)]
         market = model(inputs.snapshot, RISK)
         slow = best(1, lambda: one_by_one.margins(part, inputs.snapshot, market, Under.LIVE, buffer_ppm=0))
-        slow *= len(inputs.snapshot.accounts) / len(part)
+        slow *= len(roster) / len(part)
         yield Row(
             name="hot path: think, all accounts",
             baseline_s=slow,
             ours_s=best(5, lambda: think(inputs)),
-            note=f"{len(inputs.snapshot.accounts):,} accounts, {len(inputs.snapshot.accounts.position_size):,} positions",
+            note=f"{len(roster):,} accounts, {len(roster.position_size):,} positions",
         )
         signed = np.sort(run.signed_s)
         assert len(signed) == BLOCKS, f"{BLOCKS - len(signed)} blocks ended without a signed liquidation"
@@ -129,7 +134,7 @@ class Watched:
         return signing
 
 
-def live(house: "House", folder: str, blocks: int) -> Run:
+def live(house: House, folder: str, blocks: int) -> Run:
     """Live blocks as the daemon does, and time them from the head on."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
     run, liquidator = Run(), Watched(from_key(bytes([17]) * 32))
@@ -155,10 +160,9 @@ def live(house: "House", folder: str, blocks: int) -> Run:
             recheck=recheck,
         ),
     )
-    reads = _timed(keeper.ports.reader, "read", run.steps_s, lambda: rpc.round_trips, run.round_trips)
-    _timed(keeper.ports.sender, "settle", run.steps_s)
-    _timed(keeper.ports.store, "append_lived", run.steps_s)
-    del reads
+    for step, of in (("read", keeper.ports.reader), ("settle", keeper.ports.sender), ("append_lived", store)):
+        trips = run.round_trips if step == "read" else []
+        _timed(of, step, run.steps_s.setdefault(step, []), lambda: rpc.round_trips, trips)
     previous: BlockRef | None = None
     stored_before, record = 0, None
     for number in range(WARM + blocks):
@@ -184,16 +188,15 @@ def live(house: "House", folder: str, blocks: int) -> Run:
     return run
 
 
-def _timed(of: object, name: str, into: dict[str, list[float]], count=None, counts=None):  # noqa: ANN001, ANN202
+def _timed(of: object, name: str, times: list[float], asked: Callable[[], int], trips: list[int]) -> None:
+    """Note how long each call of a method takes, and how many round trips."""
     inner = getattr(of, name)
-    into[name] = []
 
     def timed(*args: object, **named: object) -> object:
-        before, started = count() if count else 0, time.perf_counter()
+        before, started = asked(), time.perf_counter()
         found = inner(*args, **named)
-        into[name].append(time.perf_counter() - started)
-        if count:
-            counts.append(count() - before)
+        times.append(time.perf_counter() - started)
+        trips.append(asked() - before)
         return found
 
     setattr(of, name, timed)

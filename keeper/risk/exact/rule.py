@@ -18,6 +18,7 @@ their sign.  `compiled.grid.scale` multiplies before it divides, with 256 bits.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -106,11 +107,12 @@ class Rule:
             "marks": tuple(marks),
             "rows": tuple(rows),
         }
-        for bits in range(126, 63, -1):
-            found = cls(bits=bits, **rule)
-            if found._largest(value=value, mark=mark, most=most) < _ROOM:
-                return found
-        return None
+        # The bound grows with the bits.
+        sizes = range(64, 127)
+        fitting = bisect_left(
+            sizes, _ROOM, key=lambda bits: cls(bits=bits, **rule)._largest(value=value, mark=mark, most=most)
+        )
+        return cls(bits=sizes[fitting - 1], **rule) if fitting else None
 
     def _largest(self, *, value: int, mark: int, most: int) -> int:
         """Bound on every intermediate, by the table at the top."""
