@@ -110,11 +110,11 @@ class Rule:
         # The bound grows with the bits.
         sizes = range(64, 127)
         fitting = bisect_left(
-            sizes, _ROOM, key=lambda bits: cls(bits=bits, **rule)._largest(value=value, mark=mark, most=most)
+            sizes, _ROOM, key=lambda bits: cls(bits=bits, **rule).largest(value=value, mark=mark, most=most)
         )
         return cls(bits=sizes[fitting - 1], **rule) if fitting else None
 
-    def _largest(self, *, value: int, mark: int, most: int) -> int:
+    def largest(self, *, value: int, mark: int, most: int) -> int:
         """Bound on every intermediate, by the table at the top."""
         reach = (most + 1) << self.bits
         ladder = reach * value
