@@ -4,7 +4,6 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from structlog.testing import capture_logs
 
 from keeper.chain.dispatch import Dispatch
 from keeper.chain.errors import Unreachable
@@ -16,56 +15,10 @@ from keeper.chain.upkeep import Upkeep
 from keeper.domain.tx import TxState
 from keeper.errors import KeeperError
 from keeper.testing.counter_world import count
-from keeper.testing.outbox_world import ALL, OutboxWorld
+from keeper.testing.outbox_world import OutboxWorld
 from tests.defects.frame import defect
 
 pytestmark = pytest.mark.chain
-
-
-def forgets_older_attempts(patch):
-    """Only the newest hash is asked for."""
-    judge = Settlement._judge
-
-    def newest_only(self, record, receipts, *rest, **named):
-        newest = {key: receipt for key, receipt in receipts.items() if key == record.attempts[-1].tx_hash}
-        return judge(self, record, newest, *rest, **named)
-
-    patch.setattr(Settlement, "_judge", newest_only)
-
-
-@defect(4, mutant=forgets_older_attempts)
-def test_mined_under_an_earlier_hash__is_success():
-    """TX-4: the pool kept the first attempt while we replaced it; that one mined, and the record ends FINAL."""
-    world = OutboxWorld()
-    first = world.submit("a").attempts[0]
-    world.blocks(4, lose=ALL)
-    assert len(world.one().attempts) > 1
-    world.lose()
-    world.chain.request("eth_sendRawTransaction", "0x" + first.raw.hex())
-    world.blocks(6)
-    assert (world.one().state, world.one().mined_hash) == (TxState.FINAL, first.tx_hash)
-
-
-def waits_for_ever(patch):
-    """What timed out is neither raised nor given up: it is only sent again."""
-    patch.setattr(Upkeep, "_raised", lambda *_: None)
-    patch.setattr(Upkeep, "_abandon", lambda _self, record, _why: record)
-    patch.setattr(SignerPool, "_why_not", lambda *_: "")
-
-
-@defect(5, mutant=waits_for_ever)
-def test_timed_out__the_queue_goes_on():
-    """TX-8: one transaction that never mines holds up what comes after it for a while, and not for ever."""
-    world = OutboxWorld()
-    stuck = world.submit("a")
-    for number in range(30):
-        with suppress(KeeperError):
-            world.submit(f"b{number}")
-        for attempt in world.one("a").attempts:
-            world.chain.request("anvil_dropTransaction", attempt.tx_hash)
-        world.block()
-    assert stuck.nonce == 0
-    assert count(world.chain, world.counter) > 5
 
 
 def believes_its_receipt(patch):
@@ -132,25 +85,6 @@ def test_killed_between_broadcast_and_record__acts_once():
     world.blocks(6)
     assert world.one().state is TxState.FINAL
     assert count(world.chain, world.counter) == 1
-
-
-def keeps_its_worker(patch):
-    """It is not given up, and nobody is told."""
-    patch.setattr(Upkeep, "_abandon", lambda _self, record, _why: record)
-
-
-@defect(10, mutant=keeps_its_worker)
-def test_never_mined__frees_its_worker_and_alerts():
-    """TX-8: its subject can be decided anew, its key sends again, and a person is told."""
-    world = OutboxWorld()
-    world.submit("a", subject="alice")
-    with capture_logs() as logs:
-        world.blocks(14, lose=ALL)
-    assert world.one().state is TxState.ABANDONED
-    assert [entry["log_level"] for entry in logs if entry["event"] == "outbox.abandoned"] == ["error"]
-    world.submit("b", subject="alice")
-    world.blocks(5)
-    assert world.one("b").state is TxState.FINAL
 
 
 def stops_at_the_first(patch):
