@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from keeper.abis import load
@@ -87,13 +87,13 @@ class ToyWorld:
 
     # What a keeper needs
 
-    def rpc(self, *nodes: Node, **options: Any) -> Rpc:
+    def rpc(self, *nodes: Node, wrap: Callable[[EmbeddedProvider], Any] = lambda it: it, **options: Any) -> Rpc:
         """An RPC over these nodes, each an endpoint in this process; over the true one if there are none.
 
-        Its clock is the chain's, so that an endpoint that rests for ten seconds rests for a block.
+        `wrap` goes around each provider.  Its clock is the chain's, so that an endpoint that rests for ten seconds rests for a block.
         """
         endpoints = [
-            Endpoint(f"node-{place}", EmbeddedProvider(node, wait=self._pass))
+            Endpoint(f"node-{place}", wrap(EmbeddedProvider(node, wait=self._pass)))
             for place, node in enumerate(nodes or (self.node,))
         ]
         time = Timekeeper(wall_s=self._now, steady_s=self._now, wait_s=self._pass)
