@@ -1,4 +1,4 @@
-"""Defects 4, 5, 6, 7, 10, 14 and 17: how other senders lose, repeat and jam."""
+"""Defects 6 and 7: how other senders lose and repeat."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -6,12 +6,7 @@ from dataclasses import replace
 import pytest
 
 from keeper.chain.dispatch import Dispatch
-from keeper.chain.errors import Unreachable
-from keeper.chain.nonces import Lane
-from keeper.chain.outbox import _Round
 from keeper.chain.settlement import Settlement
-from keeper.chain.signer_pool import SignerPool
-from keeper.chain.upkeep import Upkeep
 from keeper.domain.tx import TxState
 from keeper.errors import KeeperError
 from keeper.testing.counter_world import count
@@ -85,51 +80,3 @@ def test_killed_between_broadcast_and_record__acts_once():
     world.blocks(6)
     assert world.one().state is TxState.FINAL
     assert count(world.chain, world.counter) == 1
-
-
-def stops_at_the_first(patch):
-    """Trouble with one ends the round."""
-    patch.setattr(_Round, "take", lambda _self, _record, step: step())
-
-
-@defect(14, mutant=stops_at_the_first, breaks=(AssertionError, KeeperError))
-def test_item_k_fails__item_k_plus_1_is_sent():
-    """Two wait for a node that answers again; the first still cannot be asked about, and the second goes out."""
-    world = OutboxWorld()
-    real = world.rpc.batch
-
-    def silent(asked):
-        raise Unreachable("no answer")
-
-    def half(asked):
-        if any("0xbad0" in str(params) for _, params in asked):
-            raise Unreachable("no answer")
-        return real(asked)
-
-    world.rpc.batch = silent
-    for key, data in (("k", b"\xba\xd0"), ("k+1", b"")):
-        with suppress(KeeperError):
-            world.submit(key, data=data)
-    world.rpc.batch = half
-    world.blocks(5)
-    assert (world.one("k").state, world.one("k+1").state) == (TxState.PLANNED, TxState.FINAL)
-
-
-def trusts_its_own_counter(patch):
-    """The next nonce is one above everything ever signed, wherever the chain is."""
-    patch.setattr(Lane, "free", property(lambda lane: max([lane.next_nonce, *(held + 1 for held in lane.held)])))
-    patch.setattr(Upkeep, "_abandon", lambda _self, record, _why: record)
-    patch.setattr(SignerPool, "_why_not", lambda *_: "")
-
-
-@defect(17, mutant=trusts_its_own_counter)
-def test_counter_633_ahead__heals():
-    """TX-7: what the store holds far beyond the chain is given up, and new work goes on where the chain is."""
-    world = OutboxWorld()
-    world.plant("drifted", 633)
-    world.restart()
-    world.outbox.recover(world.chain.block())
-    world.submit("new")
-    world.blocks(6)
-    assert world.one("new").state is TxState.FINAL
-    assert world.store.open_txs() == ()
