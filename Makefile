@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-node demo test check bench contracts forge-test lock clean
+.PHONY: help setup setup-node demo test chaos check bench contracts forge-test lock clean
 
 # The first interpreter that is new enough; override with make PYTHON=/path/to/python.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
@@ -43,6 +43,13 @@ demo: setup ## live through a crash on an embedded chain: make demo ARGS="--cont
 
 test: setup ## run the tests; Python only, names what absent tools kept out
 	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
+
+# Lives in this process, real SIGKILLs, and the seed that everything follows from.
+N ?= 10000
+KILLS ?= 500
+SEED ?= 1
+chaos: setup ## live N scenarios under faults and KILLS real deaths: make chaos N=500 KILLS=50 SEED=7
+	@$(PY) -m keeper.testing.chaos --scenarios $(N) --kills $(KILLS) --seed $(SEED) $(ARGS)
 
 check: setup ## format, lint, types, import contracts, ABI drift, Solidity format
 	@$(PY) scripts/check.py
