@@ -13,7 +13,7 @@ from keeper.demo.population import Trade
 from keeper.deploy import HouseSpec
 from keeper.protocols.abi import Abi
 from keeper.protocols.clearinghouse.deployment import Deployment
-from keeper.testing.embedded import EmbeddedChain
+from keeper.testing.embedded import LocalChain
 
 #: Set-up transactions per block.
 BATCH = 12
@@ -29,7 +29,7 @@ class Crowd:
 
     def __init__(
         self,
-        chain: EmbeddedChain,
+        chain: LocalChain,
         deployment: Deployment,
         spec: HouseSpec,
         owners: Mapping[str, Owner],

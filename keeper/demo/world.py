@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from keeper.abis import load
 from keeper.chain.fees import FeePolicy
 from keeper.chain.rpc import Endpoint, Rpc
-from keeper.chain.signers import LocalSigner
+from keeper.chain.signers import LocalSigner, from_key
 from keeper.demo.crowd import CALL_GAS, TRADE_GAS, Crowd, Progress
 from keeper.demo.deposits import Quotes, deposits
 from keeper.demo.listings import Plan, plan_market, to_wad
@@ -34,7 +34,7 @@ from keeper.domain.riskfile import Ranges
 from keeper.domain.tx import SignerRole
 from keeper.protocols.abi import Abi
 from keeper.protocols.clearinghouse.deployment import Deployment
-from keeper.testing.embedded import EmbeddedChain
+from keeper.testing.embedded import EmbeddedChain, LocalChain
 from keeper.testing.evm import GENESIS_TIMESTAMP
 
 #: Seconds of chain time before the opening in which everything is set up.
@@ -48,7 +48,7 @@ FEES = FeePolicy(max_fee_wei=10_000 * GWEI, max_priority_fee_wei=GWEI)
 class World:
     """A market that is open."""
 
-    chain: EmbeddedChain
+    chain: LocalChain
     rpc: Rpc
     path: PricePath
     plan: Plan
@@ -112,7 +112,13 @@ class World:
 
 
 def open_world(
-    path: PricePath, *, accounts: int, seed: int, progress: Progress = lambda *_: None, blocks_per_moment_s: int = 12
+    path: PricePath,
+    *,
+    accounts: int,
+    seed: int,
+    progress: Progress = lambda *_: None,
+    blocks_per_moment_s: int = 12,
+    chain: LocalChain | None = None,
 ) -> World:
     """Deploy, fund and trade until the market stands as the population says.
 
@@ -122,8 +128,10 @@ def open_world(
         seed: of population and keys.
         progress: told of every step.
         blocks_per_moment_s: chain time between two blocks of one market moment.
+        chain: where; a fresh embedded chain by default.  Not younger than `GENESIS_TIMESTAMP`, with six accounts.
     """
-    chain = EmbeddedChain(accounts=6, block_interval_s=1)
+    chain = chain or EmbeddedChain(accounts=6)
+    chain.set_block_interval(1)
     rpc = Rpc([Endpoint(name="embedded", provider=chain.provider)], chain_id=chain.chain_id)
     opening_s = path.points[0].time
     earliest = GENESIS_TIMESTAMP + 2 * SETUP_S + (opening_s - path.warmup[0].time if path.warmup else 0)
@@ -148,7 +156,7 @@ def open_world(
         guardian=chain.accounts[4],
     )
     now = chain.block().timestamp
-    deployment = deploy_house(spec, hand, now_s=now, progress=progress)
+    deployment = deploy_house(spec, hand, now_s=now, multicall=True, progress=progress)
 
     population = populate(plan, accounts=accounts, seed=seed)
     owners = {m.name: Owner.of(seed, m.name) for m in population.members}
@@ -156,7 +164,7 @@ def open_world(
     crowd = Crowd(chain, deployment, spec, owners, plan)
     crowd.fund(deposits(population, plan, quotes), progress)
     crowd.trade(population.trades, quotes, progress)
-    chain.node.block_interval_s = blocks_per_moment_s
+    chain.set_block_interval(blocks_per_moment_s)
     return World(
         chain=chain,
         rpc=rpc,
@@ -173,8 +181,8 @@ def open_world(
     )
 
 
-def _signer(chain: EmbeddedChain, index: int) -> LocalSigner:
-    return LocalSigner(chain.node.accounts[index])
+def _signer(chain: LocalChain, index: int) -> LocalSigner:
+    return from_key(chain.key(index))
 
 
 def _mocks(hand: Hand, path: PricePath, plan: Plan, shift_s: int) -> tuple[dict[str, str], dict[str, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import shutil
 import socket
 import subprocess
@@ -38,7 +40,9 @@ class SteppedProvider(HTTPProvider):
     anvil's own auto-mine answers a send before the block is there; a test would have to wait and guess.
     """
 
-    automine = True
+    def __init__(self, url: str, *, automine: bool) -> None:
+        super().__init__(url, exception_retry_configuration=None, cache_allowed_requests=True)
+        self.automine = automine
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """Answer one request; a send is mined when this returns."""
@@ -56,23 +60,25 @@ class AnvilChain(LocalChain):
 
     Args:
         accounts: how many funded accounts of the test mnemonic.
+        block_time_s: mine by itself, so often; None mines when told, which is after each send while auto-mine is on.
         extra: more command line arguments, e.g. `("--fork-url", url)`.
 
     Raises: `FileNotFoundError` if anvil is absent; `TimeoutError` if it does not answer.
     """
 
-    def __init__(self, *, accounts: int = 10, extra: tuple[str, ...] = ()) -> None:
+    def __init__(self, *, accounts: int = 10, block_time_s: float | None = None, extra: tuple[str, ...] = ()) -> None:
         path = find_anvil()
         if path is None:
             raise FileNotFoundError("anvil is absent: make setup-node")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+        self.url, self.ws_url = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"
+        mining = ("--no-mining",) if block_time_s is None else ("--block-time", str(block_time_s))
         command = [str(path), "--host", "127.0.0.1", "--port", str(port), "--accounts", str(accounts)]
-        command += ["--mnemonic", MNEMONIC, "--hardfork", "cancun", "--no-mining", "--silent", *extra]
+        command += ["--mnemonic", MNEMONIC, "--hardfork", "cancun", *mining, "--silent", *extra]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - a fixed command
-        self.w3 = Web3(SteppedProvider(self.url, exception_retry_configuration=None, cache_allowed_requests=True))
+        self.w3 = Web3(SteppedProvider(self.url, automine=block_time_s is None))
         self._wait()
 
     @classmethod
@@ -83,6 +89,23 @@ class AnvilChain(LocalChain):
         """
         extra = ("--fork-url", url) if block is None else ("--fork-url", url, "--fork-block-number", str(block))
         return cls(accounts=accounts, extra=extra)
+
+    @classmethod
+    def loaded(
+        cls, path: Path, *, accounts: int = 10, block_time_s: float | None = None, extra: tuple[str, ...] = ()
+    ) -> AnvilChain:
+        """An anvil that goes on where another one was when it was saved, in chain time too."""
+        now_s = int(json.loads(path.read_bytes())["block"]["timestamp"], 16)
+        clock = ("--load-state", str(path), "--timestamp", str(now_s + 1))
+        return cls(accounts=accounts, block_time_s=block_time_s, extra=clock + extra)
+
+    def save(self, path: Path) -> None:
+        """Write down blocks, transactions and the present state, for `loaded`."""
+        path.write_bytes(gzip.decompress(bytes.fromhex(self.request("anvil_dumpState", True)[2:])))  # noqa: FBT003 - with the blocks
+
+    def stop_mining(self) -> None:
+        """Mine no more by itself; a block time of less than a second cannot be set again."""
+        self.request("evm_setIntervalMining", 0)
 
     def _wait(self) -> None:
         deadline = time.monotonic() + _START_S

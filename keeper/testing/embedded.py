@@ -12,15 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from eth_abi.abi import encode
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
 from web3 import Web3
 from web3.contract import Contract
 
 from keeper.abis import Artifact
 from keeper.domain.block import BlockRef
-from keeper.testing.evm import CHAIN_ID
+from keeper.testing.evm import CHAIN_ID, HD_PATH, MNEMONIC
 from keeper.testing.node import EmbeddedNode
 from keeper.testing.provider import EmbeddedProvider
 
@@ -28,10 +31,27 @@ from keeper.testing.provider import EmbeddedProvider
 TEST_GAS = 15_000_000
 
 
+@cache
+def known_key(index: int) -> bytes:
+    """Private key of an account of the test mnemonic; known to everybody."""
+    Account.enable_unaudited_hdwallet_features()
+    account: LocalAccount = Account.from_mnemonic(MNEMONIC, account_path=f"{HD_PATH}/{index}")
+    return bytes(account.key)
+
+
 class LocalChain:
     """A chain on this machine that a test owns, whatever node is behind `w3`."""
 
     w3: Web3
+
+    @property
+    def chain_id(self) -> int:
+        """What transactions must carry."""
+        return int(self.request("eth_chainId"), 16)
+
+    def key(self, index: int) -> bytes:
+        """Private key of an account; known to everybody."""
+        return known_key(index)
 
     @property
     def accounts(self) -> tuple[str, ...]:
@@ -65,6 +85,10 @@ class LocalChain:
     def advance_to(self, timestamp: int) -> None:
         """Make the next block carry exactly this timestamp.  It is not mined yet."""
         self.request("evm_setNextBlockTimestamp", timestamp)
+
+    def set_block_interval(self, seconds: int) -> None:
+        """Time from one block to the next where nothing else was asked for."""
+        self.request("anvil_setBlockTimestampInterval", seconds)
 
     def set_automine(self, *, on: bool) -> None:
         """Whether a transaction mines at once or waits in the pool for `mine`."""
@@ -171,10 +195,6 @@ class EmbeddedChain(LocalChain):
     def chain_id(self) -> int:
         """What transactions must carry."""
         return self.node.evm.chain_id
-
-    def key(self, index: int) -> bytes:
-        """Private key of an account; known to everybody."""
-        return self.node.evm.keys[index]
 
     def reorg(self, depth: int, *, keep_transactions: bool = False) -> None:
         """Replace the last `depth` blocks; their transactions are lost, or mine again."""

@@ -16,7 +16,5 @@ def upgrade() -> None:
     """Apply.  What was signed before this revision never cancelled anything."""
     op.add_column(
         "attempts",
-        sa.Column(
-            "cancels", sa.Boolean(), nullable=False, server_default=sa.false(), comment="only uses up the nonce"
-        ),
+        sa.Column("cancels", sa.Boolean(), nullable=False, server_default=sa.false(), comment="only uses up the nonce"),
     )
