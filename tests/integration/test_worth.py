@@ -130,7 +130,7 @@ def test_realised__flag__the_house_account_gains_while_the_senders_ether_falls(l
 
 
 def test_realised__bid__the_bidders_mark_to_market_grows_by_it(lived):
-    """PRF-3, defect 13: what a bid brings is the slice at its mark less its price, as the bidder's own account shows."""
+    """PRF-3, defect 13: a bid brings the slice at its mark less its price, as the bidder's own account shows."""
     own = lived.world.deployment.liquidator_account
     bids = outcomes(lived, "bid")
     block = min((tx.mined for _, tx in bids), key=lambda b: b.number)

@@ -90,7 +90,8 @@ class ToyWorld:
     def rpc(self, *nodes: Node, wrap: Callable[[EmbeddedProvider], Any] = lambda it: it, **options: Any) -> Rpc:
         """An RPC over these nodes, each an endpoint in this process; over the true one if there are none.
 
-        `wrap` goes around each provider.  Its clock is the chain's, so that an endpoint that rests for ten seconds rests for a block.
+        `wrap` goes around each provider.  The clock is the chain's, so that an endpoint that rests for ten seconds
+        rests for a block.
         """
         endpoints = [
             Endpoint(f"node-{place}", wrap(EmbeddedProvider(node, wait=self._pass)))
