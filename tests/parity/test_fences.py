@@ -1,131 +1,13 @@
 """What the mirror calls legal passes the contract's fences, and a unit more does not (PAR-4)."""
 
-from dataclasses import replace
-
 import pytest
 
-from keeper.chain.fees import FeePolicy
-from keeper.chain.reads import BlockReads
-from keeper.chain.rpc import Endpoint, Rpc
-from keeper.chain.signers import LocalSigner
-from keeper.deploy import (
-    CollateralSpec,
-    ExpirySpec,
-    FeedSpec,
-    FenceSpec,
-    Hand,
-    HouseSpec,
-    UnderlyingSpec,
-    VolFenceSpec,
-    deploy_house,
-)
-from keeper.domain.market import ExpiryTarget, UnderlyingTarget
-from keeper.domain.riskfile import ExpiryParams, Ranges
+from keeper.domain.market import UnderlyingTarget
+from keeper.domain.riskfile import Ranges
 from keeper.policy.guard import CARRY_BASE_PPB, YEAR, allow, phi_reach, reach, sigma_reach
-from keeper.protocols.abi import explain_revert
-from keeper.protocols.clearinghouse.fences import publication_state
-from keeper.protocols.clearinghouse.views import Views
-from keeper.testing.embedded import EmbeddedChain
+from tests.parity.fenced_market import FENCE, HOUR, Market, an_expiry, changed
 
 pytestmark = pytest.mark.chain
-
-HOUR, DAY = 3_600, 86_400
-#: One strike, whose sigma is the expiry's: the fences on rows and smile never bind.
-STRIKES = (3_000 * 10**8,)
-FENCE = FenceSpec(
-    min=40_000, max=900_000, step_rel_ppm=200_000, step_abs=60_000, budget_rel_ppm=500_000, budget_abs=110_000
-)
-
-
-class Market:
-    """A house without accounts: one underlying, two expiries, and a publisher who tries things."""
-
-    def __init__(self):
-        self.chain = EmbeddedChain(accounts=5, block_interval_s=1)
-        self.rpc = Rpc([Endpoint("embedded", self.chain.provider)], chain_id=self.chain.chain_id)
-        fees = FeePolicy(max_fee_wei=10**13, max_priority_fee_wei=10**9)
-        hand = Hand(self.rpc, LocalSigner(self.chain.node.accounts[0]), fees=fees, poll_interval_s=0.0)
-        self.feed = hand.create("MockAggregator", 8, 3_000 * 10**8)
-        now = self.chain.block().timestamp
-        self.expiries = (now + 7 * DAY, now + 60 * DAY)
-        token = hand.create("MockERC20", "Dollar", "USDC", 6)
-        market = UnderlyingSpec(
-            asset="ETH",
-            psr_ppm=150_000,
-            vsr_up_ppm=400_000,
-            psr_fence=replace(FENCE, max=325_000),
-            vsr_up_fence=FENCE,
-            vsr_down_fence=FENCE,
-            vol_fences=VolFenceSpec(min_delay_s=60),
-            expiries=tuple(ExpirySpec(expiry=e, strikes=STRIKES, sigma_atm_ppm=600_000) for e in self.expiries),
-        )
-        spec = HouseSpec(
-            feeds=(FeedSpec(asset="ETH", primary=self.feed, max_age_s=10 * DAY),),
-            collaterals=(CollateralSpec(symbol="USDC", token=token, decimals=6, asset="USD"),),
-            underlyings=(market,),
-            publisher=self.chain.accounts[1],
-            liquidator=self.chain.accounts[2],
-            guardian=self.chain.accounts[3],
-        )
-        self.deployment = deploy_house(spec, hand, now_s=now)
-        self.views = Views(BlockReads(self.rpc), self.deployment)
-        self.at = self.deployment.addresses["RiskParameters"]
-        self.abi = self.views.abis["RiskParameters"]
-
-    def state(self):
-        return publication_state(self.views, self.chain.block(), 0)
-
-    def in_force(self):
-        """The publication that changes nothing."""
-        state = self.state()
-        named = {f.name: f.current for f in state.fences}
-        return UnderlyingTarget(
-            underlying=0,
-            ranges=Ranges(psr_ppm=named["psr"], vsr_up_ppm=named["vsr_up"], vsr_down_ppm=named["vsr_down"]),
-            expiries=tuple(an_expiry(e.expiry, sigma=e.sigma_ppm, phi=e.phi_ppb) for e in state.expiries),
-            realised_vol=0.6,
-            reasons=(),
-        )
-
-    def publication(self, target):
-        flat = [
-            (e.params.expiry, e.params.phi_ppb, e.params.df_ppb, e.params.sigma_atm_ppm, list(e.sigmas_ppm))
-            for e in target.expiries
-        ]
-        r = target.ranges
-        later = self.chain.block().timestamp + DAY
-        return (self.state().last_id + 1, later, b"\1" * 32, r.psr_ppm, r.vsr_up_ppm, r.vsr_down_ppm, flat)
-
-    def refusal(self, target):
-        """Name of the error with which the contract refuses a publication at this block; empty if it takes it."""
-        data = self.abi.call("checkPublication", 0, self.publication(target))
-        answer = self.abi.result("checkPublication", self.rpc.call_at(self.chain.block(), self.at, data))
-        return "" if answer["ok"] else explain_revert(answer["reason"], self.views.abis.values())
-
-    def publish(self, target, *, wait_s=60):
-        """Publish, then let the notice window and the delay pass."""
-        data = self.abi.call("publish", 0, self.publication(target))
-        self.chain.receipt(self.chain.send(sender=self.chain.accounts[1], to=self.at, data=data))
-        self.wait(wait_s)
-
-    def wait(self, seconds):
-        self.chain.advance_to(self.chain.block().timestamp + seconds)
-        self.chain.mine(2)
-
-
-def an_expiry(expiry, *, sigma, phi):
-    params = ExpiryParams(expiry=expiry, phi_ppb=phi, df_ppb=10**9, sigma_atm_ppm=sigma)
-    return ExpiryTarget(params=params, sigmas_ppm=(sigma,) * len(STRIKES))
-
-
-def changed(target, *, place=None, **fields):
-    """A target with one number changed, of the expiry at `place` or of the ranges."""
-    if place is None:
-        return replace(target, ranges=replace(target.ranges, **fields))
-    expiries = list(target.expiries)
-    p = expiries[place].params
-    expiries[place] = an_expiry(p.expiry, **({"sigma": p.sigma_atm_ppm, "phi": p.phi_ppb} | fields))
-    return replace(target, expiries=tuple(expiries))
 
 
 def wild(sign):
