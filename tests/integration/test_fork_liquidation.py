@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from keeper.chain.fees import FeePolicy
-from keeper.chain.outbox import Outbox, OutboxPolicy
+from keeper.chain.reads import BlockReads
 from keeper.chain.rpc import Endpoint, Rpc
 from keeper.cycle import cycle
 from keeper.demo.opening import RISK, policy
@@ -16,6 +15,7 @@ from keeper.protocols.clearinghouse.views import Views
 from keeper.testing.anvil import AnvilChain
 from keeper.testing.evm import GENESIS_TIMESTAMP
 from keeper.testing.fork import ForkedChain
+from keeper.testing.house import house_outbox
 from keeper.testing.memory_store import MemoryStore
 from keeper.wiring import assemble
 
@@ -48,15 +48,7 @@ def crash(world: World) -> MemoryStore:
         deployment=world.deployment,
         risk=RISK,
         policy=policy(world.path.block_s),
-        sender=lambda decode, recheck: Outbox(
-            world.rpc,
-            store,
-            world.signers,
-            fees=FeePolicy(max_fee_wei=10**13, max_priority_fee_wei=10**9),
-            policy=OutboxPolicy(confirmations=0, daily_cap_wei=10**24),
-            decode_revert=decode,
-            recheck=recheck,
-        ),
+        sender=lambda decode, recheck: house_outbox(world.rpc, store, world.signers, decode, recheck),
     )
     for point in world.path.points[1:]:
         world.reach(point)
@@ -66,7 +58,7 @@ def crash(world: World) -> MemoryStore:
 
 
 def in_auction(world: World, accounts: list[int]) -> list[bool]:
-    views, block = Views(world.rpc, world.deployment), world.chain.block()
+    views, block = Views(BlockReads(world.rpc), world.deployment), world.chain.block()
     return [views.one(block, "LiquidationAuction", "auction", account)["startTime"] > 0 for account in accounts]
 
 
