@@ -59,7 +59,7 @@ def first_answer_wins(patch):
 
 @defect(15, mutant=first_answer_wins, breaks=(AssertionError, KeeperError))
 def test_two_disagree__nothing_is_sent_until_they_agree():
-    """QRM-2: one of two lies about the newest block; nothing is signed until it stops, then the intent acts once."""
+    """QRM-2: one of two lies about the newest block; nothing is signed until it stops, then it acts once."""
     chain = EmbeddedChain(accounts=4)
     counter = chain.deploy_code(COUNTER)
     liar = FaultyNode(chain.node, FaultPlan.parse("1: lying_hash"))
