@@ -57,20 +57,21 @@ class FeePolicy:
             ceiling_wei: from `ceiling_wei`; the cap if left out.
             held: the dearest fees that a pool may still hold at this nonce, from a transaction that was abandoned.
 
-        Raises: `FeeAboveCap` if the ceilings leave nothing for a tip above the next base fee, or for outbidding `held`.
+        What was abandoned is a memory of what a pool *may* still hold.  Where outbidding it does not fit under the
+        ceilings they are offered whole: a node that still holds it refuses ours and may mine the other, one that lost
+        it takes ours.  Waiting for the memory to fade would stop the key for a day.
+
+        Raises: `FeeAboveCap` if the ceilings leave nothing for a tip above the next base fee.
         """
         ceiling = self.max_fee_wei if ceiling_wei is None else ceiling_wei
         fresh = self._fresh(history, ceiling)
         if held is None:
             return fresh
         over = self._over(held, fresh, ceiling, SAFE_BUMP_PPM) or self._over(held, fresh, ceiling, LEGAL_BUMP_PPM)
-        if over is None:
-            raise FeeAboveCap(
-                f"outbidding {held.max_fee_wei} wei per gas at this nonce needs more than {ceiling} wei",
-                held_wei=held.max_fee_wei,
-                cap_wei=ceiling,
-            )
-        return over
+        if over is not None:
+            return over
+        tip = max(fresh.priority_fee_wei, _raised(held.priority_fee_wei, SAFE_BUMP_PPM))
+        return FeeOffer(ceiling, min(tip, self.max_priority_fee_wei, ceiling))
 
     def bump(
         self,

@@ -329,11 +329,8 @@ def test_never_mined__abandoned_with_its_subject_and_nonce_free():
     assert given_up.state is TxState.ABANDONED
     assert "not mined within" in given_up.reason
     assert world.store.open_txs() == ()
-    world.restart()
-    with pytest.raises(Retry, match="outbidding"):  # at the cap nothing is dearer than what the pool may hold
-        world.submit("b", subject="alice")
     world.restart(fees=FEES)
-    world.block()
+    world.submit("b", subject="alice")
     successor = world.one("b")
     assert (successor.state, successor.nonce) == (TxState.SENT, given_up.nonce)
     dearest = max(attempt.max_fee_wei for attempt in given_up.attempts)
@@ -341,6 +338,19 @@ def test_never_mined__abandoned_with_its_subject_and_nonce_free():
     world.blocks(5)
     assert world.one("b").state is TxState.FINAL
     assert world.one("a").state is TxState.REPLACED
+    assert count(world.chain, world.counter) == 1
+
+
+def test_abandoned_at_the_cap__nothing_outbids_it__its_successor_offers_the_cap_and_mines():
+    """What was given up at the cap is a memory, no law: a pool that lost it takes what comes next (CHAOS-9)."""
+    world = stuck_at_cap()
+    cap_wei, given_up = 25 * 10**8, world.one()
+    assert max(attempt.max_fee_wei for attempt in given_up.attempts) * 11 > cap_wei * 10
+    world.restart()
+    world.submit("b", subject="alice")
+    assert (world.one("b").nonce, world.one("b").attempts[0].max_fee_wei) == (given_up.nonce, cap_wei)
+    world.blocks(5)
+    assert (world.one("a").state, world.one("b").state) == (TxState.REPLACED, TxState.FINAL)
     assert count(world.chain, world.counter) == 1
 
 
