@@ -9,7 +9,7 @@ For one record, the first that fits:
     nobody wants it any more     a transfer of nothing to ourselves at its nonce, dearer than what it cancels
     stuck for n blocks, or       the same call, dearer: within the operator's caps and what it is worth
       its pool wants more
-    vanished from the pool       the same bytes again
+    vanished from the pool       the same bytes again, if the protocol still wants them; else as if nobody does
 
 Stuck is only whose turn it is: what waits behind a lower nonce is not raised for it, unless its fee is below today's
 base fee.  A replacement is simulated at the head and not in the pending state, which holds what it replaces.
@@ -109,10 +109,18 @@ class Upkeep:
             raised = self._raised(record, lane, head, history)
             if raised is not None:
                 return raised
-        wanted = record.cancelled or not self._past_deadline(record, head)
-        if wanted and (record.state is TxState.SIGNED or record.attempts[-1].tx_hash in gone):
-            return self._dispatch.send(record, head)
+        if record.state is TxState.SIGNED or record.attempts[-1].tx_hash in gone:
+            return self._pushed(record, lane, head, history)
         return record
+
+    def _pushed(self, record: TxRecord, lane: Lane, head: BlockRef, history: Callable[[], FeeHistory]) -> TxRecord:
+        """The same bytes once more, if they are wanted still: what vanished a while ago was decided a while ago."""
+        if not record.cancelled:
+            if self._past_deadline(record, head):
+                return record  # only its cancellation leaves, once that fits under the caps
+            if why := self._unwanted(record, head, simulate=record.nonce == lane.next_nonce):
+                return self.cancel(record, head, why, history()) or record
+        return self._dispatch.send(record, head)
 
     def _raised(
         self, record: TxRecord, lane: Lane, head: BlockRef, history: Callable[[], FeeHistory]
