@@ -1,0 +1,65 @@
+"""Defect 2: two events for one account in one window, and only the first was evaluated."""
+
+from dataclasses import replace
+
+import pytest
+
+from keeper.chain.log_batch import LogBatch, LogColumns
+from keeper.domain.margin import Band
+from tests.defects.frame import defect
+from tests.defects.made_up_house import MadeUpHouse
+
+pytestmark = pytest.mark.chain
+
+WAD = 10**18
+
+
+def one_job_an_account(patch):
+    """`if account not in queued: queued[account] = event`: whatever else comes in a window finds it queued."""
+    split = LogBatch.split
+
+    def first_only(self, wanted):
+        columns, others = split(self, wanted)
+        return {key: _first(found) for key, found in columns.items()}, others
+
+    patch.setattr(LogBatch, "split", first_only)
+
+
+def _first(found):
+    """The first row of each thing of each account."""
+    rows = {}
+    for at, key in enumerate(zip(*found.topics, strict=True)):
+        rows.setdefault(key, at)
+    kept = list(rows.values())
+    return LogColumns(tuple([column[at] for at in kept] for column in found.topics), [found.data[at] for at in kept])
+
+
+def bands(house, keeper, *accounts):
+    margins = house.margins(keeper)
+    return [margins[account].band for account in accounts]
+
+
+@pytest.mark.parametrize("apart", [0, 1, 3], ids=["in one block", "a block apart", "with blocks between"])
+@defect(2, mutant=one_job_an_account)
+def test_two_events_in_one_window__evaluated_after_the_last(apart):
+    """RD-1: who became safe and then short is short, who became short and then safe is safe, however far apart.
+
+    Both are seen in one look of a keeper that was away for the window, and in a next one that starts from its store.
+    """
+    house = MadeUpHouse()
+    keeper = house.keeper()
+    sinks, recovers = list(house.truth().values())[:2]
+    assert bands(house, keeper, sinks.account, recovers.account) == [Band.HEALTHY, Band.HEALTHY]
+    rich, poor = 10**9 * WAD, -(10**7) * WAD
+    first = [replace(sinks, cash=rich), replace(recovers, cash=poor)]
+    last = [replace(sinks, cash=poor), replace(recovers, cash=rich)]
+    if apart:
+        house.node.mine(states=first)
+        for _ in range(apart - 1):
+            house.node.mine(changed=5)
+        house.node.mine(states=last)
+    else:
+        house.node.mine(states=[*first, *last])
+    for reader in (keeper, house.keeper()):
+        assert bands(house, reader, sinks.account, recovers.account) == [Band.INSOLVENT, Band.HEALTHY]
+        assert house.read(reader) == house.truth()
