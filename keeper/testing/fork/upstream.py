@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from eth_utils import keccak, to_checksum_address
 from web3.exceptions import Web3Exception
@@ -13,6 +14,8 @@ from web3.providers.rpc import HTTPProvider
 from keeper.errors import BadInput, Halt, Refused, Retry
 from keeper.testing.wire import JsonRpcError, hexed, number, octets, quantity
 
+#: What an account is, apart from its storage.
+ACCOUNT: Final = ("eth_getBalance", "eth_getTransactionCount", "eth_getCode")
 #: What a refusal of the object form of a block says; other refusals are about the question itself.
 _NO_OBJECT = ("invalid", "unmarshal", "expected", "deserialize", "parse", "type")
 #: Version of the recording's layout.
@@ -41,7 +44,11 @@ class Upstream:
             HTTPProvider(source, exception_retry_configuration=None) if isinstance(source, str) else source
         )
         self._answers: dict[str, Any] = {}
+        #: The state among the answers, read: the machine asks for the same again and again.
+        self._accounts: dict[bytes, tuple[int, int, bytes]] = {}
+        self._words: dict[tuple[bytes, int], int] = {}
         self._by_hash = True
+        self._in_arrays = True
         self.asked = 0
         """Requests that really went to the node."""
         if self._provider is not None:
@@ -79,14 +86,20 @@ class Upstream:
 
     def account(self, address: bytes) -> tuple[int, int, bytes]:
         """Balance in wei, nonce and code."""
-        named = to_checksum_address(address)
-        balance = number(self._state("eth_getBalance", named))
-        nonce = number(self._state("eth_getTransactionCount", named))
-        return balance, nonce, octets(self._state("eth_getCode", named))
+        found = self._accounts.get(address)
+        if found is None:
+            named = to_checksum_address(address)
+            balance, nonce, code = self._states([(method, (named,)) for method in ACCOUNT])
+            found = self._accounts[address] = number(balance), number(nonce), octets(code)
+        return found
 
     def storage(self, address: bytes, slot: int) -> int:
         """One storage word."""
-        return number(self._state("eth_getStorageAt", to_checksum_address(address), quantity(slot)))
+        word = self._words.get((address, slot))
+        if word is None:
+            (said,) = self._states([("eth_getStorageAt", (to_checksum_address(address), quantity(slot)))])
+            word = self._words[address, slot] = number(said)
+        return word
 
     def code_of(self, address: bytes, code_hash: bytes) -> bytes:
         """Code that must have this hash.  Raises: `Halt` if the node tells two stories."""
@@ -123,26 +136,44 @@ class Upstream:
             raise BadInput(f"the node has no block {which}", hint="fork at a block that exists")
         return dict(found)
 
-    def _state(self, method: str, *params: str) -> str:
+    def _states(self, asked: Sequence[tuple[str, tuple[str, ...]]]) -> list[str]:
         """Ask for state, by hash where the node takes that, else by number with the hash checked afterwards."""
-        key = json.dumps([method, list(params)])
-        if key not in self._answers:
-            self._answers[key] = self._pinned(method, list(params))
-        return str(self._answers[key])
+        keys = [json.dumps([method, list(params)]) for method, params in asked]
+        missing = [(key, one) for key, one in zip(keys, asked, strict=True) if key not in self._answers]
+        if missing:
+            found = self._pinned([(method, [*params]) for _, (method, params) in missing])
+            self._answers.update(zip([key for key, _ in missing], found, strict=True))
+        return [str(self._answers[key]) for key in keys]
 
-    def _pinned(self, method: str, params: list[Any]) -> Any:
+    def _pinned(self, asked: Sequence[tuple[str, list[Any]]]) -> list[Any]:
         if self._by_hash:
             try:
-                return self._request(method, [*params, {"blockHash": self.block["hash"]}])
+                return self._requests(
+                    [(method, [*params, {"blockHash": self.block["hash"]}]) for method, params in asked]
+                )
             except Refused as error:
                 if not any(word in error.message.lower() for word in _NO_OBJECT):
                     raise
                 self._by_hash = False
-        answer = self._request(method, [*params, self.block["number"]])
+        found = self._requests([(method, [*params, self.block["number"]]) for method, params in asked])
         now = self._request("eth_getBlockByNumber", [self.block["number"], False])
         if now is None or now["hash"] != self.block["hash"]:
             raise Halt(f"block {self.number} was reorganised away upstream", hint="fork at a final block")
-        return answer
+        return found
+
+    def _requests(self, asked: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        """All of these, in one array where the node takes arrays."""
+        together = getattr(self._provider, "make_batch_request", None)
+        if len(asked) > 1 and self._in_arrays and together is not None:
+            self.asked += 1
+            try:
+                found = together(list(asked))
+            except (OSError, Web3Exception, ValueError):
+                found = None  # one by one says what is the matter
+            self._in_arrays = isinstance(found, list) and len(found) == len(asked)
+            if isinstance(found, list) and self._in_arrays and all("result" in one for one in found):
+                return [one["result"] for one in found]
+        return [self._request(method, params) for method, params in asked]
 
     def _request(self, method: str, params: list[Any]) -> Any:
         if self._provider is None:
