@@ -103,7 +103,8 @@ class HouseReader:
     def reconcile(self, snapshot: Snapshot, *, sample: int) -> tuple[str, ...]:
         """See `SnapshotReader.reconcile`.  Each sample goes on where the last one ended, so that it goes round.
 
-        Closed accounts take part: one that the contract says is open must not stay out of sight.
+        Closed accounts take part: one that the contract says is open must not stay out of sight.  One that it says
+        nothing of is told, and stays as its events have it.
         """
         self._advance(snapshot.block)
         everybody = self._index.roster()
@@ -116,7 +117,12 @@ class HouseReader:
         self._views.gather(snapshot.block, [View("ClearingHouse", "accountState", (one.account,)) for one in chosen])
         differences = []
         for ours in chosen:
-            theirs = self.account(snapshot.block, ours.account)
+            try:
+                theirs = self.account(snapshot.block, ours.account)
+            except Refused as refusal:
+                why = self._views.explain(refusal)
+                differences.append(f"account {ours.account:#066x}: the contract does not say what it holds: {why}")
+                continue
             if theirs != ours:
                 differences.append(f"account {ours.account:#066x}: events say {ours}, the contract says {theirs}")
                 self._amend(amendment(theirs))
