@@ -1,6 +1,6 @@
-"""Contracts that carry a defect: our own sources with a line replaced, compiled by the project's compiler.
+"""Contracts that carry a defect: our own sources with a few lines replaced, compiled by the project's compiler.
 
-    no_budget = Mutation(source="src/libraries/Fences.sol", old="…", new="…")
+    no_budget = Mutation(source="src/libraries/Fences.sol", edits=(("what stands there", "what does not"),))
     no_budget.put_in(patch)         # from here on `deploy_house` deploys the mutant
 
 Compiling takes seconds, so the result is kept in pytest's temporary folders of this user, under a hash of everything it
@@ -43,14 +43,12 @@ def _builder() -> ModuleType:
 
 @dataclass(frozen=True, kw_only=True)
 class Mutation:
-    """One replacement in one source file.  The file defines one contract or library, named like it."""
+    """Replacements in one source file.  The file defines one contract or library, named like it."""
 
     source: str
     """Below contracts/."""
-    old: str
-    """What stands there, once; a source that moved on fails the test that relies on it."""
-    new: str
-    """What somebody would have written."""
+    edits: tuple[tuple[str, str], ...]
+    """What stands there, once, and what somebody would have written.  A source that moved on fails its test."""
 
     @property
     def contract(self) -> str:
@@ -75,8 +73,9 @@ class Mutation:
         profile = tomllib.loads((build.CONTRACTS / "foundry.toml").read_text(encoding="utf-8"))["profile"]["default"]
         files = sorted((build.CONTRACTS / profile["src"]).rglob("*.sol"))
         sources = {str(f.relative_to(build.CONTRACTS)): f.read_text(encoding="utf-8") for f in files}
-        assert sources[self.source].count(self.old) == 1, f"{self.source} is not what the mutation was written for"
-        sources[self.source] = sources[self.source].replace(self.old, self.new)
+        for old, new in self.edits:
+            assert sources[self.source].count(old) == 1, f"{self.source} is not what the mutation was written for"
+            sources[self.source] = sources[self.source].replace(old, new)
         wanted = {self.source: {self.contract: ["evm.bytecode.object", "evm.bytecode.linkReferences"]}}
         return json.dumps(
             {

@@ -78,8 +78,12 @@ def test_mirror__72_micro_steps__no_further_than_one_budget():
 #: "A day's budget is so much from the present value": what one publication may do is bounded, what 72 may do is not.
 FROM_THE_PRESENT = Mutation(
     source="src/libraries/Fences.sol",
-    old="        uint256 anchor = ring.anchor(block.timestamp);\n        _requireStep(what",
-    new="        uint256 anchor = ring.value;\n        _requireStep(what",
+    edits=(
+        (
+            "        uint256 anchor = ring.anchor(block.timestamp);\n        _requireStep(what",
+            "        uint256 anchor = ring.value;\n        _requireStep(what",
+        ),
+    ),
 )
 
 

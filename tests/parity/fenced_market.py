@@ -39,9 +39,10 @@ class Market:
 
     Args:
         strikes: of both expiries, 1e-8 USD.
+        days: until they expire.
     """
 
-    def __init__(self, strikes=STRIKES):
+    def __init__(self, strikes=STRIKES, days=(7, 60)):
         self.strikes = strikes
         self.chain = EmbeddedChain(accounts=5, block_interval_s=1)
         self.rpc = Rpc([Endpoint("embedded", self.chain.provider)], chain_id=self.chain.chain_id)
@@ -49,7 +50,7 @@ class Market:
         hand = Hand(self.rpc, LocalSigner(self.chain.node.accounts[0]), fees=fees, poll_interval_s=0.0)
         self.feed = hand.create("MockAggregator", 8, 3_000 * 10**8)
         now = self.chain.block().timestamp
-        self.expiries = (now + 7 * DAY, now + 60 * DAY)
+        self.expiries = tuple(now + day * DAY for day in days)
         token = hand.create("MockERC20", "Dollar", "USDC", 6)
         market = UnderlyingSpec(
             asset="ETH",
@@ -120,6 +121,11 @@ class Market:
         """Publish, then let the notice window and the delay pass."""
         self.chain.receipt(self.chain.send(sender=self.chain.accounts[1], to=self.at, data=self.call(target)))
         self.wait(wait_s)
+
+    def lands(self, target):
+        """Publish as somebody with the publisher's key would, past the mirror.  Returns: whether it was taken."""
+        tx_hash = self.chain.send(sender=self.chain.accounts[1], to=self.at, data=self.call(target), gas=8_000_000)
+        return int(self.chain.request("eth_getTransactionReceipt", tx_hash)["status"], 16) == 1
 
     def do(self, function, *args, sender=0):
         """One transaction to `RiskParameters`; account 0 is its owner, 1 the publisher, 3 the guardian."""
