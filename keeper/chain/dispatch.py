@@ -136,7 +136,7 @@ class Dispatch:
     def send(self, record: TxRecord, head: BlockRef) -> TxRecord:
         """Broadcast the newest attempt; what a pool has against it is remembered for the next one.
 
-        Raises: `Halt` if no key of its role can pay; `Retry` if endpoints disagree.
+        Raises: `Retry` if endpoints disagree.
         """
         self.agree(head)
         key, sender = record.intent.key, record.sender or ""
@@ -157,9 +157,8 @@ class Dispatch:
                 log.warning("outbox.underpriced", key=key, error=error.message)
             return record
         except Unfunded as error:
+            # The pool asked every endpoint.  It is told at each block, and the same bytes go out again with the next.
             self._pool.cannot_pay(sender, head, error.message)
-            if self._pool.nobody_pays(self._pool.role_of(sender), head) and not self._tied_up(record):
-                raise
             return record
         except Retry as error:
             # Stored and signed: the next block broadcasts the same bytes again.
@@ -168,11 +167,6 @@ class Dispatch:
         self._pool.works(sender)
         self._refusals.pop(key, None)
         return record if record.state is TxState.SENT else self.save(replace(record, state=TxState.SENT))
-
-    def _tied_up(self, record: TxRecord) -> bool:
-        """Whether the key's money is only reserved for what it has in flight before this."""
-        before = [one for one in self._kept.open() if one.sender == record.sender and one.nonce is not None]
-        return any((one.nonce or 0) < (record.nonce or 0) for one in before)
 
 
 def _transaction(record: TxRecord, attempt: TxAttempt, chain_id: int) -> dict[str, object]:

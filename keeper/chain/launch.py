@@ -17,7 +17,8 @@ from keeper.chain.fees import FeeOffer, FeePolicy
 from keeper.chain.kept import Kept
 from keeper.chain.nonces import Lane, Progress
 from keeper.chain.records import FeeHistory, block_ref
-from keeper.chain.rpc import FEE_BLOCKS, FEE_PERCENTILE, Rpc
+from keeper.chain.rpc import FEE_BLOCKS, FEE_PERCENTILE, Rpc, pinned
+from keeper.chain.second_opinion import Believed
 from keeper.chain.signer_pool import SignerPool
 from keeper.chain.signers import KeyUnusable, Signer
 from keeper.chain.spending import DAY_S
@@ -69,6 +70,7 @@ class Launcher:
     ) -> None:
         self._rpc, self._kept, self._pool, self._progress = rpc, kept, pool, progress
         self._dispatch, self._fees, self._standing, self._decode = dispatch, fees, standing, decode_revert
+        self._believed = Believed(rpc, near=pool.gap_at_most)
 
     def launch(self, record: TxRecord, head: BlockRef | None) -> TxRecord:
         """Send a planned record.
@@ -78,8 +80,9 @@ class Launcher:
             head: the newest block known; None if none was given yet.
 
         Returns: the record as it is in the store now.
-        Raises: `Retry`, and the record stays PLANNED for the next block; `Halt` if the day's gas or no key suffices;
-            `Refused` if publishing has used its part, or no configured key may send it.
+        Raises: `Retry`, and the record stays PLANNED for the next block, also if no key can pay; `Halt` if the day's
+            gas does not suffice, or no key may sign any more; `Refused` if publishing has used its part, or no
+            configured key may send it.
         """
         intent = record.intent
         if head is not None and (late := self._late(record, head)):
@@ -131,17 +134,20 @@ class Launcher:
         if problem is None:
             assert refused is not None
             return self._drop(record, f"simulation: {self._decode(refused.data) if refused.data else refused.message}")
-        # Somebody else may pay in a later block: only where nobody can a person is called.
-        if isinstance(problem, Unfunded) and not self._pool.nobody_pays(record.intent.role, at):
+        if isinstance(problem, Unfunded):
+            # Told at every block; the keeper goes on: money comes while it runs, and its other roles have theirs.
             raise Retry(f"no key of the {record.intent.role} that works now can pay: {problem.message}") from problem
         raise problem
 
     def _with(self, record: TxRecord, key: Signer, lane: Lane, now: Instant, at: BlockRef) -> TxRecord:
         intent, nonce = record.intent, lane.free
+        self._believed.check(key.address, lane.next_nonce, self._kept.open(), at)
         ceiling = self._fees.ceiling_wei(gas=intent.gas_to_pay, worth_wei=intent.worth_wei)
         held = dearest_held(self._kept.abandoned(), key.address, nonce, at)
         offer = self._fees.offer(now.fees, ceiling_wei=ceiling, held=held)
         needed, has = intent.gas_limit * offer.max_fee_wei, now.balances[key.address]
+        if has < needed:
+            has = max(has, self._richest(key.address, at))
         if has < needed:
             raise Unfunded(
                 f"{key.address} has no funds for {intent.kind} {intent.subject}: {needed} wei may go, it has {has}",
@@ -151,7 +157,14 @@ class Launcher:
                 balance_wei=has,
             )
         planned = replace(record, sender=key.address, nonce=nonce)
-        return self._dispatch.send(self._dispatch.sign(planned, key, offer, at), at)
+        signed = self._dispatch.sign(planned, key, offer, at)
+        self._believed.signed(key.address, nonce)
+        return self._dispatch.send(signed, at)
+
+    def _richest(self, address: str, at: BlockRef) -> int:
+        """The most that another endpoint says a key has: that it cannot pay is not one endpoint's to say."""
+        said = self._rpc.second_opinions("eth_getBalance", address, pinned(at))
+        return max((int(one, 16) for one in said if isinstance(one, str)), default=0)
 
     def _instant(self, intent: TxIntent, keys: Sequence[Signer]) -> Instant:
         """Everything there is to know before signing, in one round trip."""

@@ -106,6 +106,20 @@ class Rpc:
         """
         self._quorum.agree(block)
 
+    def second_opinions(self, method: str, *params: Any) -> tuple[Any, ...]:
+        """What every endpoint that answers now says; nothing where there is only one, which has spoken already.
+
+        Endpoints that fail, rest, or do not know the block have no opinion.
+        """
+        members = self.pool.members
+        found: list[Any] = []
+        for member in members if len(members) > 1 else ():
+            try:
+                found += members.look(member, [(method, params)])
+            except KeeperError:
+                continue
+        return tuple(found)
+
     def vouched(self, block: BlockRef) -> Tally:
         """What each endpoint says of `block`; for a person."""
         return self._quorum.ask(block)

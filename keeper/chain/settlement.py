@@ -9,7 +9,11 @@ All open records are looked at together, so the number of round trips does not g
 4. why something failed, for what was not known to have failed before.
 
 Where a nonce is used for good and no attempt of ours has a receipt, the block that used it is looked up and read: a
-node may withhold a receipt, but then it shows our own transaction there, and nothing is concluded.
+node may withhold a receipt, but then it shows our own transaction there, and nothing is concluded.  That another
+transaction used it is concluded if no other endpoint says that the nonce is free, and the endpoint
+
+- shows the transaction in a block, or
+- cannot, and says the same when asked again, and another endpoint says so too, or it was so at two heights.
 """
 
 from __future__ import annotations
@@ -32,6 +36,8 @@ log = structlog.get_logger(__name__)
 
 #: Records asked for one by one after all together failed: so many failures in a row, and the node is simply away.
 AWAY_AFTER = 3
+#: How often an endpoint is asked once more for what another transaction used: several nodes sit behind one name.
+ASKED_AGAIN = 3
 #: Per key, so many transactions are looked for in the node's pool.
 LOOKED_FOR = 32
 
@@ -63,6 +69,8 @@ class Settlement:
 
     def __init__(self, rpc: Rpc, *, finality: Finality, decode_revert: Callable[[bytes], str]) -> None:
         self._rpc, self._finality, self._decode = rpc, finality, decode_revert
+        #: Intent key → the final height at which its nonce was first said to be used by nobody knows what.
+        self._suspected: dict[str, int] = {}
 
     def look(self, records: Sequence[TxRecord], head: BlockRef, *, keys: Collection[str] = ()) -> Looked:
         """The records as the chain up to `head` has them.
@@ -172,6 +180,7 @@ class Settlement:
             return _mined(record, receipt, block, final=block.number <= final_height)
         if used_for_good:
             return self._used(record, final_height)
+        self._suspected.pop(record.intent.key, None)
         if record.state is TxState.MINED:
             log.warning("settlement.reorg", key=record.intent.key, block=record.mined and record.mined.number)
             reason = record.reason if record.cancelled else "its block was reorganised away"
@@ -183,13 +192,40 @@ class Settlement:
         user = self._user(record, final_height)
         if user in {attempt.tx_hash for attempt in record.attempts}:
             raise Retry(f"{user} is in a block, but its receipt is withheld", tx_hash=user)
+        self._make_sure(record, final_height, shown=bool(user))
+        self._suspected.pop(record.intent.key, None)
         reason = f"nonce {record.nonce} of {record.sender} was used by another transaction"
         reason += f", {user}" if user else ""
         log.error("outbox.nonce_taken", key=record.intent.key, nonce=record.nonce, sender=record.sender, by=user)
         return _unmined(replace(record, state=TxState.REPLACED, reason=reason))
 
+    def _make_sure(self, record: TxRecord, final_height: int, *, shown: bool) -> None:
+        """Let nothing be concluded from one endpoint's word for a nonce.
+
+        Args:
+            record: whose nonce is said to be used.
+            final_height: up to which block.
+            shown: whether the endpoint showed what used it.
+
+        Raises: `Retry` if anybody says otherwise, or it was seen only once.
+        """
+        sender, nonce, key = record.sender or "", record.nonce or 0, record.intent.key
+        others = [
+            _number(one) for one in self._rpc.second_opinions("eth_getTransactionCount", sender, hex(final_height))
+        ]
+        again = [] if shown else [self._count(sender, final_height) for _ in range(ASKED_AGAIN)]
+        if any(count <= nonce for count in (*others, *again)):
+            self._suspected.pop(key, None)
+            raise Retry(f"endpoints disagree whether nonce {nonce} of {sender} is used for good", sender=sender)
+        first = self._suspected.setdefault(key, final_height)
+        if not shown and len(others) < 2 and final_height <= first:
+            raise Retry(f"one endpoint says that nonce {nonce} of {sender} is used, and shows nothing", sender=sender)
+
     def _user(self, record: TxRecord, final_height: int) -> str:
-        """The hash of the transaction that used the record's nonce; empty if the node keeps no state so far back."""
+        """The hash of the transaction that used the record's nonce; empty if the node cannot show it.
+
+        Raises: `Retry` if one of ours still waits in the node's own pool: a used nonce is in no pool.
+        """
         sender, nonce = record.sender or "", record.nonce or 0
         low, high = max(0, record.attempts[0].block_number - 1), final_height
         try:
@@ -209,6 +245,8 @@ class Settlement:
         for tx_hash, entry in zip(ours, shown, strict=True):
             if isinstance(entry, dict) and entry.get("blockHash"):
                 return tx_hash
+            if isinstance(entry, dict):
+                raise Retry(f"{tx_hash} waits in the pool, and its nonce is said to be used", tx_hash=tx_hash)
         return ""
 
     def _count(self, sender: str, height: int) -> int:

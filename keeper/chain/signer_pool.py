@@ -9,7 +9,7 @@ is left out while
 - in this very block it could not pay, or its signer did not answer.
 
 So of N keys one that is stuck costs at most 1/N of what they get done together.  A key's trouble is an alert for that
-key; only when no key of a role can pay a person is called.
+key, at each block that it would be needed in; the keeper goes on.
 
 What a second key needs from the contracts: a publisher the PUBLISHER_ROLE of RiskParameters; a liquidator nothing,
 except that it must not have that role, and that a bid is only taken from the owner of the bidding account.  An intent
@@ -52,11 +52,10 @@ class SignerPool:
                 "one key stands twice: two roles share one key, or one role names it twice",
                 hint="the publisher and the liquidator need keys of their own, and each key one place",
             )
-        self._stuck_after, self._gap_at_most = stuck_after_blocks, gap_at_most
+        self._stuck_after, self.gap_at_most = stuck_after_blocks, gap_at_most
         #: Address → block hash at which it could not pay, or not sign.
         self._poor: dict[str, str] = {}
         self._silent: dict[str, str] = {}
-        self._told: set[str] = set()
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -116,16 +115,15 @@ class SignerPool:
         stuck = lane.stuck_for(head)
         if stuck >= self._stuck_after:
             return f"nonce {min(lane.held)} has not mined for {stuck} blocks"
-        if lane.width > self._gap_at_most:
+        if lane.width > self.gap_at_most:
             return f"{lane.width} nonces are missing below what it holds"
         return ""
 
     def cannot_pay(self, address: str, head: BlockRef, why: str) -> None:
-        """Leave a key out for this block, and tell it once until it pays again."""
-        self._poor[address] = head.hash
-        if address not in self._told:
-            self._told.add(address)
+        """Leave a key out for this block, and tell it."""
+        if self._poor.get(address) != head.hash:
             log.error("signer.cannot_pay", address=address, role=self.role_of(address), why=why)
+        self._poor[address] = head.hash
 
     def cannot_sign(self, address: str, head: BlockRef, why: str) -> None:
         """Leave a key out for this block."""
@@ -134,12 +132,5 @@ class SignerPool:
 
     def works(self, address: str) -> None:
         """A node took what a key signed."""
-        self._told.discard(address)
         self._poor.pop(address, None)
         self._silent.pop(address, None)
-
-    def nobody_pays(self, role: SignerRole | None, head: BlockRef) -> bool:
-        """Whether no key of a role can pay in this block."""
-        if role is None:
-            return False
-        return all(self._poor.get(key.address) == head.hash for key in self._signers.get(role, ()))

@@ -4,6 +4,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from keeper.chain.errors import Disagreement, Underpriced, Unreachable
 from keeper.chain.fees import FeePolicy
@@ -90,7 +91,7 @@ def test_pool__every_key_stuck__new_work_waits_and_is_launched_later():
 
 
 def test_pool__key_without_funds__the_other_sends_and_nobody_is_halted():
-    """An unfunded key is that key's trouble."""
+    """An unfunded key is that key's trouble; alone it is told at every block, and what is decided waits for money."""
     world = OutboxWorld()
     poor = from_key(b"\x07" * 32)
     keys = {**world.signers, SignerRole.LIQUIDATOR: (poor, *world.signers[SignerRole.LIQUIDATOR])}
@@ -99,8 +100,14 @@ def test_pool__key_without_funds__the_other_sends_and_nobody_is_halted():
     assert record.state is TxState.SENT
     assert record.sender != poor.address
     world.restart(signers={**world.signers, SignerRole.LIQUIDATOR: (poor,)})
-    with pytest.raises(Halt, match="funds"):
-        world.submit("b")
+    for _ in range(2):
+        world.chain.mine()
+        with capture_logs() as told, pytest.raises(Retry, match="funds"):
+            world.submit("b")
+        assert [one["address"] for one in told if one["event"] == "signer.cannot_pay"] == [poor.address]
+    world.restart(signers=keys)
+    world.block()
+    assert world.one("b").state is TxState.SENT
 
 
 class Silent:

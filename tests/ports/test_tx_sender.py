@@ -77,10 +77,24 @@ def test_settle__recovers_between_simulation_and_mining__reverted(chain, store, 
     chain.request("anvil_dropTransaction", record.attempts[0].tx_hash)
     chain.set_automine(on=True)
     chain.send(sender=chain.accounts[0], to=counter, data=CLOSE)
-    outbox.settle(chain.block())  # the same bytes go out again, into a world that changed
+    chain.request("eth_sendRawTransaction", "0x" + record.attempts[0].raw.hex())  # by some other node that kept it
     ended = outbox.settle(chain.mine(4))
     assert [entry.state for entry in ended] == [TxState.REVERTED]
     assert ended[0].gas_used > 21_000
+    assert count(chain, counter) == 0
+
+
+def test_settle__vanished_and_not_wanted_any_more__cancelled_and_never_pushed_again(chain, store, counter):
+    """What was decided in another world does not leave again: a transfer of nothing uses its nonce up (CHAOS-8)."""
+    outbox = an_outbox(chain, store)
+    chain.set_automine(on=False)
+    record = outbox.submit(an_intent(counter, chain.block()))
+    chain.request("anvil_dropTransaction", record.attempts[0].tx_hash)
+    chain.set_automine(on=True)
+    chain.send(sender=chain.accounts[0], to=counter, data=CLOSE)
+    outbox.settle(chain.block())
+    ended = outbox.settle(chain.mine(4))
+    assert [(entry.state, entry.cancelled) for entry in ended] == [(TxState.REPLACED, True)]
     assert count(chain, counter) == 0
 
 
