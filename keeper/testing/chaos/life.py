@@ -18,7 +18,7 @@ from keeper.errors import Halt
 from keeper.ports import Store
 from keeper.testing.chaos.crossings import WRITES, Crossings, Dead, request_name, sign_name, write_name
 from keeper.testing.chaos.scenario import ACCOUNTS, CALM, STORM, Scenario
-from keeper.testing.chaos.witness import Witness
+from keeper.testing.chaos.witness import Watched, Witness
 from keeper.testing.faulty import FaultyNode
 from keeper.testing.memory_store import MemoryStore
 from keeper.testing.plan import Ledger
@@ -34,6 +34,8 @@ POLICY = OutboxPolicy(
     gap_at_most=16,
     daily_cap_wei=10**19,
 )
+#: Blocks of calm from one comparison with the contract's views to the next.
+RECONCILED_EVERY = 4
 POOL = PoolPolicy(fitness=Fitness(max_head_lag_blocks=1), retries=1, watch_every_s=0.0, probe_pins=True)
 
 
@@ -157,12 +159,16 @@ class Life:
         return self.world.rpc(*self.nodes, wrap=self._provider, policy=POOL, quorum=self.scenario.quorum)
 
     def _provider(self, provider: EmbeddedProvider) -> Any:
-        return self.crossings.around(provider, request_name, "make_request", "make_batch")
+        return self.crossings.around(Watched(provider, self.witness), request_name, "make_request", "make_batch")
 
     # Calm
 
     def _calm(self) -> None:
-        """No faults, no publications, until nothing is left to do."""
+        """No faults, no publications, until nothing is left to do.
+
+        Logs that a node withheld in the storm, and no bloom speaks of, are found by the scheduled comparison with the
+        contract's views, as in a real keeper.
+        """
         for node in self.nodes:
             node.calm = True
         self._publish_every = 0
@@ -170,6 +176,8 @@ class Life:
         for block in range(CALM):
             self._mine()
             self._look()
+            if self.keeper is not None and self.keeper.last is not None and block % RECONCILED_EVERY == 0:
+                self.keeper.reconcile(ACCOUNTS)
             if self.keeper is not None and self._at_rest(self.keeper):
                 self.outcome.calm_blocks = block + 1
                 return
@@ -177,10 +185,13 @@ class Life:
     def _at_rest(self, keeper: ToyKeeper) -> bool:
         if self.store.open_txs() or keeper.last is None or keeper.last.hash != self.world.chain.block().hash:
             return False
-        if keeper.index.state.unhealthy:
+        if keeper.index.state.unhealthy or self._may_still_end():
             return False
-        keeper.reconcile(ACCOUNTS)
-        return not self.world.state(ACCOUNTS).unhealthy
+        return not keeper.reconcile(ACCOUNTS) and not self.world.state(ACCOUNTS).unhealthy
+
+    def _may_still_end(self) -> bool:
+        """Whether something given up waits for the block of its nonce to become final."""
+        return any((tx.nonce or 0) < self.world.nonce(tx.sender or "") for tx in self.store.abandoned_txs())
 
     # Laws
 

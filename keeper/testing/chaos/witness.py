@@ -1,4 +1,4 @@
-"""The truth behind all endpoints: what really reached the chain, and how things stood then."""
+"""The truth behind all endpoints, and what really left the keeper while things stood so."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from eth_account.typed_transactions.typed_transaction import TypedTransaction
-from hexbytes import HexBytes
-
-from keeper.protocols.abi import Abi
 from keeper.testing.node import EmbeddedNode
 from keeper.testing.toy.house import house_abi
+from keeper.testing.toy.ledger import decoded
 
 #: A liquidation is innocent if its account was unhealthy at one of so many of the last true heads: what the pool lets
 #: an endpoint lag, and the head that moves between the reading and the sending.
 MEMORY = 3
 
+_LIQUIDATE = house_abi().call("liquidate", 0, 0)[:4]
+
 
 class Witness:
-    """A node that passes everything on and remembers the liquidations it was handed.
+    """The true node, which remembers how things stood at its last heads.
 
     Args:
         inner: the true node.
@@ -35,8 +34,6 @@ class Witness:
 
     def request(self, method: str, params: list[Any]) -> Any:
         """Answer as the true node does."""
-        if method == "eth_sendRawTransaction":
-            self._judge(str(params[0]))
         answer = self._inner.request(method, params)
         if method == "evm_mine":
             self.look()
@@ -55,7 +52,8 @@ class Witness:
         """As the true node."""
         return self._inner.subscribe_heads(callback)
 
-    def _judge(self, raw: str) -> None:
+    def judge(self, raw: str) -> None:
+        """Signed bytes leave the keeper now."""
         account = liquidated(raw)
         if account is None:
             return
@@ -64,11 +62,30 @@ class Witness:
             self.wronged.append(f"account {account} was healthy at the last {len(self._heads)} heads")
 
 
+class Watched:
+    """A keeper's provider whose sends are judged when they leave: what a pool does with them later is its own doing.
+
+    Args:
+        inner: the provider.
+        witness: who judges.
+    """
+
+    def __init__(self, inner: Any, witness: Witness) -> None:
+        self._inner, self._witness = inner, witness
+
+    def make_request(self, method: str, params: Any) -> Any:
+        """Pass one request on."""
+        if method == "eth_sendRawTransaction":
+            self._witness.judge(str(params[0]))
+        return self._inner.make_request(method, params)
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self._inner, attribute)
+
+
 def liquidated(raw: str) -> int | None:
     """The account that a signed transaction liquidates; None if it does something else."""
-    transaction = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
-    data = bytes(transaction["data"])
-    abi: Abi = house_abi()
-    if data[:4] != abi.call("liquidate", 0, 0)[:4]:
+    data = decoded(bytes.fromhex(raw.removeprefix("0x"))).data
+    if data[:4] != _LIQUIDATE:
         return None
     return int.from_bytes(data[4:36], "big")

@@ -279,6 +279,11 @@ class Ledger:
         found = self._blocks.get(header.hash)
         return (self._canonical[-1] if found is None else found).state
 
+    @property
+    def house(self) -> House:
+        """The contract at the head; not to be changed."""
+        return self._canonical[-1].state.house
+
     # Rewinding
 
     def rewind(self, block_hash: bytes) -> None:
