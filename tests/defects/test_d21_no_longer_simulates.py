@@ -1,0 +1,95 @@
+"""Defect 21: a proposal that no longer simulated was executed.
+
+Whatever was decided, signed or proposed earlier is simulated again on the state it would really meet, each time before
+it is sent and before it is raised.  Today that is publications and everything else the keeper sends; proposals of
+governance get the same treatment when the keeper makes them: they too go through `TxSender`.
+"""
+
+import pytest
+
+from keeper.chain.launch import Launcher
+from keeper.chain.upkeep import Upkeep
+from keeper.domain.tx import SignerRole, TxState
+from keeper.protocols.abi import explain_revert
+from keeper.testing.counter_world import CLOSE, an_intent, an_outbox, count
+from keeper.testing.memory_store import MemoryStore
+from keeper.testing.outbox_world import ALL, OutboxWorld
+from tests.defects.frame import defect
+from tests.parity.fenced_market import Market, changed
+
+pytestmark = pytest.mark.chain
+
+SOMEBODY, PUBLISHER = 5, 1
+
+
+def simulated_when_decided(patch):
+    """It was simulated when it was decided; what is left is to sign it and to send it."""
+    patch.setattr(Launcher, "_simulated", lambda *_args: b"")
+
+
+def sends_again_what_it_sent(patch):
+    """A replacement is the same transaction with a higher fee: it was simulated before the first."""
+    patch.setattr(Upkeep, "_unwanted", lambda *_args, **_named: "")
+
+
+def state_moves(world):
+    """Somebody closes the counter: from the next block on a poke reverts."""
+    sender, data = world.chain.accounts[SOMEBODY], CLOSE
+    world.chain.send(sender=sender, to=world.counter, data=data, gas=100_000)
+
+
+@defect(21, mutant=simulated_when_decided)
+def test_reverts_by_now__before_the_first_send__dropped_unsigned_with_the_reason():
+    """Between decision and sending the world moved: nothing is signed, no nonce is used, and it is said why."""
+    world = OutboxWorld()
+    decided = an_intent(world.counter, world.chain.block())
+    state_moves(world)
+    world.block()
+    record = world.outbox.submit(decided)
+    world.blocks(5)
+    assert (record.state, record.attempts, record.nonce) == (TxState.DROPPED, (), None)
+    assert "deadbeef" in record.reason
+    assert world.one() == record, "and it stays dropped"
+    assert count(world.chain, world.counter) == 0
+
+
+@defect(21, mutant=sends_again_what_it_sent)
+def test_reverts_by_now__before_a_replacement__cancelled_with_the_reason():
+    """It waits in no pool while the world moves: what goes out next uses up its nonce and calls nothing."""
+    world = OutboxWorld()
+    sent = world.submit()
+    world.block(lose=ALL)
+    state_moves(world)
+    world.lose()
+    world.blocks(10)
+    record = world.one()
+    assert sent.state is TxState.SENT
+    assert record.state is TxState.REPLACED
+    assert "deadbeef" in record.reason
+    assert count(world.chain, world.counter) == 0
+    nonce = world.chain.request("eth_getTransactionCount", record.sender, "latest")
+    assert int(nonce, 16) == record.nonce + 1, "its nonce is free for others"
+
+
+@defect(21, mutant=simulated_when_decided)
+def test_publication__governance_narrows_the_fence_meanwhile__dropped_with_the_contracts_reason():
+    """A publication that was legal when it was decided: the owner narrows the fence, and it never leaves."""
+    market = Market()
+    market.wait(60)
+    decided = changed(market.in_force(), psr_ppm=170_000)
+    assert market.refusal(decided) == "", "legal when it was decided"
+    intent = an_intent(
+        market.at, market.chain.block(), kind="publish", role=SignerRole.PUBLISHER, data=market.call(decided),
+        gas_limit=3_000_000,
+    )  # fmt: skip
+    market.do("setFence", 0, b"psr".ljust(32, b"\0"), (40_000, 160_000, 200_000, 60_000, 500_000, 110_000))
+    store = MemoryStore()
+    outbox = an_outbox(
+        market.chain, store, rpc=market.rpc, decode_revert=lambda data: explain_revert(data, [market.abi])
+    )
+    record = outbox.submit(intent)
+    outbox.settle(market.chain.mine())
+    assert (record.state, record.attempts) == (TxState.DROPPED, ())
+    assert "OutOfRange" in record.reason
+    publisher = market.chain.accounts[PUBLISHER]
+    assert int(market.chain.request("eth_getTransactionCount", publisher, "latest"), 16) == 0, "no gas was spent"
