@@ -11,7 +11,6 @@ import shutil
 import signal
 import tempfile
 import warnings
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,17 +23,16 @@ from eth_account import Account
 from keeper.chain.health import Fitness
 from keeper.chain.members import PoolPolicy
 from keeper.chain.rpc import Endpoint, Rpc, http_endpoint
-from keeper.domain.tx import TxState
 from keeper.errors import KeeperError
 from keeper.store import open_store
 from keeper.testing.chaos.crossings import BOUNDARIES, WRITES, Crossings, request_name, sign_name, write_name
+from keeper.testing.chaos.laws import breaches
 from keeper.testing.chaos.life import POLICY
 from keeper.testing.chaos.scenario import ACCOUNTS
 from keeper.testing.embedded import EmbeddedChain, known_key
 from keeper.testing.forwarding import ForwardingNode
 from keeper.testing.http_node import HttpNode
 from keeper.testing.toy import ToyKeeper, ToyWorld
-from keeper.testing.toy.house import reference
 
 #: Blocks of the first life, which should die, and at most of the second, which must come to rest.
 FIRST, SECOND = 9, 40
@@ -184,16 +182,10 @@ class Graveyard:
 
     def _laws(self, database: Path) -> list[str]:
         store = open_store(f"sqlite:///{database}")
-        broken = []
+        broken: list[str] = []
         try:
             records = store.txs(limit=10_000)
-            broken += [f"not drained: {tx.intent.key} is {tx.state}" for tx in records if tx.state.is_open]
-            used = Counter((tx.sender, tx.nonce) for tx in records if tx.state in (TxState.FINAL, TxState.REVERTED))
-            broken += [f"{count} records end with one nonce: {where}" for where, count in used.items() if count > 1]
-            for tx in records:
-                done, wanted = self.world.done(reference(tx.intent.key)), int(tx.state is TxState.FINAL)
-                if tx.intent.data and done != wanted:
-                    broken.append(f"{tx.intent.key} is {tx.state} and happened {done} times")
+            broken += breaches(records, self.world, daily_cap_wei=POLICY.daily_cap_wei)
         except KeeperError as error:
             broken.append(f"the store cannot be read: {error.message}")
         finally:

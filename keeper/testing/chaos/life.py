@@ -13,10 +13,10 @@ from keeper.chain.health import Fitness
 from keeper.chain.members import PoolPolicy
 from keeper.chain.outbox import OutboxPolicy
 from keeper.chain.rpc import Rpc
-from keeper.domain.tx import TxState
 from keeper.errors import Halt
 from keeper.ports import Store
 from keeper.testing.chaos.crossings import WRITES, Crossings, Dead, request_name, sign_name, write_name
+from keeper.testing.chaos.laws import breaches
 from keeper.testing.chaos.scenario import ACCOUNTS, CALM, STORM, Scenario
 from keeper.testing.chaos.witness import Watched, Witness
 from keeper.testing.faulty import FaultyNode
@@ -24,7 +24,6 @@ from keeper.testing.memory_store import MemoryStore
 from keeper.testing.plan import Ledger
 from keeper.testing.provider import EmbeddedProvider
 from keeper.testing.toy import ToyKeeper, ToyWorld
-from keeper.testing.toy.house import reference
 
 POLICY = OutboxPolicy(
     confirmations=3,
@@ -197,17 +196,7 @@ class Life:
 
     def _judge(self) -> None:
         say, records = self.outcome.broken.append, self.store.txs(limit=10_000)
-        for record in self.store.open_txs():
-            say(f"not drained: {record.intent.key} is {record.state} after {CALM} calm blocks")
-        used = Counter((tx.sender, tx.nonce) for tx in records if tx.state in (TxState.FINAL, TxState.REVERTED))
-        for (sender, nonce), count in used.items():
-            if count > 1:
-                say(f"{count} records of {sender} end with nonce {nonce}")
-        for record in records:
-            done = self.world.done(reference(record.intent.key))
-            wanted = 1 if record.state is TxState.FINAL and record.intent.data else 0
-            if done != wanted and not (record.intent.data == b"" and done == 0):
-                say(f"{record.intent.key} is {record.state} and happened {done} times: {record.reason}")
+        self.outcome.broken.extend(breaches(records, self.world, daily_cap_wei=POLICY.daily_cap_wei))
         if self.keeper is None or self.keeper.index.state.accounts != self.world.state(ACCOUNTS).accounts:
             ours = None if self.keeper is None else self.keeper.index.state.accounts
             say(f"monitored {ours}, the chain has {self.world.state(ACCOUNTS).accounts}")

@@ -106,6 +106,10 @@ class ToyWorld:
         evm: Any = self.node.evm
         return evm.house.done.get(ref, 0) if isinstance(evm, Ledger) else int(self._ask("done", ref)[0])
 
+    def mined(self, tx_hash: str) -> bool:
+        """Whether a transaction is in a block of the canonical chain."""
+        return self.node.request("eth_getTransactionReceipt", [tx_hash]) is not None
+
     def nonce(self, address: str) -> int:
         """How many transactions of an address the canonical chain has."""
         evm: Any = self.node.evm
