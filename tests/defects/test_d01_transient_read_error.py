@@ -46,7 +46,7 @@ def skips_what_failed(patch):
 
 @defect(1, mutant=skips_what_failed)
 def test_any_one_read_fails__everybody_is_watched_and_judged_as_before():
-    """RD-3: whichever request of a block has no answer, the block is decided on whole or not at all, and then whole.
+    """Whichever request of a block has no answer, the block is decided on whole or not at all, and then whole.
 
     In each block some trade, one sinks below its margin, and in every other one somebody closes.
     """
@@ -95,7 +95,7 @@ def no_answer_is_nothing(patch):
 
 @defect(1, mutant=no_answer_is_nothing)
 def test_one_accounts_view_fails__it_stays_as_it_was_and_the_others_are_compared():
-    """RD-3: a node that cannot say what one account holds says nothing about it; what it says of others counts."""
+    """A node that cannot say what one account holds says nothing about it; what it says of others counts."""
     house = MadeUpHouse()
     keeper = house.keeper()
     house.read(keeper)

@@ -86,7 +86,7 @@ def one_record_a_host(patch):
 
 @defect(3, mutant=one_record_a_host)
 def test_one_chain_is_refused__the_others_live_every_block():
-    """RPC-6: a provider that wants to be left alone about one chain is left alone about that one, and no other."""
+    """A provider that wants to be left alone about one chain is left alone about that one, and no other."""
     ill, well = Chain("1: rate_limited{retry_after_s=3600}"), Chain()
     for chain in (ill, well):
         assert chain.daemon.step()
@@ -124,7 +124,7 @@ def one_end_for_all(patch):
 @pytest.mark.parametrize("error", [WrongChain, KeyError], ids=["told to stop", "of a kind nobody expected"])
 @defect(3, mutant=one_end_for_all)
 def test_one_chain_ends_with_an_error__the_others_live_on(error):
-    """RUN-4: a daemon that ends, told to or by accident, ends alone; beside it one whose node is silent goes on."""
+    """A daemon that ends, told to or by accident, ends alone; beside it one whose node is silent goes on."""
     ended, silent, well = Chain("1: wrong_chain_id"), Chain("1: timeout"), Chain()
     for chain in (ended, silent):
         chain.fail()

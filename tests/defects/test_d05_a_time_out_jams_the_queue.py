@@ -52,7 +52,7 @@ def test_timed_out__one_key__what_comes_after_it_is_sent():
 
 @defect(5, mutant=waits_for_each)
 def test_timed_out__another_key__goes_on_at_full_speed():
-    """TX-9: of two keys the other one never waits; most of what was decided meanwhile is done."""
+    """TX-6: of two keys the other one never waits; most of what was decided meanwhile is done."""
     world = OutboxWorld(liquidators=2)
     world.submit("a")
     assert live(world, "a") > BLOCKS * 3 // 4

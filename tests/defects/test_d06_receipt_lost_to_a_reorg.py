@@ -42,7 +42,7 @@ def believes_its_receipt(patch):
 @pytest.mark.parametrize("restarted", [False, True], ids=["one life", "restarted"])
 @defect(6, mutant=believes_its_receipt)
 def test_receipt_lost_to_a_reorg__tracked_again(restarted):
-    """TX-6: the block is gone, and so are its transactions: the same bytes go out again, each acts once in the end."""
+    """TX-3: the block is gone, and so are its transactions: the same bytes go out again, each acts once in the end."""
     world = OutboxWorld()
     world.chain.mine(3)
     world.submit("a")
