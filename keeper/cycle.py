@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 
 from keeper.domain.action import Action, MarginCall
 from keeper.domain.block import BlockRef
@@ -30,6 +29,9 @@ from keeper.policy.guard import shut
 from keeper.ports import ALWAYS_WANTED, Economy, Encoder, QuoteSource, Recheck, SnapshotReader, Store, TxSender
 from keeper.risk.model import model
 from keeper.risk.report import shock, worst
+
+#: Actions that stand by and are made ready together, once one of them is needed.
+STANDBY_AT_ONCE = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,6 @@ def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -
         Halt: a person must look; what was handed over before stays handed over.
     """
     ports.sender.settle(block)
-    settled = measure(block, ports.economy, ports.store)
     snapshot = ports.reader.read(block)
     inputs = CycleInputs(
         snapshot=snapshot,
@@ -77,7 +78,8 @@ def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -
     ports.store.append_lived(inputs, undone, ended=recovered(inputs.called, decision.report))
     record = CycleRecord(block=block, decision=decision, handed=tuple(act(decision, ports)))
     ports.store.append_cycle(record)
-    remember(record, inputs, settled, ports.store)
+    # Last, since nothing that is sent waits for it: until it is measured, what is final counts as pledged.
+    remember(record, inputs, measure(block, ports.economy, ports.store), ports.store)
     return record
 
 
@@ -122,41 +124,56 @@ def recovered(called: tuple[int, ...], report: MarginReport) -> tuple[int, ...]:
 
 
 def act(decision: Decision, ports: Ports) -> Iterator[Handed]:
-    """Hand over each action.  One that fails is recorded and does not stop the next.
+    """Hand over each action, most urgent first.  One that fails is recorded and does not stop the next.
 
     Before that the protocol is asked once for all of them whether it still wants them.  For each that it does not, one
     that stood by moves up, so that false positives take nobody's place.
     """
-    ready = dict(encoded(decision, ports))
-    ports.recheck.expect([intent for intent in ready.values() if isinstance(intent, TxIntent)])
-    room = sum(not isinstance(action, MarginCall) for action in decision.actions)
+    wanted = [action for action in decision.actions if not isinstance(action, MarginCall)]
     calls = [action for action in decision.actions if isinstance(action, MarginCall)]
-    for action in chain(decision.actions, decision.standby):
-        if isinstance(action, MarginCall):
-            if calls:  # all of them at once, with the first
-                ports.store.append_notices(decision.block, calls)
-                calls = []
-            yield Handed(action=action, intent_key="", state="notice", reason="")
-        elif room > 0:
-            handed = hand_over(action, ready[action], decision, ports)
-            room -= not handed.refused
-            yield handed
+    room = len(wanted)
+    for action, intent in ready(wanted, decision, ports):
+        handed = hand_over(action, intent, decision, ports)
+        room -= not handed.refused
+        yield handed
+    if calls:
+        ports.store.append_notices(decision.block, calls)
+    yield from (Handed(action=action, intent_key="", state="notice", reason="") for action in calls)
+    # There may be hundreds, of which few are needed: the most urgent do not wait until all are ready.
+    for start in range(0, len(decision.standby), STANDBY_AT_ONCE):
+        if room <= 0:
+            return
+        for action, intent in ready(decision.standby[start : start + STANDBY_AT_ONCE], decision, ports):
+            if room > 0:
+                handed = hand_over(action, intent, decision, ports)
+                room -= not handed.refused
+                yield handed
 
 
-def encoded(decision: Decision, ports: Ports) -> Iterator[tuple[Action, TxIntent | Retry | Refused]]:
+def ready(
+    actions: Sequence[Action], decision: Decision, ports: Ports
+) -> list[tuple[Action, TxIntent | Retry | Refused]]:
+    """Actions with their transactions, which the protocol may be asked about together."""
+    found = list(encoded(actions, decision, ports))
+    ports.recheck.expect([intent for _, intent in found if isinstance(intent, TxIntent)])
+    return found
+
+
+def encoded(
+    actions: Sequence[Action], decision: Decision, ports: Ports
+) -> Iterator[tuple[Action, TxIntent | Retry | Refused]]:
     """Each action with its transaction and the gas money it may cost, or with why there is none."""
     verdicts = {(v.kind, v.subject): v for v in decision.verdicts}
-    for action in chain(decision.actions, decision.standby):
-        if not isinstance(action, MarginCall):
-            try:
-                intent = ports.encoder.encode(action, block=decision.block)
-            except (Retry, Refused) as problem:
-                yield action, problem
-                continue
-            verdict = verdicts.get((intent.kind, intent.subject))
-            if verdict is not None:
-                intent = replace(intent, worth_wei=verdict.worth_wei, subsidy_wei=verdict.subsidy_wei)
-            yield action, intent
+    for action in actions:
+        try:
+            intent = ports.encoder.encode(action, block=decision.block)
+        except (Retry, Refused) as problem:
+            yield action, problem
+            continue
+        verdict = verdicts.get((intent.kind, intent.subject))
+        if verdict is not None:
+            intent = replace(intent, worth_wei=verdict.worth_wei, subsidy_wei=verdict.subsidy_wei)
+        yield action, intent
 
 
 def hand_over(action: Action, intent: TxIntent | Retry | Refused, decision: Decision, ports: Ports) -> Handed:

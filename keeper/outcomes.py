@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 DAY_S = 86_400
 #: Outcomes measured in one block: each asks the node a few questions.
 MEASURED_PER_BLOCK = 20
+#: Outcomes not measured yet that the day's budget counts in full.
+COUNTED = 1_000
 #: A refusal is forgotten after so many of the longest waits.
 FORGOTTEN_AFTER_WAITS = 4
 
@@ -85,8 +87,11 @@ def economics(block: BlockRef, economy: Economy | None, store: Store) -> Economi
         gas=economy.gas,
         lost_usd=lost,
         unpriced_gas_wei=unpriced,
-        # What was given up can still mine.
-        pledged_wei=sum(tx.intent.subsidy_wei for tx in (*store.open_txs(), *store.abandoned_txs())),
+        # What was given up can still mine, and what mined may have lost all of it until it is measured.
+        pledged_wei=sum(
+            tx.intent.subsidy_wei
+            for tx in (*store.open_txs(), *store.abandoned_txs(), *store.unmeasured(limit=COUNTED))
+        ),
     )
 
 

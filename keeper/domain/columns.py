@@ -48,6 +48,8 @@ def id_numbers(ids: Ids) -> list[int]:
 
 def find(ids: Ids, wanted: Ids) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """Where ids stand, or would; and whether they are there."""
+    if wanted is ids:
+        return np.arange(len(ids)), np.ones(len(ids), dtype=np.bool_)
     place = np.searchsorted(ids, wanted)
     if not len(ids):
         return place, np.zeros(len(wanted), dtype=np.bool_)

@@ -149,6 +149,8 @@ def _lowest(table: MarginTable) -> list[AccountMargin | Unpriced]:
     equity, mm = table.equity.floats(), table.mm.floats()
     health = np.divide(equity, mm, out=np.where(equity < 0, -np.inf, np.inf), where=mm > 0)
     near = np.flatnonzero(health < np.inf)
+    if len(near) > LISTED:  # those beyond the last that is listed need no order
+        near = near[health[near] <= np.partition(health[near], LISTED - 1)[LISTED - 1]]
     # By health, then by equity, then by account.
     first = near[np.lexsort((near, equity[near], health[near]))][:LISTED]
     found = {a.account: a for a in table.only(np.sort(first).astype(np.int64))}

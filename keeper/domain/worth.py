@@ -76,7 +76,7 @@ class Economics:
     unpriced_gas_wei: int
     """Gas money of the last 24 hours that could not be told in USD then; it counts in full at today's price."""
     pledged_wei: int
-    """Subsidies of transactions that are still open."""
+    """Subsidies of transactions that are still open, or whose outcome is not measured yet."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,6 +82,8 @@ def _shock(roster: Roster, snapshot: Snapshot, market: MarketModel, under: Under
 
 def _short_in(accounts: MarginTable, concerned: set[int]) -> np.typing.NDArray[np.bool_]:
     """Which accounts are short and hold one of some underlyings."""
+    if not concerned:
+        return np.zeros(len(accounts), dtype=np.bool_)
     held = np.concatenate(([0], np.cumsum(np.isin(accounts.part_underlying, sorted(concerned)))))
     found = accounts.in_bands(*_SHORT) & (held[accounts.part_start[1:]] > held[accounts.part_start[:-1]])
     for account, margin in accounts.whole.items():

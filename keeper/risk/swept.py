@@ -119,7 +119,7 @@ def sweep(roster: Roster, snapshot: Snapshot, market: MarketModel, under: Under)
     if not layout.is_ordinary:
         return None
     accounts = len(roster)
-    runs = np.zeros((accounts, len(layout.bounds)), dtype=np.int64)
+    runs = np.zeros((len(layout.bounds), accounts), dtype=np.int64).T  # each border is read as a column
     code, parts = np.zeros(accounts, dtype=np.int32), np.zeros(accounts, dtype=np.int64)
     alone = np.zeros(accounts, dtype=np.bool_)
     live = [known[0].file if known is not None else None for known in layout.listed]
@@ -165,10 +165,16 @@ def _required(layout: Layout, runs: Ints, alone: Bools, under: Under) -> tuple[A
             found = assess_held(file, options, layout.strike, held, spot=market.spot, now=layout.market.now)
             if found is None:
                 return None
-            marks[place][whom] = found.mark.pairs[whom]
-            grids[place][whom] = found.grid.pairs[whom]
-            shorts[place][whom] = found.short.pairs[whom]
-            worst[place][whom] = found.worst_row[whom]
+            for column, values in (
+                (marks, found.mark.pairs),
+                (grids, found.grid.pairs),
+                (shorts, found.short.pairs),
+                (worst, found.worst_row),
+            ):
+                if whom is everybody:
+                    column[place] = values
+                else:
+                    column[place][whom] = values[whom]
             alone |= found.too_large & whom
     return marks, grids, shorts, worst
 
@@ -176,8 +182,8 @@ def _required(layout: Layout, runs: Ints, alone: Bools, under: Under) -> tuple[A
 def _held(roster: Roster, runs: Ints, place: int) -> Held:
     first, stop = runs[:, 3 * place], runs[:, 3 * place + 1]
     perps = np.zeros((len(roster), 2), dtype=np.uint64)
-    has = first < stop
-    perps[has] = roster.position_size.pairs[first[has]]
+    has = np.flatnonzero(first < stop)
+    perps[has] = roster.position_size.pairs.take(first.take(has), axis=0)
     return Held(
         first=np.ascontiguousarray(runs[:, 3 * place + 2]),
         last=np.ascontiguousarray(runs[:, 3 * place + 3]),

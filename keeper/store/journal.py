@@ -6,9 +6,11 @@ What it was decided on is in `keeper.store.inputs`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from threading import Lock
 from typing import Generic, Protocol, TypeVar
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
 from keeper.domain.action import MarginCall
 from keeper.domain.block import BlockRef
@@ -35,11 +37,30 @@ class HasBlock(Protocol):
 C = TypeVar("C", bound=HasBlock)
 
 
+@dataclass(frozen=True)
+class _Rounds:
+    """Rounds of one underlying as they were read."""
+
+    since_s: int
+    writes: int
+    """Writes of this process before them."""
+    size: tuple[int, int | None]
+    """How many the table had then, and the time of the newest: another process would have moved it."""
+    found: tuple[Observation, ...]
+
+
 class Journal(Inputs, Generic[C]):
     """The history half of `keeper.ports.Store`; `C` is the record of one cycle."""
 
     _database: Database
     _cycle_type: type[C]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._prices_lock = Lock()
+        #: Each block asks for weeks of rounds, of which one at most is new.
+        self._prices: dict[int, _Rounds] = {}
+        self._price_writes = 0
 
     def append_lived(self, inputs: CycleInputs, record: C, *, ended: Iterable[int]) -> None:
         """See `Store.append_lived`."""
@@ -84,6 +105,7 @@ class Journal(Inputs, Generic[C]):
                 connection.execute(delete(price_history).where(price_history.c.block_hash.in_(batch)))
                 # A call that nobody's block shows must not silence the next one.
                 connection.execute(update(notices).where(notices.c.block_hash.in_(batch)).values(ended=True))
+        self._prices_change()
 
     def lived(self, *, limit: int) -> tuple[BlockRef, ...]:
         """See `Store.lived`."""
@@ -112,13 +134,25 @@ class Journal(Inputs, Generic[C]):
                 connection.execute(delete(price_history).where(same))
                 row = {"underlying": underlying, "at_s": seen.time, "price": seen.price, "block_hash": block.hash}
                 connection.execute(insert(price_history).values(row))
+        self._prices_change()
 
     def prices(self, underlying: int, *, since_s: int) -> tuple[Observation, ...]:
         """See `Store.prices`."""
-        query = select(price_history.c.at_s, price_history.c.price).order_by(price_history.c.at_s)
-        query = query.where(price_history.c.underlying == underlying, price_history.c.at_s >= since_s)
+        with self._prices_lock:
+            writes, kept = self._price_writes, self._prices.get(underlying)
         with self._database.reading() as connection:
-            return tuple(Observation(time=row.at_s, price=row.price) for row in connection.execute(query))
+            size = _rounds_kept(connection, underlying)
+            if kept is None or kept.since_s > since_s or (kept.writes, kept.size) != (writes, size):
+                found = _rounds(connection, underlying, since_s)
+                kept = _Rounds(since_s=since_s, writes=writes, size=size, found=found)
+        with self._prices_lock:
+            self._prices[underlying] = kept
+        return tuple(seen for seen in kept.found if seen.time >= since_s)
+
+    def _prices_change(self) -> None:
+        """What was read of rounds before is not what is there now."""
+        with self._prices_lock:
+            self._price_writes += 1
 
     def append_notices(self, block: BlockRef, calls: Sequence[MarginCall]) -> None:
         """See `Store.append_notices`."""
@@ -182,6 +216,19 @@ def _end_calls(connection: Connection, accounts: Iterable[int]) -> None:
     for start in range(0, len(gone), _BATCH):
         those = notices.c.account.in_(gone[start : start + _BATCH]) & notices.c.ended.is_(False)
         connection.execute(update(notices).where(those).values(ended=True))
+
+
+def _rounds_kept(connection: Connection, underlying: int) -> tuple[int, int | None]:
+    """How many rounds there are, and the time of the newest."""
+    query = select(func.count(), func.max(price_history.c.at_s)).where(price_history.c.underlying == underlying)
+    count, newest = connection.execute(query).one()
+    return count, newest
+
+
+def _rounds(connection: Connection, underlying: int, since_s: int) -> tuple[Observation, ...]:
+    query = select(price_history.c.at_s, price_history.c.price).order_by(price_history.c.at_s)
+    query = query.where(price_history.c.underlying == underlying, price_history.c.at_s >= since_s)
+    return tuple(Observation(time=row.at_s, price=row.price) for row in connection.execute(query))
 
 
 def _unknown_rounds(connection: Connection, underlying: int, rounds: Sequence[Observation]) -> list[Observation]:

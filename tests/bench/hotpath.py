@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from keeper.chain.outbox import Outbox, OutboxPolicy
 from keeper.chain.rpc import Rpc, http_endpoint
 from keeper.chain.signers import Signer
 from keeper.chain.signers.local import from_key
-from keeper.cycle import cycle, think
+from keeper.cycle import Ports, cycle, think
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleInputs
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
@@ -42,6 +43,7 @@ from keeper.risk.model import model
 from keeper.risk.one_by_one import Under
 from keeper.store import open_store
 from keeper.wiring import assemble
+from tests.bench.stages import Stages
 from tests.bench.timing import Row, best
 
 #: Least ratio that passes.  Well under what a quiet machine shows: a floor catches a lost algorithm, not noise.
@@ -106,6 +108,8 @@ class Run:
     """From the head to the first liquidation signed, of each block that had one."""
     steps_s: dict[str, list[float]] = field(default_factory=dict)
     """Seconds of each step, by block."""
+    stages: Stages = field(default_factory=Stages)
+    """Where the time up to the first signature goes."""
     round_trips: list[int] = field(default_factory=list)
     """Of reading each block."""
     bytes_per_block: float = 0.0
@@ -116,8 +120,8 @@ class Run:
 class Watched:
     """A key that notes when it signs."""
 
-    def __init__(self, inner: Signer) -> None:
-        self._inner = inner
+    def __init__(self, inner: Signer, noticed: Callable[[], None]) -> None:
+        self._inner, self._noticed = inner, noticed
         self.address = inner.address
         self.at: list[float] = []
 
@@ -129,6 +133,7 @@ class Watched:
         def signing(*args: object, **named: object) -> object:
             done = found(*args, **named)
             self.at.append(time.perf_counter())
+            self._noticed()
             return done
 
         return signing
@@ -137,7 +142,8 @@ class Watched:
 def live(house: House, folder: str, blocks: int) -> Run:
     """Live blocks as the daemon does, and time them from the head on."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
-    run, liquidator = Run(), Watched(from_key(bytes([17]) * 32))
+    run = Run()
+    liquidator = Watched(from_key(bytes([17]) * 32), run.stages.end)
     store = open_store(f"sqlite:///{Path(folder) / 'keeper.sqlite'}")
     rpc = Rpc([http_endpoint(house.url)], chain_id=house.deployment.chain_id)
     keys: dict[SignerRole, Sequence[Signer]] = {
@@ -163,6 +169,7 @@ def live(house: House, folder: str, blocks: int) -> Run:
     for step, of in (("read", keeper.ports.reader), ("settle", keeper.ports.sender), ("append_lived", store)):
         trips = run.round_trips if step == "read" else []
         _timed(of, step, run.steps_s.setdefault(step, []), lambda: rpc.round_trips, trips)
+    _watch(run.stages, keeper.ports, keeper.reader)
     previous: BlockRef | None = None
     stored_before, record = 0, None
     for number in range(WARM + blocks):
@@ -170,9 +177,11 @@ def live(house: House, folder: str, blocks: int) -> Run:
         if number == WARM:
             for times in (run.signed_s, run.round_trips, *run.steps_s.values()):
                 times.clear()
+            run.stages.blocks.clear()
             stored_before = _size(folder)
         liquidator.at.clear()
         started = time.perf_counter()
+        run.stages.begin()
         head = keeper.heads.follow(previous).head
         assert head is not None
         record = cycle(head, keeper.ports, RISK, POLICY)
@@ -184,8 +193,28 @@ def live(house: House, folder: str, blocks: int) -> Run:
     run.bytes_per_block = (_size(folder) - stored_before) / blocks
     run.inputs = store.inputs(record.block.hash)
     run.replays = replay(store, record.block.hash).same
+    run.stages.stop()
     store.close()
     return run
+
+
+def _watch(stages: Stages, ports: Ports, reader: object) -> None:
+    """Name the steps between a head and a signature."""
+    whole = import_module("keeper.cycle")  # the module: `keeper.cycle.cycle` is a function
+    for name in ("measure", "model", "shock", "worst", "choose", "economics", "encoded"):
+        stages.watch(whole, name, name)
+    for owner, names in (
+        (ports.sender, ("settle", "submit")),
+        (ports.reader, ("read", "_advance")),
+        (reader._markets, ("underlyings",)),
+        (reader._watch, ("look",)),
+        (reader._views, ("gather",)),
+        (reader._index, ("open_accounts",)),
+        (ports.recheck, ("expect", "standing")),
+        (ports.store, ("append_lived", "put_intent", "open_txs", "called", "refusals")),
+    ):
+        for name in names:
+            stages.watch(owner, name, name.strip("_"))
 
 
 def _timed(of: object, name: str, times: list[float], asked: Callable[[], int], trips: list[int]) -> None:
@@ -257,6 +286,7 @@ def main() -> None:
         if times:
             p50, p99 = np.quantile(times, (0.5, 0.99)) * 1e3
             sys.stdout.write(f"{name:16} {len(times):5} times   p50 {p50:7.1f} ms   p99 {p99:7.1f} ms\n")
+    sys.stdout.write("\n".join(run.stages.lines()) + "\n")
     sys.stdout.write(f"round trips {max(run.round_trips)}, {run.bytes_per_block / 1e3:.0f} kB a block\n")
 
 

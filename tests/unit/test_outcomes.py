@@ -104,12 +104,14 @@ def test_economics__yesterday__only_its_losses_and_each_by_itself(fields, lost, 
     assert economics(later, Books(), store).lost_usd == 0, "OUT-3: a day later it is forgotten"
 
 
-def test_economics__pledges__open_and_given_up():
-    """OUT-3: what may still mine may still lose, given up or not."""
+def test_economics__pledges__open_given_up_and_not_measured_yet():
+    """OUT-3: what may still mine may still lose, given up or not; what mined, until it is known what came of it."""
     store = MemoryStore()
     put(store, "a", TxState.SIGNED, subsidy_wei=3)
     put(store, "b", TxState.ABANDONED, nonce=1, subsidy_wei=4)
     put(store, "c", TxState.FINAL, nonce=2, subsidy_wei=5)
+    assert economics(a_block(), Books(), store).pledged_wei == 12, "OUT-3"
+    measure(a_block(), Books(), store)
     assert economics(a_block(), Books(), store).pledged_wei == 7, "OUT-3"
     assert economics(a_block(), None, store) is None
 

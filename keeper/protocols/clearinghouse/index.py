@@ -194,7 +194,10 @@ class HouseIndex:
         elif self._open[0] is not roster:
             left = _left(change.fresh)
             gone = np.concatenate((change.gone, change.fresh.ids[~left]))
-            self._open = roster, self._open[1].spliced(change.fresh.only(np.flatnonzero(left)), gone=gone)
+            if self._open[1] is self._open[0] and left.all():
+                self._open = roster, roster  # nobody is closed still
+            else:
+                self._open = roster, self._open[1].spliced(change.fresh.only(np.flatnonzero(left)), gone=gone)
         return self._open[1]
 
     def account(self, account: int) -> AccountState | None:

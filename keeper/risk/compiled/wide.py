@@ -58,6 +58,8 @@ def scale_down(x: Any, y: Any, d: Any) -> Any:
     they stand, and each bit after them gives one of the quotient.  Twice a remainder stays below 2**128.
     """
     (x1, x0), (y1, y0), (d1, d0) = x, y, d
+    if y1 | y0 == _0 or x1 | x0 == _0:
+        return _0, _0, True
     sign = mask(x1) ^ mask(y1)
     m1, m0 = subtract(x1 ^ mask(x1), x0 ^ mask(x1), mask(x1), mask(x1))
     n1, n0 = subtract(y1 ^ mask(y1), y0 ^ mask(y1), mask(y1), mask(y1))
