@@ -42,6 +42,8 @@ _IMPLEMENTATION = [{"name": "implementation", "type": "address"}]
 BEACON_ABI = ({"type": "function", "name": "implementation", "inputs": [], "outputs": _IMPLEMENTATION},)
 #: A feed answers with this many fewer decimals than a wad has.
 WAD_DECIMALS = 18
+#: Highest price the oracle can let pass, wad; the lowest is 1.  Source: `maxPrice` in IPriceOracle.sol, a uint96.
+MAX_PRICE: Final = 2**96 - 1
 #: Blocks whose answers are kept: the one that is lived, and those that a check before sending looks at beside it.
 BLOCKS_KEPT: Final = 4
 
@@ -138,9 +140,13 @@ class Views:
     def price(self, block: BlockRef, asset: bytes) -> Price:
         """The oracle's price, or its reason for having none.  Raises: `Retry` only."""
         try:
-            return Usable(wad=self.one(block, "PriceOracle", "price", asset))
+            wad = self.one(block, "PriceOracle", "price", asset)
         except Refused as refusal:
             return Unusable(reason=self.explain(refusal))
+        if not 0 < wad <= MAX_PRICE:
+            # Our oracle cannot say so: it was upgraded, or the node lies.  Zero would be a division by zero later.
+            return Unusable(reason=f"the oracle answers {wad}, which cannot be a price")
+        return Usable(wad=wad)
 
     def explain(self, refusal: Refused) -> str:
         """A revert in the contracts' own words."""
