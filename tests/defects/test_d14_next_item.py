@@ -54,8 +54,8 @@ class TroubledSender(StoringSender):
 def encodes_in_a_list(patch):
     """`[encoder.encode(action) for action in actions]`: the first that cannot be built ends the comprehension."""
 
-    def encoded(decision, ports):
-        return [(a, ports.encoder.encode(a, block=decision.block)) for a in (*decision.actions, *decision.standby)]
+    def encoded(actions, decision, ports):
+        return [(action, ports.encoder.encode(action, block=decision.block)) for action in actions]
 
     patch.setattr(keeper.cycle, "encoded", encoded)
 
