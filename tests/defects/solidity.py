@@ -3,8 +3,8 @@
     no_budget = Mutation(source="src/libraries/Fences.sol", edits=(("what stands there", "what does not"),))
     no_budget.put_in(patch)         # from here on `deploy_house` deploys the mutant
 
-Compiling takes seconds, so the result is kept in pytest's temporary folders of this user, under a hash of everything it
-follows from.
+Compiling takes seconds, so the result is kept in this user's temporary folder, under a hash of everything it follows
+from.
 """
 
 from __future__ import annotations

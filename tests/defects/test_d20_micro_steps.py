@@ -110,7 +110,7 @@ class Thief:
 @defect(20, mutant=FROM_THE_PRESENT.put_in)
 def test_contract__72_micro_steps__no_further_than_one_budget():
     """A stolen publisher key raises the scan range by two per cent of its first value every twenty minutes of a day."""
-    market = Market()
+    market = Market(days=(7,))
     thief = Thief(market)
     for step in range(STEPS):
         thief.tries(thief.psr + thief.anchor * 2 // 100, number=step + 2)
