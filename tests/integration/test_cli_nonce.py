@@ -98,7 +98,7 @@ def test_gap__told_then_filled__exit_2_then_0(site):
     site.plant(2)
     shown = site.ask("show")
     assert shown.exit_code == 2
-    assert "nobody holds 0, 1; 1 transactions wait above" in " ".join(shown.stdout.split())
+    assert "nobody holds 0, 1; 1 transaction waits above" in " ".join(shown.stdout.split())
     dry = site.ask("repair", "--json")
     assert dry.exit_code == 2
     steps = json.loads(dry.stdout)["steps"]

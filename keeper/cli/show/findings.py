@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from keeper.cli.show.roomy import Roomy
 from keeper.ops.doctor import Finding, Verdict, ready
 
 _SIGNS = {
@@ -24,7 +25,7 @@ def findings_view(findings: Sequence[Finding]) -> RenderableType:
     table = Table.grid(padding=(0, 1))
     table.add_column(width=2, justify="right")
     table.add_column(no_wrap=True)
-    table.add_column()
+    table.add_column(overflow="fold")  # an address to copy is folded, never cut
     for one in findings:
         sign, style = _SIGNS[one.verdict]
         muted = "bright_black" if one.verdict is Verdict.SKIPPED else ""
@@ -39,10 +40,9 @@ def _endpoints(findings: Sequence[Finding]) -> Sequence[RenderableType]:
     measured = [one.measured for one in findings if one.measured]
     if not measured:
         return ()
-    table = Table(box=None, pad_edge=False, header_style="bright_black")
-    for column in measured[0]:
-        figures = column in ("head", "age", "behind", "answers in")
-        table.add_column(column, justify="right" if figures else "left", no_wrap=True)
+    figures = ("head", "age", "behind", "answers in")
+    words = [at for at, column in enumerate(measured[0]) if column not in figures]
+    table = Roomy(*measured[0], left=words)
     for one in measured:
         table.add_row(*one.values())
     return (table, Text())

@@ -24,7 +24,7 @@ def keys_view(found: Sequence[KeyFinding]) -> RenderableType:
     table = Table.grid(padding=(0, 1))
     table.add_column(width=2, justify="right")
     table.add_column(no_wrap=True)
-    table.add_column()
+    table.add_column(overflow="fold")  # an address to copy is folded, never cut
     for one in found:
         sign, style = _SIGNS[one.verdict]
         head = Text.assemble((one.address or "no address", "bold" if one.address else "bright_black"), _facts(one))
