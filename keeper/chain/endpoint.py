@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
+from urllib.parse import urlsplit
 
 import requests
 import structlog
@@ -207,11 +208,24 @@ def endpoint_at(url: str, *, timeout_s: float = 10.0, batch_size: int = BATCH_SI
 
     Raises: `BadInput` if the URL is none.
     """
-    scheme, _, rest = url.partition("://")
-    if scheme not in ("http", "https", "ws", "wss") or not rest.split("/")[0].rpartition("@")[2]:
-        raise BadInput("an RPC endpoint must be an http://, https://, ws:// or wss:// URL", hint="check chain.rpc_urls")
+    scheme = _scheme(url)
+    if scheme is None:
+        message = (
+            "an RPC endpoint must be an http://, https://, ws:// or wss:// URL with a host and a port below 65536"
+        )
+        raise BadInput(message, hint="check chain.rpc_urls")
     provider = (HttpProvider if scheme in ("http", "https") else WsProvider)(url, timeout_s=timeout_s)
     return Endpoint(provider.host, provider, batch_size=batch_size)
+
+
+def _scheme(url: str) -> str | None:
+    """The scheme of a URL that can be asked; None of any other.  The parser's own words would show the URL."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https", "ws", "wss") and parts.hostname and parts.port != 0
+    except ValueError:
+        return None
+    return parts.scheme if usable and not any(letter.isspace() for letter in url) else None
 
 
 def name_apart(endpoints: Sequence[Endpoint]) -> None:

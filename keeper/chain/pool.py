@@ -35,6 +35,9 @@ from keeper.errors import Halt, KeeperError, Refused, Retry
 
 T = TypeVar("T")
 
+#: What a person can do about an endpoint that gives no answer.
+REACH = "check chain.rpc_urls, that the node runs, and that this machine may reach it"
+
 
 class Pool:
     """The endpoints of one chain.
@@ -199,12 +202,16 @@ class Pool:
                 return found
         failures = [error for error in failures if isinstance(error, Retry)]
         if failures:
-            return failures[-1]
+            last = failures[-1]
+            if type(last) is Unreachable:
+                last.hint = last.hint or REACH
+            return last
         wait_s = self.members.limited_for_s()
         if wait_s > 0:
             message = f"{method}: every endpoint asked to be left alone, the first for {wait_s:,.0f} s more"
             return RateLimited(message, retry_after_s=wait_s, method=method)
-        return Unreachable(f"{method}: no endpoint of chain {self.members.chain_id} can be asked", method=method)
+        message = f"{method}: no endpoint of chain {self.members.chain_id} can be asked"
+        return Unreachable(message, hint=REACH, method=method)
 
 
 def _value(parse: Callable[[Any], Any], answer: Any) -> Any | KeeperError:

@@ -57,3 +57,31 @@ def test_endpoints__http_and_websocket_mixed__named_by_host_and_told_apart(tmp_p
 def test_settings__quorum_of_more_than_there_are__bad_input(tmp_path):
     with pytest.raises(BadInput, match="quorum"):
         settings_of(tmp_path, MAINNET + "quorum = 4\n")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:8545",
+        "http://",
+        "http:///v2/KEY",
+        "http://me:KEY@",
+        "http://me:KEY@[::1/KEY",
+        "http://a.example:99999/KEY",
+        "https://a.example:port/KEY",
+        "wss://a.example /KEY",
+        "ipc:///KEY",
+    ],
+)
+def test_endpoints__no_url__bad_input_that_does_not_show_it(tmp_path, url):
+    """An operator's slip is told as one, before anything is asked; and what it holds stays where it is."""
+    text = f'[chain]\nchain_id = 1\nrpc_urls = ["{url}"]\n'
+    with pytest.raises(BadInput, match="must be an http://") as raised:
+        endpoints(settings_of(tmp_path, text))
+    assert "KEY" not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["HTTPS://a.example/v2", "ws://[::1]:8546", "http://me:word@localhost:1"])
+def test_endpoints__unusual_url__taken(tmp_path, url):
+    """Upper case, IPv6 and basic authentication are all right."""
+    assert len(endpoints(settings_of(tmp_path, f'[chain]\nchain_id = 1\nrpc_urls = ["{url}"]\n'))) == 1
