@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from keeper.chain.rpc import Endpoint, Rpc
 from keeper.daemon import Daemon, Rhythm
 from keeper.demo.opening import RISK, policy
 from keeper.demo.stylised import stylised_crash
@@ -82,6 +83,12 @@ class DeployedProtocol:
     def mine(self, blocks: int = 1) -> BlockRef:
         """Append blocks.  Returns: the last."""
         return self.chain.mine(blocks)
+
+    def on(self, fork: LocalChain) -> DeployedProtocol:
+        """The same house on a fork of its chain.  Like here, blocks are mined when you say so."""
+        fork.set_automine(on=False)
+        rpc = Rpc([Endpoint(name="fork", provider=fork.provider)], chain_id=fork.chain_id)
+        return DeployedProtocol(replace(self.world, chain=fork, rpc=rpc))
 
     @contextmanager
     def behind(self, plan: str) -> Iterator[FaultyNode]:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from keeper.testing.anvil import AnvilChain
+
 pytest_plugins = ["pytester"]
 
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
@@ -17,14 +19,13 @@ SCRIPTS = [one for one in EXAMPLES if "def test_" not in one]
 
 
 def run(pytester, *options):
-    return pytester.runpytest_subprocess("-p", "keeper.pytest_plugin", "-p", "no:randomly", "-W", "error", *options)
+    return pytester.runpytest_subprocess("-p", "no:randomly", "-W", "error", *options)
 
 
 def test_readme__its_tests__pass_in_a_users_project(pytester, monkeypatch):
     """What the guide shows works in a project that has nothing but the wheel's plugin."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    (source,) = TESTS
-    pytester.makepyfile(test_my_keeper=source)
+    pytester.makepyfile(test_my_keeper=TESTS[0])
     pytester.makepyfile(
         test_undone="""
         import pytest
@@ -100,6 +101,62 @@ def test_plugin__anvil_there__a_chain_like_the_other(pytester, monkeypatch):
         """
     )
     run(pytester).assert_outcomes(passed=2)
+
+
+@pytest.mark.needs_anvil
+def test_readme__its_fork_tests__pass_and_undo_themselves(pytester, monkeypatch):
+    """The fixture `fork` works out of the box, in this process and in anvil, and each test gets a fresh one."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    pytester.makepyfile(test_my_incident=TESTS[1])
+    pytester.makepyfile(
+        test_fresh="""
+        import pytest
+
+        seen = set()
+
+        @pytest.mark.parametrize("time", [1, 2])
+        @pytest.mark.parametrize("kind", ["fork", "anvil_fork"])
+        def test_each_starts_where_the_other_did(request, kind, time, fork_upstream):
+            chain = request.getfixturevalue(kind)
+            seen.add(chain.block())
+            assert len(seen) == 1
+            assert chain.block().number == fork_upstream.number
+            sent = chain.send(sender=chain.accounts[1], to=chain.accounts[2], value=1, gas=21_000)
+            snapshot = chain.snapshot()
+            chain.mine(3)
+            chain.revert(snapshot)
+            assert chain.receipt(sent)["blockNumber"] == hex(fork_upstream.number + 1)
+        """
+    )
+    run(pytester).assert_outcomes(passed=7)
+
+
+@pytest.mark.needs_anvil
+def test_plugin__fork_of_a_node__recorded_and_run_again_without_it(pytester, monkeypatch):
+    """A run with a URL and a file writes the file; the next has the file alone, and the node is gone."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    pytester.makepyfile(
+        """
+        def test_it(fork):
+            rich = "0x" + "77" * 20
+            assert fork.block().number == 3
+            assert fork.request("eth_getBalance", rich, "latest") == hex(5)
+            sent = fork.send(sender=fork.accounts[0], to=rich, value=2, gas=21_000)
+            assert fork.receipt(sent)["blockNumber"] == "0x4"
+            assert fork.request("eth_getBalance", rich, "latest") == hex(7)
+        """
+    )
+    with AnvilChain(accounts=2) as node:
+        node.mine(2)
+        node.send(sender=node.accounts[0], to="0x" + "77" * 20, value=5, gas=21_000)
+        node.mine(4)
+        options = ("--keeper-fork-url", node.url, "--keeper-fork-block", "3")
+        run(pytester, *options, "--keeper-fork-file", "kept.json").assert_outcomes(passed=1)
+    run(pytester, "--keeper-fork-file", "kept.json").assert_outcomes(passed=1)
+    pytester.makepyfile(test_anvil="def test_it(anvil_fork):\n    pass\n")
+    refused = run(pytester, "--keeper-fork-file", "kept.json", "-k", "anvil")
+    refused.assert_outcomes(errors=1, deselected=1)
+    refused.stdout.fnmatch_lines(["*anvil cannot stand on a recording*"])
 
 
 @pytest.mark.parametrize("source", SCRIPTS, ids=lambda source: source.split("\n")[0][:40])

@@ -43,6 +43,8 @@ class Upstream:
         self._provider: Provider | None = (
             HTTPProvider(source, exception_retry_configuration=None) if isinstance(source, str) else source
         )
+        self.url = source if isinstance(source, str) else ""
+        """Where the node is, if it is somewhere by itself."""
         self._answers: dict[str, Any] = {}
         #: The state among the answers, read: the machine asks for the same again and again.
         self._accounts: dict[bytes, tuple[int, int, bytes]] = {}
