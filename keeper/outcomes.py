@@ -60,7 +60,8 @@ def measure(block: BlockRef, economy: Economy | None, store: Store) -> tuple[TxR
 
 
 def _way(sent: Mapping[str, int]) -> str:
-    return PUBLIC if PUBLIC in sent else PRIVATE if PRIVATE in sent else ""
+    """How it was included; "" of what was never for the relay, whose share it does not count in."""
+    return "" if PRIVATE not in sent else PUBLIC if PUBLIC in sent else PRIVATE
 
 
 def _waited(record: TxRecord) -> int | None:

@@ -69,14 +69,15 @@ def test_measure__one_cannot_be_asked__the_others_are():
 def test_measure__by_relay_or_in_public__told_apart_with_its_wait():
     """OUT-2: inclusion is tracked by block, for what went out privately and for what had to be public."""
     store = MemoryStore()
-    for i, key in enumerate("abc"):
+    for i, key in enumerate("abcd"):
         put(store, key, nonce=i)
     store.note_sent("a", PRIVATE, 91)
     store.note_sent("b", PRIVATE, 91)
     store.note_sent("b", PUBLIC, 94)
+    store.note_sent("d", PUBLIC, 91)  # a kind that the relay is not for
     measure(a_block(), Books(), store)
     found = {one.key: (one.via, one.waited_blocks) for one in store.realised(since_s=0)}
-    assert found == {"a": (PRIVATE, 4), "b": (PUBLIC, 4), "c": ("", 4)}, "OUT-2"
+    assert found == {"a": (PRIVATE, 4), "b": (PUBLIC, 4), "c": ("", 4), "d": ("", 4)}, "OUT-2"
     ways = money(store, None, now_s=NOW).ways
     assert [(way.via, way.count, way.median_blocks) for way in ways] == [(PRIVATE, 1, 4), (PUBLIC, 1, 4)]
 
