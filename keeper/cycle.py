@@ -127,14 +127,24 @@ def act(decision: Decision, ports: Ports) -> Iterator[Handed]:
     """Hand over each action, most urgent first.  One that fails is recorded and does not stop the next.
 
     Before that the protocol is asked once for all of them whether it still wants them.  For each that it does not, one
-    that stood by moves up, so that false positives take nobody's place.
+    that stood by moves up, so that false positives take nobody's place.  The same holds for what could not be sent, as
+    many times as there were places: a few that fail in every block starve nobody, and a dead node is not asked for
+    hundreds.
     """
     wanted = [action for action in decision.actions if not isinstance(action, MarginCall)]
     calls = [action for action in decision.actions if isinstance(action, MarginCall)]
-    room = len(wanted)
+    room = failures = len(wanted)
+
+    def takes_a_place(handed: Handed) -> bool:
+        nonlocal failures
+        if handed.state == "failed" and failures > 0:
+            failures -= 1
+            return False
+        return not handed.refused
+
     for action, intent in ready(wanted, decision, ports):
         handed = hand_over(action, intent, decision, ports)
-        room -= not handed.refused
+        room -= takes_a_place(handed)
         yield handed
     if calls:
         ports.store.append_notices(decision.block, calls)
@@ -146,7 +156,7 @@ def act(decision: Decision, ports: Ports) -> Iterator[Handed]:
         for action, intent in ready(decision.standby[start : start + STANDBY_AT_ONCE], decision, ports):
             if room > 0:
                 handed = hand_over(action, intent, decision, ports)
-                room -= not handed.refused
+                room -= takes_a_place(handed)
                 yield handed
 
 

@@ -6,11 +6,12 @@ import pytest
 
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.tx import TxState
+from keeper.errors import Refused, Retry
 from keeper.policy import backoff
 from keeper.testing.counter_world import CLOSE, COUNTER, FEES, an_outbox, count
 from keeper.testing.embedded import EmbeddedChain
 from keeper.testing.false_positives import Doubts, FalsePositives
-from keeper.testing.lived import PlainEncoder
+from keeper.testing.lived import PlainEncoder, StoringSender
 from keeper.testing.memory_store import MemoryStore
 
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
@@ -62,3 +63,42 @@ def test_cycle__simulation_refuses_five_hundred__the_real_one_is_sent_and_the_wo
     world.live(chain.mine(4))
     assert set(world.flagged()) == {world.real}
     assert [tx.state for tx in store.txs(limit=9_999) if tx.attempts][-1] is TxState.FINAL
+
+
+class Unsendable(StoringSender):
+    """An outbox that cannot send for some accounts, block after block."""
+
+    def __init__(self, store, of, error):
+        super().__init__(store)
+        self.of, self.error, self.asked = of, error, 0
+
+    def submit(self, intent):
+        self.asked += 1
+        if backoff.account_of(intent.subject) in self.of:
+            raise self.error("no route")
+        return super().submit(intent)
+
+
+@pytest.mark.parametrize("error", [Retry, Refused])
+def test_cycle__the_worst_cannot_be_sent__the_milder_are_and_a_dead_node_is_not_asked_for_hundreds(error):
+    """BCK-5, defect 14: what fails in every block takes nobody's place, and is tried twice the places at most."""
+    store, places = MemoryStore(), 5
+    world = FalsePositives(
+        false=places,
+        policy=PolicyKnobs(max_actions_per_block=places, max_standby_per_block=FALSE),
+        recheck=Doubts(),
+        sender=Unsendable(store, set(range(10, 10 + places)), error),
+        store=store,
+    )
+    world.live(1)
+    assert world.flagged() == [world.real], "BCK-5"
+    dead = Unsendable(store, range(10, 10 + FALSE), error)
+    crowd = FalsePositives(
+        false=FALSE,
+        policy=PolicyKnobs(max_actions_per_block=places, max_standby_per_block=FALSE),
+        recheck=Doubts(),
+        sender=dead,
+        store=MemoryStore(),
+    )
+    crowd.live(1)
+    assert dead.asked == 2 * places, "BCK-5"
