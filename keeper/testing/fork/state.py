@@ -6,8 +6,8 @@ nothing to undo.  A word set to zero here must hide the other chain's: it is kep
 
 Where py-evm wants its own kinds of bytes, `Any` stands here.
 
-An account that is destroyed here would be read from upstream again.  Since Cancun only contracts created in the same
-transaction are destroyed, and those are not upstream.
+An account that is destroyed here stays as an empty one, which since EIP-161 means the same: without it the other
+chain's would be read again, with the ether that its address had before there was a contract.
 """
 
 from __future__ import annotations
@@ -67,6 +67,12 @@ class ForkedAccounts(AccountDB):
         code_hash = keccak(code) if code else EMPTY_SHA3
         encoded: bytes = rlp.encode(Account(nonce=nonce, balance=balance, code_hash=code_hash), sedes=Account)
         return encoded
+
+    def delete_account(self, address: Any) -> None:
+        """Take an account away, the other chain's too."""
+        super().delete_account(address)
+        if any(self.upstream.account(address)):
+            self._set_account(address, Account())
 
     def get_code(self, address: Any) -> bytes:
         """Code, from here or there."""
