@@ -6,7 +6,9 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
 
+from keeper.testing.chaos.killed import KILLABLE
 from keeper.testing.chaos.run import live, run, summary, table
 
 EXAMPLE = """example:
@@ -20,8 +22,8 @@ exit codes: 0 all laws held; 1 a law broke, or a fault or boundary was never str
 _told: dict[str, int] = {}
 
 
-def main() -> int:
-    """Run, print, judge."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run, print, judge.  Returns: the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m keeper.testing.chaos",
         description="Lives of a keeper under faults, restarts and SIGKILLs, and the laws that hold after each.",
@@ -33,9 +35,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="everything follows from it (default 1)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="one scenario of the seed, told in full")
-    asked = parser.parse_args()
-    if min(asked.scenarios, asked.kills, asked.seed) < 0 or asked.workers < 1:
+    asked = parser.parse_args(argv)
+    if min(asked.scenarios, asked.kills, asked.seed, asked.only or 0) < 0 or asked.workers < 1:
         parser.error("counts and seed are not negative, and somebody has to work")
+    if not asked.scenarios + asked.kills and asked.only is None:
+        parser.error("nothing to do: ask for scenarios or kills")
     if asked.only is not None:
         outcome = live(asked.seed, asked.only)
         print(outcome.scenario)
@@ -55,7 +59,7 @@ def main() -> int:
         print(f"\nBROKEN {what}")
         for line in broken[:5]:
             print(f"  {line}")
-    zeros = total.zeros(kills=asked.kills >= 100)
+    zeros = total.zeros(scenarios=asked.scenarios > 0, kills=asked.kills >= len(KILLABLE))
     if zeros:
         print(f"\nNEVER STRUCK: {', '.join(zeros)}")
     print("\n" + summary(total, seed=asked.seed, zeros=zeros, seconds=time.monotonic() - begun))

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-from keeper.domain.tx import TxRecord
+from keeper.domain.tx import TxRecord, TxState
 
 #: Methods of a store that write; what is read survives nothing.
 WRITES: Final = ("put_intent", "update_tx", "save_sync", "append_sync", "note_sent")
@@ -87,12 +87,16 @@ class _Wrapped:
         return call
 
 
+#: States whose writes are told apart by whether the transaction was raised.
+_RAISED: Final = (TxState.SIGNED, TxState.SENT, TxState.MINED, TxState.FINAL)
+
+
 def write_name(method: str, *args: Any) -> str:
     """What a write is called: by the state that a transaction's record reaches."""
     if args and isinstance(args[0], TxRecord):
         record = args[0]
-        raised = f" {len(record.attempts)}" if len(record.attempts) > 1 else ""
-        return f"store {record.state}{' again' if raised else ''}"
+        again = len(record.attempts) > 1 and record.state in _RAISED
+        return f"store {record.state}{' again' if again else ''}"
     return f"store {method}"
 
 

@@ -29,7 +29,7 @@ POLICY = OutboxPolicy(
     confirmations=3,
     replace_after_blocks=2,
     stuck_after_blocks=4,
-    abandon_after_blocks=10,
+    abandon_after_blocks=8,
     gap_at_most=16,
     daily_cap_wei=10**19,
 )

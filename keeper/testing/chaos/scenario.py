@@ -40,13 +40,19 @@ class Target:
         return self.boundary or f"{self.fault} {self.method}".strip()
 
 
-#: What makes a transaction be raised, given up or outrun, so that lives can end there: by a word of the target.
+#: What makes a transaction be raised, given up or outrun, so that lives can end there: by a word of the target.  Where
+#: nobody lies there is one endpoint then: another one would take what the first swallowed.
 HARDSHIPS: Final = (
     ("signed again", ("timeout[eth_sendRawTransaction]@5-11",)),
     ("abandoned", ("swallowed@4-17",)),
-    ("replaced", ("base_fee_spike@6{gwei=60.0}", "foreign@7-9%0.5")),
+    ("replaced", ("base_fee_spike@6{gwei=60.0}", "foreign@7-9{behind=0}")),
+    ("dropped", ("server_error[eth_feeHistory]@5-10",)),
     ("again", ("base_fee_spike@6{gwei=60.0}",)),
     ("stricter_bump", ("stricter_bump@5-17", "base_fee_spike@6{gwei=60.0}")),
+    ("null_transactions", ("base_fee_spike@6{gwei=60.0}", "null_transactions@7-17%0.3")),
+    ("private_pool", ("base_fee_spike@6{gwei=60.0}", "private_pool@7-17")),
+    ("zeroed_call", ("base_fee_spike@6{gwei=90.0}", "zeroed_call@4-17")),
+    ("refuses_gaps", ("swallowed@4-17%0.7", "refuses_gaps@4-17")),
     ("refuses_logs", ("refuses_logs@4-17{widest=1}", "html_body@5-8")),
 )
 #: Where faults of the wire must strike; the other faults know their own methods.
@@ -96,8 +102,8 @@ def draw(seed: int, number: int) -> Scenario:
     """Scenario `number` of `seed`.  The targets are tried in turn, so that none is missed."""
     rng = np.random.default_rng([seed, number])
     target = TARGETS[number % len(TARGETS)]
-    treacherous = target.fault in TREACHEROUS or rng.random() < 0.3
-    endpoints = int(rng.integers(2, 4)) if treacherous else int(rng.integers(1, 3))
+    treacherous = target.fault in TREACHEROUS or (not _hard(target) and rng.random() < 0.3)
+    endpoints = int(rng.integers(2, 4)) if treacherous else 1 if _hard(target) else int(rng.integers(1, 3))
     deaths = []
     if target.boundary:
         deaths.append((int(rng.integers(1, 5)), target.boundary, 1))
@@ -113,6 +119,10 @@ def draw(seed: int, number: int) -> Scenario:
     )
 
 
+def _hard(target: Target) -> tuple[str, ...]:
+    return next((rules for word, rules in HARDSHIPS if word in str(target)), ())
+
+
 def _plan(rng: np.random.Generator, place: int, target: Target, *, treacherous: bool) -> FaultPlan:
     """The faults of one endpoint.  The last of several is the honest one where one of them is treacherous."""
     own = [name for name in PLAIN if place == 0 or CATALOGUE[name].boundary not in (Boundary.CHAIN, Boundary.POOL)]
@@ -123,8 +133,7 @@ def _plan(rng: np.random.Generator, place: int, target: Target, *, treacherous: 
     )
     if place:
         return drawn
-    hard = next((rules for word, rules in HARDSHIPS if word in str(target)), ())
-    if hard:
+    if hard := _hard(target):
         return FaultPlan(seed=drawn.seed, rules=(*map(Rule.parse, hard), *drawn.rules))
     if not target.fault:
         return drawn
