@@ -248,7 +248,7 @@ def _vouched(site: Site, head: BlockRef) -> Iterator[Finding]:
     if vouching.enough:
         yield _good("endpoints agree", vouching.said)
     else:
-        hint = "nothing is sent while they disagree: find out which provider is wrong and remove it"
+        hint = "nothing is sent meanwhile: see to the silent one, or find out which provider is wrong and remove it"
         yield _bad("endpoints agree", vouching.said, hint)
 
 

@@ -83,3 +83,15 @@ def test_keystore__password_in_place_of_its_file__not_echoed(tmp_path):
     with pytest.raises(BadInput) as raised:
         from_keystore(keystore, tmp_path / "correct horse battery staple")
     assert "horse" not in str(raised.value)
+
+
+def test_secret_file__raw_bytes__said_so_without_them(tmp_path):
+    """A key saved as 32 bytes instead of hex: what to write instead, and no error in the chain that holds the bytes."""
+    path = tmp_path / "key"
+    path.write_bytes(b"\xfe" * 32)
+    path.chmod(0o600)
+    with pytest.raises(BadInput, match="is not text") as caught:
+        from_secret_file(path)
+    assert "64 hexadecimal digits" in caught.value.hint
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__

@@ -114,6 +114,9 @@ def read_file(path: Path, *, secret: bool) -> str:
         if secret and os.name == "posix" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise BadInput(f"{path} can be read by others", hint=f"chmod 600 {path}")
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:  # not chained: it carries the file's bytes
+        hint = "a key stands there as 64 hexadecimal digits, a password as plain text"
+        raise BadInput(f"{path} is not text", hint=hint) from None
+    except OSError as error:
         hint = "check the path in the settings"
-        raise BadInput(f"{path} cannot be read: {type(error).__name__}", hint=hint) from error
+        raise BadInput(f"{path} cannot be read: {error.strerror or type(error).__name__}", hint=hint) from error
