@@ -7,7 +7,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from keeper.chain.rpc import Endpoint, Rpc
 from keeper.daemon import Daemon, Rhythm
 from keeper.demo.opening import RISK, policy
 from keeper.demo.stylised import stylised_crash
@@ -21,7 +20,7 @@ from keeper.ports import Store
 from keeper.testing.answers import Node
 from keeper.testing.embedded import LocalChain
 from keeper.testing.faulty import FaultyNode
-from keeper.testing.house import feed_abi, house_outbox, rpc_over
+from keeper.testing.house import feed_abi, house_outbox, rpc_over, rpc_to
 from keeper.testing.plan import FaultPlan
 from keeper.testing.wire import hexed, octets
 from keeper.wiring import Keeper, assemble
@@ -87,8 +86,7 @@ class DeployedProtocol:
     def on(self, fork: LocalChain) -> DeployedProtocol:
         """The same house on a fork of its chain.  Like here, blocks are mined when you say so."""
         fork.set_automine(on=False)
-        rpc = Rpc([Endpoint(name="fork", provider=fork.provider)], chain_id=fork.chain_id)
-        return DeployedProtocol(replace(self.world, chain=fork, rpc=rpc))
+        return DeployedProtocol(replace(self.world, chain=fork, rpc=rpc_to(fork)))
 
     @contextmanager
     def behind(self, plan: str) -> Iterator[FaultyNode]:

@@ -16,6 +16,7 @@ from keeper.domain.tx import SignerRole
 from keeper.ports import Recheck, Store
 from keeper.protocols.abi import Abi
 from keeper.testing.answers import Node
+from keeper.testing.embedded import LocalChain
 from keeper.testing.provider import EmbeddedProvider
 
 GWEI = 10**9
@@ -40,6 +41,11 @@ def rpc_over(nodes: Sequence[Node], *, chain_id: int, now_s: Callable[[], float]
     """
     endpoints = [Endpoint(f"node-{place}", EmbeddedProvider(node)) for place, node in enumerate(nodes)]
     return Rpc(endpoints, chain_id=chain_id, time=Timekeeper(wall_s=now_s, steady_s=now_s, wait_s=lambda _: None))
+
+
+def rpc_to(chain: LocalChain) -> Rpc:
+    """An RPC to a chain that a test owns."""
+    return Rpc([Endpoint(name="chain", provider=chain.provider)], chain_id=chain.chain_id)
 
 
 def house_outbox(
