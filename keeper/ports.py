@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from keeper.domain.action import Action, MarginCall
@@ -213,6 +214,12 @@ class Ledger(Protocol):
 
 class Store(Ledger, Protocol):
     """Memory that survives the process."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """What this thread writes of transactions inside becomes durable when it ends, with one wait for the disk.
+
+        All of it or nothing: an error that leaves it, or the end of the process, undoes what was written inside.
+        """
 
     def put_intent(self, record: TxRecord) -> TxRecord:
         """Write a new record, or return the stored one if `intent.key` is known.  Durable when it returns.

@@ -8,6 +8,9 @@ read again.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from keeper.domain.tx import TxRecord, TxState
 from keeper.ports import Store
 
@@ -38,6 +41,17 @@ class Kept:
         """See `Store.abandoned_txs`."""
         self._fresh()
         return tuple(self._abandoned.values())
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """See `Store.together`."""
+        self._fresh()
+        try:
+            with self._store.together():
+                yield
+        except BaseException:
+            self._read = False
+            raise
 
     def put(self, record: TxRecord) -> TxRecord:
         """See `Store.put_intent`."""

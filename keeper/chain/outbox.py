@@ -230,9 +230,12 @@ class Outbox:
     def _look(self, before: Mapping[str, TxRecord], head: BlockRef) -> Looked:
         signed = [record for record in before.values() if record.attempts]
         looked = self._settlement.look(signed, head, keys=self.pool.addresses)
-        for key, record in looked.records.items():
-            if record != before[key]:
-                self._dispatch.save(record)
+        moved = [record for key, record in looked.records.items() if record != before[key]]
+        if moved:
+            # Nothing leaves the process here: what is undone by its end is found on the chain again.
+            with self._kept.together():
+                for record in moved:
+                    self._dispatch.save(record)
         for key, error in looked.failed.items():
             log.warning("outbox.later", key=key, state=before[key].state, error=error.message)
         return looked

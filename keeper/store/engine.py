@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -37,20 +38,40 @@ class Database:
             event.listen(self.engine, "begin", _begin_sqlite)
         self._sqlite = sqlite
         self._writer = self.engine.execution_options(keeper_writes=True)
+        #: `connection`: of the transaction that this thread has opened with `together`.
+        self._joined = threading.local()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent view."""
+        joined: Connection | None = getattr(self._joined, "connection", None)
+        if joined is not None:
+            yield joined
+            return
         with border(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction: all of it is durable when the block ends, or none of it happened."""
+        joined: Connection | None = getattr(self._joined, "connection", None)
+        if joined is not None:
+            yield joined
+            return
         with border(), self._writer.begin() as connection:
             if not self._sqlite:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
             yield connection
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What this thread reads and writes inside is one transaction; an error that leaves it undoes all of it."""
+        with self.writing() as connection:
+            outer, self._joined.connection = getattr(self._joined, "connection", None), connection
+            try:
+                yield
+            finally:
+                self._joined.connection = outer
 
     def close(self) -> None:
         """Release all connections."""

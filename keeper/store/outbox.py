@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, insert, select, update
@@ -21,6 +22,10 @@ class Outbox:
     """The transaction half of `keeper.ports.Store`."""
 
     _database: Database
+
+    def together(self) -> AbstractContextManager[None]:
+        """See `Store.together`."""
+        return self._database.together()
 
     def put_intent(self, record: TxRecord) -> TxRecord:
         """See `Store.put_intent`."""

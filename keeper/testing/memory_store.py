@@ -5,7 +5,8 @@ It is a real adapter: the suite in tests/ports runs over it as over the database
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from threading import RLock
 
@@ -36,6 +37,17 @@ class MemoryStore:
         self._refusals: dict[tuple[str, str], Refusal] = {}
         self._realised: dict[str, Realised] = {}
         self._sent: dict[str, dict[str, int]] = {}
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """See `Store.together`."""
+        with self._lock:
+            before = dict(self._txs)
+            try:
+                yield
+            except BaseException:
+                self._txs = before
+                raise
 
     def put_intent(self, record: TxRecord) -> TxRecord:
         """See `Store.put_intent`."""

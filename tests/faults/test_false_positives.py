@@ -102,3 +102,28 @@ def test_cycle__the_worst_cannot_be_sent__the_milder_are_and_a_dead_node_is_not_
     )
     crowd.live(1)
     assert dead.asked == 2 * places, "BCK-5"
+
+
+def test_act__hundreds_stand_by__the_most_urgent_do_not_wait_for_them():
+    """BCK-6: what stands by is made ready only once it is needed, so that a crowd delays no first signature."""
+    made = []
+
+    class Noting(PlainEncoder):
+        def encode(self, action, *, block):
+            made.append(action)
+            return super().encode(action, block=block)
+
+    class Counting(StoringSender):
+        def submit(self, intent):
+            at_send.append(len(made))
+            return super().submit(intent)
+
+    at_send, store = [], MemoryStore()
+    policy = PolicyKnobs(max_actions_per_block=5, max_standby_per_block=FALSE)
+    wanted = FalsePositives(
+        false=FALSE, policy=policy, recheck=Doubts(), sender=Counting(store), encoder=Noting(), store=store
+    )
+    record = wanted.live(100)
+    assert len(record.decision.standby) > 100 * 4
+    assert at_send == [5] * 5, "BCK-6"
+    assert len(made) == 5, "nobody moved up, so nothing that stood by was made ready"

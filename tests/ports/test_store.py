@@ -197,6 +197,29 @@ def test_update_tx__same_record_again__is_harmless(store, state):
     assert store.tx("k1") == record
 
 
+def update_together(store, *records):
+    with store.together():
+        for record in records:
+            store.update_tx(record)
+            assert store.tx(record.intent.key) == record, "what was written is seen inside"
+
+
+def test_together__several_updates__all_of_them_or_none(store):
+    """Updates made together become durable together, and an error undoes every one of them."""
+    moved = []
+    for i, key in enumerate(("k1", "k2")):
+        before = planned(key, subject=key)
+        store.put_intent(before)
+        moved.append(replace(signed(key, i), intent=before.intent, attempts=(an_attempt(f"0x0{i}"),)))
+    with pytest.raises(LawBroken):
+        update_together(store, moved[0], signed("unknown", 9))
+    assert [one.state for one in store.open_txs()] == [TxState.PLANNED] * 2, "undone"
+    update_together(store, *moved)
+    assert list(store.open_txs()) == moved
+    store.update_tx(replace(moved[0], state=TxState.SENT))
+    assert store.tx("k1").state is TxState.SENT, "afterwards each write is one of its own again"
+
+
 def test_update_tx__unknown_key__law_broken(store):
     with pytest.raises(LawBroken):
         store.update_tx(signed())
@@ -445,6 +468,19 @@ def test_prices__restart_safe_history__oldest_first(store):
     store.append_prices(a_block(1), 2, [Observation(time=20, price=5)])
     assert store.prices(1, since_s=20) == (rounds[2], rounds[0])
     assert store.prices(3, since_s=0) == ()
+
+
+def test_prices__asked_again__as_they_are_now(store):
+    """What is remembered of rounds never hides a newer one, a corrected one, or an older one that is asked for."""
+    store.append_prices(a_block(1), 0, [Observation(time=10, price=1), Observation(time=20, price=2)])
+    assert [o.price for o in store.prices(0, since_s=15)] == [2]
+    assert [o.price for o in store.prices(0, since_s=0)] == [1, 2], "further back than before"
+    assert [o.price for o in store.prices(0, since_s=15)] == [2]
+    store.append_prices(a_block(2), 0, [Observation(time=20, price=5)])
+    store.append_prices(a_block(2), 0, [Observation(time=30, price=3)])
+    assert [o.price for o in store.prices(0, since_s=0)] == [1, 5, 3]
+    store.orphan_cycles([a_block(2).hash])
+    assert [o.price for o in store.prices(0, since_s=0)] == [1]
 
 
 def test_prices__reorg__rounds_of_removed_blocks_go(store):
