@@ -63,7 +63,12 @@ def _bands(status: Status) -> RenderableType:
         style = words.BAND_STYLES[band] if one.accounts else "bright_black"
         cells = max(1, round(one.accounts * BAR / total)) if one.accounts else 0
         amounts = [words.usd(x) if one.accounts and band != "unknown" else "–" for x in (one.equity, one.mm, one.im)]
-        table.add_row(Text(str(band), style=style), str(one.accounts), Text("█" * cells, style=style), *amounts)
+        table.add_row(
+            Text(str(band), style=style),
+            str(one.accounts),
+            Text("█" * cells, style=style, no_wrap=True, overflow="crop"),
+            *amounts,
+        )
     return table
 
 
