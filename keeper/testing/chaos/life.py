@@ -83,6 +83,13 @@ class Life:
 
     def live(self) -> Outcome:
         """Storm, calm, laws."""
+        try:
+            return self._live()
+        finally:
+            for node in self.nodes:
+                node.close()  # or what it still owes would come into the next life on this world
+
+    def _live(self) -> Outcome:
         rng = self.scenario.rng
         deaths = {block: (what, count) for block, what, count in self.scenario.deaths}
         for block in range(STORM):

@@ -301,9 +301,8 @@ class Ledger:
         self.salt += 1
 
     def prune(self) -> None:
-        """Forget the blocks that are not canonical, and that there were any: the same scenario makes the same blocks."""
+        """Forget the blocks that are not canonical: what earlier scenarios left."""
         self._blocks = {block.header.hash: block for block in self._canonical}
-        self.salt = 0
 
 
 def next_base_fee(parent: Header) -> int:
