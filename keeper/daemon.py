@@ -158,7 +158,10 @@ class Daemon:
         if head is None:
             return False
         record = cycle(head, self._ports, self._risk, self._policy)
+        first = self._last is None
         self._last = head
+        if first:
+            self._beat()  # others look for it before they touch what is ours
         self._report(record)
         if self._on_cycle is not None:
             self._on_cycle(record)

@@ -210,9 +210,7 @@ def endpoint_at(url: str, *, timeout_s: float = 10.0, batch_size: int = BATCH_SI
     """
     scheme = _scheme(url)
     if scheme is None:
-        message = (
-            "an RPC endpoint must be an http://, https://, ws:// or wss:// URL with a host and a port below 65536"
-        )
+        message = "an RPC endpoint must be an http://, https://, ws:// or wss:// URL with a host and a port below 65536"
         raise BadInput(message, hint="check chain.rpc_urls")
     provider = (HttpProvider if scheme in ("http", "https") else WsProvider)(url, timeout_s=timeout_s)
     return Endpoint(provider.host, provider, batch_size=batch_size)

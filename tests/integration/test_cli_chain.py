@@ -20,6 +20,7 @@ from keeper.demo.opening import RISK, policy
 from keeper.demo.stylised import stylised_crash
 from keeper.demo.venue import DemoVenue
 from keeper.demo.world import World, open_world
+from keeper.protocols.clearinghouse.encoder import GAS_EXPECTED
 from keeper.testing.http_node import HttpNode
 from keeper.testing.memory_store import MemoryStore
 from keeper.wiring import assemble
@@ -111,7 +112,7 @@ def test_keys_test__sound_site__each_key_with_its_role_and_funds(site):
     publisher, liquidator = json.loads(result.stdout)["keys"]
     assert (publisher["verdict"], liquidator["verdict"]) == ("signs", "signs")
     assert "may publish" in publisher["said"]
-    assert publisher["transactions"] == int(publisher["balance_wei"]) // (4_000_000 * 200 * 10**9) > 0
+    assert publisher["transactions"] == int(publisher["balance_wei"]) // (GAS_EXPECTED["publish"] * 200 * 10**9) > 0
 
 
 def test_keys_test__keys_swapped__refused_with_what_to_do(site):

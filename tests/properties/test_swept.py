@@ -144,7 +144,9 @@ def test_swept__hard_worlds__equal_to_the_slow_twin():
         for under in Under:
             slow = one_by_one.margins(snapshot.accounts, snapshot, market, under, buffer_ppm=buffer_ppm)
             fast = swept.sweep(snapshot.accounts, snapshot, market, under)
-            assert fast is not None
+            met["out of all proportion"] += fast is None
+            if fast is None:
+                continue  # then the slow twin serves the whole block
             found = fast.margins(buffer_ppm=buffer_ppm)
             for ours, theirs in zip(found, slow, strict=True):
                 assert ours == theirs, "TWIN-2"
@@ -161,6 +163,8 @@ def test_swept__hard_worlds__equal_to_the_slow_twin():
             met["perp"] += sum(isinstance(m, AccountMargin) and any(u.perp_value for u in m.underlyings) for m in slow)
 
     check()
+    rare = met.pop("out of all proportion")
+    assert rare <= WORLDS // 2, "the fast twin is the rule"
     assert len(met) >= 11 and all(met.values()), met  # noqa: PT018 - one statement: everything was met
 
 

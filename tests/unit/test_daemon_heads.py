@@ -333,3 +333,11 @@ def test_recover__endpoint_behind_what_was_lived__waits_instead_of_marking():
     with pytest.raises(Retry):
         a_daemon(chain, store)._recover()
     assert len(store.cycles()) == 3
+
+
+def test_daemon__first_block__its_heart_beats_at_once():
+    """Who looks after the store beside us knows from the first block on that somebody lives here."""
+    store = MemoryStore()
+    block = a_snapshot(an_account(7)).block
+    a_daemon(Chain([block]), store).step()
+    assert store.heartbeats()["loop"] == (0, block.number)
