@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from keeper.chain.dispatch import Decode, Dispatch
-from keeper.chain.errors import Reverted, StaleBlock, Unfunded, Unreachable
+from keeper.chain.errors import Disagreement, Reverted, StaleBlock, Unfunded, Unreachable
 from keeper.chain.fees import FeeOffer, FeePolicy
 from keeper.chain.kept import Kept
 from keeper.chain.nonces import Lane, Progress
@@ -123,6 +123,7 @@ class Launcher:
                 if isinstance(answer, Reverted):
                     refused = refused or answer
                     continue
+                self._nobody_vetoes(record.intent, key, at)
                 return self._with(record, key, lanes[key.address], now, at)
             except Unfunded as error:
                 self._pool.cannot_pay(key.address, at, error.message)
@@ -138,6 +139,16 @@ class Launcher:
             # Told at every block; the keeper goes on: money comes while it runs, and its other roles have theirs.
             raise Retry(f"no key of the {record.intent.role} that works now can pay: {problem.message}") from problem
         raise problem
+
+    def _nobody_vetoes(self, intent: TxIntent, key: Signer, at: BlockRef) -> None:
+        """Raises: `Disagreement` if one endpoint of a quorum says that it would fail; it is asked again next block."""
+        veto = self._rpc.vetoed(at, intent.to, intent.data, sender=key.address, gas=intent.gas_limit)
+        if veto is not None:
+            raise Disagreement(
+                f"one endpoint says that {intent.kind} {intent.subject} goes through, another that it would fail: "
+                f"{self._decode(veto.data) if veto.data else veto.message}",
+                hint="nothing is sent while they disagree; if it lasts, find out which provider is wrong",
+            )
 
     def _with(self, record: TxRecord, key: Signer, lane: Lane, now: Instant, at: BlockRef) -> TxRecord:
         intent, nonce = record.intent, lane.free

@@ -128,7 +128,8 @@ class Quorum:
                 hint="add endpoints of different providers, or lower chain.quorum",
             )
         self._members = members
-        self._needed = needed
+        #: How many must agree.
+        self.needed = needed
         self._agreed: OrderedDict[str, None] = OrderedDict()
 
     def agree(self, block: BlockRef) -> None:
@@ -136,7 +137,7 @@ class Quorum:
         if len(self._members) < 2 or block.hash in self._agreed:
             return
         found = self.ask(block)
-        if found.enough(self._needed):
+        if found.enough(self.needed):
             if found.contradict:
                 log.error("rpc.outvoted", block=block.number, said=found.sentence())
                 self._rest(found.contradict)
@@ -146,7 +147,7 @@ class Quorum:
             return
         self._rest_minority(found)
         log.error("rpc.disagreement", block=block.number, hash=block.hash, said=found.sentence())
-        needed = max(1, self._needed)
+        needed = max(1, self.needed)
         raise Disagreement(
             f"{len(found.agree)} of {len(self._members)} endpoints vouch for block {block.number:,}, "
             f"{needed} must, and none may contradict by as many: {found.sentence()}",
@@ -164,11 +165,11 @@ class Quorum:
         """What each endpoint says of a block."""
         words: dict[str, Word] = {}
         # With k of n, k that agree decide before the slowest spoke, if fewer than k are left to contradict.
-        left = len(self._members) - self._needed
+        left = len(self._members) - self.needed
 
         def enough() -> bool:
             agree = sum(word.at is not None and word.at.hash == block.hash for word in tuple(words.values()))
-            return self._needed > left and agree >= self._needed
+            return self.needed > left and agree >= self.needed
 
         jobs = [partial(self._word, member, block, words) for member in self._members]
         self._members.run(jobs, longest_s=self._members.policy.patience_s, enough=enough)

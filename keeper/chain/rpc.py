@@ -120,6 +120,25 @@ class Rpc:
                 continue
         return tuple(found)
 
+    def vetoed(
+        self, block: BlockRef, to: str, data: bytes, *, sender: str | None = None, gas: int | None = None
+    ) -> Reverted | None:
+        """Where a quorum is asked for, why some endpoint says that a call would fail after `block`; None if none does.
+
+        A quorum vouches for hashes.  What one endpoint says of the state under a true hash is asked of all here.
+        """
+        if self._quorum.needed < 2:
+            return None
+        asked = ("eth_call", (_full_call(to, data, sender, gas), pinned(block)))
+        for member in self.pool.members:
+            try:
+                self.pool.members.look(member, [asked])
+            except Reverted as error:
+                return error
+            except KeeperError:
+                continue  # no opinion
+        return None
+
     def vouched(self, block: BlockRef) -> Tally:
         """What each endpoint says of `block`; for a person."""
         return self._quorum.ask(block)
@@ -178,12 +197,7 @@ class Rpc:
         return self._call("pending", to, data, sender, gas)
 
     def _call(self, block: Any, to: str, data: bytes, sender: str | None, gas: int | None) -> bytes:
-        call = _call(to, data)
-        if sender is not None:
-            call["from"] = sender
-        if gas is not None:
-            call["gas"] = hex(gas)
-        return self._read(_octets, "eth_call", call, block)
+        return self._read(_octets, "eth_call", _full_call(to, data, sender, gas), block)
 
     def calls_at(self, block: BlockRef, calls: Sequence[tuple[str, bytes]]) -> tuple[bytes | Reverted, ...]:
         """Call several contracts at one block, in one request where a multicall contract is configured.
@@ -288,6 +302,15 @@ def pinned(block: BlockRef) -> Pin:
 
 def _filter(addresses: Sequence[str], topics: Sequence[Any]) -> dict[str, Any]:
     return {"address": list(addresses)} | ({"topics": list(topics)} if topics else {})
+
+
+def _full_call(to: str, data: bytes, sender: str | None, gas: int | None) -> dict[str, str]:
+    call = _call(to, data)
+    if sender is not None:
+        call["from"] = sender
+    if gas is not None:
+        call["gas"] = hex(gas)
+    return call
 
 
 def _call(to: str, data: bytes) -> dict[str, Any]:

@@ -192,6 +192,9 @@ class Upkeep:
             return ""
         if reason := self._standing(intent, head):
             return f"cancelled: {reason}"
+        veto = self._rpc.vetoed(head, intent.to, intent.data, sender=record.sender, gas=intent.gas_limit)
+        if veto is not None:
+            return f"cancelled: another endpoint says: {self._decode(veto.data) if veto.data else veto.message}"
         if not simulate:
             return ""
         try:

@@ -1,12 +1,19 @@
 """One endpoint's word about our own keys: what is done on it, and what is asked of others first."""
 
+from contextlib import suppress
+
 import pytest
 from structlog.testing import capture_logs
 
+from keeper.chain.errors import Disagreement
+from keeper.chain.rpc import Endpoint, Rpc
 from keeper.domain.tx import TxState
+from keeper.testing.counter_world import CLOSE, COUNTER, an_intent, an_outbox
+from keeper.testing.embedded import EmbeddedChain
 from keeper.testing.faulty import FaultyNode
 from keeper.testing.memory_store import MemoryStore
 from keeper.testing.plan import FaultPlan
+from keeper.testing.provider import EmbeddedProvider
 from keeper.testing.toy import ToyKeeper, ToyWorld
 
 pytestmark = pytest.mark.chain
@@ -79,3 +86,32 @@ def test_balance_said_to_be_0_by_the_only_endpoint__waits_with_an_alert_at_each_
     town.liar.calm = True
     town.blocks(2)
     assert TxState.SENT in town.states() or TxState.MINED in town.states()
+
+
+class SaysYes:
+    """A node for which every call goes through."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def request(self, method, params):
+        return "0x" if method == "eth_call" else self.inner.request(method, params)
+
+
+def test_simulation_that_one_endpoint_passes__another_says_it_fails__not_sent_until_they_agree():
+    """A view that lies under a true hash: with a quorum, one that says no is enough to keep a send back (CHAOS-14)."""
+    chain = EmbeddedChain(accounts=4)
+    counter = chain.deploy_code(COUNTER)
+    chain.send(sender=chain.accounts[0], to=counter, data=CLOSE)
+    chain.mine(4)
+    endpoints = [
+        Endpoint("liar", EmbeddedProvider(SaysYes(chain.node))),
+        Endpoint("honest", EmbeddedProvider(chain.node)),
+    ]
+    for quorum, sent in ((2, False), (0, True)):
+        store = MemoryStore()
+        outbox = an_outbox(chain, store, rpc=Rpc(endpoints, chain_id=chain.chain_id, quorum=quorum))
+        with suppress(Disagreement):
+            outbox.submit(an_intent(counter, chain.block(), key=f"k{quorum}"))
+        (record,) = store.txs()
+        assert bool(record.attempts) is sent, "without a quorum one endpoint's word is taken: the test sees the veto"

@@ -10,7 +10,7 @@ from keeper.chain.records import FeeHistory
 from keeper.chain.signers import from_key
 from keeper.domain.cycle import REHEARSED
 from keeper.domain.tx import SignerRole, TxAttempt, TxState
-from keeper.errors import BadInput, Halt, Refused
+from keeper.errors import BadInput, Refused, Retry
 from keeper.store import open_store
 from keeper.testing.anvil import AnvilChain
 from keeper.testing.counter_world import CLOSE, COUNTER, FEES, OPEN, an_intent, an_outbox, count, rpc_of, signers_of
@@ -200,10 +200,10 @@ def test_submit__publishing_all_day__refused_at_its_part_and_liquidation_goes_on
     assert outbox.submit(an_intent(counter, chain.block(), key="bid")).state is TxState.SENT
 
 
-def test_submit__unfunded_key__halts(chain, store, counter):
-    """An empty key needs a person, and is said as such."""
+def test_submit__unfunded_key__said_and_asked_again(chain, store, counter):
+    """An empty key needs money, which comes while the keeper runs: it is told, and nothing else ends for it."""
     poor = signers_of(chain) | {SignerRole.LIQUIDATOR: (from_key(b"\x07" * 32),)}
-    with pytest.raises(Halt, match="funds"):
+    with pytest.raises(Retry, match="funds"):
         an_outbox(chain, store, signers=poor).submit(an_intent(counter, chain.block()))
 
 

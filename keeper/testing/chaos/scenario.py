@@ -23,10 +23,6 @@ SUBSCRIBED: Final = frozenset(name for name, fault in CATALOGUE.items() if fault
 #: Faults that one endpoint alone cannot be caught at: it tells a whole and wrong story of the present, or of logs that
 #: no bloom contradicts.  They strike one endpoint of several, and a quorum is asked for.
 TREACHEROUS: Final = frozenset({"stale_head", "lagging", "lying_hash", "zeroed_call", "missing_logs"})
-#: The one lie about a block's state that nobody can catch: the quorum is about hashes, and the view asked once more
-#: before a send is the very thing that lies.  The contract refuses such a liquidation, so it costs gas and no owner
-#: anything; all other laws hold, this one is not asked of these scenarios.
-LIES_OF_HEALTH: Final = "zeroed_call"
 #: Faults that strike anywhere.
 PLAIN: Final = tuple(sorted(set(CATALOGUE) - SUBSCRIBED - TREACHEROUS))
 
