@@ -137,6 +137,15 @@ def market_data() -> Path:
 
 
 @pytest.fixture
+def google_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """google-auth looks up access boundaries at Google in a thread of its own, where no guard of a test reaches."""
+    from google.auth import _regional_access_boundary_utils as boundaries  # noqa: PLC0415 - an extra, few tests need it
+
+    manager = boundaries._RegionalAccessBoundaryManager
+    monkeypatch.setattr(manager, "maybe_start_refresh", lambda *_: None)
+
+
+@pytest.fixture
 def anvil_path() -> Path:
     """The anvil executable; for tests marked needs_anvil."""
     tool = node_tool("anvil")

@@ -30,7 +30,7 @@ from keeper.testing.key_services import aws as aws_fake
 from keeper.testing.key_services import gcp as gcp_fake
 from keeper.testing.key_services import vault as vault_fake
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.usefixtures("google_asks_nobody")]
 
 KEY = bytes(range(1, 33))
 TRANSACTION = {

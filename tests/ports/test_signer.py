@@ -25,7 +25,7 @@ from keeper.testing.key_services import FakeAwsKms, FakeGcpKms, FakeVault, FakeW
 from keeper.testing.key_services.gcp import NAME
 from keeper.testing.key_services.vault import TOKEN
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.usefixtures("google_asks_nobody")]
 
 KEY = b"\x11" * 32
 CALL = {
