@@ -209,7 +209,7 @@ class Outbox:
         self._tend(before, looked, lanes, head, round_)
         for record in self._kept.open():
             if record.state is TxState.PLANNED:
-                round_.take(record, lambda record=record: self._launcher.launch(record, head))  # type: ignore[misc]
+                round_.take(record, lambda record=record: self._launcher.launch(record, head))  # type: ignore[misc]  # mypy does not infer a lambda's default
         for lane in self._lanes(before, looked, head).values():
             self._fill(lane, head, round_)
         if round_.halt is not None:
@@ -268,7 +268,7 @@ class Outbox:
                 known = before.get(record.intent.key)
                 round_.take(
                     record,
-                    lambda record=record, lane=lane, known=known: self._upkeep.tend(  # type: ignore[misc]
+                    lambda record=record, lane=lane, known=known: self._upkeep.tend(  # type: ignore[misc]  # mypy does not infer a lambda's default
                         record,
                         lane,
                         head,
@@ -286,7 +286,7 @@ class Outbox:
         log.error("outbox.gap", sender=lane.sender, nonces=list(lane.gaps()), held=list(lane.held))
         for nonce in lane.gaps():
             planned = TxRecord(intent=self._filling(lane.sender, nonce, role, head), state=TxState.PLANNED)
-            round_.take(planned, lambda planned=planned: self._start(planned, head))  # type: ignore[misc]
+            round_.take(planned, lambda planned=planned: self._start(planned, head))  # type: ignore[misc]  # mypy does not infer a lambda's default
 
     def _start(self, planned: TxRecord, head: BlockRef | None) -> TxRecord:
         """Write a new record down, and send it unless it is known and on its way."""

@@ -45,7 +45,7 @@ def keys(
     configured, 3 when nothing is wrong but a service that holds a key was silent.
     """
     # Heavy, and only this command needs it.
-    from keeper.wiring.rehearsal import ConfiguredKeysOnChain, keys_on_trial  # noqa: PLC0415
+    from keeper.wiring.rehearsal import ConfiguredKeysOnChain, keys_on_trial  # noqa: PLC0415 - web3 is slow to import
 
     assert step is Step.TEST
     settings = settings_of(config)

@@ -52,7 +52,7 @@ def nonce(
     when a step could not be carried out now, or no node answers.
     """
     # Heavy, and only this command needs it.
-    from keeper.wiring.nonces import NonceDesk  # noqa: PLC0415
+    from keeper.wiring.nonces import NonceDesk  # noqa: PLC0415 - web3 is slow to import
 
     desk = NonceDesk(settings_of(config), os.environ)
     try:

@@ -79,9 +79,9 @@ def defect(
         own = [p for name, p in inspect.signature(law).parameters.items() if name not in ("subject", "monkeypatch")]
         kind = inspect.Parameter.KEYWORD_ONLY
         taken = [inspect.Parameter(name, kind) for name in ("subject", "monkeypatch")]
-        run.__signature__ = inspect.Signature([*taken, *(p.replace(kind=kind) for p in own)])  # type: ignore[attr-defined]
+        run.__signature__ = inspect.Signature([*taken, *(p.replace(kind=kind) for p in own)])  # type: ignore[attr-defined]  # pytest reads it off the function
         run.__name__, run.__doc__, run.__module__ = law.__name__, law.__doc__, law.__module__
-        run.defect = number  # type: ignore[attr-defined]
+        run.defect = number  # type: ignore[attr-defined]  # pytest reads it off the function
         for mark in getattr(law, "pytestmark", []):
             run = getattr(pytest.mark, mark.name)(*mark.args, **mark.kwargs)(run)
         return pytest.mark.parametrize("subject", ["keeper", "mutant"])(run)
