@@ -12,8 +12,8 @@ import os
 import sys
 from pathlib import Path
 
-from keeper.chain.fees import FeePolicy
-from keeper.chain.rpc import Rpc, http_endpoint
+from keeper.chain.asking.rpc import Rpc, http_endpoint
+from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.signers import from_secret_file
 from keeper.deploy import CollateralSpec, ExpirySpec, FeedSpec, Hand, HouseSpec, UnderlyingSpec, deploy_house
 from keeper.domain import codec

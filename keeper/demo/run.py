@@ -11,8 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
-from keeper.chain.outbox import Outbox, OutboxPolicy
-from keeper.chain.rpc import Rpc
+from keeper.chain.asking.rpc import Rpc
+from keeper.chain.sending.outbox import Outbox, OutboxPolicy
 from keeper.cycle import Ports, cycle, think
 from keeper.demo.parity import check_parity
 from keeper.demo.summary import Life, ParityCheck, RunSummary, mean_margin, percentile

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keeper.abis import load
-from keeper.chain.rpc import Rpc
+from keeper.chain.asking.rpc import Rpc
 from keeper.domain.block import BlockRef
 from keeper.protocols.abi import Abi, Event
 from keeper.protocols.clearinghouse.deployment import Deployment

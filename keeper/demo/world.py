@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from keeper.abis import load
-from keeper.chain.fees import FeePolicy
-from keeper.chain.rpc import Endpoint, Rpc
+from keeper.chain.asking.rpc import Endpoint, Rpc
+from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.signers import LocalSigner, from_key
 from keeper.demo.crowd import CALL_GAS, TRADE_GAS, Crowd, Progress
 from keeper.demo.deposits import Quotes, deposits

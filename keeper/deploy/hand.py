@@ -9,9 +9,9 @@ from eth_abi.abi import encode
 from eth_utils import keccak, to_checksum_address
 
 from keeper.abis import load
+from keeper.chain.asking.rpc import Rpc
 from keeper.chain.errors import Reverted
-from keeper.chain.fees import FeePolicy
-from keeper.chain.rpc import Rpc
+from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.signers import Signer
 from keeper.errors import Halt, Retry
 from keeper.protocols.abi import Abi, explain_revert

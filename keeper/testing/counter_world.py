@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from keeper.chain.fees import FeePolicy
-from keeper.chain.outbox import Outbox, OutboxPolicy
-from keeper.chain.rpc import Endpoint, Rpc
+from keeper.chain.asking.rpc import Endpoint, Rpc
+from keeper.chain.sending.fees import FeePolicy
+from keeper.chain.sending.outbox import Outbox, OutboxPolicy
 from keeper.chain.signers import Signer, from_key
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import SignerRole, TxIntent

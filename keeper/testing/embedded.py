@@ -60,7 +60,7 @@ class LocalChain:
 
     @property
     def provider(self) -> Any:
-        """What `keeper.chain.rpc.Rpc` is handed."""
+        """What `keeper.chain.asking.rpc.Rpc` is handed."""
         return self.w3.provider
 
     def request(self, method: str, *params: Any) -> Any:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from keeper.abis import load
+from keeper.chain.asking.endpoint import Endpoint
+from keeper.chain.asking.rpc import Rpc
 from keeper.chain.clock import Timekeeper
-from keeper.chain.endpoint import Endpoint
-from keeper.chain.fees import FeePolicy
-from keeper.chain.outbox import Outbox, OutboxPolicy
-from keeper.chain.rpc import Rpc
+from keeper.chain.sending.fees import FeePolicy
+from keeper.chain.sending.outbox import Outbox, OutboxPolicy
 from keeper.chain.signers import Signer
 from keeper.domain.tx import SignerRole
 from keeper.ports import Recheck, Store

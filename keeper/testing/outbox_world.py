@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from keeper.chain.outbox import OutboxPolicy
+from keeper.chain.sending.outbox import OutboxPolicy
 from keeper.chain.signers import from_key
 from keeper.domain.tx import SignerRole, TxAttempt, TxRecord, TxState
 from keeper.testing.counter_world import COUNTER, an_intent, an_outbox, rpc_of, signers_of

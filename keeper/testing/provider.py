@@ -8,8 +8,8 @@ from typing import Any
 from web3.providers import BaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
+from keeper.chain.asking.wire import BatchRefused, by_id
 from keeper.chain.errors import Unreachable, translate
-from keeper.chain.wire import BatchRefused, by_id
 from keeper.testing import answers
 from keeper.testing.answers import Node
 from keeper.testing.broken import Broken, Slow

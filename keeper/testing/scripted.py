@@ -14,12 +14,12 @@ from typing import Any, Final, Literal
 
 from eth_utils import keccak
 
+from keeper.chain.asking.endpoint import Endpoint
+from keeper.chain.asking.health import Fitness
+from keeper.chain.asking.members import PoolPolicy
+from keeper.chain.asking.rpc import Rpc
+from keeper.chain.asking.wire import BatchRefused
 from keeper.chain.clock import Timekeeper
-from keeper.chain.endpoint import Endpoint
-from keeper.chain.health import Fitness
-from keeper.chain.members import PoolPolicy
-from keeper.chain.rpc import Rpc
-from keeper.chain.wire import BatchRefused
 from keeper.domain.block import BlockRef
 from keeper.testing.wire import JsonRpcError
 

@@ -12,8 +12,8 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from keeper.abis import load
-from keeper.chain.fees import FeePolicy
-from keeper.chain.rpc import Endpoint, Rpc
+from keeper.chain.asking.rpc import Endpoint, Rpc
+from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.signers import LocalSigner
 from keeper.deploy import CollateralSpec, ExpirySpec, FeedSpec, Hand, HouseSpec, UnderlyingSpec, deploy_house
 from keeper.protocols.clearinghouse.deployment import Deployment

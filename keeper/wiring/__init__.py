@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from eth_utils import to_checksum_address
 
-from keeper.chain.announcements import HeadSource, head_sources
+from keeper.chain.asking.reads import BlockReads
+from keeper.chain.asking.rpc import Rpc
 from keeper.chain.clock import SystemClock
-from keeper.chain.dry import DrySender
-from keeper.chain.gas import Gas
-from keeper.chain.heads import ChainHeads
-from keeper.chain.log_sync import LogSync, SyncPlan
-from keeper.chain.reads import BlockReads
-from keeper.chain.rpc import Rpc
+from keeper.chain.following.announcements import HeadSource, head_sources
+from keeper.chain.following.heads import ChainHeads
+from keeper.chain.following.log_sync import LogSync, SyncPlan
+from keeper.chain.sending.dry import DrySender
+from keeper.chain.sending.gas import Gas
 from keeper.cycle import Ports
 from keeper.daemon import Daemon, Rhythm
 from keeper.domain.cycle import CycleRecord

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from keeper.chain.finality import Confirmations, Finality, Rule, TaggedFinality
-from keeper.chain.rpc import Rpc
+from keeper.chain.asking.rpc import Rpc
+from keeper.chain.sending.finality import Confirmations, Finality, Rule, TaggedFinality
 from keeper.settings import Settings
 
 

@@ -12,7 +12,7 @@ from typing import cast
 
 import structlog
 
-from keeper.chain.log_sync import LogSync
+from keeper.chain.following.log_sync import LogSync
 from keeper.domain.block import BlockRef
 from keeper.ports import Store
 

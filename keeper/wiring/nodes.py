@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
-from keeper.chain.endpoint import Endpoint, endpoint_at, name_apart
-from keeper.chain.health import Fitness
-from keeper.chain.members import PoolPolicy, in_parallel
-from keeper.chain.rpc import Rpc
+from keeper.chain.asking.endpoint import Endpoint, endpoint_at, name_apart
+from keeper.chain.asking.health import Fitness
+from keeper.chain.asking.members import PoolPolicy, in_parallel
+from keeper.chain.asking.rpc import Rpc
 from keeper.ops.doctor import LOCAL_CHAINS
 from keeper.settings import Settings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from keeper.chain.drift import plan, repair, survey
+from keeper.chain.sending.drift import plan, repair, survey
 from keeper.domain.block import BlockRef
 from keeper.domain.nonces import KeyNonces, Repair
 from keeper.domain.tx import TxIntent

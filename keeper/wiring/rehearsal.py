@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Final
 
-from keeper.chain.rpc import Rpc
+from keeper.chain.asking.rpc import Rpc
 from keeper.chain.signers.rehearsal import rehearse
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import SignerRole

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from keeper.chain.relay import Broadcast, HttpRelay, PublicBroadcast, RelayBroadcast, RelayRules, auth_headers, poster
-from keeper.chain.rpc import Rpc
+from keeper.chain.asking.rpc import Rpc
+from keeper.chain.sending.relay import (
+    Broadcast,
+    HttpRelay,
+    PublicBroadcast,
+    RelayBroadcast,
+    RelayRules,
+    auth_headers,
+    poster,
+)
 from keeper.ports import Ledger
 from keeper.settings import Settings
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from keeper.chain.dispatch import Decode, selector_only
-from keeper.chain.fees import FeePolicy
-from keeper.chain.outbox import Outbox, OutboxPolicy
-from keeper.chain.relay import Broadcast
-from keeper.chain.rpc import Rpc
+from keeper.chain.asking.rpc import Rpc
+from keeper.chain.sending.dispatch import Decode, selector_only
+from keeper.chain.sending.fees import FeePolicy
+from keeper.chain.sending.outbox import Outbox, OutboxPolicy
+from keeper.chain.sending.relay import Broadcast
 from keeper.chain.signers import Signer
 from keeper.domain.tx import SignerRole
 from keeper.ports import Recheck, Store

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from keeper.chain.announcements import head_sources
+from keeper.chain.asking.reads import BlockReads
+from keeper.chain.asking.rpc import Endpoint, Rpc
 from keeper.chain.clock import steady_s
-from keeper.chain.reads import BlockReads
-from keeper.chain.rpc import Endpoint, Rpc
+from keeper.chain.following.announcements import head_sources
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import SignerRole
 from keeper.errors import KeeperError

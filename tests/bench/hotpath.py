@@ -25,10 +25,10 @@ import numpy as np
 import requests
 import structlog
 
-from keeper.chain.announcements import HeadSource
-from keeper.chain.fees import FeePolicy
-from keeper.chain.outbox import Outbox, OutboxPolicy
-from keeper.chain.rpc import Rpc, http_endpoint
+from keeper.chain.asking.rpc import Rpc, http_endpoint
+from keeper.chain.following.announcements import HeadSource
+from keeper.chain.sending.fees import FeePolicy
+from keeper.chain.sending.outbox import Outbox, OutboxPolicy
 from keeper.chain.signers import Signer
 from keeper.chain.signers.local import from_key
 from keeper.cycle import Ports, cycle, think

@@ -18,9 +18,9 @@ from typing import Any
 
 import requests
 
-from keeper.chain.log_sync import LogSync, SyncPlan
-from keeper.chain.reads import BlockReads
-from keeper.chain.rpc import Rpc, http_endpoint
+from keeper.chain.asking.reads import BlockReads
+from keeper.chain.asking.rpc import Rpc, http_endpoint
+from keeper.chain.following.log_sync import LogSync, SyncPlan
 from keeper.domain.block import BlockRef
 from keeper.domain.roster import Roster
 from keeper.protocols.clearinghouse.consumer import HouseConsumer

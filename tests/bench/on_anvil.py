@@ -25,10 +25,10 @@ import requests
 import structlog
 
 from keeper.abis import load
-from keeper.chain.announcements import head_sources
-from keeper.chain.endpoint import endpoint_at
-from keeper.chain.reads import BlockReads
-from keeper.chain.rpc import Rpc
+from keeper.chain.asking.endpoint import endpoint_at
+from keeper.chain.asking.reads import BlockReads
+from keeper.chain.asking.rpc import Rpc
+from keeper.chain.following.announcements import head_sources
 from keeper.chain.signers import Signer
 from keeper.chain.signers.local import from_key
 from keeper.cycle import cycle

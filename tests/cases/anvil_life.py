@@ -9,9 +9,9 @@ from pathlib import Path
 
 from eth_utils import keccak
 
-from keeper.chain.dry import DrySender
-from keeper.chain.reads import BlockReads
-from keeper.chain.rpc import Endpoint, Rpc
+from keeper.chain.asking.reads import BlockReads
+from keeper.chain.asking.rpc import Endpoint, Rpc
+from keeper.chain.sending.dry import DrySender
 from keeper.demo.opening import RISK, policy
 from keeper.demo.stylised import stylised_crash
 from keeper.demo.world import World, open_world

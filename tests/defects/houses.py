@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from keeper.chain.dry import DrySender
+from keeper.chain.sending.dry import DrySender
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.ports import Store
 from keeper.testing.memory_store import MemoryStore

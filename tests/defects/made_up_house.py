@@ -1,7 +1,7 @@
 """A house whose truth the test writes, a line to its node that the test meddles with, and keepers that come and go."""
 
+from keeper.chain.asking.rpc import Endpoint, Rpc
 from keeper.chain.errors import Unreachable
-from keeper.chain.rpc import Endpoint, Rpc
 from keeper.cycle import think
 from keeper.demo.opening import RISK, policy
 from keeper.domain.cycle import CycleInputs

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from keeper.chain.log_batch import LogBatch
-from keeper.chain.log_reader import LogReader
+from keeper.chain.following.log_batch import LogBatch
+from keeper.chain.following.log_reader import LogReader
 from keeper.domain.snapshot import AccountState
 from keeper.errors import KeeperError, Retry
 from keeper.protocols.clearinghouse.reader import HouseReader

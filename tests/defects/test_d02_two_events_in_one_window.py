@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from keeper.chain.log_batch import LogBatch, LogColumns
+from keeper.chain.following.log_batch import LogBatch, LogColumns
 from keeper.domain.margin import Band
 from tests.defects.frame import defect
 from tests.defects.made_up_house import MadeUpHouse

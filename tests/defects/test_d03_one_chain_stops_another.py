@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-import keeper.chain.members
+import keeper.chain.asking.members
+from keeper.chain.asking.health import Health
+from keeper.chain.asking.members import Member
 from keeper.chain.errors import WrongChain
-from keeper.chain.heads import ChainHeads
-from keeper.chain.health import Health
-from keeper.chain.members import Member
+from keeper.chain.following.heads import ChainHeads
 from keeper.cycle import Ports
 from keeper.daemon import Daemon, Rhythm
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
@@ -80,7 +80,9 @@ def one_record_a_host(patch):
     """`health = {}` at module level, by host name: what one chain did to a provider counts for all of them."""
     by_host = {}
     patch.setattr(
-        keeper.chain.members, "Member", lambda endpoint: Member(endpoint, by_host.setdefault(endpoint.name, Health()))
+        keeper.chain.asking.members,
+        "Member",
+        lambda endpoint: Member(endpoint, by_host.setdefault(endpoint.name, Health())),
     )
 
 

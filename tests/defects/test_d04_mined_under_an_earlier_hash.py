@@ -2,7 +2,7 @@
 
 import pytest
 
-from keeper.chain.settlement import Settlement
+from keeper.chain.sending.settlement import Settlement
 from keeper.domain.tx import TxState
 from keeper.testing.counter_world import count
 from keeper.testing.outbox_world import ALL, OutboxWorld

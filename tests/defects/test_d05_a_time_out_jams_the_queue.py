@@ -4,8 +4,8 @@ from contextlib import suppress
 
 import pytest
 
-from keeper.chain.launch import Launcher
-from keeper.chain.upkeep import Upkeep
+from keeper.chain.sending.launch import Launcher
+from keeper.chain.sending.upkeep import Upkeep
 from keeper.domain.tx import TxState
 from keeper.errors import KeeperError, Retry
 from keeper.testing.counter_world import count

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import update
 
 import keeper.daemon
-from keeper.chain.heads import ChainHeads
-from keeper.chain.settlement import Settlement
+from keeper.chain.following.heads import ChainHeads
+from keeper.chain.sending.settlement import Settlement
 from keeper.cycle import Ports
 from keeper.daemon import Daemon, Rhythm
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from keeper.chain.dispatch import Dispatch
-from keeper.chain.outbox import Outbox
+from keeper.chain.sending.dispatch import Dispatch
+from keeper.chain.sending.outbox import Outbox
 from keeper.domain.tx import TxState
 from keeper.store import open_store
 from tests.defects.frame import defect

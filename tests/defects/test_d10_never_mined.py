@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from keeper.chain.upkeep import Upkeep
+from keeper.chain.sending.upkeep import Upkeep
 from keeper.domain.tx import TxState
 from keeper.testing.counter_world import count
 from keeper.testing.outbox_world import ALL, OutboxWorld

@@ -8,9 +8,9 @@ import pytest
 
 import keeper.wiring.nodes
 import keeper.wiring.sender
-from keeper.chain.endpoint import Endpoint
-from keeper.chain.fees import FeePolicy
-from keeper.chain.rpc import Rpc
+from keeper.chain.asking.endpoint import Endpoint
+from keeper.chain.asking.rpc import Rpc
+from keeper.chain.sending.fees import FeePolicy
 from keeper.errors import Retry
 from keeper.settings import Settings, load_settings
 from keeper.settings.tree import leaves

@@ -2,8 +2,8 @@
 
 import pytest
 
-from keeper.chain.log_batch import LogBatch
-from keeper.chain.log_reader import LogReader
+from keeper.chain.following.log_batch import LogBatch
+from keeper.chain.following.log_reader import LogReader
 from keeper.errors import Retry
 from tests.defects.frame import defect
 from tests.defects.made_up_house import MadeUpHouse, no_answer, tried

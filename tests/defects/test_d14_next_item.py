@@ -6,7 +6,7 @@ import pytest
 
 import keeper.cycle
 from keeper.chain.errors import Unreachable
-from keeper.chain.outbox import _Round
+from keeper.chain.sending.outbox import _Round
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.snapshot import Unusable, Usable
 from keeper.domain.tx import TxState

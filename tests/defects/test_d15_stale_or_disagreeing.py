@@ -4,12 +4,12 @@ from contextlib import suppress
 
 import pytest
 
+from keeper.chain.asking.health import Fitness
+from keeper.chain.asking.members import PoolPolicy
+from keeper.chain.asking.quorum import Quorum
+from keeper.chain.asking.rpc import Endpoint, Rpc
 from keeper.chain.clock import Timekeeper
-from keeper.chain.heads import ChainHeads
-from keeper.chain.health import Fitness
-from keeper.chain.members import PoolPolicy
-from keeper.chain.quorum import Quorum
-from keeper.chain.rpc import Endpoint, Rpc
+from keeper.chain.following.heads import ChainHeads
 from keeper.domain.tx import TxState
 from keeper.errors import KeeperError, Retry
 from keeper.testing.counter_world import COUNTER, an_intent, an_outbox, count

@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from keeper.chain.announcements import PushedHeads
-from keeper.chain.log_sync import LogSync, _Lived
-from keeper.chain.websocket import WsProvider
+from keeper.chain.asking.websocket import WsProvider
+from keeper.chain.following.announcements import PushedHeads
+from keeper.chain.following.log_sync import LogSync, _Lived
 from keeper.daemon import Daemon, Rhythm
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.testing.small_house import SmallHouse

@@ -2,9 +2,9 @@
 
 import pytest
 
-from keeper.chain.nonces import Lane
-from keeper.chain.signer_pool import SignerPool
-from keeper.chain.upkeep import Upkeep
+from keeper.chain.sending.nonces import Lane
+from keeper.chain.sending.signer_pool import SignerPool
+from keeper.chain.sending.upkeep import Upkeep
 from keeper.domain.tx import TxState
 from keeper.testing.counter_world import count
 from keeper.testing.outbox_world import OutboxWorld

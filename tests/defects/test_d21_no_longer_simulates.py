@@ -7,8 +7,8 @@ governance get the same treatment when the keeper makes them: they too go throug
 
 import pytest
 
-from keeper.chain.launch import Launcher
-from keeper.chain.upkeep import Upkeep
+from keeper.chain.sending.launch import Launcher
+from keeper.chain.sending.upkeep import Upkeep
 from keeper.domain.tx import SignerRole, TxState
 from keeper.protocols.abi import explain_revert
 from keeper.testing.counter_world import CLOSE, an_intent, an_outbox, count

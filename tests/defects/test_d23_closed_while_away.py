@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from keeper.chain.log_sync import LogSync
+from keeper.chain.following.log_sync import LogSync
 from keeper.domain import codec
 from keeper.protocols.clearinghouse.index import HouseIndex
 from keeper.testing.memory_store import MemoryStore

@@ -2,8 +2,8 @@
 
 import pytest
 
+from keeper.chain.asking.wire import BatchRefused
 from keeper.chain.errors import AlreadyKnown, RangeTooWide, RateLimited, StaleBlock, Underpriced, Unreachable, translate
-from keeper.chain.wire import BatchRefused
 from keeper.testing.counter_world import COUNTER
 from keeper.testing.embedded import EmbeddedChain
 from keeper.testing.faults import CATALOGUE, words

@@ -2,9 +2,9 @@
 
 import pytest
 
-from keeper.chain.kept import Kept
-from keeper.chain.launch import Launcher
-from keeper.chain.upkeep import Upkeep
+from keeper.chain.sending.kept import Kept
+from keeper.chain.sending.launch import Launcher
+from keeper.chain.sending.upkeep import Upkeep
 from keeper.domain.tx import TxState
 from keeper.testing.chaos import __main__ as command
 from keeper.testing.chaos.crossings import BOUNDARIES

@@ -6,12 +6,12 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
+from keeper.chain.asking.health import Fitness
+from keeper.chain.asking.members import PoolPolicy
+from keeper.chain.asking.rpc import Endpoint, Rpc, http_endpoint
 from keeper.chain.clock import Timekeeper
 from keeper.chain.errors import Disagreement, StaleHead, WrongChain
-from keeper.chain.heads import ChainHeads
-from keeper.chain.health import Fitness
-from keeper.chain.members import PoolPolicy
-from keeper.chain.rpc import Endpoint, Rpc, http_endpoint
+from keeper.chain.following.heads import ChainHeads
 from keeper.domain.tx import TxState
 from keeper.errors import Retry
 from keeper.testing.counter_world import COUNTER, an_intent, an_outbox, count

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import pytest
 
-from keeper.chain.relay import PUBLIC, PublicBroadcast, RelayBroadcast, RelayRules
-from keeper.chain.rpc import Rpc, http_endpoint
+from keeper.chain.asking.rpc import Rpc, http_endpoint
+from keeper.chain.sending.relay import PUBLIC, PublicBroadcast, RelayBroadcast, RelayRules
 from keeper.domain.tx import TxState
 from keeper.store import open_store
 from keeper.testing.counter_world import COUNTER, an_intent, an_outbox, count, signers_of

@@ -8,8 +8,8 @@ import requests
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from keeper.chain.announcements import Announcements, PushedHeads
 from keeper.chain.errors import Unreachable
+from keeper.chain.following.announcements import Announcements, PushedHeads
 from keeper.testing.anvil import AnvilChain
 from keeper.testing.embedded import EmbeddedChain
 from keeper.testing.faults import CATALOGUE, Boundary

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from keeper.chain.errors import Disagreement, Underpriced, Unreachable
-from keeper.chain.fees import FeePolicy
+from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.signers import KeyUnusable, NotSigned, from_key
 from keeper.domain.tx import FILL, SignerRole, TxState
 from keeper.errors import Halt, Refused, Retry

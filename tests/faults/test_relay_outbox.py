@@ -2,7 +2,7 @@
 
 import pytest
 
-from keeper.chain.relay import PublicBroadcast, RelayBroadcast, RelayRules
+from keeper.chain.sending.relay import PublicBroadcast, RelayBroadcast, RelayRules
 from keeper.domain.tx import TxState
 from keeper.domain.worth import PRIVATE, PUBLIC
 from keeper.errors import Retry

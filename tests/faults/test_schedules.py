@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from keeper.chain.errors import Disagreement, Unreachable
-from keeper.chain.fees import FeePolicy
-from keeper.chain.outbox import OutboxPolicy
+from keeper.chain.sending.fees import FeePolicy
+from keeper.chain.sending.outbox import OutboxPolicy
 from keeper.chain.signers import NotSigned, from_key
 from keeper.domain.tx import FILL, SignerRole, TxState
 from keeper.errors import KeeperError

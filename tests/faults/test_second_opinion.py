@@ -5,8 +5,8 @@ from contextlib import suppress
 import pytest
 from structlog.testing import capture_logs
 
+from keeper.chain.asking.rpc import Endpoint, Rpc
 from keeper.chain.errors import Disagreement
-from keeper.chain.rpc import Endpoint, Rpc
 from keeper.domain.tx import TxState
 from keeper.testing.counter_world import CLOSE, COUNTER, an_intent, an_outbox
 from keeper.testing.embedded import EmbeddedChain

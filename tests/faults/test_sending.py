@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from keeper.chain.errors import Underpriced, Unreachable
-from keeper.chain.fees import FeePolicy
+from keeper.chain.sending.fees import FeePolicy
 from keeper.domain.tx import TxState
 from keeper.testing.counter_world import COUNTER, an_intent, an_outbox, count, rpc_of
 from keeper.testing.embedded import EmbeddedChain

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from keeper.abis import load
-from keeper.chain.fees import FeePolicy
-from keeper.chain.outbox import Outbox, OutboxPolicy
+from keeper.chain.sending.fees import FeePolicy
+from keeper.chain.sending.outbox import Outbox, OutboxPolicy
 from keeper.cycle import cycle
 from keeper.demo.opening import RISK, policy
 from keeper.demo.stylised import stylised_crash

@@ -14,7 +14,7 @@ import pytest
 import structlog
 from typer.testing import CliRunner
 
-from keeper.chain.dry import DrySender
+from keeper.chain.sending.dry import DrySender
 from keeper.cli.root import app
 from keeper.demo.opening import RISK, policy
 from keeper.demo.stylised import stylised_crash

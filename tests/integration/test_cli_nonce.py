@@ -9,7 +9,7 @@ import pytest
 import structlog
 from typer.testing import CliRunner
 
-from keeper.chain.rpc import Rpc, http_endpoint
+from keeper.chain.asking.rpc import Rpc, http_endpoint
 from keeper.cli.root import app
 from keeper.domain.tx import SignerRole, TxRecord, TxState
 from keeper.store import open_store

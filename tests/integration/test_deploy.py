@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from keeper.chain.rpc import Endpoint, Rpc
+from keeper.chain.asking.rpc import Endpoint, Rpc
 from keeper.chain.signers import LocalSigner
 from keeper.demo.world import FEES
 from keeper.deploy import CollateralSpec, ExpirySpec, FeedSpec, Hand, HouseSpec, UnderlyingSpec, deploy_house

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from keeper.chain.reads import BlockReads
-from keeper.chain.rpc import Endpoint, Rpc
+from keeper.chain.asking.reads import BlockReads
+from keeper.chain.asking.rpc import Endpoint, Rpc
 from keeper.cycle import cycle
 from keeper.demo.opening import RISK, policy
 from keeper.demo.stylised import stylised_crash

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from keeper.abis import load
-from keeper.chain.dry import DrySender
+from keeper.chain.sending.dry import DrySender
 from keeper.deploy import structs
 from keeper.deploy.house import ROLES
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs

@@ -3,7 +3,7 @@
 import pytest
 
 from keeper.abis import load
-from keeper.chain.dry import DrySender
+from keeper.chain.sending.dry import DrySender
 from keeper.demo.opening import RISK, policy
 from keeper.demo.orders import Owner
 from keeper.demo.stylised import stylised_crash

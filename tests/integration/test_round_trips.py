@@ -2,7 +2,7 @@
 
 import pytest
 
-from keeper.chain.dry import DrySender
+from keeper.chain.sending.dry import DrySender
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.testing.memory_store import MemoryStore
 from keeper.testing.small_house import SmallHouse

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from keeper.chain.rpc import Endpoint, Rpc
+from keeper.chain.asking.rpc import Endpoint, Rpc
 from keeper.demo.opening import RISK, policy
 from keeper.errors import Retry
 from keeper.testing.memory_store import MemoryStore

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from keeper.chain.dry import DrySender
+from keeper.chain.sending.dry import DrySender
 from keeper.deploy import structs
 from keeper.domain.action import Flag, Refresh
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from keeper.chain.fees import FeePolicy
-from keeper.chain.gas import Gas
-from keeper.chain.outbox import Outbox, OutboxPolicy
+from keeper.chain.sending.fees import FeePolicy
+from keeper.chain.sending.gas import Gas
+from keeper.chain.sending.outbox import Outbox, OutboxPolicy
 from keeper.cycle import cycle
 from keeper.demo.opening import RISK, policy
 from keeper.demo.stylised import stylised_crash

@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from keeper.chain.announcements import PushedHeads
-from keeper.chain.dry import DrySender
-from keeper.chain.endpoint import Endpoint
-from keeper.chain.rpc import Rpc
-from keeper.chain.websocket import WsProvider
+from keeper.chain.asking.endpoint import Endpoint
+from keeper.chain.asking.rpc import Rpc
+from keeper.chain.asking.websocket import WsProvider
+from keeper.chain.following.announcements import PushedHeads
+from keeper.chain.sending.dry import DrySender
 from keeper.daemon import Daemon, Rhythm
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.testing.memory_store import MemoryStore

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from keeper.chain.fees import FeePolicy
-from keeper.chain.reads import BlockReads
-from keeper.chain.rpc import Endpoint, Rpc
+from keeper.chain.asking.reads import BlockReads
+from keeper.chain.asking.rpc import Endpoint, Rpc
+from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.signers import LocalSigner
 from keeper.deploy import (
     CollateralSpec,

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from keeper.chain.fees import FeePolicy
-from keeper.chain.reads import BlockReads
-from keeper.chain.rpc import Endpoint, Rpc
+from keeper.chain.asking.reads import BlockReads
+from keeper.chain.asking.rpc import Endpoint, Rpc
+from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.signers import LocalSigner
 from keeper.demo.venue import quote
 from keeper.deploy import (

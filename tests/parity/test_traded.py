@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from keeper.abis import load
-from keeper.chain.dry import DrySender
+from keeper.chain.sending.dry import DrySender
 from keeper.cycle import think
 from keeper.demo.opening import RISK, policy
 from keeper.demo.orders import Owner, Signing

@@ -7,9 +7,9 @@ import pytest
 import requests
 import web3.exceptions as w
 
+from keeper.chain.asking.rpc import Endpoint, Rpc
 from keeper.chain.errors import StaleBlock, Unreachable, WrongChain
-from keeper.chain.heads import Advance, ChainHeads
-from keeper.chain.rpc import Endpoint, Rpc
+from keeper.chain.following.heads import Advance, ChainHeads
 from keeper.errors import Retry
 from keeper.testing.anvil import AnvilChain
 from keeper.testing.counter_world import rpc_of

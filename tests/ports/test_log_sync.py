@@ -2,9 +2,9 @@
 
 import pytest
 
+from keeper.chain.asking.rpc import Endpoint, Rpc
 from keeper.chain.errors import StaleBlock
-from keeper.chain.log_sync import LogSync, SyncPlan
-from keeper.chain.rpc import Endpoint, Rpc
+from keeper.chain.following.log_sync import LogSync, SyncPlan
 from keeper.errors import BadInput, Refused, Retry
 from keeper.testing.counter_world import COUNTER, rpc_of
 from keeper.testing.embedded import EmbeddedChain
@@ -191,7 +191,7 @@ def test_sync__range_refused__split_until_it_fits(world, code, words):
 
 def test_sync__answer_is_silently_cut__split_until_it_is_whole(world, monkeypatch):
     """An answer of a suspiciously round length is asked for again in halves."""
-    monkeypatch.setattr("keeper.chain.log_ranges.SILENT_CAPS", frozenset({10}))
+    monkeypatch.setattr("keeper.chain.following.log_ranges.SILENT_CAPS", frozenset({10}))
     target = world.poke(60)
 
     def cut(method, params):

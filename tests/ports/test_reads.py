@@ -5,10 +5,10 @@ from eth_hash.auto import keccak
 from eth_utils import to_checksum_address
 
 from keeper.abis import load
-from keeper.chain.endpoint import endpoint_at
+from keeper.chain.asking.endpoint import endpoint_at
+from keeper.chain.asking.reads import CANONICAL_MULTICALL, HASHES_AT_ONCE, BlockReads
+from keeper.chain.asking.rpc import Endpoint, Rpc
 from keeper.chain.errors import Reverted, StaleBlock
-from keeper.chain.reads import CANONICAL_MULTICALL, HASHES_AT_ONCE, BlockReads
-from keeper.chain.rpc import Endpoint, Rpc
 from keeper.domain.reads import Call, CodeHash, Slot
 from keeper.testing.anvil import AnvilChain
 from keeper.testing.counter_world import CLOSE, COUNTER, rpc_of

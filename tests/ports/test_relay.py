@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from keeper.chain.errors import NonceUsed, Unreachable
-from keeper.chain.relay import (
+from keeper.chain.sending.relay import (
     METHODS,
     HttpRelay,
     PublicBroadcast,

@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from keeper.chain.asking.http_provider import HttpProvider
+from keeper.chain.asking.rpc import Rpc, http_endpoint
 from keeper.chain.errors import RateLimited, Unreachable
-from keeper.chain.http_provider import HttpProvider
-from keeper.chain.rpc import Rpc, http_endpoint
 from keeper.errors import BadInput, KeeperError, Retry
 from keeper.testing.http_node import HttpNode
 from keeper.testing.node import EmbeddedNode

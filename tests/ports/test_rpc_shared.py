@@ -6,9 +6,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from keeper.chain.health import Fitness
-from keeper.chain.members import PoolPolicy, in_parallel
-from keeper.chain.rpc import Rpc, http_endpoint
+from keeper.chain.asking.health import Fitness
+from keeper.chain.asking.members import PoolPolicy, in_parallel
+from keeper.chain.asking.rpc import Rpc, http_endpoint
 from keeper.testing.http_node import HttpNode
 from keeper.testing.node import EmbeddedNode
 from keeper.testing.ws_node import WsNode

@@ -11,10 +11,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.server import ServerProtocol
 from websockets.sync.server import serve
 
-from keeper.chain.announcements import Announcements, head_sources
+from keeper.chain.asking.rpc import Rpc, http_endpoint
+from keeper.chain.asking.websocket import WsProvider
 from keeper.chain.errors import RateLimited, Unreachable
-from keeper.chain.rpc import Rpc, http_endpoint
-from keeper.chain.websocket import WsProvider
+from keeper.chain.following.announcements import Announcements, head_sources
 from keeper.errors import KeeperError
 from keeper.testing.anvil import AnvilChain
 from keeper.testing.node import EmbeddedNode

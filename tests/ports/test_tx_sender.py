@@ -2,11 +2,11 @@
 
 import pytest
 
-from keeper.chain.dry import DrySender
 from keeper.chain.errors import FeeAboveCap, Unreachable
-from keeper.chain.fees import FeePolicy
-from keeper.chain.outbox import OutboxPolicy
 from keeper.chain.records import FeeHistory
+from keeper.chain.sending.dry import DrySender
+from keeper.chain.sending.fees import FeePolicy
+from keeper.chain.sending.outbox import OutboxPolicy
 from keeper.chain.signers import from_key
 from keeper.domain.cycle import REHEARSED
 from keeper.domain.tx import SignerRole, TxAttempt, TxState

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keeper.abis import load
-from keeper.chain.log_batch import LogBatch
+from keeper.chain.following.log_batch import LogBatch
 from keeper.domain.snapshot import Kind
 from keeper.errors import Retry
 from keeper.protocols.abi import Abi

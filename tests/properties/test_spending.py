@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keeper.chain.spending import DAY_S, DailyCap, gas_of, of_the_last_day
+from keeper.chain.sending.spending import DAY_S, DailyCap, gas_of, of_the_last_day
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import CANCEL_GAS, SignerRole, TxAttempt, TxIntent, TxRecord, TxState
 from keeper.errors import Halt, Refused, Retry

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from keeper.chain.announcements import Announcements
+from keeper.chain.following.announcements import Announcements
 from keeper.errors import Retry
 
 #: Longest wait for another thread; a test that passes never waits so long.

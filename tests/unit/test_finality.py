@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from keeper.chain.errors import StaleBlock, Unreachable
-from keeper.chain.finality import Confirmations, TaggedFinality
+from keeper.chain.sending.finality import Confirmations, TaggedFinality
 from keeper.errors import Retry
 from keeper.settings import Settings
 from keeper.testing.builders import a_block

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.chain.health import LONGEST_LIMIT_S, REST_S, WRONG_CHAIN_REST_S, Fitness, Health
+from keeper.chain.asking.health import LONGEST_LIMIT_S, REST_S, WRONG_CHAIN_REST_S, Fitness, Health
 from keeper.domain.block import BlockRef
 
 WALL_S = 1_700_000_000

@@ -2,7 +2,7 @@
 
 import threading
 
-from keeper.chain.members import in_parallel
+from keeper.chain.asking.members import in_parallel
 
 FOREVER_S = 60.0
 

@@ -5,10 +5,10 @@ from eth_bloom.bloom import BloomFilter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.chain.blooms import Interest
-from keeper.chain.log_batch import LogBatch
-from keeper.chain.log_ranges import LAST_PATIENCE, RangeWidth, suggestion
-from keeper.chain.log_reader import CHANCE, LogReader
+from keeper.chain.following.blooms import Interest
+from keeper.chain.following.log_batch import LogBatch
+from keeper.chain.following.log_ranges import LAST_PATIENCE, RangeWidth, suggestion
+from keeper.chain.following.log_reader import CHANCE, LogReader
 from keeper.errors import Halt, Retry
 from keeper.testing.builders import a_block
 

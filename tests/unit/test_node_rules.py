@@ -3,9 +3,9 @@
 import pytest
 
 from keeper.chain.errors import AlreadyKnown, Underpriced, Unfunded, translate
-from keeper.chain.fees import FeeOffer, FeePolicy
-from keeper.chain.node_rules import NodeRule, is_about_replacing
 from keeper.chain.records import FeeHistory
+from keeper.chain.sending.fees import FeeOffer, FeePolicy
+from keeper.chain.sending.node_rules import NodeRule, is_about_replacing
 
 REFUSALS = {
     "replacement transaction underpriced": NodeRule(),

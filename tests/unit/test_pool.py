@@ -4,9 +4,9 @@ from collections import deque
 
 import pytest
 
+from keeper.chain.asking.health import Fitness
+from keeper.chain.asking.rpc import Rpc
 from keeper.chain.errors import Reverted, StaleBlock, StaleHead, Unreachable, WrongChain
-from keeper.chain.health import Fitness
-from keeper.chain.rpc import Rpc
 from keeper.errors import BadInput, Halt, Retry
 from keeper.testing.scripted import (
     ANYBODY,

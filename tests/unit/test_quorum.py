@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keeper.chain.asking.health import Fitness
+from keeper.chain.asking.quorum import Tally, Word, tally
 from keeper.chain.errors import Disagreement
-from keeper.chain.health import Fitness
-from keeper.chain.quorum import Tally, Word, tally
 from keeper.errors import BadInput
 from keeper.testing.scripted import ANYBODY, FakeTime, block_at, dead, nodes, rpc_of, says, silent
 

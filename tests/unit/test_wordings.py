@@ -2,9 +2,9 @@
 
 import pytest
 
-from keeper.chain.endpoint import Endpoint
+from keeper.chain.asking.endpoint import Endpoint
+from keeper.chain.asking.wire import BatchRefused
 from keeper.chain.errors import RangeTooWide, RateLimited, Reverted, Unreachable, translate
-from keeper.chain.wire import BatchRefused
 from keeper.testing.faults import words
 from keeper.testing.scripted import ANYBODY, FakeTime, ScriptedProvider, balance_at, block_at, rpc_of, says
 

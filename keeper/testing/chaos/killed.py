@@ -20,9 +20,9 @@ from typing import Any, Final, Self
 import numpy as np
 from eth_account import Account
 
-from keeper.chain.health import Fitness
-from keeper.chain.members import PoolPolicy
-from keeper.chain.rpc import Endpoint, Rpc, http_endpoint
+from keeper.chain.asking.health import Fitness
+from keeper.chain.asking.members import PoolPolicy
+from keeper.chain.asking.rpc import Endpoint, Rpc, http_endpoint
 from keeper.errors import KeeperError
 from keeper.store import open_store
 from keeper.testing.chaos.crossings import BOUNDARIES, WRITES, Crossings, request_name, sign_name, write_name

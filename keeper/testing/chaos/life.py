@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from keeper.chain.health import Fitness
-from keeper.chain.members import PoolPolicy
-from keeper.chain.outbox import OutboxPolicy
-from keeper.chain.rpc import Rpc
+from keeper.chain.asking.health import Fitness
+from keeper.chain.asking.members import PoolPolicy
+from keeper.chain.asking.rpc import Rpc
+from keeper.chain.sending.outbox import OutboxPolicy
 from keeper.errors import Halt
 from keeper.ports import Store
 from keeper.testing.chaos.crossings import WRITES, Crossings, Dead, request_name, sign_name, write_name

@@ -22,7 +22,7 @@ from keeper.testing.synthetic.population import HousePlan
 from keeper.testing.synthetic.views import FEEDS, MULTICALL, NoView, SyntheticViews
 from keeper.testing.wire import JsonRpcError, number, octets, quantity
 
-#: Length of `keeper.chain.reads`'s program, behind which the addresses stand.
+#: Length of `keeper.chain.asking.reads`'s program, behind which the addresses stand.
 PROGRAM_BYTES = 39
 CODE_UNKNOWN_BLOCK, CODE_SERVER, CODE_NO_METHOD, CODE_BAD_PARAMS, CODE_LIMIT = -32001, -32000, -32601, -32602, -32005
 #: Whatever has code: contracts, feeds, tokens.

@@ -11,8 +11,8 @@ from eth_abi.exceptions import DecodingError
 from eth_utils import keccak
 
 from keeper.abis import load
-from keeper.chain.log_batch import LogBatch
-from keeper.chain.rpc import Rpc
+from keeper.chain.asking.rpc import Rpc
+from keeper.chain.following.log_batch import LogBatch
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import SignerRole, TxIntent
 from keeper.errors import BadInput, Retry
@@ -61,7 +61,7 @@ class ToyState:
 
 
 class ToyIndex:
-    """`keeper.chain.log_sync.LogConsumer`: the house from its logs."""
+    """`keeper.chain.following.log_sync.LogConsumer`: the house from its logs."""
 
     def __init__(self) -> None:
         self.state = ToyState()

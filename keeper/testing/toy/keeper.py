@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from keeper.chain.fees import FeePolicy
-from keeper.chain.heads import ChainHeads
-from keeper.chain.log_sync import LogSync, SyncPlan
-from keeper.chain.outbox import Outbox, OutboxPolicy
-from keeper.chain.rpc import Rpc
+from keeper.chain.asking.rpc import Rpc
+from keeper.chain.following.heads import ChainHeads
+from keeper.chain.following.log_sync import LogSync, SyncPlan
+from keeper.chain.sending.fees import FeePolicy
+from keeper.chain.sending.outbox import Outbox, OutboxPolicy
 from keeper.chain.signers import Signer
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import SignerRole

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from keeper.abis import load
+from keeper.chain.asking.endpoint import Endpoint
+from keeper.chain.asking.rpc import Rpc
 from keeper.chain.clock import Timekeeper
-from keeper.chain.endpoint import Endpoint
-from keeper.chain.rpc import Rpc
 from keeper.chain.signers import Signer, from_key
 from keeper.domain.tx import SignerRole
 from keeper.testing.answers import Node

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from keeper.chain.rpc import Rpc, pinned
+from keeper.chain.asking.rpc import Rpc, pinned
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import TxRecord
 from keeper.errors import Retry

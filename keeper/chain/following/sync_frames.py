@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from keeper.chain.log_batch import LogBatch
+from keeper.chain.following.log_batch import LogBatch
 from keeper.errors import BadInput
 
 _MAGIC: Final = b"MKLS"

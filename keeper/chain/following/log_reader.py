@@ -12,13 +12,13 @@ from typing import Any, Final
 
 import structlog
 
-from keeper.chain.blooms import Interest
+from keeper.chain.asking.rpc import Rpc
+from keeper.chain.asking.wire import Pin
 from keeper.chain.errors import RangeTooWide, StaleBlock, Unreachable
-from keeper.chain.log_batch import LogBatch
-from keeper.chain.log_ranges import looks_cut_off
+from keeper.chain.following.blooms import Interest
+from keeper.chain.following.log_batch import LogBatch
+from keeper.chain.following.log_ranges import looks_cut_off
 from keeper.chain.records import checksum
-from keeper.chain.rpc import Rpc
-from keeper.chain.wire import Pin
 from keeper.domain.block import BlockRef
 from keeper.errors import Halt, KeeperError, Refused, Retry
 

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 
 import structlog
 
+from keeper.chain.asking.endpoint import Endpoint, name_apart
+from keeper.chain.asking.health import Fitness, Health
+from keeper.chain.asking.wire import Asked
 from keeper.chain.clock import Timekeeper, steady_s
-from keeper.chain.endpoint import Endpoint, name_apart
 from keeper.chain.errors import RateLimited, StaleBlock, StaleHead, Unreachable, WrongChain
-from keeper.chain.health import Fitness, Health
 from keeper.chain.records import block_ref
-from keeper.chain.wire import Asked
 from keeper.domain.block import BlockRef
 from keeper.errors import BadInput, Halt, KeeperError
 

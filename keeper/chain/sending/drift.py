@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from keeper.chain.nonces import Lane
-from keeper.chain.outbox import Outbox
+from keeper.chain.sending.nonces import Lane
+from keeper.chain.sending.outbox import Outbox
 from keeper.domain.block import BlockRef
 from keeper.domain.nonces import HeldNonce, KeyNonces, Repair, RepairKind
 from keeper.domain.tx import TxRecord, TxState

@@ -22,14 +22,14 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from keeper.chain.dispatch import Decode, Dispatch, Refusal
+from keeper.chain.asking.rpc import Rpc
 from keeper.chain.errors import Reverted
-from keeper.chain.fees import FeeOffer, FeePolicy
-from keeper.chain.launch import Standing
-from keeper.chain.nonces import Lane
 from keeper.chain.records import FeeHistory
-from keeper.chain.rpc import Rpc
-from keeper.chain.signer_pool import SignerPool
+from keeper.chain.sending.dispatch import Decode, Dispatch, Refusal
+from keeper.chain.sending.fees import FeeOffer, FeePolicy
+from keeper.chain.sending.launch import Standing
+from keeper.chain.sending.nonces import Lane
+from keeper.chain.sending.signer_pool import SignerPool
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import CANCEL_GAS, FILL, TxRecord, TxState
 

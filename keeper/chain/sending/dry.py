@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from keeper.chain.dispatch import Decode, selector_only
+from keeper.chain.asking.rpc import Rpc
 from keeper.chain.errors import Reverted
-from keeper.chain.rpc import Rpc
+from keeper.chain.sending.dispatch import Decode, selector_only
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import REHEARSED
 from keeper.domain.tx import SignerRole, TxIntent, TxRecord, TxState

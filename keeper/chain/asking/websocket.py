@@ -2,8 +2,8 @@
 
 One connection and one thread that reads it.  It is made when first needed, and made again by the next question after
 it broke; subscriptions end with the connection that they were made on, and say so to whoever made them
-(`keeper.chain.announcements` makes them again).  Nothing waits for ever: connecting, sending, each answer and each sign
-of life have the same time-out.
+(`keeper.chain.following.announcements` makes them again).  Nothing waits for ever: connecting, sending, each answer and
+each sign of life have the same time-out.
 
 As with HTTP, the URL may carry a key, so errors of the library are described by their type and never chained.
 """
@@ -26,8 +26,8 @@ import structlog
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
+from keeper.chain.asking.wire import Asked, BatchRefused, by_id, is_answer
 from keeper.chain.errors import RateLimited, Unreachable, translate
-from keeper.chain.wire import Asked, BatchRefused, by_id, is_answer
 from keeper.errors import KeeperError
 
 log = structlog.get_logger(__name__)
@@ -40,7 +40,7 @@ _CLOSE_S = 1.0
 _PING_S = 20.0
 
 #: The library writes the request line, and with it the key, at debug level.
-_QUIET = logging.getLogger("keeper.chain.websocket.quiet")
+_QUIET = logging.getLogger("keeper.chain.asking.websocket.quiet")
 _QUIET.addHandler(logging.NullHandler())
 _QUIET.propagate = False
 _QUIET.setLevel(logging.CRITICAL)

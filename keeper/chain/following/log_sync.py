@@ -8,8 +8,8 @@ kept in its own immutable form, then the blocks that stayed, then the new ones. 
 applied; a failed fetch changes nothing, and what a long catching-up had read before it failed need not be read again.
 
 What is stored is one whole state and behind it, block by block as each becomes too deep to be reorganised, the logs
-since (`keeper.chain.sync_frames`): keeping a block costs what changed in it, not what there is.  A restart continues
-from there; should a deeper reorg have removed that block, from the deployment.
+since (`keeper.chain.following.sync_frames`): keeping a block costs what changed in it, not what there is.  A restart
+continues from there; should a deeper reorg have removed that block, from the deployment.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from typing import Any, Protocol
 
 import structlog
 
-from keeper.chain import sync_frames
+from keeper.chain.asking.rpc import Rpc
 from keeper.chain.errors import RangeTooWide, RateLimited, StaleBlock, Unreachable
-from keeper.chain.lineage import connect
-from keeper.chain.log_batch import LogBatch
-from keeper.chain.log_ranges import RangeWidth
-from keeper.chain.log_reader import LogReader
-from keeper.chain.rpc import Rpc
+from keeper.chain.following import sync_frames
+from keeper.chain.following.lineage import connect
+from keeper.chain.following.log_batch import LogBatch
+from keeper.chain.following.log_ranges import RangeWidth
+from keeper.chain.following.log_reader import LogReader
 from keeper.domain.block import BlockRef
 from keeper.errors import BadInput, Refused, Retry
 from keeper.ports import Store

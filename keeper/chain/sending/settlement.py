@@ -24,10 +24,10 @@ from typing import Any
 
 import structlog
 
+from keeper.chain.asking.rpc import Rpc, pinned
 from keeper.chain.errors import Reverted, Unreachable
-from keeper.chain.finality import Finality
 from keeper.chain.records import Receipt, block_ref
-from keeper.chain.rpc import Rpc, pinned
+from keeper.chain.sending.finality import Finality
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import TxRecord, TxState
 from keeper.errors import KeeperError, Retry

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from statistics import median_low
 
 from keeper.chain.errors import FeeAboveCap
-from keeper.chain.node_rules import NodeRule
 from keeper.chain.records import FeeHistory
+from keeper.chain.sending.node_rules import NodeRule
 from keeper.domain.tx import TxAttempt
 
 #: Every node's pool wants at least 10 % more on both fields; 12.5 % also passes those that want an eighth.

@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
-from keeper.chain.nonces import Lane
+from keeper.chain.sending.nonces import Lane
 from keeper.chain.signers import Signer
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import SignerRole, TxIntent

@@ -25,11 +25,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from keeper.chain.asking.endpoint import Endpoint
+from keeper.chain.asking.members import LATEST, Member, Members, PoolPolicy, Runner, head_of, in_turn
+from keeper.chain.asking.wire import Asked
 from keeper.chain.clock import Timekeeper
-from keeper.chain.endpoint import Endpoint
 from keeper.chain.errors import RateLimited, StaleBlock, StaleHead, Unreachable, WrongChain
-from keeper.chain.members import LATEST, Member, Members, PoolPolicy, Runner, head_of, in_turn
-from keeper.chain.wire import Asked
 from keeper.domain.block import BlockRef
 from keeper.errors import Halt, KeeperError, Refused, Retry
 

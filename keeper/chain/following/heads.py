@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from keeper.chain.announcements import Announcements, HeadSource
+from keeper.chain.asking.rpc import Rpc
 from keeper.chain.errors import StaleBlock
-from keeper.chain.lineage import connect
-from keeper.chain.rpc import Rpc
+from keeper.chain.following.announcements import Announcements, HeadSource
+from keeper.chain.following.lineage import connect
 from keeper.domain.block import BlockRef
 
 log = structlog.get_logger(__name__)

@@ -28,8 +28,8 @@ from typing import Any
 
 import structlog
 
+from keeper.chain.asking.members import LATEST, Member, Members
 from keeper.chain.errors import Disagreement
-from keeper.chain.members import LATEST, Member, Members
 from keeper.chain.records import block_ref
 from keeper.domain.block import BlockRef
 from keeper.errors import BadInput, KeeperError

@@ -20,8 +20,8 @@ from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 from eth_hash.auto import keccak
 
+from keeper.chain.asking.rpc import AGGREGATE3, Rpc, pinned
 from keeper.chain.errors import Reverted, StaleBlock, Unreachable
-from keeper.chain.rpc import AGGREGATE3, Rpc, pinned
 from keeper.domain.block import BlockRef
 from keeper.domain.reads import Call, CodeHash, Read, Slot
 from keeper.errors import KeeperError, Refused

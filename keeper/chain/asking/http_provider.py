@@ -18,9 +18,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
+from keeper.chain.asking.wire import Asked, BatchRefused, by_id, is_answer
 from keeper.chain.clock import steady_s
 from keeper.chain.errors import RateLimited, Unreachable, translate
-from keeper.chain.wire import Asked, BatchRefused, by_id, is_answer
 
 #: Most bytes of one answer.  A million logs are about 600 MB of JSON and are never asked for at once.
 MAX_BYTES = 256 * 1024 * 1024

@@ -12,8 +12,8 @@ from typing import Final, Literal, Protocol
 
 import structlog
 
+from keeper.chain.asking.rpc import Rpc
 from keeper.chain.errors import StaleBlock, Unreachable
-from keeper.chain.rpc import Rpc
 from keeper.domain.block import BlockRef
 
 log = structlog.get_logger(__name__)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from statistics import median_low
 
+from keeper.chain.asking.rpc import Rpc
 from keeper.chain.records import Receipt
-from keeper.chain.rpc import Rpc
 from keeper.domain.block import BlockRef
 from keeper.errors import KeeperError
 

@@ -1,4 +1,4 @@
-"""The questions we ask of the chain, typed.  Whom they are asked of, and how often, is `keeper.chain.pool`'s.
+"""The questions we ask of the chain, typed.  Whom they are asked of, and how often, is `keeper.chain.asking.pool`'s.
 
 Reads of state take a `BlockRef` and are pinned to its hash (EIP-1898), so a reorg between two reads of one decision is
 an error and never a mixture; so is a rotation to a node that does not have the block.
@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
+from keeper.chain.asking.endpoint import Endpoint, endpoint_at, state_pin
+from keeper.chain.asking.members import Member, PoolPolicy, Runner, in_turn
+from keeper.chain.asking.pool import Pool
+from keeper.chain.asking.quorum import Quorum, Tally
+from keeper.chain.asking.wire import Asked, Pin
 from keeper.chain.clock import Timekeeper
-from keeper.chain.endpoint import Endpoint, endpoint_at, state_pin
 from keeper.chain.errors import AlreadyKnown, Reverted, StaleBlock, Unreachable
-from keeper.chain.members import Member, PoolPolicy, Runner, in_turn
-from keeper.chain.pool import Pool
-from keeper.chain.quorum import Quorum, Tally
 from keeper.chain.records import FeeHistory, Log, Receipt, block_ref
-from keeper.chain.wire import Asked, Pin
 from keeper.domain.block import BlockRef
 from keeper.errors import BadInput, KeeperError
 

@@ -17,10 +17,10 @@ import requests
 import structlog
 from web3.exceptions import Web3Exception
 
+from keeper.chain.asking.http_provider import HttpProvider
+from keeper.chain.asking.websocket import WsProvider
+from keeper.chain.asking.wire import Asked, BatchRefused, Pin, is_answer, pin_of, unpinned
 from keeper.chain.errors import StaleBlock, Unreachable, translate
-from keeper.chain.http_provider import HttpProvider
-from keeper.chain.websocket import WsProvider
-from keeper.chain.wire import Asked, BatchRefused, Pin, is_answer, pin_of, unpinned
 from keeper.domain.block import BlockRef
 from keeper.errors import BadInput, KeeperError
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 import structlog
 
-from keeper.chain.endpoint import Endpoint
+from keeper.chain.asking.endpoint import Endpoint
 from keeper.errors import KeeperError
 
 log = structlog.get_logger(__name__)

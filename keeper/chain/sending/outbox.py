@@ -19,20 +19,20 @@ from functools import cache
 
 import structlog
 
-from keeper.chain.dispatch import Decode, Dispatch, selector_only
-from keeper.chain.fees import FeePolicy
-from keeper.chain.finality import Confirmations, Finality
-from keeper.chain.kept import Kept
-from keeper.chain.launch import Launcher, Standing
-from keeper.chain.nonces import Lane, Progress
+from keeper.chain.asking.rpc import Rpc
 from keeper.chain.records import FeeHistory
-from keeper.chain.relay import Broadcast, PublicBroadcast
-from keeper.chain.rpc import Rpc
-from keeper.chain.settlement import Looked, Settlement
-from keeper.chain.signer_pool import SignerPool
+from keeper.chain.sending.dispatch import Decode, Dispatch, selector_only
+from keeper.chain.sending.fees import FeePolicy
+from keeper.chain.sending.finality import Confirmations, Finality
+from keeper.chain.sending.kept import Kept
+from keeper.chain.sending.launch import Launcher, Standing
+from keeper.chain.sending.nonces import Lane, Progress
+from keeper.chain.sending.relay import Broadcast, PublicBroadcast
+from keeper.chain.sending.settlement import Looked, Settlement
+from keeper.chain.sending.signer_pool import SignerPool
+from keeper.chain.sending.spending import DAY_S, DailyCap, of_the_last_day
+from keeper.chain.sending.upkeep import Patience, Upkeep
 from keeper.chain.signers import Signer
-from keeper.chain.spending import DAY_S, DailyCap, of_the_last_day
-from keeper.chain.upkeep import Patience, Upkeep
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import CANCEL_GAS, FILL, SignerRole, TxIntent, TxRecord, TxState
 from keeper.errors import Halt, Refused, Retry
@@ -153,7 +153,7 @@ class Outbox:
             log.info("outbox.recover", open=len(open_before), head=head.number)
             return self._settle(head)
 
-    # For a person: see keeper.chain.drift
+    # For a person: see keeper.chain.sending.drift
 
     @property
     def stuck_after_blocks(self) -> int:

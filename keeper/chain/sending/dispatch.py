@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from keeper.chain.asking.rpc import Rpc
 from keeper.chain.errors import NonceUsed, Underpriced, Unfunded
-from keeper.chain.fees import FeeOffer
-from keeper.chain.kept import Kept
-from keeper.chain.node_rules import NodeRule, is_about_replacing
 from keeper.chain.records import checksum
-from keeper.chain.relay import Broadcast
-from keeper.chain.rpc import Rpc
-from keeper.chain.signer_pool import SignerPool
+from keeper.chain.sending.fees import FeeOffer
+from keeper.chain.sending.kept import Kept
+from keeper.chain.sending.node_rules import NodeRule, is_about_replacing
+from keeper.chain.sending.relay import Broadcast
+from keeper.chain.sending.signer_pool import SignerPool
+from keeper.chain.sending.spending import DailyCap
 from keeper.chain.signers import KeyUnusable, Signer
-from keeper.chain.spending import DailyCap
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import CANCEL_GAS, TxAttempt, TxRecord, TxState
 from keeper.errors import Retry

@@ -11,17 +11,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from keeper.chain.dispatch import Decode, Dispatch
+from keeper.chain.asking.rpc import FEE_BLOCKS, FEE_PERCENTILE, Rpc, pinned
+from keeper.chain.asking.second_opinion import Believed
 from keeper.chain.errors import Disagreement, Reverted, StaleBlock, Unfunded, Unreachable
-from keeper.chain.fees import FeeOffer, FeePolicy
-from keeper.chain.kept import Kept
-from keeper.chain.nonces import Lane, Progress
 from keeper.chain.records import FeeHistory, block_ref
-from keeper.chain.rpc import FEE_BLOCKS, FEE_PERCENTILE, Rpc, pinned
-from keeper.chain.second_opinion import Believed
-from keeper.chain.signer_pool import SignerPool
+from keeper.chain.sending.dispatch import Decode, Dispatch
+from keeper.chain.sending.fees import FeeOffer, FeePolicy
+from keeper.chain.sending.kept import Kept
+from keeper.chain.sending.nonces import Lane, Progress
+from keeper.chain.sending.signer_pool import SignerPool
+from keeper.chain.sending.spending import DAY_S
 from keeper.chain.signers import KeyUnusable, Signer
-from keeper.chain.spending import DAY_S
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import FILL, TxIntent, TxRecord, TxState
 from keeper.errors import KeeperError, Retry

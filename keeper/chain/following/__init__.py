@@ -1,0 +1,1 @@
+"""Following: the tip of the chain, and its logs turned into state."""
