@@ -13,6 +13,8 @@ from keeper.domain.block import BlockRef
 from keeper.domain.riskfile import ExpiryParams, Ranges
 from keeper.domain.roster import Roster
 
+_PPM = 1_000_000
+
 #: What an account is made of belongs to a snapshot as much as the rest; it has a file of its own.
 __all__ = ["AccountState", "Instrument", "Kind", "PerpState", "Position"]
 
@@ -70,6 +72,8 @@ class FileState:
     expiries: tuple[ExpiryParams, ...]
     strikes: tuple[tuple[int, tuple[StrikeVol, ...]], ...]
     """(expiry, volatilities ascending by strike)."""
+    im_uplift_pct: int = 0
+    """What IM is widened by while the ranges still move up to their targets, percent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +116,22 @@ class FenceState:
     budget_rel_ppm: int
     """Largest net displacement in a day, relative to `anchor`; the tighter of the two binds."""
     budget_abs: int
+    later: tuple[int, ...] = ()
+    """Anchors of the next 25 hours, by hour, if nothing is published; empty: the anchor stays."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmileFence:
+    """Where one strike's volatility stands, as a ratio to the volatility at the money."""
+
+    strike: int
+    """1e-8 USD."""
+    ratio_ppm: int
+    """σ_K / σ_ATM in force; 0 if the strike was never published, which fences nothing but the band."""
+    anchor_ppm: int
+    """The ratio a day ago, as the contract remembers it."""
+    later: tuple[int, ...] = ()
+    """Anchors of the next 25 hours, by hour, if nothing is published."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +143,14 @@ class ExpiryFence:
     sigma_anchor_ppm: int
     phi_ppb: int
     phi_anchor_ppb: int
+    df_ppb: int = 10**9
+    df_anchor_ppb: int = 10**9
+    sigma_later: tuple[int, ...] = ()
+    """Anchors of the next 25 hours, by hour, if nothing is published; empty: the anchor stays."""
+    phi_later: tuple[int, ...] = ()
+    df_later: tuple[int, ...] = ()
+    smile: tuple[SmileFence, ...] = ()
+    """Ascending by strike; empty where the protocol fences no smile."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +171,45 @@ class VolFences:
     phi_budget_ppb: int
     carry_max_ppm: int
     df_min_ppb: int
+    smile_step_ppm: int = _PPM
+    """Largest step of σ_K / σ_ATM, ppm of σ_ATM."""
+    smile_budget_ppm: int = _PPM
+    """Largest net displacement of σ_K / σ_ATM in a day, ppm of σ_ATM."""
+    df_step_ppb: int = 10**9
+    df_budget_ppb: int = 10**9
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointFence:
+    """How far the requirements of the probe portfolios may move, whichever ranges moved them."""
+
+    step_ppm: int
+    """Of one publication, relative to what is in force."""
+    budget_ppm: int
+    """Net in a day, relative to the requirement under the ranges of a day ago."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlewState:
+    """How the ranges in force follow their targets."""
+
+    target: Ranges
+    """The last set target."""
+    rate_ppm_per_hour: int
+    """Part of itself by which a range may move in an hour."""
+    time_s: int
+    """Unix seconds from which the next move counts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakerState:
+    """The flash-crash breaker of one underlying."""
+
+    open: bool
+    """Whether new flags wait and trades may only reduce."""
+    until_s: int
+    """Unix seconds at which it releases by itself, at the latest."""
+    why: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,8 +227,17 @@ class PublicationState:
     """Ascending; every listed, unexpired expiry."""
     vol: VolFences
     frozen: bool = False
-    """Whether guardian or governance stopped publishing.  Nothing but governance's thaw ends it: no time, no restart,
-    no publication."""
+    """Whether publishing is stopped.  Nothing but governance's thaw ends it: no time, no restart, no publication."""
+    digest: str = "0x" + "00" * 32
+    """Of the last set target; a publication must name it, so that it never acts on a state it has not seen."""
+    paused_until_s: int = 0
+    """Unix seconds until which the guardian's pause refuses publications."""
+    no_loosening_until_s: int = 0
+    """Unix seconds until which a range may not be lowered: the guardian vetoed a loosening."""
+    joint: JointFence | None = None
+    """None where the protocol has no joint post-condition."""
+    slew: SlewState | None = None
+    """None where ranges bind at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +272,8 @@ class UnderlyingState:
     funding_index: int
     """Accrued to this block, wad USD per contract."""
     funding_rate_ppm_per_day: int
+    breaker: BreakerState | None = None
+    """None where the protocol has no breaker."""
 
 
 @dataclass(frozen=True, kw_only=True)
