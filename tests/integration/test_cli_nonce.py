@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -136,15 +137,19 @@ def test_633_ahead__given_up_with_send(site):
     assert site.ask("show").exit_code == 0
 
 
-def test_repair__beside_a_running_keeper__refused(site):
-    """Two keepers on one store would sign the same nonces."""
+def test_repair__beside_a_sending_keeper__refused_until_it_ends(site):
+    """TX-11: two keepers on one store would sign the same nonces; looking, and planning, need no right to send."""
     site.plant(1)
     store = open_store(site.database)
-    store.heartbeat("loop", 2**40, 1)
-    store.close()
-    refused = site.ask("repair", "--send")
+    store.lock_sending(at_s=1)
+    refused = site.ask("repair", "--send", "--json")
     assert refused.exit_code == 2
-    assert "may be running" in refused.output
+    assert f"process {os.getpid()} " in json.loads(refused.stdout)["error"]["message"]
+    assert json.loads(site.ask("repair", "--json").stdout)["steps"]
+    assert site.ask("show").exit_code == 2
+    store.heartbeat("loop", 2**40, 1)  # a dry keeper beside it holds nothing back
+    store.close()
+    assert site.ask("repair", "--send").exit_code == 0
 
 
 def test_show__no_key_or_no_node__says_what_to_do(site):
