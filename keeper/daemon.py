@@ -31,6 +31,7 @@ from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleRecord
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.errors import Halt, LawBroken, Retry
+from keeper.garbage import Garbage, uncollected
 from keeper.orphans import forget_strays, mark_orphans
 from keeper.ports import Clock, Heads
 
@@ -86,6 +87,7 @@ class Daemon:
         self._wake = threading.Event()
         self._reconcile_due = threading.Event()
         self._last: BlockRef | None = None
+        self._garbage = Garbage()
 
     def stop(self) -> None:
         """Ask the loop to end after what it is doing."""
@@ -150,7 +152,16 @@ class Daemon:
 
         Returns: whether there was.  Blocks between the last head and this one are not lived one by one: their logs
         are applied and only the newest state decides, since acting on an old one would be acting on a past price.
+        What can wait is done behind the block, when all that it wanted sent is sent.
         """
+        with uncollected():
+            lived = self._step()
+        if lived:
+            self._ports.reader.tidy()
+            self._garbage.collect()
+        return lived
+
+    def _step(self) -> bool:
         advance = self._heads.follow(self._last)
         if advance.orphaned:
             mark_orphans(self._heads, self._ports.store, advance.orphaned)

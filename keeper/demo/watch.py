@@ -37,6 +37,10 @@ class Tap:
         """See `SnapshotReader.reconcile`."""
         return self._reader.reconcile(snapshot, sample=sample)
 
+    def tidy(self) -> None:
+        """See `SnapshotReader.tidy`."""
+        self._reader.tidy()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:

@@ -32,6 +32,9 @@ class BuiltReader:
         """See `SnapshotReader.reconcile`: a built world has no other opinion."""
         return ()
 
+    def tidy(self) -> None:
+        """See `SnapshotReader.tidy`: nothing is kept."""
+
 
 class PlainEncoder:
     """`Encoder` that names the action in the calldata."""

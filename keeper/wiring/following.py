@@ -42,6 +42,10 @@ class Following:
         """See `LogSync.amend`."""
         self._sync.amend(word)
 
+    def tidy(self) -> None:
+        """See `LogSync.tidy`."""
+        self._sync.tidy()
+
     def move(self, addresses: Mapping[str, str]) -> None:
         """Follow contracts at other addresses, from the deployment on."""
         log.warning("logs.moved", then="all logs are read again", **addresses)

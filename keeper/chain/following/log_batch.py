@@ -24,6 +24,8 @@ _PARTS: Final = itemgetter("blockNumber", "logIndex", "address", "topics", "data
 _REMOVED: Final = itemgetter("removed")
 #: Bits for the position of a log in its block.
 _PLACE_BITS: Final = 32
+#: What `LogBatch.dump` writes of none.
+NO_LOGS: Final = b"[]"
 
 
 @dataclass(frozen=True)

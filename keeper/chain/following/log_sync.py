@@ -7,66 +7,33 @@ hash and its logs are kept, so that a reorg is undone without asking again: back
 kept in its own immutable form, then the blocks that stayed, then the new ones.  A cursor moves only after its logs were
 applied; a failed fetch changes nothing, and what a long catching-up had read before it failed need not be read again.
 
-What is stored is one whole state and behind it, block by block as each becomes too deep to be reorganised, the logs
-since (`keeper.chain.following.sync_frames`): keeping a block costs what changed in it, not what there is.  A restart
-continues from there; should a deeper reorg have removed that block, from the deployment.
+What is stored, block by block as each becomes too deep to be reorganised, is `keeper.chain.following.log_store`'s: a
+restart continues from there; should a deeper reorg have removed that block, from the deployment.
 """
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
 from keeper.chain.asking.rpc import Rpc
 from keeper.chain.errors import RangeTooWide, RateLimited, StaleBlock, Unreachable
-from keeper.chain.following import sync_frames
 from keeper.chain.following.lineage import connect
-from keeper.chain.following.log_batch import LogBatch
+from keeper.chain.following.log_batch import NO_LOGS, LogBatch
 from keeper.chain.following.log_ranges import RangeWidth
 from keeper.chain.following.log_reader import LogReader
+from keeper.chain.following.log_store import LogConsumer, LogStore
 from keeper.domain.block import BlockRef
 from keeper.errors import BadInput, Refused, Retry
+from keeper.garbage import uncollected
 from keeper.ports import Store
 
 log = structlog.get_logger(__name__)
-
-#: What a row costs beside the bytes in it, so that many small ones are gathered too.
-ROW_BYTES = 512
-
-
-class LogConsumer(Protocol):
-    """State built from logs; it lives in `keeper.protocols`."""
-
-    def apply(self, logs: LogBatch) -> None:
-        """Take all logs of one or more blocks, in order; heights rise from call to call.
-
-        Raises: `Retry` for a log that cannot be read; nothing has changed then.
-        """
-
-    def amend(self, word: bytes) -> None:
-        """Take a correction that the consumer made out itself, and that no log carries."""
-
-    def mark(self) -> Any:
-        """The present state, to come back to: cheap, and never changed by what is applied later."""
-
-    def reset(self, mark: Any) -> None:
-        """Go back to a mark."""
-
-    def dump(self, mark: Any) -> bytes:
-        """A marked state, canonical."""
-
-    def load(self, state: bytes) -> None:
-        """Replace the state by one that `dump` returned.  Raises: `BadInput` if it is none."""
-
-    def clear(self) -> None:
-        """Replace the state by that before the deployment."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +70,8 @@ class _Lived:
     """One applied block above the base."""
 
     block: BlockRef
-    logs: LogBatch
+    packed: bytes
+    """Its logs, as `LogBatch.dump` writes them: as objects, those of a window are a million."""
     amended: tuple[bytes, ...] = ()
     """Corrections made after it."""
 
@@ -141,7 +109,8 @@ class LogSync:
     """
 
     def __init__(self, rpc: Rpc, store: Store, consumer: LogConsumer, plan: SyncPlan) -> None:
-        self._rpc, self._store, self._consumer, self._plan = rpc, store, consumer, plan
+        self._rpc, self._consumer, self._plan = rpc, consumer, plan
+        self._stored = LogStore(store, consumer, plan.fingerprint)
         self._reader = LogReader(rpc, plan.addresses, plan.topics)
         self._base: _Base | None = None
         #: Blocks above the base that are applied, oldest first.
@@ -149,10 +118,8 @@ class LogSync:
         #: A state inside the window, waiting to become the base.
         self._candidate: tuple[BlockRef, Any] | None = None
         self._width = RangeWidth(plan.widest_range)
-        #: What the store is complete to; None while it holds nothing that could be continued.
-        self._kept: BlockRef | None = None
-        #: Bytes stored whole, and those added behind since.
-        self._whole, self._added = 0, 0
+        #: Whether the base had better be stored whole.
+        self._rewrite_due = False
 
     def sync_to(self, target: BlockRef) -> None:
         """Make the consumer's state that after `target`.
@@ -193,54 +160,27 @@ class LogSync:
         else:
             self._keep(self._base.block)
 
+    def tidy(self) -> None:
+        """Write the stored state anew where that is due: with a large house some tenths of a second.
+
+        Call it when nothing waits.  Where nobody does, the next base is written as soon as it is one.
+        """
+        if self._rewrite_due and self._base is not None:
+            self._rewrite(self._base)
+
     # Start
 
     def _start(self, target: BlockRef) -> _Base:
         if target.number < self._plan.deployed_at:
             hint = "check the deployment block and the network in the settings"
             raise BadInput(f"block {target.number} lies before the deployment {self._plan.deployed_at}", hint=hint)
-        stored = self._store.load_sync()
+        self._rewrite_due = False
+        stored = self._stored.restore(lambda block: self._rpc.block(block.number).hash == block.hash)
         if stored is not None:
-            base = self._stored(*stored)
-            if base is not None:
-                return base
+            return self._rebase(_Base(block=stored, mark=self._consumer.mark(), fresh=False))
         before = self._rpc.block(max(0, self._plan.deployed_at - 1))
-        self._kept = None
         self._consumer.clear()
         return self._rebase(_Base(block=before, mark=self._consumer.mark(), fresh=True))
-
-    def _stored(self, cursor: BlockRef, state: bytes) -> _Base | None:
-        """The stored base; None if it cannot be used.  Raises: `Retry` if the node has not come as far."""
-        if self._rpc.block(cursor.number).hash != cursor.hash:
-            log.error("log_sync.base_orphaned", block=cursor.number, hash=cursor.hash, then="all logs are read again")
-            return None
-        try:
-            whole = self._load(state)
-        except (BadInput, Retry, KeyError, ValueError, TypeError, OverflowError) as problem:
-            log.error(  # noqa: TRY400 - the reason is the message; what follows repairs it
-                "log_sync.state_refused", block=cursor.number, error=str(problem), then="all logs are read again"
-            )
-            return None
-        self._kept, self._whole, self._added = cursor, whole, len(state) - whole
-        return self._rebase(_Base(block=cursor, mark=self._consumer.mark(), fresh=False))
-
-    def _load(self, state: bytes) -> int:
-        """Make the consumer's state what is stored.
-
-        Returns: bytes of its whole part.
-        Raises: `BadInput` and whatever the parts raise that cannot be read.
-        """
-        frames = sync_frames.read(state)
-        made_from = self._plan.fingerprint
-        if frames.whole[: len(made_from)] != made_from:
-            raise BadInput("the stored log index was made from other contracts or events")
-        self._consumer.load(frames.whole[len(made_from) :])
-        for piece in frames.added:
-            if piece.kind is sync_frames.Kind.LOGS:
-                self._consumer.apply(LogBatch.load(piece.content))
-            else:
-                self._consumer.amend(piece.content)
-        return len(frames.whole)
 
     def _rebase(self, base: _Base) -> _Base:
         self._consumer.reset(base.mark)
@@ -250,14 +190,13 @@ class LogSync:
     def _keep(self, block: BlockRef) -> _Base:
         """Persist the consumer's present state, whole, as that after `block`."""
         mark = self._consumer.mark()
-        self._save(block, mark)
         self._base, self._window, self._candidate = _Base(block=block, mark=mark, fresh=False), [], None
-        return self._base
+        return self._rewrite(self._base)
 
-    def _save(self, block: BlockRef, mark: Any) -> None:
-        state = sync_frames.whole(self._plan.fingerprint + self._consumer.dump(mark))
-        self._store.save_sync(block, state)
-        self._kept, self._whole, self._added = block, len(state), 0
+    def _rewrite(self, base: _Base) -> _Base:
+        self._stored.write(base.block, base.mark)
+        self._rewrite_due = False
+        return base
 
     # Wide ranges
 
@@ -274,7 +213,7 @@ class LogSync:
         else:
             leap.goal = self._rpc.block(height)
         base.leap, self._window, self._candidate = leap, [], None
-        with _uncollected():
+        with uncollected():  # a million logs hold no cycles
             self._ranges(leap)
         if self._rpc.block(leap.goal.number).hash != leap.goal.hash:
             self._rebase(replace(base, leap=None))
@@ -328,14 +267,14 @@ class LogSync:
             self._roll_back(target.hash)
             return
         path = self._path(target, known)
-        kept = self._kept
+        kept = self._stored.cursor
         if kept is not None and any(b.number == kept.number and b.hash != kept.hash for b in path):
-            self._kept = None  # stored past the fork: written anew when the base moves
+            self._stored.cursor = None  # stored past the fork: written anew when the base moves
         # Everything is fetched before anything is applied: a failure leaves the state as it was.
         fetched = self._reader.of(path)
         self._roll_back(path[0].parent_hash)
         for block, logs in zip(path, fetched, strict=True):
-            self._append(_Lived(block, logs))
+            self._append(_Lived(block, logs.dump()), logs)
 
     def _path(self, target: BlockRef, known: set[str]) -> Sequence[BlockRef]:
         """The unknown blocks up to `target`, oldest first; the first one's parent is known."""
@@ -361,9 +300,9 @@ class LogSync:
             raise StaleBlock(f"block {target.number} does not descend from the kept block", block=target.number)
         return found
 
-    def _append(self, lived: _Lived) -> None:
-        if lived.logs:
-            self._consumer.apply(lived.logs)
+    def _append(self, lived: _Lived, logs: LogBatch) -> None:
+        if logs:
+            self._consumer.apply(logs)
         for word in lived.amended:
             self._consumer.amend(word)
         self._window.append(lived)
@@ -384,47 +323,32 @@ class LogSync:
         self._rebase(base)
         if kept and not any(lived.amended for lived in kept):
             # Nothing in between but logs: one pass over all of them costs less than a pass a block.
-            self._consumer.apply(LogBatch.joined([lived.logs for lived in kept]))
+            self._consumer.apply(LogBatch.joined([LogBatch.load(lived.packed) for lived in kept]))
             self._window = kept
         else:
             for lived in kept:
-                self._append(lived)
+                self._append(lived, LogBatch.load(lived.packed))
 
     def _persist(self, target: BlockRef) -> None:
         """Put the logs of blocks that are deep enough now behind what is stored: a block's worth a block."""
-        kept = self._kept
+        kept = self._stored.cursor
         if kept is None:
             return
         deep = target.number - self._plan.depth
         due = [lived for lived in self._window if kept.number < lived.block.number <= deep]
-        silent = not any(lived.logs or lived.amended for lived in due)
+        silent = all(lived.packed == NO_LOGS and not lived.amended for lived in due)
         if not due or (silent and due[-1].block.number - kept.number < self._plan.checkpoint_blocks):
             return
-        pieces = sync_frames.pieces([(lived.logs, lived.amended) for lived in due])
-        self._store.append_sync(due[-1].block, pieces)
-        self._kept, self._added = due[-1].block, self._added + len(pieces) + ROW_BYTES
+        self._stored.add(due[-1].block, [(lived.packed, lived.amended) for lived in due])
 
     def _move_base(self, target: BlockRef) -> None:
-        """Let a state that is deep enough become the base; that costs nothing, being a mark.
-
-        Once as much was added behind the stored state as it was large, it is written anew.
-        """
+        """Let a state that is deep enough become the base; that costs nothing, being a mark."""
         if self._candidate is None or target.number - self._candidate[0].number < self._plan.depth:
             return
         block, mark = self._candidate
-        if self._kept is None or self._added > self._whole:
-            self._save(block, mark)
         self._base, self._candidate = _Base(block=block, mark=mark, fresh=False), None
         self._window = [lived for lived in self._window if lived.block.number > block.number]
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the garbage collector from walking a million logs again and again: they hold no cycles, and go by count."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
+        if self._rewrite_due:
+            self._rewrite(self._base)  # nobody tidied since the last base
+        else:
+            self._rewrite_due = self._stored.rewrite_due

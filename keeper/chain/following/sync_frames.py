@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from keeper.chain.following.log_batch import LogBatch
+from keeper.chain.following.log_batch import NO_LOGS
 from keeper.errors import BadInput
 
 _MAGIC: Final = b"MKLS"
@@ -59,18 +59,17 @@ def whole(state: bytes) -> bytes:
     return _frame(Kind.STATE, state)
 
 
-def pieces(blocks: Sequence[tuple[LogBatch, Iterable[bytes]]]) -> bytes:
-    """Logs of some blocks, each with the corrections that followed them, framed to be put behind a state."""
-    found, waiting = [], []
+def pieces(blocks: Sequence[tuple[bytes, Iterable[bytes]]]) -> bytes:
+    """What some blocks brought, framed to be put behind a state.
+
+    Args:
+        blocks: of each its logs, as `LogBatch.dump` writes them, and the corrections that followed them.
+    """
+    found = []
     for logs, amended in blocks:
-        waiting.append(logs)
-        corrections = list(amended)
-        if corrections:
-            found.append(_frame(Kind.LOGS, LogBatch.joined(waiting).dump()))
-            found += [_frame(Kind.AMENDED, word) for word in corrections]
-            waiting = []
-    if any(waiting):
-        found.append(_frame(Kind.LOGS, LogBatch.joined(waiting).dump()))
+        if logs != NO_LOGS:
+            found.append(_frame(Kind.LOGS, logs))
+        found += [_frame(Kind.AMENDED, word) for word in amended]
     return b"".join(found)
 
 

@@ -31,6 +31,7 @@ class HouseReader:
         index: what their events say; `advance` brings it to a block before it is read.
         advance: bring the index to a block.  Raises `Retry`.
         amend: correct the index where it stands, as `HouseConsumer.amend` takes it.
+        tidy: do for the index what can wait.
         markets: what all accounts share.
         watch: what could change without an event.
         own_account: the keeper's own account in the house.
@@ -43,6 +44,7 @@ class HouseReader:
         index: HouseIndex,
         advance: Callable[[BlockRef], None],
         amend: Callable[[bytes], None],
+        tidy: Callable[[], None],
         markets: Markets,
         watch: Watch,
         own_account: int | None,
@@ -51,6 +53,7 @@ class HouseReader:
         self._index = index
         self._advance = advance
         self._amend = amend
+        self._tidy = tidy
         self._compared_to = 0
         self._markets = markets
         self._watch = watch
@@ -127,6 +130,10 @@ class HouseReader:
                 differences.append(f"account {ours.account:#066x}: events say {ours}, the contract says {theirs}")
                 self._amend(amendment(theirs))
         return tuple(differences)
+
+    def tidy(self) -> None:
+        """See `SnapshotReader.tidy`."""
+        self._tidy()
 
     def _row_after(self, everybody: Roster) -> int:
         """The row behind the account that the last sample ended with."""

@@ -78,6 +78,7 @@ class ToyKeeper:
         self.sync.sync_to(head)
         trouble = [self._send(intent) for intent in self._wanted(head)]
         self.last = head
+        self.sync.tidy()
         return next(filter(None, trouble), "")
 
     def reconcile(self, accounts: Iterable[int]) -> tuple[int, ...]:
