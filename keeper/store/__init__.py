@@ -18,6 +18,7 @@ from keeper.ports import Store
 from keeper.store.engine import Database
 from keeper.store.journal import C, Journal
 from keeper.store.ledger import Ledger
+from keeper.store.lock import take
 from keeper.store.outbox import Outbox
 from keeper.store.progress import Progress
 from keeper.store.schema import migrate
@@ -32,6 +33,10 @@ class SqlStore(Outbox, Journal[C], Progress, Ledger, Generic[C]):
         super().__init__()
         self._database = database
         self._cycle_type = cycle_type
+
+    def lock_sending(self, *, at_s: int) -> None:
+        """See `Store.lock_sending`."""
+        self._database.guard(take(self._database.engine, at_s=at_s))
 
     def close(self) -> None:
         """See `Store.close`."""

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 
 from keeper.errors import BadInput
 from keeper.store.border import border
+from keeper.store.lock import SendingLock
 
 #: How long one writer waits for another.  Our transactions take about a millisecond.
 _BUSY_TIMEOUT_S = 10
@@ -38,6 +39,7 @@ class Database:
             event.listen(self.engine, "begin", _begin_sqlite)
         self._sqlite = sqlite
         self._writer = self.engine.execution_options(keeper_writes=True)
+        self._lock: SendingLock | None = None
         #: `connection`: of the transaction that this thread has opened with `together`.
         self._joined = threading.local()
 
@@ -53,11 +55,16 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction: all of it is durable when the block ends, or none of it happened."""
+        """One transaction: all of it is durable when the block ends, or none of it happened.
+
+        Raises: `Halt` if the right to send was taken and is lost.
+        """
         joined: Connection | None = getattr(self._joined, "connection", None)
         if joined is not None:
             yield joined
             return
+        if self._lock is not None:
+            self._lock.check()
         with border(), self._writer.begin() as connection:
             if not self._sqlite:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
@@ -73,8 +80,16 @@ class Database:
             finally:
                 self._joined.connection = outer
 
+    def guard(self, lock: SendingLock) -> None:
+        """Write only while `lock` is held, and release it at the end."""
+        if self._lock is not None:
+            self._lock.release()
+        self._lock = lock
+
     def close(self) -> None:
-        """Release all connections."""
+        """Release all connections, and the right to send."""
+        if self._lock is not None:
+            self._lock.release()
         self.engine.dispose()
 
 

@@ -290,6 +290,9 @@ class MemoryStore:
         with self._lock:
             return dict(self._sent.get(key, {}))
 
+    def lock_sending(self, *, at_s: int) -> None:
+        """Nobody else can open it."""
+
     def close(self) -> None:
         """Nothing to release."""
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from eth_utils import to_checksum_address
@@ -111,6 +112,7 @@ def assemble(
         index=index,
         advance=sync.sync_to,
         amend=sync.amend,
+        tidy=sync.tidy,
         markets=Markets(views, index, deployment, rounds),
         watch=watch,
         own_account=deployment.liquidator_account,
@@ -151,11 +153,11 @@ def build(settings: Settings, *, environ: Mapping[str, str], send: bool) -> Keep
 
     Raises:
         BadInput: sending without a key, a deployment for another chain, an unusable store, key or deployment file.
+        Halt: another process sends from this store.
     """
     deployment = deployment_of(settings)
     nodes = endpoints(settings)
     rpc = rpc_of(settings, nodes)
-    store = open_store(settings.store.url.reveal())
     keys = signers(settings, environ)
     if send and len(keys) < len(SignerRole):
         missing = ", ".join(role for role in SignerRole if role not in keys)
@@ -163,25 +165,32 @@ def build(settings: Settings, *, environ: Mapping[str, str], send: bool) -> Keep
             f"--send needs a key for {missing}",
             hint=f"configure [keys.{missing.split(', ')[0]}], or leave --send away to watch only",
         )
+    store = open_store(settings.store.url.reveal())
 
     def sender(decode: Callable[[bytes], str], recheck: Recheck) -> TxSender:
         if not send:
             return DrySender(rpc, {role: own[0].address for role, own in keys.items()}, decode_revert=decode)
         return outbox_of(settings, rpc, store, keys, decode_revert=decode, recheck=recheck)
 
-    return PROTOCOLS[settings.protocol.name](
-        rpc=rpc,
-        store=store,
-        deployment=deployment,
-        risk=settings.risk,
-        policy=settings.policy,
-        sender=sender,
-        quotes=quote_source(settings, deployment),
-        reorg_depth=max(settings.chain.reorg_depth, settings.chain.confirmations),
-        sources=head_sources(nodes),
-        multicall=settings.chain.multicall or None,
-        accepted_code=settings.protocol.accepted_code,
-    )
+    with ExitStack() as undo:
+        undo.callback(store.close)
+        if send:
+            store.lock_sending(at_s=SystemClock().now_s())  # before anything is read that another could still change
+        keeper = PROTOCOLS[settings.protocol.name](
+            rpc=rpc,
+            store=store,
+            deployment=deployment,
+            risk=settings.risk,
+            policy=settings.policy,
+            sender=sender,
+            quotes=quote_source(settings, deployment),
+            reorg_depth=max(settings.chain.reorg_depth, settings.chain.confirmations),
+            sources=head_sources(nodes),
+            multicall=settings.chain.multicall or None,
+            accepted_code=settings.protocol.accepted_code,
+        )
+        undo.pop_all()
+    return keeper
 
 
 def quote_source(settings: Settings, deployment: Deployment) -> QuoteSource:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 
+from keeper.chain.clock import SystemClock
 from keeper.chain.sending.drift import plan, repair, survey
 from keeper.domain.block import BlockRef
 from keeper.domain.nonces import KeyNonces, Repair
 from keeper.domain.tx import TxIntent
-from keeper.errors import BadInput, Halt, KeeperError
+from keeper.errors import BadInput, KeeperError
 from keeper.settings import Settings
 from keeper.store import open_store
 from keeper.wiring.keys import signers
@@ -33,19 +35,25 @@ class NonceDesk:
     Args:
         settings: validated.
         environ: where keys named by variable are looked up.
+        send: whether `repaired` will be asked for.
 
-    Raises: `BadInput` if no key is configured, or one cannot be loaded.
+    Raises: `BadInput` if no key is configured, or one cannot be loaded; `Halt` if it is to send and another process
+    sends from this store.
     """
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+    def __init__(self, settings: Settings, environ: Mapping[str, str], *, send: bool = False) -> None:
         keys = signers(settings, environ)
         if not keys:
             raise BadInput("no key is configured, so there are no nonces", hint="configure [keys.liquidator]")
-        self._settings = settings
-        self._rpc = rpc_of(settings)
-        self._store = open_store(settings.store.url.reveal())
-        self._outbox = outbox_of(settings, self._rpc, self._store, keys, recheck=RepairsOnly())
+        self._rpc, self._sends = rpc_of(settings), send
         self._head = self._rpc.block()
+        self._store = open_store(settings.store.url.reveal())
+        with ExitStack() as undo:
+            undo.callback(self._store.close)
+            if send:
+                self._store.lock_sending(at_s=SystemClock().now_s())
+            self._outbox = outbox_of(settings, self._rpc, self._store, keys, recheck=RepairsOnly())
+            undo.pop_all()
 
     def show(self) -> tuple[KeyNonces, ...]:
         """Every key.  Raises: `Retry`."""
@@ -61,18 +69,9 @@ class NonceDesk:
         """What a repair would do.  Raises: `Retry`."""
         return tuple(plan(self.show(), gap_at_most=self._outbox.gap_at_most))
 
-    def repaired(self, steps: Sequence[Repair], *, now_s: int) -> tuple[Repair, ...]:
-        """Do it.
-
-        Raises: `Halt` if a keeper is running on this store: two of them would sign the same nonces.
-        """
-        every_s = self._settings.jobs.heartbeat_every_s
-        beat = self._store.heartbeats().get("loop")
-        if beat is not None and now_s - beat[0] < 2 * every_s:
-            raise Halt(
-                f"a keeper wrote its heartbeat {max(0, now_s - beat[0])} s ago, so one may be running on this store",
-                hint=f"stop it, wait {2 * every_s} s, then repair: two keepers would sign the same nonces",
-            )
+    def repaired(self, steps: Sequence[Repair]) -> tuple[Repair, ...]:
+        """Do it.  Raises: `Halt` if a spending cap is hit or no key can pay."""
+        assert self._sends, "two keepers would sign the same nonces: the desk was not opened to send"
         return repair(self._outbox, self._head, steps)
 
     def close(self) -> None:

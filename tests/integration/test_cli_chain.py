@@ -243,15 +243,40 @@ def test_once__dry_then_sent__decides_the_same_and_only_the_second_sends(site):
     assert story["replay_agrees"] is True
 
 
-def test_run__sigterm__says_dry_first_and_ends_cleanly(site):
-    """A real process: loud first line, one object a block, exit 0 on SIGTERM."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from keeper.cli import main; main()", "run", "-c", site.settings("run.toml"), "--json"],
+def keeping(*args: str) -> subprocess.Popen[str]:
+    """`keeper run --json` as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", "from keeper.cli import main; main()", "run", "--json", *args],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
+
+
+def test_send__beside_a_sending_keeper__refused_until_it_is_killed(site):
+    """TX-11: real processes; the second is told who sends, a dry one runs beside it, kill -9 lets the next one in."""
+    config = site.settings("lock.toml")
+    first = keeping("-c", config, "--send")
+    assert first.stdout is not None
+    assert json.loads(first.stdout.readline())
+    once = ask("once", "-c", config, "--send", "--json")
+    assert once.exit_code == 2
+    assert json.loads(once.stdout)["error"]["message"].startswith(f"process {first.pid} on ")
+    second = keeping("-c", config, "--send")
+    told, _ = second.communicate(timeout=60)
+    assert second.returncode == 2
+    assert f"process {first.pid} on " in told
+    assert ask("once", "-c", config).exit_code == 0
+    first.kill()
+    first.communicate(timeout=60)
+    assert ask("once", "-c", config, "--send").exit_code == 0
+    assert ask("once", "-c", config, "--send").exit_code == 0, "and it let go at its end"
+
+
+def test_run__sigterm__says_dry_first_and_ends_cleanly(site):
+    """A real process: loud first line, one object a block, exit 0 on SIGTERM."""
+    process = keeping("-c", site.settings("run.toml"))
     assert process.stdout is not None
     first = json.loads(process.stdout.readline())
     site.world.mine()

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,6 +55,23 @@ class Site:
             store.put_intent(record)
             planned = replace(record, sender=key.address, nonce=nonce)
             outbox._dispatch.sign(planned, key, FEES.offer(rpc.fee_history()), head)
+        store.close()
+
+    def send(self):
+        """One poke, sent by an earlier life that then ended."""
+        store = open_store(self.database)
+        head = self.chain.block()
+        rpc = Rpc([http_endpoint(self.url)], chain_id=self.chain.chain_id)
+        outbox = an_outbox(self.chain, store, rpc=rpc)
+        outbox.recover(head)
+        assert outbox.submit(an_intent(self.counter, head)).state is TxState.SENT
+        store.close()
+
+    def see(self):
+        """Another life that only looks, and notes what it sees."""
+        store = open_store(self.database)
+        outbox = an_outbox(self.chain, store, rpc=Rpc([http_endpoint(self.url)], chain_id=self.chain.chain_id))
+        outbox.recover(self.chain.block())
         store.close()
 
     def ask(self, *args):
@@ -111,6 +129,40 @@ def test_gap__told_then_filled__exit_2_then_0(site):
     assert site.chain.request("eth_getTransactionCount", site.chain.accounts[2], "latest") == "0x3"
 
 
+@pytest.mark.parametrize("seen", [False, True])
+def test_show__ours_mined_and_not_final__in_order(site, seen):
+    """TX-7: what a keeper sent before it was ended is ours, whether or not the store has seen it mined."""
+    site.send()
+    assert site.ask("show").exit_code == 0
+    site.chain.mine(1)
+    if seen:
+        site.see()
+    for blocks in (0, 1, 20):  # not final, not final, long final
+        site.chain.mine(blocks)
+        shown = site.ask("show", "--json")
+        (key,) = json.loads(shown.stdout)["keys"]
+        assert (key["latest"], key["mined"], key["overtaken"]) == (1, [0], [])
+        assert key["sound"] is True
+        assert shown.exit_code == 0
+    assert "1 mined and not settled yet" in " ".join(site.ask("show").stdout.split())
+    assert site.ask("repair").exit_code == 0
+
+
+@pytest.mark.parametrize("blocks", [1, 20])
+def test_show__nonce_used_by_a_foreign_transaction__exit_2(site, blocks):
+    """TX-7: the record's own transaction is in no block, whether or not what used its nonce is final."""
+    site.plant(0)
+    site.chain.send(sender=site.chain.accounts[2], to=site.chain.accounts[3], value=1)
+    site.chain.mine(blocks)
+    shown = site.ask("show", "--json")
+    assert shown.exit_code == 2
+    (key,) = json.loads(shown.stdout)["keys"]
+    assert (key["mined"], key["overtaken"]) == ([], [0])
+    assert "0 used by a foreign transaction" in " ".join(site.ask("show").stdout.split())
+    assert [one["kind"] for one in json.loads(site.ask("repair", "--json").stdout)["steps"]] == ["settle"]
+    assert site.ask("repair", "--send").exit_code == 0
+
+
 def test_stuck__cancelled_with_send(site):
     """What waits for too long is replaced by a transfer of nothing, dearer than it."""
     site.plant(0)
@@ -136,15 +188,19 @@ def test_633_ahead__given_up_with_send(site):
     assert site.ask("show").exit_code == 0
 
 
-def test_repair__beside_a_running_keeper__refused(site):
-    """Two keepers on one store would sign the same nonces."""
+def test_repair__beside_a_sending_keeper__refused_until_it_ends(site):
+    """TX-11: two keepers on one store would sign the same nonces; looking, and planning, need no right to send."""
     site.plant(1)
     store = open_store(site.database)
-    store.heartbeat("loop", 2**40, 1)
-    store.close()
-    refused = site.ask("repair", "--send")
+    store.lock_sending(at_s=1)
+    refused = site.ask("repair", "--send", "--json")
     assert refused.exit_code == 2
-    assert "may be running" in refused.output
+    assert f"process {os.getpid()} " in json.loads(refused.stdout)["error"]["message"]
+    assert json.loads(site.ask("repair", "--json").stdout)["steps"]
+    assert site.ask("show").exit_code == 2
+    store.heartbeat("loop", 2**40, 1)  # a dry keeper beside it holds nothing back
+    store.close()
+    assert site.ask("repair", "--send").exit_code == 0
 
 
 def test_show__no_key_or_no_node__says_what_to_do(site):

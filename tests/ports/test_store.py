@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from dataclasses import replace
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,31 +27,18 @@ from keeper.testing.memory_store import MemoryStore
 
 SENDER = "0x" + "5e" * 20
 
-#: A PostgreSQL to run the suite on as well, for those who have one.  The tables are dropped before each test.
-POSTGRES = os.environ.get("KEEPER_TEST_POSTGRES_URL")
 
-
-@pytest.fixture(params=["memory", "sqlite", *(["postgresql"] if POSTGRES else [])])
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgres)])
 def store(request, tmp_path):
     if request.param == "memory":
         yield MemoryStore()
         return
     url = f"sqlite:///{tmp_path}/keeper.sqlite"
     if request.param == "postgresql":
-        url = POSTGRES
-        drop_everything(url)
+        url = request.getfixturevalue("postgres_url")
     opened = open_store(url)
     yield opened
     opened.close()
-
-
-def drop_everything(url):
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        found = sa.MetaData()
-        found.reflect(connection)
-        found.drop_all(connection)
-    engine.dispose()
 
 
 def a_block(number: int = 1, fork: str = "a") -> BlockRef:

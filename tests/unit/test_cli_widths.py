@@ -43,7 +43,7 @@ def shown(view, width):
 def a_key(**changed):
     held = HeldNonce(nonce=12, key="k", kind="flag", subject=ACCOUNT, state="sent", attempts=2, waited_blocks=9)
     facts = {"latest": 1_234_567, "pending": 1_234_570, "held": (held,), "gaps": (5, 6), "gap_count": 633}
-    facts |= {"stuck_since": 23_456_789, "overtaken": (4,), "foreign_pending": 2, "abandoned": ()}
+    facts |= {"stuck_since": 23_456_789, "mined": (2, 3), "overtaken": (4,), "foreign_pending": 2, "abandoned": ()}
     return KeyNonces(address=ADDRESS, role=SignerRole.PUBLISHER, **(facts | changed))
 
 
@@ -59,6 +59,8 @@ def test_nonces_view__any_width__everything_said(width):
         "633missing",
         "stucksinceblock23456789",
         "2foreignpending",
+        "2minedandnotsettledyet",
+        "4usedbyaforeigntransaction",
     ):
         assert part in text
 

@@ -6,7 +6,7 @@ stuck is raised.  A person can look at it while no keeper runs, and cancel at on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -32,6 +32,7 @@ def survey(outbox: Outbox, head: BlockRef, pending: Mapping[str, int | None]) ->
     Raises: `Retry` if the node cannot be asked.
     """
     lanes, abandoned = outbox.lanes(head), outbox.abandoned()
+    used = outbox.used(lanes, head)
     found = []
     for address in outbox.pool.addresses:
         lane, role = lanes[address], outbox.pool.role_of(address)
@@ -47,12 +48,17 @@ def survey(outbox: Outbox, head: BlockRef, pending: Mapping[str, int | None]) ->
                 gaps=tuple(islice(lane.gaps(), NAMED)),
                 gap_count=lane.width,
                 stuck_since=head.number - stuck if stuck >= outbox.stuck_after_blocks else None,
-                overtaken=tuple(record.nonce or 0 for record in lane.overtaken),
+                mined=_nonces(record for record in used if record.sender == address and record.mined is not None),
+                overtaken=_nonces(record for record in used if record.sender == address and record.mined is None),
                 foreign_pending=0 if seen is None else max(0, seen - lane.free),
-                abandoned=tuple(sorted(record.nonce or 0 for record in abandoned if record.sender == address)),
+                abandoned=_nonces(record for record in abandoned if record.sender == address),
             )
         )
     return tuple(found)
+
+
+def _nonces(records: Iterable[TxRecord]) -> tuple[int, ...]:
+    return tuple(sorted(record.nonce or 0 for record in records))
 
 
 def _held(record: TxRecord, lane: Lane, head: BlockRef) -> HeldNonce:
@@ -76,7 +82,7 @@ def plan(keys: Sequence[KeyNonces], *, gap_at_most: int) -> Iterator[Repair]:
     """
     for key in keys:
         for nonce in key.overtaken:
-            yield Repair(address=key.address, nonce=nonce, kind=RepairKind.SETTLE, what="used by something mined")
+            yield Repair(address=key.address, nonce=nonce, kind=RepairKind.SETTLE, what="used by a foreign transaction")
         if 0 < key.gap_count <= gap_at_most:
             for nonce in key.gaps:
                 yield Repair(address=key.address, nonce=nonce, kind=RepairKind.FILL, what="nobody holds it")

@@ -172,6 +172,18 @@ class Outbox:
             records = self._kept.open()
             return {sender: Progress().lane(sender, nonces[sender], records, head) for sender in self.pool.addresses}
 
+    def used(self, lanes: Mapping[str, Lane], head: BlockRef) -> Sequence[TxRecord]:
+        """Open records whose nonce the chain has used, as the chain has them: in a block where it was by one of ours.
+
+        Nothing is written.  One that cannot be asked about is as the store has it.  Raises: `Retry`.
+        """
+        with self._lock:
+            reached = {sender: lane.next_nonce for sender, lane in lanes.items()}
+            ours = [record for record in self._kept.open() if record.nonce is not None]
+            behind = [record for record in ours if (record.nonce or 0) < reached.get(record.sender or "", 0)]
+            looked = self._settlement.look(behind, head).records if behind else {}
+            return [looked.get(record.intent.key, record) for record in behind]
+
     def abandoned(self) -> Sequence[TxRecord]:
         """What was given up and is not final yet."""
         return self._kept.abandoned()

@@ -33,6 +33,7 @@ def _facts(one: KeyNonces) -> str:
             f"next on chain {one.latest}",
             f"after the node's pool {'?' if one.pending is None else one.pending}",
             f"{len(one.held)} open",
+            f"{len(one.mined)} mined and not settled yet" if one.mined else "nothing to settle",
             f"{one.gap_count} missing" if one.gap_count else "no gaps",
             "not stuck" if one.stuck_since is None else f"stuck since block {one.stuck_since}",
             _foreign(one),
@@ -41,7 +42,7 @@ def _facts(one: KeyNonces) -> str:
 
 
 def _foreign(one: KeyNonces) -> str:
-    seen = [f"{len(one.overtaken)} used by something mined" if one.overtaken else "", _pending(one)]
+    seen = [f"{len(one.overtaken)} used by something foreign" if one.overtaken else "", _pending(one)]
     return ", ".join(part for part in seen if part) or "nothing foreign"
 
 
@@ -60,7 +61,7 @@ def _wrong(one: KeyNonces) -> list[str]:
             f"{one.address}: nonce {first.nonce} ({first.kind} {first.subject}) waits since block {one.stuck_since}"
         )
     if one.overtaken:
-        lines.append(f"{one.address}: {', '.join(map(str, one.overtaken))} used by something mined; final soon")
+        lines.append(f"{one.address}: {', '.join(map(str, one.overtaken))} used by a foreign transaction; final soon")
     return lines
 
 
