@@ -14,8 +14,10 @@ from keeper.risk.exact.grid import Leg
 from keeper.testing.embedded import EmbeddedChain
 from keeper.testing.portfolios import Portfolio
 
-#: Contracts without storage, one for each half of the arithmetic.
-HARNESSES: Final = ("GridHarness", "AuctionHarness")
+#: Contracts without storage, one for each part of the arithmetic.
+HARNESSES: Final = ("GridHarness", "AuctionHarness", "GuardHarness")
+#: What they are linked with.
+LIBRARIES: Final = ("Probes",)
 #: Gas of one batch: the block's, less what no batch needs.
 BATCH_GAS: Final = 190_000_000
 #: The underlying that packed legs name; it does not matter.
@@ -23,12 +25,13 @@ UNDERLYING: Final = 1
 
 
 class Harness:
-    """Both harness contracts, deployed."""
+    """The harness contracts, deployed."""
 
     def __init__(self) -> None:
         self._chain = EmbeddedChain(accounts=1)
         self._abis = {name: Abi(name, load(name).abi) for name in HARNESSES}
-        self._at = {name: self._chain.deploy(load(name)).address for name in HARNESSES}
+        libraries = {name: self._chain.deploy(load(name)).address for name in LIBRARIES}
+        self._at = {name: self._chain.deploy(load(name), libraries=libraries).address for name in HARNESSES}
 
     def ask(self, contract: str, function: str, *args: Any) -> Any:
         """The single output of a function.  Raises: `AssertionError` with the revert data."""
@@ -44,6 +47,10 @@ class Harness:
     def auction(self, function: str, *args: Any) -> Any:
         """A function of `AuctionHarness`."""
         return self.ask("AuctionHarness", function, *args)
+
+    def guard(self, function: str, *args: Any) -> Any:
+        """A function of `GuardHarness`."""
+        return self.ask("GuardHarness", function, *args)
 
     def assess(
         self, files: Sequence[File], cases: Sequence[tuple[int, Portfolio, int, int]]
