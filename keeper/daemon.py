@@ -25,6 +25,7 @@ import structlog
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from keeper.alert_log import AlertLog
 from keeper.cycle import Ports, cycle
 from keeper.domain.action import MarginCall, kind, subject
 from keeper.domain.block import BlockRef
@@ -87,6 +88,7 @@ class Daemon:
         self._wake = threading.Event()
         self._reconcile_due = threading.Event()
         self._last: BlockRef | None = None
+        self._alerts = AlertLog()
         self._garbage = Garbage()
 
     def stop(self) -> None:
@@ -194,8 +196,7 @@ class Daemon:
         log.info("daemon.recovered", block=head.number, adopted=len(adopted))
 
     def _report(self, record: CycleRecord) -> None:
-        for alert in record.decision.alerts:
-            log.warning("cycle.alert", block=record.block.number, alert=alert)
+        self._alerts.tell(record.block, record.decision.alerts)
         for action in record.decision.actions:
             if isinstance(action, MarginCall):
                 log.warning("margin_call", block=record.block.number, account=f"{action.account:#066x}", why=action.why)
@@ -213,6 +214,7 @@ class Daemon:
             accounts=report.accounts,
             actions=len(record.decision.actions),
             failed=sum(one.failed for one in record.handed),
+            alerts=len(record.decision.alerts),
             **bands,
         )
 

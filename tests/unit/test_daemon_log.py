@@ -1,6 +1,6 @@
 """What the daemon says about a block: every action, and as failed only what came to nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import pytest
@@ -53,9 +53,8 @@ class Rehearsal(StoringSender):
         return TxRecord(intent=intent, state=TxState.DROPPED, reason=self.reason)
 
 
-@pytest.mark.parametrize(("reason", "failed"), [(REHEARSED, False), ("dry run: would revert: Paused()", True)])
-def test_daemon__dry_block__actions_are_logged_and_rehearsals_are_no_failures(reason, failed):
-    snapshot, store = a_snapshot(an_account(7, cash=10, perp=1)), MemoryStore()
+def a_daemon(snapshot, store, reason=REHEARSED):
+    """One that lives the same block each time it looks."""
     sender = Rehearsal(store)
     sender.reason = reason
     ports = Ports(reader=BuiltReader(snapshot), quotes=NoSource(), encoder=PlainEncoder(), sender=sender, store=store)
@@ -68,9 +67,14 @@ def test_daemon__dry_block__actions_are_logged_and_rehearsals_are_no_failures(re
         housekeeping_every_s=EVERY_DAY,
         keep_blocks=1,
     )
-    daemon = Daemon(
+    return Daemon(
         heads=OneHead(snapshot.block), ports=ports, clock=Clock(), risk=RiskKnobs(), policy=PolicyKnobs(), rhythm=rhythm
     )
+
+
+@pytest.mark.parametrize(("reason", "failed"), [(REHEARSED, False), ("dry run: would revert: Paused()", True)])
+def test_daemon__dry_block__actions_are_logged_and_rehearsals_are_no_failures(reason, failed):
+    daemon = a_daemon(a_snapshot(an_account(7, cash=10, perp=1)), MemoryStore(), reason)
     with capture_logs() as said:
         assert daemon.step()
     actions = [one for one in said if one["event"] == "action"]
@@ -79,3 +83,16 @@ def test_daemon__dry_block__actions_are_logged_and_rehearsals_are_no_failures(re
     assert {one["log_level"] for one in actions} == {"warning" if failed else "info"}
     done = next(one for one in said if one["event"] == "cycle.done")
     assert done["failed"] == (len(actions) if failed else 0)
+
+
+def test_daemon__alert_that_lasts__logged_once_counted_and_stored_each_time():
+    """LOG-1: the log tells of changes; what a block saw stays whole in its record."""
+    problem = "ClearingHouse.riskFile cannot be read: no answer within 5 s"
+    snapshot, store = replace(a_snapshot(an_account(7, cash=10, perp=1)), problems=(problem,)), MemoryStore()
+    daemon = a_daemon(snapshot, store)
+    with capture_logs() as said:
+        assert all(daemon.step() for _ in range(3))
+    assert [one["alert"] for one in said if one["event"] == "cycle.alert"].count(problem) == 1
+    stored = store.cycle(snapshot.block.hash).decision.alerts
+    assert problem in stored
+    assert [one["alerts"] for one in said if one["event"] == "cycle.done"] == [len(stored)] * 3
