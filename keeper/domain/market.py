@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from keeper.domain.fitted import FittedNumbers
+from keeper.domain.knobs import RiskKnobs
 from keeper.domain.quotes import Quoted
 from keeper.domain.riskfile import ExpiryParams, File, Ranges
 
@@ -55,6 +57,8 @@ class UnderlyingMarket:
     """What was quoted for it; None if no source is configured."""
     why_realised: str = ""
     """Why none of its quotes were used; empty if they were, or no source is configured."""
+    fitted: FittedNumbers | None = None
+    """What the target follows from; None without a target."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +68,8 @@ class MarketModel:
     now: int
     """Block time."""
     underlyings: tuple[UnderlyingMarket, ...]
+    risk: RiskKnobs = field(default_factory=RiskKnobs)
+    """The choices by which targets were estimated."""
 
     def of(self, underlying: int) -> UnderlyingMarket:
         """The market of one underlying.  Raises: `KeyError` if it is not listed."""

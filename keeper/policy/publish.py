@@ -5,55 +5,77 @@ A smile is pushed when one strike leaves the band, a forward when it moved by pa
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from keeper.domain import codec
 from keeper.domain.action import Publish
-from keeper.domain.block import BlockRef
+from keeper.domain.inputs import InputsFile, dump, hash_of, history_digest
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.market import MarketModel, UnderlyingTarget
-from keeper.domain.quotes import Quoted
 from keeper.domain.snapshot import FileState, Listing, Snapshot, UnderlyingState, Usable
+from keeper.errors import LawBroken
 from keeper.policy.guard import allow, shut
 from keeper.policy.smile import straighten
 from keeper.risk.exact.riskfile import PPB, PPM
-
-
-@dataclass(frozen=True, kw_only=True)
-class PublicationInputs:
-    """What a publication was computed from; its hash goes on-chain with it."""
-
-    block: BlockRef
-    underlying: UnderlyingState
-    target: UnderlyingTarget
-    quotes: Quoted | None
-    """What a venue quoted; None if no source is configured."""
+from keeper.risk.version import MODEL_VERSION
 
 
 def publications(snapshot: Snapshot, market: MarketModel, knobs: PolicyKnobs) -> Iterator[Publish]:
     """Pushes that are due and legal at this block, one per underlying at most."""
     now = snapshot.block.timestamp
     for u in snapshot.underlyings:
-        seen, state = market.of(u.underlying), u.publication
-        target = seen.target
-        if target is None or state is None or not isinstance(u.spot, Usable) or shut(state, now):
+        state = u.publication
+        file = inputs_of(snapshot, u.underlying, market, knobs)
+        if file is None or state is None or not isinstance(u.spot, Usable) or shut(state, now):
             continue
-        params = straighten(
-            allow(target, state, now), u.listings, spot=u.spot.wad, now=now, latest_s=now + knobs.intent_ttl_s
-        )
+        params = permitted(file)
         why = _due(params, u, now - state.last_time, knobs)
         if why:
-            inputs = PublicationInputs(block=snapshot.block, underlying=u, target=target, quotes=seen.quotes)
             yield Publish(
                 underlying=u.underlying,
                 id=state.last_id + 1,
                 valid_until=now + knobs.intent_ttl_s,
-                inputs_hash="0x" + hashlib.sha256(codec.dumps(inputs)).hexdigest(),
+                inputs_hash=hash_of(dump(file)),
                 params=params,
                 why=f"{u.symbol} {why}",
             )
+
+
+def inputs_of(snapshot: Snapshot, underlying: int, market: MarketModel, knobs: PolicyKnobs) -> InputsFile | None:
+    """Everything that the numbers of a publication follow from; None if there is no target."""
+    state = next(u for u in snapshot.underlyings if u.underlying == underlying)
+    seen = market.of(underlying)
+    if seen.target is None:
+        return None
+    return InputsFile(
+        model=MODEL_VERSION,
+        protocol=snapshot.protocol,
+        block=snapshot.block,
+        state=state,
+        history_sha256=history_digest(state.history),
+        quotes=seen.quotes,
+        risk=market.risk,
+        policy=knobs,
+        fitted=seen.fitted,
+        target=seen.target,
+    )
+
+
+def permitted(file: InputsFile) -> UnderlyingTarget:
+    """What is pushed: the target as far as fences and policy let it move.
+
+    A function of the file alone: `keeper verify` derives the pushed integers by it.  The file is of a state that can be
+    published to, with a usable price.
+    """
+    now, spot, fences = file.block.timestamp, file.state.spot, file.state.publication
+    if fences is None or not isinstance(spot, Usable):
+        raise LawBroken("a publication was to be derived where none can be made", underlying=file.state.underlying)
+    return straighten(
+        allow(file.target, fences, now),
+        file.state.listings,
+        spot=spot.wad,
+        now=now,
+        latest_s=now + file.policy.intent_ttl_s,
+    )
 
 
 def _due(params: UnderlyingTarget, u: UnderlyingState, age_s: int, knobs: PolicyKnobs) -> str:

@@ -32,6 +32,7 @@ def model(snapshot: Snapshot, knobs: RiskKnobs, quotes: Sequence[Quoted] = ()) -
     return MarketModel(
         now=now,
         underlyings=tuple(_underlying(u, quoted.get(u.underlying), now, knobs) for u in snapshot.underlyings),
+        risk=knobs,
     )
 
 

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from keeper.domain.knobs import PolicyKnobs
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.snapshot import Listing, Usable
 from keeper.policy import guard, publish
-from keeper.policy.guard import sigma_reach
+from keeper.policy.reach import sigma_reach
 from keeper.testing.builders import a_snapshot, an_underlying
 from tests.defects.frame import defect
 from tests.defects.solidity import Mutation
@@ -85,7 +85,7 @@ def keeper_publishes(market, target):
         live=None,
     )
     snapshot = a_snapshot(underlying=underlying, timestamp=market.now())
-    model = SimpleNamespace(of=lambda _: SimpleNamespace(target=target, quotes=None))
+    model = SimpleNamespace(of=lambda _: SimpleNamespace(target=target, quotes=None, fitted=None), risk=RiskKnobs())
     (push,) = publish.publications(snapshot, model, PolicyKnobs())
     return push.params
 
