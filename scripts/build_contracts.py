@@ -37,7 +37,7 @@ ABIS = ROOT / "abis"
 CODE_SIZE_MAX_BYTES = 24_576
 
 #: Sources of npm packages exported beside our own, as "@openzeppelin/contracts/governance/TimelockController.sol".
-VENDORED: tuple[str, ...] = ()
+VENDORED: tuple[str, ...] = ("@openzeppelin/contracts/governance/TimelockController.sol",)
 
 
 def settings(profile: dict[str, Any]) -> dict[str, Any]:
