@@ -177,6 +177,8 @@ class VolFences:
     """Largest net displacement of σ_K / σ_ATM in a day, ppm of σ_ATM."""
     df_step_ppb: int = 10**9
     df_budget_ppb: int = 10**9
+    min_delay_s: int = 0
+    """Between two publications, seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,11 +70,12 @@ def permitted(file: InputsFile) -> UnderlyingTarget:
     if fences is None or not isinstance(spot, Usable):
         raise LawBroken("a publication was to be derived where none can be made", underlying=file.state.underlying)
     return straighten(
-        allow(file.target, fences, now),
+        allow(file.target, fences, now, file.state.rules),
         file.state.listings,
         spot=spot.wad,
         now=now,
         latest_s=now + file.policy.intent_ttl_s,
+        state=fences,
     )
 
 
