@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keeper.domain.market import UnderlyingTarget
+from keeper.domain.takeover import TakenOver
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,8 @@ class Bid:
     max_cost: int
     """Most we pay; negative: least we must be paid.  wad USD."""
     why: str
+    taken: tuple[TakenOver, ...] = ()
+    """Risk that the bid takes over, by underlying, and how to be rid of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
