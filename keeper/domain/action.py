@@ -90,6 +90,17 @@ class Touch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SetAddOn:
+    """Widen initial margin for the state of a market; it lapses by itself."""
+
+    underlying: int
+    ppm: int
+    valid_until: int
+    """Unix seconds; at most a day ahead."""
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class MarginCall:
     """Tell an account's owner.  Not a transaction."""
 
@@ -100,7 +111,7 @@ class MarginCall:
     why: str
 
 
-Action = Publish | Refresh | Flag | Unflag | Remeasure | Bid | SettleExpiry | Touch | MarginCall
+Action = Publish | Refresh | Flag | Unflag | Remeasure | Bid | SettleExpiry | Touch | SetAddOn | MarginCall
 
 
 _KINDS: dict[type, str] = {
@@ -112,6 +123,7 @@ _KINDS: dict[type, str] = {
     Bid: "bid",
     SettleExpiry: "settle",
     Touch: "touch",
+    SetAddOn: "addon",
     MarginCall: "margin_call",
 }
 
@@ -128,7 +140,7 @@ def kind(action: Action) -> str:
 def subject(action: Action) -> str:
     """What an action acts on; one open transaction per (kind, subject)."""
     match action:
-        case Publish() | Refresh():
+        case Publish() | Refresh() | SetAddOn():
             return f"underlying:{action.underlying}"
         case SettleExpiry():
             return f"underlying:{action.underlying}:expiry:{action.expiry}"

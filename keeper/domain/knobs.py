@@ -180,6 +180,24 @@ class PolicyKnobs:
     """Seconds from the decision to bid until its hedge is on."""
     hedge_half_spread_ppm: int = 10_000
     """Half the bid-ask spread of volatilities where you hedge, ppm; 10000 is a volatility point."""
+    addon_life_s: int = 3_600
+    """How long an add-on to IM for the state of the market lives, in seconds; renewed while it is due.  To a day."""
+    addon_sure_age_s: int = 5_400
+    """An oracle round older than this, in seconds, makes its price less than sure; at twice the age nothing is sure."""
+    addon_late_ppm: int = 200_000
+    """What IM is widened by when nothing is sure about a price, ppm; 0 turns it off."""
+    addon_peg_symbol: str = ""
+    """A listed collateral whose price tells whether the settlement token holds its peg; empty turns it off."""
+    addon_peg_floor_ppm: int = 995_000
+    """Below this price, ppm of a dollar, the peg counts as weak."""
+    addon_peg_slope: int = 5
+    """What IM is widened by for each part that the peg is weak: 5 adds 5 % for 1 %."""
+    addon_oi_low_usd: int = 0
+    """Open interest from which IM widens, whole USD an underlying."""
+    addon_oi_high_usd: int = 0
+    """Open interest at which it is widened most, whole USD an underlying; 0 turns it off."""
+    addon_oi_ppm: int = 500_000
+    """What IM is widened by at `addon_oi_high_usd`, ppm."""
     max_actions_per_block: int = 10
     """Most transactions decided in one block; the most urgent go first."""
     intent_ttl_s: int = 300
@@ -228,6 +246,14 @@ class PolicyKnobs:
         _within("policy.hedge_impact", self.hedge_impact, 0, 10)
         _within("policy.hedge_wait_s", self.hedge_wait_s, 1, 86_400)
         _within("policy.hedge_half_spread_ppm", self.hedge_half_spread_ppm, 0, _PPM)
+        _within("policy.addon_life_s", self.addon_life_s, 60, 86_400)
+        _within("policy.addon_sure_age_s", self.addon_sure_age_s, 60, 31_536_000)
+        _within("policy.addon_late_ppm", self.addon_late_ppm, 0, 500_000)
+        _within("policy.addon_peg_floor_ppm", self.addon_peg_floor_ppm, 500_000, _PPM)
+        _within("policy.addon_peg_slope", self.addon_peg_slope, 0, 100)
+        _within("policy.addon_oi_high_usd", self.addon_oi_high_usd, 0, 10**13)
+        _within("policy.addon_oi_low_usd", self.addon_oi_low_usd, 0, max(0, self.addon_oi_high_usd - 1))
+        _within("policy.addon_oi_ppm", self.addon_oi_ppm, 0, 500_000)
         _within("policy.max_actions_per_block", self.max_actions_per_block, 1, 1_000)
         _within("policy.intent_ttl_s", self.intent_ttl_s, 1, 86_400)
         _within("policy.max_standby_per_block", self.max_standby_per_block, 0, 10_000)
