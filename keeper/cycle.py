@@ -70,6 +70,7 @@ def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -
         policy=policy,
         economics=economics(block, ports.economy, ports.store),
         refused=ports.store.refusals(),
+        overrides=ports.store.overrides(at_s=block.timestamp),
     )
     try:
         decision, files = thought(inputs)

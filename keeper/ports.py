@@ -11,6 +11,7 @@ from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleInputs, CycleRecord
 from keeper.domain.history import Notice
 from keeper.domain.landed import Landed
+from keeper.domain.overrides import Override
 from keeper.domain.quotes import Quoted
 from keeper.domain.snapshot import Observation, Snapshot
 from keeper.domain.tx import TxIntent, TxRecord
@@ -254,7 +255,20 @@ class Updates(Protocol):
         """Everything that was signed off, oldest first."""
 
 
-class Store(Ledger, Updates, Protocol):
+class Overrides(Protocol):
+    """Floors that operators set by hand."""
+
+    def set_override(self, one: Override) -> Override:
+        """Remember a floor.  Durable when it returns.  Returns: it with its number."""
+
+    def clear_override(self, number: int, *, at_s: int, by: str) -> bool:
+        """Take a floor back.  Returns: whether it stood until then; one that lapsed stays as it is."""
+
+    def overrides(self, *, at_s: int | None = None) -> tuple[Override, ...]:
+        """Those that stand at a moment, or all there ever were; ascending by number."""
+
+
+class Store(Ledger, Updates, Overrides, Protocol):
     """Memory that survives the process."""
 
     def together(self) -> AbstractContextManager[None]:
