@@ -159,6 +159,20 @@ class AuctionSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TimelockSpec:
+    """Who owns the house in the end: a new TimelockController, or one that is there."""
+
+    address: str = ""
+    """An existing one; it must accept ownership by a proposal of its own.  Empty: a new one is deployed."""
+    min_delay_s: int = 172_800
+    """Of a new one: between schedule and execute."""
+    proposers: tuple[str, ...] = ()
+    """Of a new one: a Governor, a Safe.  They may cancel too."""
+    executors: tuple[str, ...] = ()
+    """Of a new one; empty: anyone."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class HouseSpec:
     """A whole house."""
 
@@ -183,3 +197,5 @@ class HouseSpec:
     min_equity_to_open: int = 100 * WAD
     valid_for_s: int = 3_600
     """How long the first publication may wait to be mined."""
+    timelock: TimelockSpec | None = None
+    """None: the deployer stays the owner, until `scripts/handover.py`."""
