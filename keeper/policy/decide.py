@@ -129,7 +129,7 @@ def choose(
         actions=(*acts[:most], *upkeep.margin_calls(accounts, called)),
         standby=tuple(acts[most:]),
         verdicts=(*verdicts, *not_worth[:MOST_TOLD]),
-        files=tuple(p.file for p in proposals_ if p.file is not None),
+        files=tuple(p.file for p in proposals_ if p.file is not None and p.push is not None),
         remarks=tuple(f"{p.symbol}: push {p.gated.said}" for p in proposals_ if p.gated is not None and p.gated.said),
     )
 
