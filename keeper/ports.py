@@ -13,6 +13,7 @@ from keeper.domain.history import Notice
 from keeper.domain.quotes import Quoted
 from keeper.domain.snapshot import Observation, Snapshot
 from keeper.domain.tx import TxIntent, TxRecord
+from keeper.domain.updates import KeptInputs, SignOff
 from keeper.domain.worth import Realised, Refusal
 
 
@@ -215,7 +216,28 @@ class Ledger(Protocol):
         """Ways an intent went out, and the block of the first time."""
 
 
-class Store(Ledger, Protocol):
+class Updates(Protocol):
+    """What publications were made from, and which models may push."""
+
+    def keep_inputs(self, kept: KeptInputs, data: bytes) -> None:
+        """Keep an inputs file for good.  Durable when it returns; a hash that is known stays as it is."""
+
+    def inputs_file(self, hash_: str) -> bytes | None:
+        """The bytes of a kept file by their hash, 0x and lower case."""
+
+    def kept_inputs(
+        self, *, symbol: str | None = None, publication: int | None = None, limit: int = 100
+    ) -> tuple[KeptInputs, ...]:
+        """Kept files, newest first; of one underlying, and of one publication id, if they are named."""
+
+    def sign_off(self, signed: SignOff) -> None:
+        """Remember that a model version may push.  Nothing is ever taken back: each word stays."""
+
+    def sign_offs(self) -> tuple[SignOff, ...]:
+        """Everything that was signed off, oldest first."""
+
+
+class Store(Ledger, Updates, Protocol):
     """Memory that survives the process."""
 
     def together(self) -> AbstractContextManager[None]:
