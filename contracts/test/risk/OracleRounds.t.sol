@@ -7,7 +7,7 @@ import {MockAggregator} from "../../src/mocks/MockAggregator.sol";
 import {MockPhaseAggregator} from "../../src/mocks/MockPhaseAggregator.sol";
 import {Test} from "../utils/Test.sol";
 
-/// @notice The path of an asset, as the breaker reads it (ORA-5).
+/// @notice The path of an asset, as the breaker reads it (ORA-9).
 contract OracleRoundsTest is Test {
     bytes32 private constant ETH = "ETH";
     uint256 private constant NOW = 1_780_000_000;
@@ -39,8 +39,8 @@ contract OracleRoundsTest is Test {
         _at(500, 2020, 2020);
         vm.warp(NOW + 600);
         (IPriceOracle.Round[] memory list, bool whole) = _oracle.rounds(ETH, 400, 10);
-        assertTrue(whole, "ORA-5 whole");
-        assertEq(list.length, 5, "ORA-5 count");
+        assertTrue(whole, "ORA-9 whole");
+        assertEq(list.length, 5, "ORA-9 count");
         _assertRound(list[0], 0, 2000, true); // in force at NOW + 200
         _assertRound(list[1], 100, 2010, false); // in force at NOW + 200
         _assertRound(list[2], 300, 2005, true);
@@ -72,11 +72,11 @@ contract OracleRoundsTest is Test {
             _at(10 * i, int256(2000 + i), 0);
         }
         (IPriceOracle.Round[] memory list, bool whole) = _oracle.rounds(ETH, 80, 4);
-        assertFalse(whole, "ORA-5 not whole");
+        assertFalse(whole, "ORA-9 not whole");
         assertEq(list.length, 4);
         _assertRound(list[0], 60, 2006, false);
         (, whole) = _oracle.rounds(ETH, 30, 4);
-        assertTrue(whole, "ORA-5 just whole");
+        assertTrue(whole, "ORA-9 just whole");
     }
 
     /// A feed that began inside the window hides nothing; a phase before this one does.
@@ -84,19 +84,19 @@ contract OracleRoundsTest is Test {
         _set(_feed, address(0));
         vm.warp(NOW + 10);
         (IPriceOracle.Round[] memory list, bool whole) = _oracle.rounds(ETH, 1000, 4);
-        assertTrue(whole, "ORA-5 a young feed");
+        assertTrue(whole, "ORA-9 a young feed");
         assertEq(list.length, 1);
         MockPhaseAggregator phased = new MockPhaseAggregator(8, 2000e8);
         _set(phased, address(0));
         (, whole) = _oracle.rounds(ETH, 1000, 4);
-        assertTrue(whole, "ORA-5 the first phase");
+        assertTrue(whole, "ORA-9 the first phase");
         phased.startPhase(2000e8);
         (list, whole) = _oracle.rounds(ETH, 1000, 4);
-        assertFalse(whole, "ORA-5 what the phase before said is not known");
+        assertFalse(whole, "ORA-9 what the phase before said is not known");
         assertEq(list.length, 1);
         vm.warp(NOW + 1010);
         (, whole) = _oracle.rounds(ETH, 1000, 4);
-        assertTrue(whole, "ORA-5 nor needed any more");
+        assertTrue(whole, "ORA-9 nor needed any more");
     }
 
     /// Unusable rounds are left out: a single bad answer of the past must not stop liquidations.
