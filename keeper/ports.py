@@ -10,6 +10,7 @@ from keeper.domain.action import Action, MarginCall
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleInputs, CycleRecord
 from keeper.domain.history import Notice
+from keeper.domain.landed import Landed
 from keeper.domain.quotes import Quoted
 from keeper.domain.snapshot import Observation, Snapshot
 from keeper.domain.tx import TxIntent, TxRecord
@@ -214,6 +215,22 @@ class Ledger(Protocol):
 
     def sent(self, key: str) -> dict[str, int]:
         """Ways an intent went out, and the block of the first time."""
+
+
+class Publications(Protocol):
+    """What the chain remembers of publications."""
+
+    def underlying(self, symbol: str) -> int:
+        """Id of an underlying by its ticker.  Raises: `BadInput` naming those that there are."""
+
+    def find(self, underlying: int, publication: int, *, since: BlockRef, until_s: int) -> Landed | None:
+        """A publication by its id, if it went live after `since` and at `until_s` at the latest.  Raises: `Retry`."""
+
+    def history(self, underlying: int, *, first: int | None = None) -> tuple[Landed, ...]:
+        """All that went live from block `first` on (None: since the deployment), oldest first.  Raises: `Retry`."""
+
+    def block(self, number: int) -> BlockRef | None:
+        """The canonical block at a height; None if there is none.  Raises: `Retry`."""
 
 
 class Updates(Protocol):

@@ -21,6 +21,8 @@ from typing import Final
 from keeper.domain.riskfile import Ranges
 
 PPM: Final = 1_000_000
+#: A scan range is lowered by at least this, or by all that is left: the lattice that targets lie on.
+LEAST_STEP_PPM: Final = 2_500
 
 
 class Hurt(StrEnum):
@@ -132,8 +134,9 @@ def paced(
             )
             found[name] = now
             continue
-        # Up, so that the last unit is gone one day and nothing is stuck a unit above.
-        found[name] = now - -(-(now - lowest) * loosen_step_ppm // PPM)
+        # The last of the way at once, or it would take for ever.
+        down = max(-(-(now - lowest) * loosen_step_ppm // PPM), min(now - lowest, LEAST_STEP_PPM))
+        found[name] = now - down
         if found[name] > want:
             held.append(f"{_SAID[name]} goes to {found[name] / 10_000:.2f} % on its way down to {want / 10_000:.2f} %")
     return Paced(
