@@ -25,10 +25,11 @@ class Governed:
     Args:
         handed_over: whether the timelock has accepted everything and the deployer holds nothing.
         chain: where; an embedded one unless given.
+        house: the house, if it is to be another than the smallest.
     """
 
-    def __init__(self, *, handed_over: bool = True, chain: Any = None) -> None:
-        self.house = SmallHouse(chain=chain)
+    def __init__(self, *, handed_over: bool = True, chain: Any = None, house: SmallHouse | None = None) -> None:
+        self.house = house or SmallHouse(chain=chain)
         self.chain, self.hand = self.house.chain, self.house.hand
         hand, me = self.hand, self.hand.address
         self.timelock = hand.create("TimelockController", MIN_DELAY_S, [], [ANYONE], me)

@@ -71,13 +71,22 @@ def apart_items(changes: Changes, chain: ChainView, *, executor: str) -> Iterato
 def _spec(cls: Any, table: Mapping[str, Any], where: str) -> Any:
     """A spec of `keeper.deploy` from TOML, which has the same types as JSON."""
     try:
-        return codec.loads(cls, json.dumps(table).encode())
+        return codec.loads(cls, json.dumps(_raw(table, where)).encode())
     except BadInput as error:
         raise BadInput(
             f"[[{where}]]: {error.message}", hint=f"its keys are those of keeper.deploy.{cls.__name__}"
         ) from None
     except TypeError as error:
         raise BadInput(f"[[{where}]]: {error}", hint="numbers, texts and lists only") from None
+
+
+def _raw(table: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Strikes may be written as dollars, wherever they stand."""
+    found = {k: [_raw(one, where) if isinstance(one, dict) else one for one in v] if isinstance(v, list) else v
+             for k, v in table.items()}  # fmt: skip
+    if isinstance(found.get("strikes"), list):
+        found["strikes"] = [parse(one, STRIKE, key=f"{where}.strikes") for one in found["strikes"]]
+    return found
 
 
 def _feed(spec: FeedSpec, chain: ChainView) -> Item:

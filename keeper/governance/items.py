@@ -84,7 +84,7 @@ def make_call(chain: ChainView, contract: str, function: str, *args: Any, at: st
             f"{contract}.{function} does not take {plain(args)}: {error}", hint="correct the value"
         ) from error
     decoded = abi.arguments(function, data)
-    words = tuple(f"{name} = {_words(value)}" for name, value in decoded.items())
+    words = tuple(f"{name} = {words_of(value)}" for name, value in decoded.items())
     return Call(
         target=at or chain.address(contract),
         value=value,
@@ -95,9 +95,10 @@ def make_call(chain: ChainView, contract: str, function: str, *args: Any, at: st
     )
 
 
-def _words(value: Any) -> str:
+def words_of(value: Any) -> str:
+    """A decoded argument as text."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{k}: {_words(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{k}: {words_of(v)}" for k, v in value.items()) + "}"
     return plain(value)
 
 

@@ -82,6 +82,10 @@ class Abi:
         inputs: Sequence[Entry] = self._functions[function][2]["inputs"]
         return inputs
 
+    def function_of(self, selector: bytes) -> Entry | None:
+        """The function that calldata begins with; None if it is none of ours."""
+        return next((entry for own, _, entry in self._functions.values() if own == selector), None)
+
     def signature(self, function: str) -> str:
         """`name(type,…)` of a function.  Raises: `KeyError` likewise."""
         return signature_of(self._functions[function][2])
