@@ -6,7 +6,18 @@ from collections.abc import Mapping
 
 from keeper.demo.panels import money
 from keeper.demo.pricefile import show_time
-from keeper.domain.action import Bid, Flag, MarginCall, Publish, Refresh, Remeasure, SettleExpiry, Touch, Unflag
+from keeper.domain.action import (
+    Bid,
+    Flag,
+    MarginCall,
+    Publish,
+    Refresh,
+    Remeasure,
+    SetAddOn,
+    SettleExpiry,
+    Touch,
+    Unflag,
+)
 from keeper.domain.cycle import Handed
 
 WAD, PPM = 10**18, 10**6
@@ -52,6 +63,8 @@ def _action(handed: Handed, names: Mapping[int, str], symbols: Mapping[int, str]
                 f"margin call {_name(names, action.account)}: health {action.health_ppm / PPM:.3f}, "
                 f"{money((action.equity - action.mm) / WAD)} above maintenance"
             )
+        case SetAddOn():
+            return f"widen IM: {action.why}"
         case Touch():
             return ""
 

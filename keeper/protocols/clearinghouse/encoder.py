@@ -15,6 +15,7 @@ from keeper.domain.action import (
     Publish,
     Refresh,
     Remeasure,
+    SetAddOn,
     SettleExpiry,
     Touch,
     Unflag,
@@ -39,6 +40,7 @@ GAS_LIMITS: Final = {
     "bid": 12_000_000,
     "settle": 1_000_000,
     "touch": 5_000_000,
+    "addon": 500_000,
 }
 
 #: Gas that an action is likely to use, which its worth is weighed against: about what the dearest of a small market
@@ -52,6 +54,7 @@ GAS_EXPECTED: Final = {
     "bid": 800_000,
     "settle": 100_000,
     "touch": 150_000,
+    "addon": 60_000,
 }
 
 
@@ -129,6 +132,9 @@ class HouseEncoder:
                 return self._to("ClearingHouse", "settleExpiry", action.underlying, action.expiry, *rounds)
             case Touch():
                 return self._to("ClearingHouse", "touch", action.account)
+            case SetAddOn():
+                asked = action.underlying, action.ppm, action.valid_until
+                return self._to("RiskParameters", "setStateAddOn", *asked, role=SignerRole.PUBLISHER)
             case MarginCall():
                 raise LawBroken("a margin call is a notice, not a transaction")
 
