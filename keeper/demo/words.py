@@ -45,8 +45,8 @@ def _action(handed: Handed, names: Mapping[int, str], symbols: Mapping[int, str]
     match action:
         case Publish():
             return f"publish {action.why}{_surface(action)}"
-        case Refresh():
-            return f"refresh {action.why}"
+        case Refresh() | SetAddOn():
+            return f"{'refresh' if isinstance(action, Refresh) else 'widen'} {action.why}"
         case SettleExpiry():
             return f"settle {symbols[action.underlying]} expiry of {show_time(action.expiry - shift_s)}"
         case Flag():
@@ -63,8 +63,6 @@ def _action(handed: Handed, names: Mapping[int, str], symbols: Mapping[int, str]
                 f"margin call {_name(names, action.account)}: health {action.health_ppm / PPM:.3f}, "
                 f"{money((action.equity - action.mm) / WAD)} above maintenance"
             )
-        case SetAddOn():
-            return f"widen IM: {action.why}"
         case Touch():
             return ""
 

@@ -106,10 +106,8 @@ class HouseEncoder:
 
     def _call(self, action: Action, block: BlockRef) -> tuple[str, bytes, SignerRole]:
         match action:
-            case Publish():
-                return "RiskParameters", self._publication(action), SignerRole.PUBLISHER
-            case Refresh():
-                return self._to("RiskFile", "refresh", action.underlying, role=SignerRole.PUBLISHER)
+            case Publish() | Refresh() | SetAddOn():
+                return self._parameters(action)
             case Flag():
                 fee_to = self._deployment.liquidator_account
                 if fee_to is None:
@@ -132,11 +130,16 @@ class HouseEncoder:
                 return self._to("ClearingHouse", "settleExpiry", action.underlying, action.expiry, *rounds)
             case Touch():
                 return self._to("ClearingHouse", "touch", action.account)
-            case SetAddOn():
-                asked = action.underlying, action.ppm, action.valid_until
-                return self._to("RiskParameters", "setStateAddOn", *asked, role=SignerRole.PUBLISHER)
             case MarginCall():
                 raise LawBroken("a margin call is a notice, not a transaction")
+
+    def _parameters(self, action: Publish | Refresh | SetAddOn) -> tuple[str, bytes, SignerRole]:
+        if isinstance(action, Publish):
+            return "RiskParameters", self._publication(action), SignerRole.PUBLISHER
+        if isinstance(action, Refresh):
+            return self._to("RiskFile", "refresh", action.underlying, role=SignerRole.PUBLISHER)
+        asked = action.underlying, action.ppm, action.valid_until
+        return self._to("RiskParameters", "setStateAddOn", *asked, role=SignerRole.PUBLISHER)
 
     def _to(
         self, contract: str, function: str, *args: object, role: SignerRole = SignerRole.LIQUIDATOR
