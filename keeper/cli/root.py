@@ -46,6 +46,7 @@ COMMANDS: Final = {
     "replay": "Live a stored block again and compare the bytes.",
     "verify": "Derive a publication again from its inputs file, and compare it with what stands on the chain.",
     "inputs": "Show and export the canonical inputs files of publications.",
+    "model": "Show what this version's model changed, hold its numbers beside the live ones, and sign it off.",
     "margin": "Margin an account that is written down: any venue's rule, before and after orders; needs no chain.",
     "surface": "Fit a chain of option quotes, find its arbitrage, repair or refuse.",
     "calibrate": "Find target parameters in recorded histories, each with its reasons.",
