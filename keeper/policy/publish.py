@@ -87,7 +87,9 @@ def _due(params: UnderlyingTarget, u: UnderlyingState, age_s: int, knobs: Policy
     missing = [e.params.expiry for e in params.expiries if e.params.expiry not in published]
     if missing:
         return f"{len(missing)} expiries are not in the file"
-    moves = [("scan range", live.ranges.psr_ppm, params.ranges.psr_ppm)]
+    slew = u.publication.slew if u.publication is not None else None
+    aimed = slew.target if slew is not None else live.ranges  # those in force are on their way
+    moves = [("scan range", aimed.psr_ppm, params.ranges.psr_ppm)]
     moves += [("sigma", published[e.params.expiry].sigma_atm_ppm, e.params.sigma_atm_ppm) for e in params.expiries]
     moves += _strike_moves(params, live, u.listings)
     for name, old, new in moves:

@@ -66,9 +66,10 @@ def publication(population: Population, underlying: int, *, number: int, sigma_p
     for expiry in population.expiries:
         sigmas = [sigma_ppm] * len(population.strikes)
         yield emitted("RiskParameters", "ExpiryPublished", underlying, expiry, PPB, PPB, sigma_ppm, sigmas)
-    computed = epoch, spot_wad(3_000), GENESIS_S, len(population.strikes) * len(population.expiries), REFRESH
-    yield emitted("RiskFile", "FileComputed", underlying, *computed)
     ranges = PSR_PPM, VSR_UP_PPM, VSR_DOWN_PPM
+    header = spot_wad(3_000), GENESIS_S, epoch, *ranges, 0
+    strikes = len(population.strikes) * len(population.expiries)
+    yield emitted("RiskFile", "FileComputed", underlying, epoch, header, strikes, REFRESH)
     yield emitted("RiskParameters", "Published", underlying, number, epoch, b"\1" * 32, *ranges)
 
 
