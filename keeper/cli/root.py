@@ -38,6 +38,8 @@ COMMANDS: Final = {
     "nonce": "Show each key's nonces on the chain and in the store, and repair what keeps them apart.",
     "explain": "Take one account apart: equity, requirement, and why it was or was not liquidated.",
     "replay": "Live a stored block again and compare the bytes.",
+    "verify": "Derive a publication again from its inputs file, and compare it with what stands on the chain.",
+    "inputs": "Show and export the canonical inputs files of publications.",
     "margin": "Margin an account that is written down: any venue's rule, before and after orders; needs no chain.",
     "surface": "Fit a chain of option quotes, find its arbitrage, repair or refuse.",
     "calibrate": "Find target parameters in recorded histories, each with its reasons.",
@@ -51,7 +53,7 @@ EXIT_CODES: Final = {
     BUG: "a defect of the keeper itself; KEEPER_DEBUG=1 shows the traceback",
     INPUT: "a person must act: bad input, key or chain; for check and nonce: something is not in order",
     UNREACHABLE: "the world was unreachable, moved or said no, or stdout takes nothing; the same may work later",
-    LAW: "the keeper's arithmetic contradicts itself; for replay: the bytes differ",
+    LAW: "the keeper's arithmetic contradicts itself; for replay and verify: what was found differs",
     INTERRUPTED: "interrupted from the keyboard",
 }
 

@@ -6,10 +6,12 @@ again, there or with another engine, lies within the slack.
 
     number                        unit              slack of a fit run again
     vol_ppm, mean_vol_ppm         1e-6 a year       1 unit
-    es_*_ppb                      1e-9 of spot      1 unit
+    shortfalls.*_ppb              1e-9 of spot      1 unit
     phi_ppb                       1e-9 of spot      1 unit
     atm_ppm, vols_ppm             1e-6 a year       `VOL_SLACK_PPM` units: a surface is found by steps that stop early
-    counts, times, reasons        exact             0; digits quoted within a reason are not compared
+    slices                        1e-12             not compared, see `FittedSlice`
+    counts, times                 exact             0
+    reasons                       words             not compared: they quote digits
 """
 
 from __future__ import annotations
@@ -46,6 +48,52 @@ class NoSmile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FittedHinge:
+    """A change of slope of one slice, as `keeper.risk.surface.hinged` has it; in 1e-12."""
+
+    at: int
+    width: int
+    slope: int
+    right: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedSlice:
+    """One quoted expiry of the surface: raw SVI in total variance, and hinges; in 1e-12.
+
+    Quotes do not tell the parameters of a slice apart: two fits of the same quotes may differ in all of them and agree
+    in every volatility.  So nothing is derived from them, and smiles are what a fit run again is compared by.
+    """
+
+    expiry: int
+    """Unix seconds."""
+    forward: int
+    """Over the venue's index."""
+    a: int
+    b: int
+    rho: int
+    m: int
+    sigma: int
+    hinges: tuple[FittedHinge, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shortfalls:
+    """Expected shortfalls over the horizon, of the worse side, parts per billion of spot."""
+
+    filtered_ppb: int
+    """Of moves scaled to current volatility."""
+    normal_ppb: int
+    """Of a normal distribution of current volatility."""
+    history_ppb: int
+    """Of all moves as they happened."""
+    stress_ppb: int
+    """Of the moves of the wildest period as they happened."""
+    windows: int
+    """Overlapping moves they rest on."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class FittedNumbers:
     """Everything that is estimated for one underlying at one block."""
 
@@ -55,25 +103,18 @@ class FittedNumbers:
     """Unix seconds of the oldest."""
     last_s: int
     """Unix seconds of the newest."""
-    windows: int
-    """Overlapping moves over the horizon."""
     vol_ppm: int
     """EWMA volatility at the newest round, annual, ppm, at least 1."""
     mean_vol_ppm: int
     """Volatility over all rounds, annual, ppm, at least 1."""
-    es_filtered_ppb: int
-    """Expected shortfall of moves scaled to current volatility, of the worse side, parts per billion of spot."""
-    es_normal_ppb: int
-    """The same of a normal distribution of current volatility."""
-    es_history_ppb: int
-    """The same of all moves as they happened."""
-    es_stress_ppb: int
-    """The same of the moves of the wildest period."""
+    shortfalls: Shortfalls
     quotes_used: bool
     """Whether a venue's quotes were believed."""
     quotes_said: str
     """Their source, age and fit, or why they were not used; empty if no source is configured."""
     smiles: tuple[FittedSmile | NoSmile, ...]
     """One per unexpired listed expiry; empty if no source is configured."""
+    slices: tuple[FittedSlice, ...]
+    """The surface that smiles were read off, ascending by quoted expiry; empty if none was used."""
     left_out: tuple[tuple[int, str], ...]
     """(quoted expiry, why) that the surface does without."""

@@ -177,6 +177,8 @@ class VolFences:
     """Largest net displacement of σ_K / σ_ATM in a day, ppm of σ_ATM."""
     df_step_ppb: int = 10**9
     df_budget_ppb: int = 10**9
+    min_delay_s: int = 0
+    """Between two publications, seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,6 +238,9 @@ class PublicationState:
     """Unix seconds until which the guardian's pause refuses publications."""
     no_loosening_until_s: int = 0
     """Unix seconds until which a range may not be lowered: the guardian vetoed a loosening."""
+    state_add_on_ppm: int = 0
+    """What the state of the market adds to IM, ppm, until `state_until_s`."""
+    state_until_s: int = 0
     joint: JointFence | None = None
     """None where the protocol has no joint post-condition."""
     slew: SlewState | None = None

@@ -1,24 +1,21 @@
 """What the fences let a publication be: the mirror of `RiskParameters`, in the contract's integers.
 
-`allow` moves a target into the reach of the fences; the contract would refuse anything else.  The mirror stays one unit
-inside every bound, because the contract sees a block later than we do.
+`allow` moves a target into the reach of the fences; `keeper.policy.judge` tells what the contract would say to any
+publication.  The mirror stays one unit inside every bound that moves with time, because the contract sees a block later
+than we do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isqrt
 
 from keeper.domain.market import ExpiryTarget, UnderlyingTarget
 from keeper.domain.riskfile import ExpiryParams, Ranges
-from keeper.domain.snapshot import ExpiryFence, FenceState, PublicationState, VolFences
-from keeper.risk.exact import q64
-from keeper.risk.exact.riskfile import PPB, PPM, term_factor
-
-#: Seconds per year of the carry fence.  Source: contracts/src/RiskParameters.sol.
-YEAR = 31_536_000
-#: Part of the carry fence that does not grow with time, parts per billion.  Source: contracts/src/RiskParameters.sol.
-CARRY_BASE_PPB = 10_000_000
+from keeper.domain.snapshot import ExpiryFence, PublicationState, Rules, VolFences
+from keeper.policy.joint import joint_of, nearest
+from keeper.policy.reach import df_reach, phi_reach, reach, sigma_reach, strike_reach
 
 
 def shut(state: PublicationState, now: int) -> str:
@@ -30,65 +27,46 @@ def shut(state: PublicationState, now: int) -> str:
     """
     if state.frozen:
         return "frozen: nothing is published until governance thaws it"
+    if now < state.paused_until_s:
+        return f"paused by the guardian for another {state.paused_until_s - now} s"
     if now < state.next_allowed_s:
         return f"the next publication may come in {state.next_allowed_s - now} s"
     return ""
 
 
-def reach(fence: FenceState) -> tuple[int, int]:
-    """Lowest and highest value a number may take now.
-
-    The step counts from the current value, the budget from the value a day ago.  Where the current value already lies
-    beyond the budget (the anchor moved away), staying and going back towards the anchor are legal.
-    """
-    step = min(fence.current * fence.step_rel_ppm // PPM, fence.step_abs)
-    budget = min(fence.anchor * fence.budget_rel_ppm // PPM, fence.budget_abs)
-    low = max(fence.min, fence.current - step, min(fence.anchor - budget, fence.current))
-    high = min(fence.max, fence.current + step, max(fence.anchor + budget, fence.current))
-    return low, high
+def opens_at(state: PublicationState) -> int | None:
+    """Unix seconds from which a publication may pass; None while only governance can open it."""
+    return None if state.frozen else max(state.next_allowed_s, state.paused_until_s)
 
 
-def sigma_reach(fence: ExpiryFence, vol: VolFences, seconds: int) -> tuple[int, int]:
-    """Lowest and highest σ_ATM an expiry may take now, ppm."""
-    m = term_factor(seconds)
-    step = q64.exp(vol.atm_step_ppm * m // PPM)
-    budget = q64.exp(vol.atm_budget_ppm * m // PPM)
-    now, anchor = fence.sigma_ppm, fence.sigma_anchor_ppm
-    low = max(vol.sigma_min_ppm, (now << 64) // step + 2, min((anchor << 64) // budget + 2, now))
-    high = min(vol.sigma_max_ppm, (now * step >> 64) - 2, max((anchor * budget >> 64) - 2, now))
-    return min(low, now), max(high, now)
+def current(state: PublicationState) -> Ranges:
+    """The last set target of the scan ranges."""
+    by_name = {f.name: f.current for f in state.fences}
+    return Ranges(psr_ppm=by_name["psr"], vsr_up_ppm=by_name["vsr_up"], vsr_down_ppm=by_name["vsr_down"])
 
 
-def phi_reach(fence: ExpiryFence, vol: VolFences, seconds: int) -> tuple[int, int]:
-    """Lowest and highest φ an expiry may take now, parts per billion."""
-    carry = vol.carry_max_ppm * 1_000 * seconds // YEAR + CARRY_BASE_PPB - 1_000
-    now, anchor, budget = fence.phi_ppb, fence.phi_anchor_ppb, vol.phi_budget_ppb
-    low = max(vol.phi_min_ppb, PPB - carry, now - vol.phi_step_ppb, min(anchor - budget, now))
-    high = min(vol.phi_max_ppb, PPB + carry, now + vol.phi_step_ppb, max(anchor + budget, now))
-    return low, high
+def anchored(state: PublicationState) -> Ranges:
+    """The scan ranges of a day ago, from which budgets count."""
+    by_name = {f.name: f.anchor for f in state.fences}
+    return Ranges(psr_ppm=by_name["psr"], vsr_up_ppm=by_name["vsr_up"], vsr_down_ppm=by_name["vsr_down"])
 
 
-def allow(target: UnderlyingTarget, state: PublicationState, now: int) -> UnderlyingTarget:
+def allow(target: UnderlyingTarget, state: PublicationState, now: int, rules: Rules | None = None) -> UnderlyingTarget:
     """The legal publication nearest to the target, expiry by expiry in the fences' order.
 
-    A smile moves with its level and stays in its band.  Call marks across strikes are fenced too, and depend on spot:
-    see `keeper.policy.smile`.
+    A smile moves with its level and stays in its band and its budgets.  Ranges that pass one by one and not together go
+    as much of the way as does.  Call marks across strikes are fenced too: see `keeper.policy.smile`.
 
     Args:
         target: what we would publish if nothing held us back; must cover exactly the fenced expiries.
         state: the fences.
         now: block time, unix seconds.
+        rules: what governance fixed, for the joint post-condition; without them it is not looked at.
     """
-    by_name = {f.name: f for f in state.fences}
-    ranges = Ranges(
-        psr_ppm=_clamp(target.ranges.psr_ppm, *reach(by_name["psr"])),
-        vsr_up_ppm=_clamp(target.ranges.vsr_up_ppm, *reach(by_name["vsr_up"])),
-        vsr_down_ppm=_clamp(target.ranges.vsr_down_ppm, *reach(by_name["vsr_down"])),
-    )
+    expiries: list[ExpiryTarget] = []
     fences = {f.expiry: f for f in state.expiries}
     reaches = {e: sigma_reach(f, state.vol, e - now) for e, f in fences.items()}
     highest = _calendar_ceilings([(e.params.expiry - now, reaches[e.params.expiry][1]) for e in target.expiries])
-    expiries: list[ExpiryTarget] = []
     variance = 0
     for wanted, top in zip(target.expiries, highest, strict=True):
         p = wanted.params
@@ -102,19 +80,39 @@ def allow(target: UnderlyingTarget, state: PublicationState, now: int) -> Underl
         params = ExpiryParams(
             expiry=p.expiry,
             phi_ppb=_clamp(p.phi_ppb, *phi_reach(fence, state.vol, seconds)),
-            df_ppb=_clamp(p.df_ppb, state.vol.df_min_ppb, PPB),
+            df_ppb=_clamp(p.df_ppb, *df_reach(fence, state.vol)),
             sigma_atm_ppm=sigma,
         )
-        low, high = -(-sigma * state.vol.smile_min_ppm // PPM), sigma * state.vol.smile_max_ppm // PPM
-        sigmas = tuple(_clamp(s * sigma // p.sigma_atm_ppm, low, high) for s in wanted.sigmas_ppm)
-        expiries.append(ExpiryTarget(params=params, sigmas_ppm=sigmas))
-    return UnderlyingTarget(
-        underlying=target.underlying,
-        ranges=ranges,
-        expiries=tuple(expiries),
-        realised_vol=target.realised_vol,
-        reasons=target.reasons,
+        sigmas = tuple(s * sigma // p.sigma_atm_ppm for s in wanted.sigmas_ppm)
+        expiries.append(within_smile(ExpiryTarget(params=params, sigmas_ppm=sigmas), fence, state.vol))
+    return replace(target, ranges=_ranges(target.ranges, state, now, rules), expiries=tuple(expiries))
+
+
+def within_smile(one: ExpiryTarget, fence: ExpiryFence, vol: VolFences) -> ExpiryTarget:
+    """The expiry with every strike's volatility where band, step and budget allow it."""
+    smile = fence.smile or (None,) * len(one.sigmas_ppm)
+    atm = one.params.sigma_atm_ppm
+    sigmas = (_clamp(s, *strike_reach(f, vol, atm)) for s, f in zip(one.sigmas_ppm, smile, strict=True))
+    return replace(one, sigmas_ppm=tuple(sigmas))
+
+
+def _ranges(wanted: Ranges, state: PublicationState, now: int, rules: Rules | None) -> Ranges:
+    by_name = {f.name: f for f in state.fences}
+    no_less = now < state.no_loosening_until_s
+
+    def one(name: str, value: int) -> int:
+        low, high = reach(by_name[name])
+        return _clamp(value, max(low, by_name[name].current) if no_less else low, high)
+
+    inside = Ranges(
+        psr_ppm=one("psr", wanted.psr_ppm),
+        vsr_up_ppm=one("vsr_up", wanted.vsr_up_ppm),
+        vsr_down_ppm=one("vsr_down", wanted.vsr_down_ppm),
     )
+    if rules is None:
+        return inside
+    old = current(state)
+    return nearest(old, inside, joint_of(rules, state.joint, old, anchored(state)))
 
 
 def _calendar_ceilings(reaches: Sequence[tuple[int, int]]) -> list[int]:

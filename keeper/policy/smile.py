@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import Final
 
 from keeper.domain.market import ExpiryTarget, UnderlyingTarget
-from keeper.domain.snapshot import Listing
+from keeper.domain.snapshot import Listing, PublicationState
+from keeper.policy.guard import within_smile
 from keeper.risk.exact.riskfile import PPM, butterfly_breach, call_mark
 
 #: How far spot may move before the publication is mined, ppm: more than an hour's move on most days.
@@ -22,9 +23,18 @@ PARTS: Final = 1_000
 
 
 def straighten(
-    params: UnderlyingTarget, listings: Sequence[Listing], *, spot: int, now: int, latest_s: int
+    params: UnderlyingTarget,
+    listings: Sequence[Listing],
+    *,
+    spot: int,
+    now: int,
+    latest_s: int,
+    state: PublicationState | None = None,
 ) -> UnderlyingTarget:
     """The publication with each smile as steep as it can be.
+
+    A smile whose fences do not let it become flat enough is left where they do: the contract keeps what is in force for
+    an expiry whose marks are not in order, and takes the others.
 
     Args:
         params: legal in every number by itself.
@@ -32,7 +42,9 @@ def straighten(
         spot: live, wad USD.
         now: block time.
         latest_s: until when the publication is valid, unix seconds.
+        state: the fences; None: no smile is fenced but by its band.
     """
+    fences = {f.expiry: f for f in state.expiries} if state is not None else {}
     strikes = {one.expiry: one.strikes for one in listings}
     spots = [spot * (PPM + move) // PPM for move in MOVES_PPM]
     expiries = []
@@ -40,7 +52,10 @@ def straighten(
         left = one.params.expiry - now
         # An expiry that would pass before then is still there if the block comes soon.
         times = (now, min(latest_s, now + left // 2))
-        expiries.append(_straight(one, strikes[one.params.expiry], spots, times))
+        straight = _straight(one, strikes[one.params.expiry], spots, times)
+        if state is not None and straight is not one:
+            straight = within_smile(straight, fences[one.params.expiry], state.vol)
+        expiries.append(straight)
     return replace(params, expiries=tuple(expiries))
 
 

@@ -11,7 +11,7 @@ from keeper.domain.quotes import Quoted
 from keeper.domain.riskfile import File
 from keeper.domain.snapshot import FileState, Rules, Snapshot, UnderlyingState, Usable
 from keeper.risk.calibration.implied import Unseen, see
-from keeper.risk.calibration.targets import Untargeted, target
+from keeper.risk.calibration.targets import Untargeted, fit, target_of
 from keeper.risk.exact.riskfile import PPM, strike_array
 from keeper.risk.exact.slew import refreshed
 
@@ -39,7 +39,8 @@ def model(snapshot: Snapshot, knobs: RiskKnobs, quotes: Sequence[Quoted] = ()) -
 def _underlying(u: UnderlyingState, quoted: Quoted | None, now: int, knobs: RiskKnobs) -> UnderlyingMarket:
     spot = u.spot.wad if isinstance(u.spot, Usable) else None
     view = see(quoted, spot=spot, now=now, knobs=knobs.implied)
-    aim = target(u, now, knobs, view)
+    found = fit(u, now, knobs, view)
+    fitted = None if isinstance(found, Untargeted) else found
     in_notice = u.publication is not None and u.publication.in_notice
     stale = u.live is None or spot is None or is_stale(u.live, u.rules, spot, now)
     slew = u.publication.slew if u.publication is not None else None
@@ -57,10 +58,11 @@ def _underlying(u: UnderlyingState, quoted: Quoted | None, now: int, knobs: Risk
         ),
         epoch=u.live.epoch if u.live else 0,
         stale=stale,
-        target=None if isinstance(aim, Untargeted) else aim,
-        why_untargeted=aim.reason if isinstance(aim, Untargeted) else "",
+        target=None if fitted is None else target_of(fitted, u, now, knobs),
+        why_untargeted=found.reason if isinstance(found, Untargeted) else "",
         quotes=quoted,
         why_realised=view.reason if isinstance(view, Unseen) else "",
+        fitted=fitted,
     )
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.riskfile import Ranges
-from keeper.policy.guard import CARRY_BASE_PPB, YEAR, allow, phi_reach, reach, sigma_reach
+from keeper.policy.guard import allow
+from keeper.policy.reach import CARRY_BASE_PPB, YEAR, phi_reach, reach, sigma_reach
 from tests.parity.fenced_market import FENCE, HOUR, Market, an_expiry, changed
 
 pytestmark = pytest.mark.chain

@@ -22,6 +22,8 @@ ALL_OPTIONS = {
     "nonce": ["show|repair", "--send", "--config", "--json"],
     "explain": ["--config", "--block", "--json", "ACCOUNT"],
     "replay": ["--config", "--block", "--json"],
+    "verify": ["--rpc", "--inputs", "--deployment", "--config", "--json", "UPDATE_ID"],
+    "inputs": ["list|export", "--out", "--limit", "--config", "--json"],
     "margin": [
         "--market",
         "--portfolio",

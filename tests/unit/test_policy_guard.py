@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from keeper.domain.market import ExpiryTarget, UnderlyingTarget
 from keeper.domain.riskfile import ExpiryParams, Ranges
-from keeper.policy.guard import allow, reach, sigma_reach
+from keeper.policy.guard import allow
+from keeper.policy.reach import reach, sigma_reach
 from keeper.risk.exact import q64
 from keeper.risk.exact.riskfile import term_factor
 from keeper.testing.builders import EXPIRY, NOW, PPB, STRIKES_USD, a_fence, a_publication

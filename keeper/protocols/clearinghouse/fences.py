@@ -55,6 +55,7 @@ def publication_state(views: Views, block: BlockRef, underlying: int) -> Publica
             phi_budget_ppb=vol["phiBudgetPpb"],
             carry_max_ppm=vol["carryMaxPpm"],
             df_min_ppb=vol["dfMinPpb"],
+            min_delay_s=vol["minDelayS"],
         ),
     )
 

@@ -150,6 +150,8 @@ class View:
     surface: Surface
     spot: int
     """Our oracle's, wad USD."""
+    index: float
+    """The venue's, USD."""
     now: int
     """Block time."""
     knobs: ImpliedKnobs
@@ -246,4 +248,4 @@ def see(quoted: Quoted | None, *, spot: int | None, now: int, knobs: ImpliedKnob
         f"{len(fit.surface.slices)}, repaired {fit.repaired}, left out {len(fit.refused)}; worst fit {worst:.2f} "
         "points rms"
     )
-    return View(fit=fit, surface=fit.surface, spot=spot, now=now, knobs=knobs, said=said)
+    return View(fit=fit, surface=fit.surface, spot=spot, index=quoted.index / WAD, now=now, knobs=knobs, said=said)

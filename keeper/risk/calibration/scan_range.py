@@ -7,6 +7,8 @@ ES is the expected shortfall of the horizon's move in the worse direction.  *now
 returns as they happened in the wildest period of `stress_days`, so that a calm month does not forget a crash.  *floor*:
 the larger of the operator's own and of `floor_share` of the ES of all returns as they happened.
 
+What is estimated are four shortfalls; they are rounded to parts per billion, and the rest is exact.
+
 Sources: filtered historical simulation, Barone-Adesi et al. (1999); stressed weight and floor, EMIR RTS 153/2013
 Art. 28(1)(b) and (c).
 """
@@ -15,11 +17,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
+from keeper.domain.fitted import Shortfalls
 from keeper.domain.knobs import RiskKnobs
 from keeper.domain.riskfile import Ranges
 from keeper.risk import lattice
@@ -74,32 +78,58 @@ def scan_range(series: Series, knobs: RiskKnobs) -> ScanRange:
 
 def scan_range_of(windows: Windows, knobs: RiskKnobs) -> ScanRange:
     """Target price scan range from horizon moves, of whatever they are."""
-    level = knobs.es_level
-    normal = normal_shortfall(windows.variance_now, days=windows.horizon_s / DAY_S, level=level)
-    history = worse_side(windows.log_return, level)
-    filtered = worse_side(windows.filtered(), level)
-    stress = worse_side(windows.some(stressed_period(windows, knobs.stress_days)).log_return, level)
-    now = max(filtered, normal)
-    floor, blend = floor_of(history, knobs), blend_of(now, max(stress, normal), knobs)
+    return scan_range_from(shortfalls(windows, knobs), knobs)
 
-    psr = lattice.up(lattice.to_ppm(max(floor, blend)), knobs.psr_lattice_ppm)
+
+def shortfalls(windows: Windows, knobs: RiskKnobs) -> Shortfalls:
+    """What is estimated, on its lattice."""
+    level = knobs.es_level
+    stressed = windows.some(stressed_period(windows, knobs.stress_days))
+    return Shortfalls(
+        filtered_ppb=lattice.to_ppb(worse_side(windows.filtered(), level)),
+        normal_ppb=lattice.to_ppb(normal_shortfall(windows.variance_now, days=windows.horizon_s / DAY_S, level=level)),
+        history_ppb=lattice.to_ppb(worse_side(windows.log_return, level)),
+        stress_ppb=lattice.to_ppb(worse_side(stressed.log_return, level)),
+        windows=len(windows),
+    )
+
+
+def scan_range_from(found: Shortfalls, knobs: RiskKnobs) -> ScanRange:
+    """Target price scan range from what was estimated, by integers and fractions alone."""
+    now = max(found.filtered_ppb, found.normal_ppb)
+    floor = max(Fraction(knobs.psr_floor_ppm * 1_000), lattice.exact(knobs.floor_share) * found.history_ppb)
+    weight = lattice.exact(knobs.stress_weight)
+    blend = lattice.exact(knobs.psr_multiplier) * (
+        (1 - weight) * now + weight * max(found.stress_ppb, found.normal_ppb)
+    )
+    wanted_ppm = lattice.rounded(max(floor, blend) / 1_000)
+
+    psr = lattice.up(wanted_ppm, knobs.psr_lattice_ppm)
     # A ceiling off the lattice is met from below: above it the file would be refused.
     top = knobs.psr_ceiling_ppm // knobs.psr_lattice_ppm * knobs.psr_lattice_ppm or knobs.psr_ceiling_ppm
-    binding = _binding(max(floor, blend), floor, knobs, by_sample=filtered >= normal, above=psr > top)
+    if psr > top:
+        binding = Binding.CEILING
+    elif wanted_ppm <= knobs.psr_floor_ppm:
+        binding = Binding.FLOOR
+    elif blend <= floor:
+        binding = Binding.HISTORY
+    else:
+        binding = Binding.FILTERED if found.filtered_ppb >= found.normal_ppb else Binding.NORMAL
     psr = min(psr, top)
     bound = {Binding.FLOOR: f" {knobs.psr_floor_ppm / 1e4:.2f} %", Binding.CEILING: f" {top / 1e4:.2f} %"}
     reason = (
-        f"scan range {psr / 1e4:.2f} %: {binding}{bound.get(binding, '')} binds; ES {level:.2%} over "
-        f"{knobs.horizon_hours:g} h is {filtered:.2%} filtered, {normal:.2%} normal, {history:.2%} as it happened, "
-        f"{stress:.2%} in the wildest {knobs.stress_days} days, from {len(windows)} overlapping returns"
+        f"scan range {psr / 1e4:.2f} %: {binding}{bound.get(binding, '')} binds; ES {knobs.es_level:.2%} over "
+        f"{knobs.horizon_hours:g} h is {found.filtered_ppb / 1e9:.2%} filtered, {found.normal_ppb / 1e9:.2%} normal, "
+        f"{found.history_ppb / 1e9:.2%} as it happened, {found.stress_ppb / 1e9:.2%} in the wildest "
+        f"{knobs.stress_days} days, from {found.windows} overlapping returns"
     )
     return ScanRange(
         psr_ppm=psr,
-        now=now,
-        stress=stress,
-        history=history,
-        blend=blend,
-        sample=len(windows),
+        now=now / 1e9,
+        stress=found.stress_ppb / 1e9,
+        history=found.history_ppb / 1e9,
+        blend=float(blend / 10**9),
+        sample=found.windows,
         binding=binding,
         reason=reason,
     )
@@ -146,13 +176,3 @@ def worse_side(log_returns: Floats, level: float) -> float:
         return 0.0
     moves = np.expm1(log_returns)
     return max(expected_shortfall(-moves, level), expected_shortfall(moves, level), 0.0)
-
-
-def _binding(wanted: float, floor: float, knobs: RiskKnobs, *, by_sample: bool, above: bool) -> Binding:
-    if above:
-        return Binding.CEILING
-    if lattice.to_ppm(wanted) <= knobs.psr_floor_ppm:
-        return Binding.FLOOR
-    if wanted <= floor:
-        return Binding.HISTORY
-    return Binding.FILTERED if by_sample else Binding.NORMAL

@@ -1,0 +1,347 @@
+"""What the contract would say to a publication: the mirror of `preview`, verdict by verdict and number by number.
+
+Whole refusals first (who may speak, and when), then items one by one: each scan range, the three together, each expiry.
+A refused item keeps what is in force and the others apply; the last step is the set that would then be in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from keeper.domain.market import ExpiryTarget, UnderlyingTarget
+from keeper.domain.riskfile import Ranges
+from keeper.domain.snapshot import ExpiryFence, FenceState, FileState, PublicationState, Rules
+from keeper.policy.guard import anchored, current
+from keeper.policy.joint import too_far
+from keeper.policy.reach import carry_ppb
+from keeper.policy.ring import HOUR_S, HOURS, Anchors, anchors, ratio_ppm
+from keeper.risk.exact import q64
+from keeper.risk.exact.riskfile import PPB, PPM, term_factor
+
+#: Waiting does not help.  Source: `type(uint64).max` of contracts/src/libraries/FenceMath.sol.
+NEVER: Final = (1 << 64) - 1
+#: The contract's names of our ranges.
+THEIRS: Final = {"psr": "psr", "vsr_up": "vsrUp", "vsr_down": "vsrDown"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """A publication as it is sent."""
+
+    id: int
+    valid_until_s: int
+    expected_old: str
+    """Digest of the last set target, as the sender saw it."""
+    target: UnderlyingTarget
+    """The numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Why something does not pass."""
+
+    error: str
+    """Name of the contract's error."""
+    what: str
+    """The number it is about, in the contract's word; empty for the whole publication."""
+    numbers: tuple[int, ...] = ()
+    """The error's numbers, in its order."""
+    next_allowed_s: int = NEVER
+    """Unix seconds from which it would pass if nothing else is published; `NEVER` if waiting does not help."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """On one item."""
+
+    expiry: int
+    """0 for the ranges."""
+    what: str
+    """`psr`, `vsrUp`, `vsrDown`, `joint` or `expiry`."""
+    refusal: Refusal | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """On a whole publication."""
+
+    refusal: Refusal | None
+    """Why nothing of it passes; None if something does."""
+    items: tuple[Verdict, ...]
+    applied: UnderlyingTarget | None
+    """What would be in force: refused items keep what is.  None if nothing passes."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it passes whole."""
+        return self.refusal is None and all(v.refusal is None for v in self.items)
+
+    @property
+    def next_allowed_s(self) -> int:
+        """Unix seconds from which all of it would pass, as far as time alone decides; 0 if it does now."""
+        reasons = [r for r in (self.refusal, *(v.refusal for v in self.items)) if r is not None]
+        return max((r.next_allowed_s for r in reasons), default=0)
+
+
+def judge(update: Update, state: PublicationState, rules: Rules, now: int, live: FileState | None = None) -> Judgement:
+    """Say what the contract would say to `update` at `now`.
+
+    Args:
+        update: covers expiries and strikes in the contract's order; another set is refused whole.
+        state: the fences, as they stand at `now`.
+        rules: what governance fixed: the probes are measured under it.
+        now: unix seconds.
+        live: the file in force, which refused items keep; None: there is nothing to keep.
+    """
+    whole = _whole(update, state, now)
+    if whole is not None:
+        return Judgement(refusal=whole, items=(), applied=None)
+    ranges, verdicts = _ranges(update.target.ranges, state, rules, now)
+    expiries: list[ExpiryTarget] = []
+    for wanted, fence in zip(update.target.expiries, state.expiries, strict=True):
+        refusal = _expiry(wanted, fence, state, now) or _calendar(wanted, expiries, now)
+        verdicts.append(Verdict(expiry=fence.expiry, what="expiry", refusal=refusal))
+        kept = wanted if refusal is None else in_force(fence.expiry, live, len(fence.smile))
+        if kept is None:  # nothing to fall back on
+            return Judgement(refusal=refusal, items=tuple(verdicts), applied=None)
+        clash = _calendar(kept, expiries, now)
+        if clash is not None:  # what is in force does not go with what applies before it
+            return Judgement(refusal=clash, items=tuple(verdicts), applied=None)
+        expiries.append(kept)
+    refused = [v.refusal for v in verdicts if v.refusal is not None]
+    if all(v.refusal is not None for v in verdicts if v.what != "joint"):
+        return Judgement(refusal=refused[0], items=tuple(verdicts), applied=None)
+    applied = replace(update.target, ranges=ranges, expiries=tuple(expiries))
+    return Judgement(refusal=None, items=tuple(verdicts), applied=applied)
+
+
+def in_force(expiry: int, live: FileState | None, strikes: int) -> ExpiryTarget | None:
+    """What an expiry keeps if its item is refused.
+
+    Args:
+        expiry: unix seconds.
+        live: the file in force; None if nothing was published yet.
+        strikes: how many strikes the expiry lists.
+
+    Returns:
+        None if the expiry or one of its strikes was never published.
+    """
+    params = next((e for e in live.expiries if e.expiry == expiry), None) if live else None
+    if live is None or params is None:
+        return None
+    sigmas = next((tuple(v.sigma_ppm for v in vols) for e, vols in live.strikes if e == expiry), ())
+    return ExpiryTarget(params=params, sigmas_ppm=sigmas) if len(sigmas) == strikes else None
+
+
+def _whole(update: Update, state: PublicationState, now: int) -> Refusal | None:
+    if state.frozen:
+        return Refusal(error="Frozen", what="")
+    if now < state.paused_until_s:
+        return Refusal(error="Paused", what="", numbers=(state.paused_until_s,), next_allowed_s=state.paused_until_s)
+    if update.id <= state.last_id:
+        return Refusal(error="IdNotIncreasing", what="", numbers=(update.id, state.last_id))
+    if now > update.valid_until_s:
+        return Refusal(error="Expired", what="", numbers=(update.valid_until_s, now))
+    if state.last_id and now < state.next_allowed_s:
+        numbers = (state.next_allowed_s, now)
+        return Refusal(error="TooEarly", what="", numbers=numbers, next_allowed_s=state.next_allowed_s)
+    if update.expected_old != state.digest:
+        return Refusal(error="UnexpectedOld", what="", numbers=(int(update.expected_old, 16), int(state.digest, 16)))
+    return _expiries(update, state)
+
+
+def _expiries(update: Update, state: PublicationState) -> Refusal | None:
+    given = [e.params.expiry for e in update.target.expiries]
+    listed = [e.expiry for e in state.expiries]
+    if len(given) != len(listed):
+        return Refusal(error="WrongExpiries", what="", numbers=(len(given), len(listed)))
+    for ours, theirs in zip(given, listed, strict=True):
+        if ours != theirs:
+            return Refusal(error="WrongExpiries", what="", numbers=(ours, theirs))
+    return None
+
+
+def _ranges(wanted: Ranges, state: PublicationState, rules: Rules, now: int) -> tuple[Ranges, list[Verdict]]:
+    values = {"psr": wanted.psr_ppm, "vsr_up": wanted.vsr_up_ppm, "vsr_down": wanted.vsr_down_ppm}
+    verdicts = []
+    for fence in state.fences:
+        refusal = _range(fence, values[fence.name], state.no_loosening_until_s, now)
+        verdicts.append(Verdict(expiry=0, what=THEIRS[fence.name], refusal=refusal))
+        if refusal is not None:
+            values[fence.name] = fence.current
+    new = Ranges(psr_ppm=values["psr"], vsr_up_ppm=values["vsr_up"], vsr_down_ppm=values["vsr_down"])
+    joint = _joint(new, state, rules, now)
+    verdicts.append(Verdict(expiry=0, what="joint", refusal=joint))
+    return (current(state) if joint is not None else new), verdicts
+
+
+def _range(fence: FenceState, value: int, no_loosening_until_s: int, now: int) -> Refusal | None:
+    what = THEIRS[fence.name]
+    if not fence.min <= value <= fence.max:
+        return Refusal(error="OutOfRange", what=what, numbers=(value, fence.min, fence.max))
+    old = fence.current
+    step = min(old * fence.step_rel_ppm // PPM, fence.step_abs)
+    if abs(value - old) > step:
+        return Refusal(error="StepTooLarge", what=what, numbers=(old, value, step))
+
+    def budget(anchor: int) -> int:
+        return min(anchor * fence.budget_rel_ppm // PPM, fence.budget_abs)
+
+    known = anchors(fence.anchor, fence.later)
+    opens = no_loosening_until_s if value < old else 0
+    free = _first_hour(known, lambda a: _allowed(a, old, value, budget(a)), now, opens)
+    if now < opens:
+        return Refusal(error="Vetoed", what=what, numbers=(opens,), next_allowed_s=free)
+    if not _allowed(known[0], old, value, budget(known[0])):
+        numbers = (known[0], value, budget(known[0]))
+        return Refusal(error="BudgetExceeded", what=what, numbers=numbers, next_allowed_s=free)
+    return None
+
+
+def _joint(new: Ranges, state: PublicationState, rules: Rules, now: int) -> Refusal | None:
+    if state.joint is None:
+        return None
+    fence, old = state.joint, current(state)
+    tail, floor = rules.tail_ppm, rules.vol_floor_ppm
+
+    def move(since: Ranges) -> object:
+        return too_far(new, old, since, fence, tail_ppm=tail, vol_floor_ppm=floor)
+
+    found = too_far(new, old, anchored(state), fence, tail_ppm=tail, vol_floor_ppm=floor)
+    if found is None:
+        return None
+    free = NEVER
+    if found.budget:
+        paths = [anchors(f.anchor, f.later) for f in state.fences]
+        hour = now // HOUR_S
+        for k in range(1, HOURS + 1):
+            since = Ranges(psr_ppm=paths[0][k], vsr_up_ppm=paths[1][k], vsr_down_ppm=paths[2][k])
+            if move(since) is None:
+                free = (hour + k) * HOUR_S
+                break
+    numbers = (found.probe, found.since, found.new, found.limit_ppm)
+    return Refusal(error="JointMove", what="joint", numbers=numbers, next_allowed_s=free)
+
+
+def _expiry(wanted: ExpiryTarget, fence: ExpiryFence, state: PublicationState, now: int) -> Refusal | None:
+    p, vol, seconds = wanted.params, state.vol, fence.expiry - now
+    for what, value, least, most in (
+        ("sigmaAtm", p.sigma_atm_ppm, vol.sigma_min_ppm, vol.sigma_max_ppm),
+        ("phi", p.phi_ppb, vol.phi_min_ppb, vol.phi_max_ppb),
+        ("df", p.df_ppb, vol.df_min_ppb, PPB),
+        ("carry", p.phi_ppb, max(0, PPB - carry_ppb(vol, seconds)), PPB + carry_ppb(vol, seconds)),
+    ):
+        if not least <= value <= most:
+            return Refusal(error="OutOfRange", what=what, numbers=(value, least, most))
+    return (
+        _sigma(p.sigma_atm_ppm, fence, state, now)
+        or _absolute(
+            "phi",
+            p.phi_ppb,
+            fence.phi_ppb,
+            anchors(fence.phi_anchor_ppb, fence.phi_later),
+            step=vol.phi_step_ppb,
+            budget=vol.phi_budget_ppb,
+            now=now,
+        )
+        or _absolute(
+            "df",
+            p.df_ppb,
+            fence.df_ppb,
+            anchors(fence.df_anchor_ppb, fence.df_later),
+            step=vol.df_step_ppb,
+            budget=vol.df_budget_ppb,
+            now=now,
+        )
+        or _smile(wanted, fence, state, now)
+    )
+
+
+def _sigma(value: int, fence: ExpiryFence, state: PublicationState, now: int) -> Refusal | None:
+    m = term_factor(fence.expiry - now)
+    step, budget = state.vol.atm_step_ppm * m // PPM, state.vol.atm_budget_ppm * m // PPM
+    old = fence.sigma_ppm
+    if _log_distance(old, value) > step:
+        return Refusal(error="StepTooLarge", what="sigmaAtm", numbers=(old, value, step * PPM >> 64))
+
+    def passes(anchor: int) -> bool:
+        return _log_distance(anchor, value) <= budget or _allowed(anchor, old, value, 0)
+
+    known = anchors(fence.sigma_anchor_ppm, fence.sigma_later)
+    if passes(known[0]):
+        return None
+    return Refusal(
+        error="BudgetExceeded",
+        what="sigmaAtm",
+        numbers=(known[0], value, budget * PPM >> 64),
+        next_allowed_s=_first_hour(known, passes, now, 0),
+    )
+
+
+def _absolute(what: str, value: int, old: int, known: Anchors, *, step: int, budget: int, now: int) -> Refusal | None:
+    if abs(value - old) > step:
+        return Refusal(error="StepTooLarge", what=what, numbers=(old, value, step))
+    if _allowed(known[0], old, value, budget):
+        return None
+    free = _first_hour(known, lambda a: _allowed(a, old, value, budget), now, 0)
+    return Refusal(error="BudgetExceeded", what=what, numbers=(known[0], value, budget), next_allowed_s=free)
+
+
+def _smile(wanted: ExpiryTarget, fence: ExpiryFence, state: PublicationState, now: int) -> Refusal | None:
+    vol, atm = state.vol, wanted.params.sigma_atm_ppm
+    for sigma, one in zip(wanted.sigmas_ppm, fence.smile, strict=True):
+        if not atm * vol.smile_min_ppm <= sigma * PPM <= atm * vol.smile_max_ppm:
+            return Refusal(error="SmileOutOfBand", what="smile", numbers=(fence.expiry, one.strike, sigma, atm))
+        if not one.ratio_ppm:
+            continue
+        known = anchors(one.anchor_ppm, one.later)
+        ratio = ratio_ppm(sigma, atm)
+        refusal = _absolute(
+            "smile",
+            ratio,
+            one.ratio_ppm,
+            known,
+            step=vol.smile_step_ppm,
+            budget=vol.smile_budget_ppm,
+            now=now,
+        )
+        if refusal is not None:
+            return refusal
+    return None
+
+
+def _calendar(one: ExpiryTarget, before: Sequence[ExpiryTarget], now: int) -> Refusal | None:
+    if not before or _variance(one, now) >= _variance(before[-1], now):
+        return None
+    numbers = (before[-1].params.expiry, one.params.expiry)
+    return Refusal(error="CalendarArbitrage", what="calendar", numbers=numbers)
+
+
+def _variance(one: ExpiryTarget, now: int) -> int:
+    return one.params.sigma_atm_ppm**2 * (one.params.expiry - now)
+
+
+def _allowed(anchor: int, old: int, new: int, budget: int) -> bool:
+    """Twin of `HourlyRing.allowed`."""
+    if abs(new - anchor) <= budget:
+        return True
+    return old > anchor and new <= old if new > anchor else old < anchor and new >= old
+
+
+def _first_hour(known: Anchors, passes: Callable[[int], bool], now: int, opens: int) -> int:
+    """Earliest second, not before `opens`, at which the anchor of that hour admits a number."""
+    start = max(now, opens)
+    hour = start // HOUR_S - now // HOUR_S
+    if passes(known[min(hour, HOURS)]):
+        return start if start > now else 0
+    for k in range(hour + 1, HOURS + 1):
+        if passes(known[k]):
+            return (now // HOUR_S + k) * HOUR_S
+    return NEVER
+
+
+def _log_distance(a: int, b: int) -> int:
+    """|ln(b / a)|, Q64."""
+    return abs(q64.ln(b << 64) - q64.ln(a << 64))
