@@ -12,6 +12,7 @@ from keeper.domain.cycle import CycleInputs, CycleRecord
 from keeper.domain.history import Notice
 from keeper.domain.landed import Landed
 from keeper.domain.overrides import Override
+from keeper.domain.previews import Previewed
 from keeper.domain.quotes import Quoted
 from keeper.domain.snapshot import Observation, Snapshot
 from keeper.domain.tx import TxIntent, TxRecord
@@ -117,6 +118,16 @@ class Encoder(Protocol):
         Raises: `Refused` if it cannot be built (an expiry whose settlement round does not exist yet); `LawBroken` for
         a notice, which is not a transaction.
         """
+
+
+class Preview(Protocol):
+    """The contract's own word on a publication, before it is sent."""
+
+    def preview(self, intent: TxIntent, block: BlockRef) -> Previewed:
+        """Ask about a publication's very calldata at a block.  Raises: `Retry`."""
+
+    def decoded(self, intent: TxIntent) -> tuple[tuple[str, str], ...]:
+        """Its calldata taken apart again: name and value of each argument."""
 
 
 class Recheck(Protocol):

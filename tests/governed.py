@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from eth_account import Account
+
 from keeper.abis import load
+from keeper.chain.signers import LocalSigner
+from keeper.demo.stylised import stylised_crash
+from keeper.demo.world import open_world
+from keeper.deploy import Hand
 from keeper.deploy.handover import Accepting, finish, hand_over
 from keeper.deploy.spec import TimelockSpec
 from keeper.governance.chain import ChainView
@@ -12,7 +19,7 @@ from keeper.governance.changes import parse_changes
 from keeper.governance.proposal import Proposal, build
 from keeper.governance.route import route_of
 from keeper.protocols.abi import Abi
-from keeper.testing.small_house import DAY, SmallHouse
+from keeper.testing.small_house import DAY, FEES, SmallHouse
 
 VOTERS = (4, 5)
 VOTING_DELAY, VOTING_PERIOD, MIN_DELAY_S = 3, 12, 2 * DAY
@@ -28,7 +35,7 @@ class Governed:
         house: the house, if it is to be another than the smallest.
     """
 
-    def __init__(self, *, handed_over: bool = True, chain: Any = None, house: SmallHouse | None = None) -> None:
+    def __init__(self, *, handed_over: bool = True, chain: Any = None, house: Any = None) -> None:
         self.house = house or SmallHouse(chain=chain)
         self.chain, self.hand = self.house.chain, self.house.hand
         hand, me = self.hand, self.hand.address
@@ -86,7 +93,9 @@ class Governed:
         self.chain.advance_to(self.chain.block().timestamp + MIN_DELAY_S + 1)
         self.chain.mine()
         for feed in self.house.feeds:
-            self.hand.send("MockAggregator", feed, "push", 3_000 * 10**8)
+            abi = self.hand.abi("MockAggregator")
+            answer = self.house.rpc.call_at(self.house.rpc.block(), feed, abi.call("latestRoundData"))
+            self.hand.send("MockAggregator", feed, "push", list(abi.result("latestRoundData", answer).values())[1])
 
     def send(self, proposal: Proposal, step: str, *, sender: int = VOTERS[0]) -> None:
         """One of the proposal's own transactions, by an account of the chain.  Raises: `AssertionError` if it fails."""
@@ -100,3 +109,22 @@ class Governed:
         self.send(proposal, "queue")
         self.wait()
         self.send(proposal, "execute")
+
+
+class Crowd:
+    """The demo's smallest market as `Governed` takes a house: accounts that hold something, quotes, prices."""
+
+    def __init__(self) -> None:
+        path = stylised_crash(seed=1, blocks=20)
+        self.world = open_world(replace(path, warmup=path.warmup[-40:]), accounts=20, seed=1)
+        self.chain, self.rpc, self.deployment = self.world.chain, self.world.rpc, self.world.deployment
+        self.feeds = list(self.world.feeds.values())
+        self.chain.set_automine(on=True)
+        signer = LocalSigner(Account.from_key(self.chain.key(0)))
+        self.hand = Hand(self.rpc, signer, fees=FEES, poll_interval_s=0.0)
+
+    def do(self, contract: str, function: str, *args: Any, sender: int = 0, to: str = "") -> None:
+        """As `SmallHouse.do`."""
+        data = self.hand.abi(contract).call(function, *args)
+        to = to or self.deployment.addresses[contract]
+        self.chain.receipt(self.chain.send(sender=self.chain.accounts[sender], to=to, data=data))

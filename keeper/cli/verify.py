@@ -41,9 +41,9 @@ def verify(
 
     Anyone can, on any machine: with --inputs, --rpc and --deployment it needs no settings file, key or store. The
     file's hash must be the one on-chain; the fit is run again from the raw rounds and quotes, and each number must lie
-    within its stated slack (one unit of its lattice, for a volatility read off a surface 0.01 points); the target must
-    follow from the fitted numbers exactly, and the pushed integers from the target, fences and policy exactly. The
-    first difference is named. What the impact gate kept of a step is taken from the file: it follows from all accounts.
+    within one unit of its stated lattice; the target must follow from the fitted numbers exactly, and the pushed
+    integers from the target, fences and policy exactly. The first difference is named. What the impact gate kept of a
+    step is taken from the file: it follows from all accounts.
 
     Exit codes: 0 when everything matches; 4 when something differs; 2 when the update or its file cannot be found or
     read, or another model made it; 3 when no node answers.

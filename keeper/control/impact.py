@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from keeper.control.glide import path_of
 from keeper.control.sight import Sight, movable
+from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.margin_table import MarginTable
 from keeper.domain.snapshot import UnderlyingState
-from keeper.policy.gate import Gated, Scale
+from keeper.policy.gate import Gated, Scale, between, gate, published
 from keeper.policy.glide import Glide
 from keeper.policy.guard import current
 from keeper.policy.impact import Effect, effect
@@ -42,7 +43,8 @@ class Impact:
     stages: tuple[Stage, ...]
     """Each publication of the path as it binds, then the arrival of the scan ranges."""
     gated: Gated | None
-    """What the gate makes of the push that is legal now, due or not; None if the gate is off or there is no file."""
+    """What the gate makes of the push that is legal now, due or not, or of the first of a path that a person named;
+    None if the gate is off or there is nothing to push."""
 
     @property
     def worst(self) -> Stage:
@@ -83,5 +85,14 @@ def _impact(sight: Sight, u: UnderlyingState, proposal: Proposal, named: Mapping
         if u.live.ranges != set_:
             stages.append(against("ranges arrive", path.arrives_at_s, scale.under_file(set_)))
     whole = against("the whole target at once", None, scale.under(path.target, path.target.ranges))
-    gated = None if named or proposal.legal is None else weighed(scale, proposal, knobs)
+    gated = _gate(scale, u, path, knobs) if named else weighed(scale, proposal, knobs)
     return Impact(symbol=u.symbol, proposal=proposal, glide=path, whole=whole, stages=tuple(stages), gated=gated)
+
+
+def _gate(scale: Scale, u: UnderlyingState, path: Glide, knobs: PolicyKnobs) -> Gated | None:
+    """The gate's word on the first publication of a path."""
+    if knobs.impact_gate == "off" or not path.steps:
+        return None
+    first = path.steps[0].params
+    old = published(u, first)
+    return gate(scale, first, lambda kept: between(old, first, kept), slow=knobs.impact_gate == "slow")

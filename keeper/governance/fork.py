@@ -49,14 +49,6 @@ class Fork:
         """The fork as it is now."""
         return ChainView(self.rpc, self._deployment, self.rpc.block())
 
-    def snapshot(self) -> str:
-        """Remember the present."""
-        return self._chain.snapshot()
-
-    def revert(self, snapshot: str) -> None:
-        """Go back."""
-        self._chain.revert(snapshot)
-
     def act(self, sender: str, call: Call) -> int:
         """Let any address send one transaction, in a block of its own.
 

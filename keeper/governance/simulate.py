@@ -292,9 +292,11 @@ def _checks(path: _Path, begin: ChainView) -> list[Check]:
         op = operation_of(proposal.route, proposal.calls, proposal.description)
         state = timelock.state_of(chain, proposal.route.timelock, op)
         found.append(Check(what="operation of the timelock", holds=state is OperationState.DONE, said=str(state)))
+    names = {at.lower(): name for name, at in chain.deployment.addresses.items()}
     for address in proposal.code:
         same = chain.code_hash(address) == begin.code_hash(address)
-        found.append(Check(what=f"code of {address}", holds=same, said="unchanged" if same else "changed"))
+        name = names.get(address.lower(), address)
+        found.append(Check(what=f"code of {name}", holds=same, said="unchanged" if same else "changed"))
     role = keccak(text="LISTER_ROLE")
     before, after = (view.one("RiskParameters", "hasRole", role, proposal.route.executor) for view in (begin, chain))
     found.append(
