@@ -13,6 +13,7 @@ from keeper.domain.snapshot import UnderlyingState
 from keeper.errors import BadInput
 from keeper.ops.stored import stored_cycle
 from keeper.policy.publish import Proposal, propose
+from keeper.policy.signed import unsigned
 from keeper.ports import Heads, Store
 from keeper.risk.model import model
 
@@ -46,7 +47,8 @@ class Sight:
             asked: why a push is wanted even if none is due; empty to leave that to the loop.
         """
         inputs = self.inputs
-        return propose(inputs.snapshot, u, self.market, inputs.policy, inputs.overrides, asked=asked)
+        may_not = unsigned(inputs.signed)
+        return propose(inputs.snapshot, u, self.market, inputs.policy, inputs.overrides, asked=asked, unsigned=may_not)
 
 
 def at_head(heads: Heads, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -> Sight:
@@ -63,6 +65,7 @@ def at_head(heads: Heads, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) ->
         risk=risk,
         policy=policy,
         overrides=ports.store.overrides(at_s=head.timestamp),
+        signed=ports.signed(),
     )
     return Sight(inputs=inputs, market=model(snapshot, risk, quotes))
 

@@ -79,6 +79,7 @@ def propose(
     overrides: Sequence[Override] = (),
     *,
     asked: str = "",
+    unsigned: str = "",
 ) -> Proposal:
     """Decide about one underlying's parameters.
 
@@ -89,6 +90,7 @@ def propose(
         knobs: the operator's choices.
         overrides: floors set by hand, also those that do not stand (any more).
         asked: why a push is wanted even if none is due; empty to leave that to the triggers.
+        unsigned: why the model may not push; empty if it may.
     """
     now, seen, state = snapshot.block.timestamp, market.of(u.underlying), u.publication
     weather = regime(u.history, now, knobs)
@@ -129,6 +131,8 @@ def propose(
     if not why:
         inside = f"inside the hysteresis band; the heartbeat is in {max(0, knobs.heartbeat_s - age)} s"
         return replace(said, waits="; ".join((*pace.held, inside)))
+    if unsigned:
+        return replace(said, why=why, waits=unsigned)
     gated = weighed(Scale(snapshot, u, knobs), said, knobs) if u.live is not None else None
     if gated is not None:
         if gated.params is None:

@@ -20,7 +20,7 @@ ALL_OPTIONS = {
     "once": ["--config", "--send", "--json"],
     "status": ["--config", "--json"],
     "nonce": ["show|repair", "--send", "--config", "--json"],
-    "explain": ["--config", "--block", "--json", "ACCOUNT"],
+    "explain": ["--config", "--block", "--parameter", "--limit", "--since", "--json", "ACCOUNT"],
     "recalibrate": ["UNDERLYING", "--config", "--block", "--json"],
     "glide": ["UNDERLYING", "--set", "--config", "--block", "--json"],
     "impact": ["UNDERLYING", "--set", "--config", "--block", "--json"],
@@ -29,6 +29,7 @@ ALL_OPTIONS = {
     "override": ["set|list|clear", "--for", "--reason", "--operator", "--all", "--config", "--json"],
     "replay": ["--config", "--block", "--json"],
     "verify": ["--rpc", "--inputs", "--deployment", "--config", "--json", "UPDATE_ID"],
+    "model": ["show|sign-off", "--operator", "--reason", "--config", "--json"],
     "inputs": ["list|export", "--out", "--limit", "--config", "--json"],
     "margin": [
         "--market",
