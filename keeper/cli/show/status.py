@@ -16,7 +16,7 @@ from keeper.cli.show.money import money_tree, money_view
 from keeper.cli.show.tables import table as plain_table
 from keeper.cli.show.targets import targets_tree, targets_view
 from keeper.domain.action import kind
-from keeper.domain.snapshot import BreakerState, Snapshot, Usable
+from keeper.domain.snapshot import Snapshot, Usable
 from keeper.offline import account_name
 from keeper.ops.status import Status
 
@@ -75,7 +75,7 @@ def _bands(status: Status) -> RenderableType:
 def _markets(status: Status, snapshot: Snapshot) -> RenderableType:
     assert status.last is not None
     targets = {t.underlying: t for t in status.last.decision.targets}
-    table = plain_table("market", "spot", "scan range", "target", "file age", "next publication", "breaker")
+    table = plain_table("market", "spot", "scan range", "target", "file age", "next publication")
     now = snapshot.block.timestamp
     for u in snapshot.underlyings:
         spot = Text(words.usd(u.spot.wad)) if isinstance(u.spot, Usable) else Text("unusable", style="bold red")
@@ -85,9 +85,6 @@ def _markets(status: Status, snapshot: Snapshot) -> RenderableType:
             due = "frozen"
         elif due == "later" and u.publication is not None:
             due = f"in {u.publication.next_allowed_s - now} s"
-        breaker = Text("–" if u.breaker is None else "closed", style="bright_black")
-        if u.breaker is not None and u.breaker.open:
-            breaker = Text(f"open, {max(0, u.breaker.until_s - now)} s at most", style="bold yellow")
         table.add_row(
             Text(u.symbol, style="bold"),
             spot,
@@ -95,15 +92,8 @@ def _markets(status: Status, snapshot: Snapshot) -> RenderableType:
             words.percent(target.ranges.psr_ppm) if target else "–",
             f"{now - u.live.time:,} s" if u.live else "–",
             due,
-            breaker,
         )
     return table
-
-
-def _breaker_tree(breaker: BreakerState | None) -> dict[str, Any] | None:
-    if breaker is None:
-        return None
-    return {"open": breaker.open, "until_s": breaker.until_s or None, "why": breaker.why or None}
 
 
 def _auctions(snapshot: Snapshot) -> list[RenderableType]:
@@ -208,7 +198,6 @@ def status_tree(status: Status) -> dict[str, Any]:
                 "psr_ppm": u.live.ranges.psr_ppm if u.live else None,
                 "psr_target_ppm": targets[u.underlying].ranges.psr_ppm if u.underlying in targets else None,
                 "target": targets_tree(targets.get(u.underlying)),
-                "breaker": _breaker_tree(u.breaker),
             }
             for u in (snapshot.underlyings if snapshot else ())
         ],
