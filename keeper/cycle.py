@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from keeper.domain.action import Action, MarginCall
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleInputs, CycleRecord, Decision, Handed
+from keeper.domain.inputs import InputsFile
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.margin import Band, Unpriced
 from keeper.domain.market import MarketModel
@@ -26,9 +27,11 @@ from keeper.errors import Refused, Retry
 from keeper.outcomes import economics, measure, remember
 from keeper.policy.decide import choose
 from keeper.policy.guard import shut
+from keeper.policy.overrides import floored
 from keeper.ports import ALWAYS_WANTED, Economy, Encoder, QuoteSource, Recheck, SnapshotReader, Store, TxSender
 from keeper.risk.model import model
 from keeper.risk.report import shock, worst
+from keeper.updates import keep_inputs
 
 #: Actions that stand by and are made ready together, once one of them is needed.
 STANDBY_AT_ONCE = 50
@@ -69,13 +72,14 @@ def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -
         refused=ports.store.refusals(),
     )
     try:
-        decision = think(inputs)
+        decision, files = thought(inputs)
     except Exception:
         ports.store.append_inputs(inputs)  # what we could not think about is what a person will want to see
         raise
     # Stored before anything is sent, so that a crash in between leaves the reason for every transaction behind.
     undone = CycleRecord(block=block, decision=decision, handed=())
     ports.store.append_lived(inputs, undone, ended=recovered(inputs.called, decision.report))
+    keep_inputs((*decision.actions, *decision.standby), files, ports.store)
     record = CycleRecord(block=block, decision=decision, handed=tuple(act(decision, ports)))
     ports.store.append_cycle(record)
     # Last, since nothing that is sent waits for it: until it is measured, what is final counts as pledged.
@@ -85,6 +89,11 @@ def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -
 
 def think(inputs: CycleInputs) -> Decision:
     """The pure half: no clock, network, environment or chance."""
+    return thought(inputs)[0]
+
+
+def thought(inputs: CycleInputs) -> tuple[Decision, tuple[InputsFile, ...]]:
+    """The decision, and what its publications were made from."""
     snapshot = inputs.snapshot
     market = model(snapshot, inputs.risk, inputs.quotes)
     pnl = shock(snapshot, market)
@@ -98,17 +107,19 @@ def think(inputs: CycleInputs) -> Decision:
         called=frozenset(inputs.called),
         refused=inputs.refused,
         economics=inputs.economics,
+        overrides=inputs.overrides,
     )
-    targets = tuple(u.target for u in market.underlyings if u.target is not None)
-    return Decision(
+    aims = (floored(u.target, inputs.overrides, market.now) for u in market.underlyings if u.target is not None)
+    decision = Decision(
         block=snapshot.block,
-        targets=targets,
+        targets=tuple(aims),
         report=report,
         actions=choice.actions,
-        alerts=(*alerts(snapshot, market, report), *unweighed(choice.verdicts)),
+        alerts=(*alerts(snapshot, market, report), *choice.remarks, *unweighed(choice.verdicts)),
         standby=choice.standby,
         verdicts=choice.verdicts,
     )
+    return decision, choice.files
 
 
 def unweighed(verdicts: Sequence[Verdict]) -> Iterator[str]:

@@ -10,9 +10,11 @@ from keeper.domain.action import Action, MarginCall
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleInputs, CycleRecord
 from keeper.domain.history import Notice
+from keeper.domain.landed import Landed
 from keeper.domain.quotes import Quoted
 from keeper.domain.snapshot import Observation, Snapshot
 from keeper.domain.tx import TxIntent, TxRecord
+from keeper.domain.updates import KeptInputs, SignOff
 from keeper.domain.worth import Realised, Refusal
 
 
@@ -215,7 +217,44 @@ class Ledger(Protocol):
         """Ways an intent went out, and the block of the first time."""
 
 
-class Store(Ledger, Protocol):
+class Publications(Protocol):
+    """What the chain remembers of publications."""
+
+    def underlying(self, symbol: str) -> int:
+        """Id of an underlying by its ticker.  Raises: `BadInput` naming those that there are."""
+
+    def find(self, underlying: int, publication: int, *, since: BlockRef, until_s: int) -> Landed | None:
+        """A publication by its id, if it went live after `since` and at `until_s` at the latest.  Raises: `Retry`."""
+
+    def history(self, underlying: int, *, first: int | None = None) -> tuple[Landed, ...]:
+        """All that went live from block `first` on (None: since the deployment), oldest first.  Raises: `Retry`."""
+
+    def block(self, number: int) -> BlockRef | None:
+        """The canonical block at a height; None if there is none.  Raises: `Retry`."""
+
+
+class Updates(Protocol):
+    """What publications were made from, and which models may push."""
+
+    def keep_inputs(self, kept: KeptInputs, data: bytes) -> None:
+        """Keep an inputs file for good.  Durable when it returns; a hash that is known stays as it is."""
+
+    def inputs_file(self, hash_: str) -> bytes | None:
+        """The bytes of a kept file by their hash, 0x and lower case."""
+
+    def kept_inputs(
+        self, *, symbol: str | None = None, publication: int | None = None, limit: int = 100
+    ) -> tuple[KeptInputs, ...]:
+        """Kept files, newest first; of one underlying, and of one publication id, if they are named."""
+
+    def sign_off(self, signed: SignOff) -> None:
+        """Remember that a model version may push.  Nothing is ever taken back: each word stays."""
+
+    def sign_offs(self) -> tuple[SignOff, ...]:
+        """Everything that was signed off, oldest first."""
+
+
+class Store(Ledger, Updates, Protocol):
     """Memory that survives the process."""
 
     def together(self) -> AbstractContextManager[None]:

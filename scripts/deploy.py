@@ -86,7 +86,9 @@ def main() -> int:
 
 
 def _progress(name: str, done: int, total: int) -> None:
-    print(f"\r{name} {done}/{total}", end="\n" if done == total else "", flush=True)
+    """On a terminal one line that moves; in a pipe or a file one line a step."""
+    moves = sys.stdout.isatty()
+    print(f"{chr(13) if moves else ''}{name} {done}/{total}", end="" if moves and done < total else "\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keeper.domain.market import UnderlyingTarget
+from keeper.domain.takeover import TakenOver
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,8 @@ class Bid:
     max_cost: int
     """Most we pay; negative: least we must be paid.  wad USD."""
     why: str
+    taken: tuple[TakenOver, ...] = ()
+    """Risk that the bid takes over, by underlying, and how to be rid of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +90,17 @@ class Touch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SetAddOn:
+    """Widen initial margin for the state of a market; it lapses by itself."""
+
+    underlying: int
+    ppm: int
+    valid_until: int
+    """Unix seconds; at most a day ahead."""
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class MarginCall:
     """Tell an account's owner.  Not a transaction."""
 
@@ -97,7 +111,7 @@ class MarginCall:
     why: str
 
 
-Action = Publish | Refresh | Flag | Unflag | Remeasure | Bid | SettleExpiry | Touch | MarginCall
+Action = Publish | Refresh | Flag | Unflag | Remeasure | Bid | SettleExpiry | Touch | SetAddOn | MarginCall
 
 
 _KINDS: dict[type, str] = {
@@ -109,6 +123,7 @@ _KINDS: dict[type, str] = {
     Bid: "bid",
     SettleExpiry: "settle",
     Touch: "touch",
+    SetAddOn: "addon",
     MarginCall: "margin_call",
 }
 
@@ -125,7 +140,7 @@ def kind(action: Action) -> str:
 def subject(action: Action) -> str:
     """What an action acts on; one open transaction per (kind, subject)."""
     match action:
-        case Publish() | Refresh():
+        case Publish() | Refresh() | SetAddOn():
             return f"underlying:{action.underlying}"
         case SettleExpiry():
             return f"underlying:{action.underlying}:expiry:{action.expiry}"

@@ -8,6 +8,7 @@ from keeper.domain.action import Action
 from keeper.domain.block import BlockRef
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.market import UnderlyingTarget
+from keeper.domain.overrides import Override
 from keeper.domain.quotes import Quoted
 from keeper.domain.report import MarginReport
 from keeper.domain.snapshot import Snapshot
@@ -31,6 +32,8 @@ class CycleInputs:
     """What gas costs; None if nothing is weighed against it."""
     refused: tuple[Refusal, ...] = ()
     """Flags and bids that came to nothing lately, ascending by kind and subject."""
+    overrides: tuple[Override, ...] = ()
+    """Floors under parameters that an operator set by hand and that stand at the block, ascending by number."""
 
 
 #: How every reason of a dry run begins.

@@ -19,7 +19,9 @@ from keeper.domain.block import BlockRef
 from keeper.domain.fitted import FittedNumbers
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.market import UnderlyingTarget
+from keeper.domain.overrides import Override
 from keeper.domain.quotes import Quoted
+from keeper.domain.riskfile import Ranges
 from keeper.domain.snapshot import Observation, UnderlyingState
 
 #: Shape of the file.  A change that older files cannot be read by is a new number.
@@ -48,6 +50,13 @@ class InputsFile:
     """What the fit gave, on its lattice.  None in files of a keeper that did not keep it."""
     target: UnderlyingTarget
     """What follows from the fitted numbers, before fences."""
+    overrides: tuple[Override, ...] = ()
+    """Floors set by hand that stand at the block, the highest of each parameter."""
+    lately: Ranges | None = None
+    """The highest scan ranges aimed at in the hours before, each by itself; None if none was to be lowered, or nothing
+    is known of then.  On their lattice, as the fitted numbers are."""
+    kept_ppm: int = 1_000_000
+    """Part of the step that the impact gate kept; it follows from the accounts, which the file does not hold."""
 
 
 def history_digest(history: Sequence[Observation]) -> str:

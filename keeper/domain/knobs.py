@@ -137,6 +137,24 @@ class PolicyKnobs:
     """A published forward is pushed again when its target differs by more than this, ppm of spot."""
     heartbeat_s: int = 86_400
     """Push at least this often, in seconds, even if nothing moved."""
+    regime_short_s: int = 21_600
+    """Hours of the newest volatility that a regime is told by, in seconds."""
+    regime_long_s: int = 604_800
+    """Days of the usual volatility that it is held against, in seconds; at least four times regime_short_s."""
+    regime_ratio_ppm: int = 2_000_000
+    """The market counts as stormy while the newest volatility is more than this share of the usual one, ppm: then a
+    fifth of the hysteresis band already pushes what tightens, and no scan range loosens."""
+    loosen_after_s: int = 21_600
+    """A scan range is lowered once its target has been lower for this long, in seconds; it is raised at once."""
+    loosen_step_ppm: int = 250_000
+    """Part of the way down to its target by which one push lowers a scan range, ppm."""
+    impact_gate: str = "slow"
+    """slow, refuse or off: what happens to a push that would liquidate more than the two shares below.  slow shortens
+    the step until it does not, refuse waits."""
+    impact_max_accounts_ppm: int = 50_000
+    """Largest share of an underlying's holders that one push may bring below maintenance, ppm."""
+    impact_max_requirement_ppm: int = 50_000
+    """Largest share of the holders' maintenance that the accounts it brings below may have, ppm."""
     refresh_age_s: int = 3_600
     """Refresh a risk file older than this, in seconds.  Keep it below the contract's own age limit."""
     refresh_distance_ppm: int = 700_000
@@ -152,7 +170,34 @@ class PolicyKnobs:
     min_bid_edge_ppm: int = 5_000
     """Least discount below the account's value at which we bid, ppm."""
     bid_slippage_ppm: int = 5_000
-    """How much more than computed a bid may cost by the time it mines, ppm."""
+    """How much more than computed a bid may cost by the time it mines, ppm; a standard deviation of what spot may move
+    until then comes on top, and never so much that the hedge would eat the discount."""
+    hedge_volume_usd_per_day: int = 100_000_000
+    """What is traded a day in an underlying where you hedge, whole USD: the depth behind the cost of a hedge."""
+    hedge_impact: float = 1.0
+    """Y of the square-root law by which a hedge moves the price.  0 to 10."""
+    hedge_wait_s: int = 60
+    """Seconds from the decision to bid until its hedge is on."""
+    hedge_half_spread_ppm: int = 10_000
+    """Half the bid-ask spread of volatilities where you hedge, ppm; 10000 is a volatility point."""
+    addon_life_s: int = 3_600
+    """How long an add-on to IM for the state of the market lives, in seconds; renewed while it is due.  To a day."""
+    addon_sure_age_s: int = 5_400
+    """An oracle round older than this, in seconds, makes its price less than sure; at twice the age nothing is sure."""
+    addon_late_ppm: int = 200_000
+    """What IM is widened by when nothing is sure about a price, ppm; 0 turns it off."""
+    addon_peg_symbol: str = ""
+    """A listed collateral whose price tells whether the settlement token holds its peg; empty turns it off."""
+    addon_peg_floor_ppm: int = 995_000
+    """Below this price, ppm of a dollar, the peg counts as weak."""
+    addon_peg_slope: int = 5
+    """What IM is widened by for each part that the peg is weak: 5 adds 5 % for 1 %."""
+    addon_oi_low_usd: int = 0
+    """Open interest from which IM widens, whole USD an underlying."""
+    addon_oi_high_usd: int = 0
+    """Open interest at which it is widened most, whole USD an underlying; 0 turns it off."""
+    addon_oi_ppm: int = 500_000
+    """What IM is widened by at `addon_oi_high_usd`, ppm."""
     max_actions_per_block: int = 10
     """Most transactions decided in one block; the most urgent go first."""
     intent_ttl_s: int = 300
@@ -178,6 +223,17 @@ class PolicyKnobs:
         _within("policy.hysteresis_ppm", self.hysteresis_ppm, 0, 10 * _PPM)
         _within("policy.forward_hysteresis_ppm", self.forward_hysteresis_ppm, 0, _PPM)
         _within("policy.heartbeat_s", self.heartbeat_s, 1, 31_536_000)
+        _within("policy.regime_short_s", self.regime_short_s, 60, 31_536_000)
+        _within("policy.regime_long_s", self.regime_long_s, 4 * self.regime_short_s, 315_360_000)
+        _within("policy.regime_ratio_ppm", self.regime_ratio_ppm, _PPM, 1_000 * _PPM)
+        _within("policy.loosen_after_s", self.loosen_after_s, 0, 31_536_000)
+        _within("policy.loosen_step_ppm", self.loosen_step_ppm, 1, _PPM)
+        _within("policy.impact_max_accounts_ppm", self.impact_max_accounts_ppm, 0, _PPM)
+        _within("policy.impact_max_requirement_ppm", self.impact_max_requirement_ppm, 0, _PPM)
+        if self.impact_gate not in ("slow", "refuse", "off"):
+            said = f"policy.impact_gate = {self.impact_gate!r} is none of slow, refuse and off"
+            hint = "slow shortens a push that would liquidate too many, refuse waits, off pushes it"
+            raise BadInput(said, hint=hint, key="policy.impact_gate", value=self.impact_gate)
         _within("policy.refresh_age_s", self.refresh_age_s, 1, 31_536_000)
         _within("policy.refresh_distance_ppm", self.refresh_distance_ppm, 1, _PPM)
         _within("policy.margin_call_buffer_ppm", self.margin_call_buffer_ppm, 0, 10 * _PPM)
@@ -186,6 +242,18 @@ class PolicyKnobs:
         _within("policy.min_bid_fraction_ppm", self.min_bid_fraction_ppm, 0, self.max_bid_fraction_ppm)
         _within("policy.min_bid_edge_ppm", self.min_bid_edge_ppm, 0, _PPM)
         _within("policy.bid_slippage_ppm", self.bid_slippage_ppm, 0, _PPM)
+        _within("policy.hedge_volume_usd_per_day", self.hedge_volume_usd_per_day, 1, 10**13)
+        _within("policy.hedge_impact", self.hedge_impact, 0, 10)
+        _within("policy.hedge_wait_s", self.hedge_wait_s, 1, 86_400)
+        _within("policy.hedge_half_spread_ppm", self.hedge_half_spread_ppm, 0, _PPM)
+        _within("policy.addon_life_s", self.addon_life_s, 60, 86_400)
+        _within("policy.addon_sure_age_s", self.addon_sure_age_s, 60, 31_536_000)
+        _within("policy.addon_late_ppm", self.addon_late_ppm, 0, 500_000)
+        _within("policy.addon_peg_floor_ppm", self.addon_peg_floor_ppm, 500_000, _PPM)
+        _within("policy.addon_peg_slope", self.addon_peg_slope, 0, 100)
+        _within("policy.addon_oi_high_usd", self.addon_oi_high_usd, 0, 10**13)
+        _within("policy.addon_oi_low_usd", self.addon_oi_low_usd, 0, max(0, self.addon_oi_high_usd - 1))
+        _within("policy.addon_oi_ppm", self.addon_oi_ppm, 0, 500_000)
         _within("policy.max_actions_per_block", self.max_actions_per_block, 1, 1_000)
         _within("policy.intent_ttl_s", self.intent_ttl_s, 1, 86_400)
         _within("policy.max_standby_per_block", self.max_standby_per_block, 0, 10_000)

@@ -236,6 +236,9 @@ class PublicationState:
     """Unix seconds until which the guardian's pause refuses publications."""
     no_loosening_until_s: int = 0
     """Unix seconds until which a range may not be lowered: the guardian vetoed a loosening."""
+    state_add_on_ppm: int = 0
+    """What the state of the market adds to IM, ppm, until `state_until_s`."""
+    state_until_s: int = 0
     joint: JointFence | None = None
     """None where the protocol has no joint post-condition."""
     slew: SlewState | None = None

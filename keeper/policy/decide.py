@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from keeper.domain.action import Action, Publish, Refresh, kind, subject
+from keeper.domain.inputs import InputsFile
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.margin import AccountMargin
 from keeper.domain.market import MarketModel
+from keeper.domain.overrides import Override
 from keeper.domain.report import MarginReport
 from keeper.domain.snapshot import Snapshot
 from keeper.domain.worth import Economics, Refusal, Verdict
@@ -32,6 +34,10 @@ class Choice:
     verdicts: tuple[Verdict, ...]
     """Of `actions` and `standby`, then of what is not worth its gas, at most `MOST_TOLD` of those; empty if nothing
     is known of gas."""
+    remarks: tuple[str, ...] = ()
+    """What a person should know of the pushes: one that the impact gate holds or shortens."""
+    files: tuple[InputsFile, ...] = ()
+    """What each push was made from."""
 
 
 def decide(
@@ -57,6 +63,7 @@ def choose(
     called: AbstractSet[int],
     refused: Iterable[Refusal] = (),
     economics: Economics | None = None,
+    overrides: Sequence[Override] = (),
 ) -> Choice:
     """Choose what to do about one block.
 
@@ -69,6 +76,7 @@ def choose(
         called: accounts in the warning zone that were already told.
         refused: what came to nothing lately; it is left alone for a while.
         economics: what gas costs; None: nothing is weighed against it.
+        overrides: floors under parameters that were set by hand.
 
     Returns:
         At most `knobs.max_actions_per_block` actions besides notices, and `knobs.max_standby_per_block` that stand by.
@@ -76,7 +84,8 @@ def choose(
     accounts = Priced(report.accounts)
     accounts.meet(running.account for running in snapshot.auctions)
     again = [a for table in (report.refreshed, report.previous) for a in table.where(~table.in_bands(*liquidate.SHORT))]
-    pushes = list(publish.publications(snapshot, market, knobs))
+    proposals_ = [publish.propose(snapshot, u, market, knobs, overrides) for u in snapshot.underlyings]
+    pushes = [p.push for p in proposals_ if p.push is not None]
     pushed = {p.underlying for p in pushes}
     refreshes = [r for r in upkeep.refreshes(snapshot, knobs) if r.underlying not in pushed]
     # What goes out now and not before.  A push refused block after block holds bids up every second block only.
@@ -120,6 +129,8 @@ def choose(
         actions=(*acts[:most], *upkeep.margin_calls(accounts, called)),
         standby=tuple(acts[most:]),
         verdicts=(*verdicts, *not_worth[:MOST_TOLD]),
+        files=tuple(p.file for p in proposals_ if p.file is not None),
+        remarks=tuple(f"{p.symbol}: push {p.gated.said}" for p in proposals_ if p.gated is not None and p.gated.said),
     )
 
 

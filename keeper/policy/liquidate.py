@@ -14,9 +14,11 @@ from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.margin import AccountMargin, Band, Unpriced
 from keeper.domain.market import MarketModel
 from keeper.domain.snapshot import Snapshot
+from keeper.domain.takeover import TakenOver
 from keeper.policy import auction as dutch
 from keeper.policy.auction import PPM, WAD
 from keeper.policy.priced import Priced
+from keeper.risk.takeover import HedgeMarket, taken_over
 
 SHORT = (Band.LIQUIDATABLE, Band.INSOLVENT)
 
@@ -98,7 +100,12 @@ def bids(
         too_small = fraction * PPM < knobs.min_bid_fraction_ppm * WAD
         if fraction < offer.most and (offer.indivisible or too_small):
             continue
+        taken = _taken(snapshot, market, target, share=fraction / WAD, knobs=knobs)
+        gain = edge * fraction // WAD - sum(t.hedge_cost for t in taken)
+        if gain * PPM < knobs.min_bid_edge_ppm * (against * fraction // WAD):
+            continue
         cost = -(-offer.cost * fraction // WAD)
+        room = min(gain, abs(cost) * knobs.bid_slippage_ppm // PPM + sum(t.drift for t in taken))
         spare -= max(0, use) * fraction // WAD
         inventory -= risk * fraction // WAD
         yield Bid(
@@ -110,9 +117,30 @@ def bids(
             if fraction == offer.most
             else fraction,
             epochs=tuple(market.of(u.underlying).epoch for u in target.underlyings),
-            max_cost=cost + abs(cost) * knobs.bid_slippage_ppm // PPM,
+            max_cost=cost + room,
             why=f"{fraction * 100 / WAD:.1f} % of an account worth {_usd(offer.worth)} for {_usd(cost)}",
+            taken=taken,
         )
+
+
+def _taken(
+    snapshot: Snapshot, market: MarketModel, target: AccountMargin, *, share: float, knobs: PolicyKnobs
+) -> tuple[TakenOver, ...]:
+    """The risk of a share of an account, by underlying."""
+    where = HedgeMarket(
+        volume_usd_per_day=float(knobs.hedge_volume_usd_per_day),
+        impact=knobs.hedge_impact,
+        wait_s=float(knobs.hedge_wait_s),
+        half_spread_vol=knobs.hedge_half_spread_ppm / PPM,
+    )
+    account = snapshot.accounts.get(target.account)
+    if account is None:
+        return ()
+    found = (
+        taken_over(account, market.of(u.underlying), share=share, now=snapshot.block.timestamp, where=where)
+        for u in target.underlyings
+    )
+    return tuple(t for t in found if t is not None)
 
 
 def _risk(account: AccountMargin) -> int:

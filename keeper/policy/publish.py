@@ -1,51 +1,184 @@
-"""When to push parameters: outside the hysteresis band, past the heartbeat, or when an expiry is not in the file.
+"""What to push: the target at the speed its direction may have, inside the fences, as far as the impact gate lets it.
 
-A smile is pushed when one strike leaves the band, a forward when it moved by part of spot.
+    kernel's target ─floors set by hand→ aim ─speeds→ ─fences→ ─marks in order→ legal ─due?→ ─gate→ push
+
+Everything up to the gate is a function of one file of inputs (`permitted`); what the gate kept of the step is written
+into the file, since it follows from accounts that the file does not hold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 from keeper.domain.action import Publish
 from keeper.domain.inputs import InputsFile, dump, hash_of, history_digest
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.market import MarketModel, UnderlyingTarget
-from keeper.domain.snapshot import FileState, Listing, Snapshot, UnderlyingState, Usable
+from keeper.domain.overrides import Override
+from keeper.domain.riskfile import Ranges
+from keeper.domain.snapshot import Snapshot, UnderlyingState, Usable
 from keeper.errors import LawBroken
-from keeper.policy.guard import allow, shut
+from keeper.policy.gate import PPM, Gated, Scale, between, gate, published
+from keeper.policy.guard import allow, current, shut
+from keeper.policy.overrides import floored, standing
 from keeper.policy.smile import straighten
-from keeper.risk.exact.riskfile import PPB, PPM
+from keeper.policy.speeds import Paced, loosens, paced
+from keeper.policy.triggers import Regime, due, regime
+from keeper.risk.calibration.lately import highest_lately
 from keeper.risk.version import MODEL_VERSION
 
 
-def publications(snapshot: Snapshot, market: MarketModel, knobs: PolicyKnobs) -> Iterator[Publish]:
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """What is to be done about one underlying's parameters at one block."""
+
+    underlying: int
+    symbol: str
+    aim: UnderlyingTarget | None
+    """The target with the floors that stand; None if there is no target."""
+    regime: Regime
+    legal: UnderlyingTarget | None
+    """What speeds and fences let it be now; None while nothing could be published."""
+    held: tuple[str, ...]
+    """What speeds hold back."""
+    why: str
+    """Why a push is due; empty if none is."""
+    waits: str
+    """Why nothing is pushed; empty if something is."""
+    gated: Gated | None
+    """What the gate made of it; None if it was not asked."""
+    file: InputsFile | None
+    """What the push was made from; None if there is none."""
+    push: Publish | None
+
+
+def publications(
+    snapshot: Snapshot, market: MarketModel, knobs: PolicyKnobs, overrides: Sequence[Override] = ()
+) -> Iterator[Publish]:
     """Pushes that are due and legal at this block, one per underlying at most."""
-    now = snapshot.block.timestamp
     for u in snapshot.underlyings:
-        state = u.publication
-        file = inputs_of(snapshot, u.underlying, market, knobs)
-        if file is None or state is None or not isinstance(u.spot, Usable) or shut(state, now):
-            continue
-        params = permitted(file)
-        why = _due(params, u, now - state.last_time, knobs)
-        if why:
-            yield Publish(
-                underlying=u.underlying,
-                id=state.last_id + 1,
-                valid_until=now + knobs.intent_ttl_s,
-                inputs_hash=hash_of(dump(file)),
-                params=params,
-                why=f"{u.symbol} {why}",
-            )
+        push = propose(snapshot, u, market, knobs, overrides).push
+        if push is not None:
+            yield push
 
 
-def inputs_of(snapshot: Snapshot, underlying: int, market: MarketModel, knobs: PolicyKnobs) -> InputsFile | None:
+def propose(
+    snapshot: Snapshot, u: UnderlyingState, market: MarketModel, knobs: PolicyKnobs, overrides: Sequence[Override] = ()
+) -> Proposal:
+    """Decide about one underlying's parameters.
+
+    Args:
+        snapshot: the block's state; the gate replays its accounts.
+        u: one of its underlyings.
+        market: its model, with targets.
+        knobs: the operator's choices.
+        overrides: floors set by hand, also those that do not stand (any more).
+    """
+    now, seen, state = snapshot.block.timestamp, market.of(u.underlying), u.publication
+    weather = regime(u.history, now, knobs)
+    aim = None if seen.target is None else floored(seen.target, overrides, now)
+    nothing = Proposal(
+        underlying=u.underlying,
+        symbol=u.symbol,
+        aim=aim,
+        regime=weather,
+        legal=None,
+        held=(),
+        why="",
+        waits=_impossible(u, aim, seen.why_untargeted),
+        gated=None,
+        file=None,
+        push=None,
+    )
+    if aim is None or state is None or nothing.waits:
+        return nothing
+    file = inputs_of(snapshot, u.underlying, market, knobs, overrides)
+    if file is None:
+        return nothing
+    legal, pace = permitted(file), speed(file)
+    said = replace(nothing, legal=legal, held=pace.held)
+    if closed := shut(state, now):
+        return replace(said, waits=closed)
+    age = now - state.last_time
+    why = due(
+        u,
+        set_=current(state),
+        wanted=replace(aim, ranges=_slowest(aim.ranges, pace.ranges, current(state))),
+        legal=legal,
+        age_s=age,
+        stormy=weather.stormy,
+        knobs=knobs,
+    )
+    if not why:
+        inside = f"inside the hysteresis band; the heartbeat is in {max(0, knobs.heartbeat_s - age)} s"
+        return replace(said, waits="; ".join((*pace.held, inside)))
+    gated = None
+    if knobs.impact_gate != "off" and u.live is not None:
+        scale = Scale(snapshot, u, knobs)
+        slow = knobs.impact_gate == "slow"
+        gated = gate(scale, legal, partial(_shortened, file), slow=slow)
+        if gated.params is None:
+            return replace(said, why=why, waits=gated.said, gated=gated)
+        file = replace(file, kept_ppm=gated.kept_ppm)
+    push = Publish(
+        underlying=u.underlying,
+        id=state.last_id + 1,
+        valid_until=now + knobs.intent_ttl_s,
+        inputs_hash=hash_of(dump(file)),
+        params=legal if gated is None or gated.params is None else gated.params,
+        why=f"{u.symbol} {why}" + (f"; {gated.said}" if gated and gated.said else ""),
+    )
+    return replace(said, why=why, gated=gated, file=file, push=push)
+
+
+def _shortened(file: InputsFile, kept_ppm: int) -> UnderlyingTarget:
+    return permitted(replace(file, kept_ppm=kept_ppm))
+
+
+def _impossible(u: UnderlyingState, aim: UnderlyingTarget | None, why_untargeted: str) -> str:
+    """Why nothing could be published whatever the fences say; empty if something could."""
+    if u.publication is None:
+        return "its parameters cannot be pushed"
+    if not isinstance(u.spot, Usable):
+        return f"price unusable: {u.spot.reason}"
+    return f"no target: {why_untargeted}" if aim is None else ""
+
+
+def _slowest(aim: Ranges, allowed: Ranges, set_: Ranges) -> Ranges:
+    """What the hysteresis is judged by: the target, but where a speed holds a range in place, that place."""
+
+    def one(want: int, may: int, now: int) -> int:
+        return now if may == now else want
+
+    return Ranges(
+        psr_ppm=one(aim.psr_ppm, allowed.psr_ppm, set_.psr_ppm),
+        vsr_up_ppm=one(aim.vsr_up_ppm, allowed.vsr_up_ppm, set_.vsr_up_ppm),
+        vsr_down_ppm=one(aim.vsr_down_ppm, allowed.vsr_down_ppm, set_.vsr_down_ppm),
+    )
+
+
+def inputs_of(
+    snapshot: Snapshot,
+    underlying: int,
+    market: MarketModel,
+    knobs: PolicyKnobs,
+    overrides: Sequence[Override] = (),
+) -> InputsFile | None:
     """Everything that the numbers of a publication follow from; None if there is no target."""
     state = next(u for u in snapshot.underlyings if u.underlying == underlying)
-    seen = market.of(underlying)
+    seen, now = market.of(underlying), snapshot.block.timestamp
     if seen.target is None:
         return None
+    floors = standing(overrides, underlying, now)
+    lately = None
+    if state.publication is not None:
+        aim = floored(seen.target, floors, now).ranges
+        # Estimated again only when a range is to be lowered, which is when it matters.
+        if loosens(aim, current(state.publication)):
+            found = highest_lately(state, now, market.risk, over_s=knobs.loosen_after_s)
+            lately = None if found is None else found[0]
     return InputsFile(
         model=MODEL_VERSION,
         protocol=snapshot.protocol,
@@ -57,11 +190,28 @@ def inputs_of(snapshot: Snapshot, underlying: int, market: MarketModel, knobs: P
         policy=knobs,
         fitted=seen.fitted,
         target=seen.target,
+        overrides=floors,
+        lately=lately,
+    )
+
+
+def speed(file: InputsFile) -> Paced:
+    """How far scan ranges may go as far as their speed is concerned; a function of the file alone."""
+    now, fences = file.block.timestamp, file.state.publication
+    assert fences is not None, "it can be published to"
+    weather = regime(file.state.history, now, file.policy)
+    return paced(
+        floored(file.target, file.overrides, now).ranges,
+        current(fences),
+        lately=file.lately,
+        stormy=weather.said if weather.stormy else "",
+        loosen_after_s=file.policy.loosen_after_s,
+        loosen_step_ppm=file.policy.loosen_step_ppm,
     )
 
 
 def permitted(file: InputsFile) -> UnderlyingTarget:
-    """What is pushed: the target as far as fences and policy let it move.
+    """What is pushed: the target as far as policy and fences let it move.
 
     A function of the file alone: `keeper verify` derives the pushed integers by it.  The file is of a state that can be
     published to, with a usable price.
@@ -69,47 +219,19 @@ def permitted(file: InputsFile) -> UnderlyingTarget:
     now, spot, fences = file.block.timestamp, file.state.spot, file.state.publication
     if fences is None or not isinstance(spot, Usable):
         raise LawBroken("a publication was to be derived where none can be made", underlying=file.state.underlying)
-    return straighten(
-        allow(file.target, fences, now, file.state.rules),
-        file.state.listings,
-        spot=spot.wad,
-        now=now,
-        latest_s=now + file.policy.intent_ttl_s,
-        state=fences,
-    )
 
+    def legal(wanted: UnderlyingTarget) -> UnderlyingTarget:
+        return straighten(
+            allow(wanted, fences, now, file.state.rules),
+            file.state.listings,
+            spot=spot.wad,
+            now=now,
+            latest_s=now + file.policy.intent_ttl_s,
+            state=fences,
+        )
 
-def _due(params: UnderlyingTarget, u: UnderlyingState, age_s: int, knobs: PolicyKnobs) -> str:
-    """Why this publication is worth a transaction; empty if it is not."""
-    live = u.live
-    if live is None:
-        return "has no file yet"
-    published = {e.expiry: e for e in live.expiries}
-    missing = [e.params.expiry for e in params.expiries if e.params.expiry not in published]
-    if missing:
-        return f"{len(missing)} expiries are not in the file"
-    moves = [("scan range", live.ranges.psr_ppm, params.ranges.psr_ppm)]
-    moves += [("sigma", published[e.params.expiry].sigma_atm_ppm, e.params.sigma_atm_ppm) for e in params.expiries]
-    moves += _strike_moves(params, live, u.listings)
-    for name, old, new in moves:
-        if abs(new - old) * PPM > knobs.hysteresis_ppm * old:
-            return f"{name} {old / 10_000:.2f} % → {new / 10_000:.2f} %"
-    for e in params.expiries:
-        before, after = published[e.params.expiry].phi_ppb, e.params.phi_ppb
-        if abs(after - before) > knobs.forward_hysteresis_ppm * (PPB // PPM):
-            return f"forward {before / PPB - 1:+.2%} → {after / PPB - 1:+.2%} from spot"
-    if age_s >= knobs.heartbeat_s:
-        return f"heartbeat after {age_s} s"
-    return ""
-
-
-def _strike_moves(
-    params: UnderlyingTarget, live: FileState, listings: Sequence[Listing]
-) -> Iterator[tuple[str, int, int]]:
-    """Name, published and new volatility of each strike that the file has."""
-    strikes = {one.expiry: one.strikes for one in listings}
-    published = {(expiry, vol.strike): vol.sigma_ppm for expiry, vols in live.strikes for vol in vols}
-    for e in params.expiries:
-        for strike, sigma in zip(strikes[e.params.expiry], e.sigmas_ppm, strict=True):
-            if (e.params.expiry, strike) in published:
-                yield f"sigma at {strike / 10**8:g}", published[e.params.expiry, strike], sigma
+    aim = floored(file.target, file.overrides, now)
+    whole = legal(replace(aim, ranges=speed(file).ranges))
+    if file.kept_ppm == PPM:
+        return whole
+    return legal(between(published(file.state, whole), whole, file.kept_ppm))

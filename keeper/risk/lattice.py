@@ -1,6 +1,6 @@
 """From a fitted float to a published integer, the same on every machine.
 
-Two processors may differ in the last digits of a fit.  A fit is therefore first rounded to parts per million or billion,
+Two processors may differ in the last digits of a fit.  A fit is therefore first rounded to parts per million or finer,
 and every further step is integer arithmetic: `verify` can compare published numbers exactly and re-run fits within the
 lattice.  The units of each number stand in `keeper.domain.fitted`.
 """

@@ -22,11 +22,12 @@ from keeper.store.lock import take
 from keeper.store.outbox import Outbox
 from keeper.store.progress import Progress
 from keeper.store.schema import migrate
+from keeper.store.updates import Updates
 
 __all__ = ["SqlStore", "open_store"]
 
 
-class SqlStore(Outbox, Journal[C], Progress, Ledger, Generic[C]):
+class SqlStore(Outbox, Journal[C], Progress, Ledger, Updates, Generic[C]):
     """A `Store` over one database; `C` is the record of one cycle."""
 
     def __init__(self, database: Database, cycle_type: type[C]) -> None:

@@ -188,3 +188,29 @@ sends = Table(
     Column("via", String(16), primary_key=True, comment="public or relay"),
     Column("block_number", BigInteger, nullable=False, comment="head when it first went out this way"),
 )
+
+publication_inputs = Table(
+    "publication_inputs",
+    metadata,
+    Column("seq", _Sequence, primary_key=True, autoincrement=True),
+    Column("hash", String(66), nullable=False, unique=True, comment="0x sha-256 of the file's bytes"),
+    Column("underlying", UInt256, nullable=False),
+    Column("symbol", String(40), nullable=False),
+    Column("publication", BigInteger, nullable=False, comment="id that was decided"),
+    Column("block_number", BigInteger, nullable=False),
+    Column("model", Integer, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False, comment="zlib of the file's bytes"),
+    Index("ix_publication_inputs_symbol", "symbol", "publication"),
+)
+
+model_sign_offs = Table(
+    "model_sign_offs",
+    metadata,
+    Column("seq", _Sequence, primary_key=True, autoincrement=True),
+    Column("version", Integer, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at_s", BigInteger, nullable=False),
+    Column("evidence", Text, nullable=False),
+)

@@ -17,6 +17,7 @@ from keeper.domain.history import Notice
 from keeper.domain.snapshot import Observation
 from keeper.domain.tx import TxRecord, TxState
 from keeper.domain.tx_flow import check_new, check_step
+from keeper.domain.updates import KeptInputs, SignOff
 from keeper.domain.worth import Realised, Refusal
 from keeper.errors import LawBroken, Refused
 
@@ -37,6 +38,8 @@ class MemoryStore:
         self._refusals: dict[tuple[str, str], Refusal] = {}
         self._realised: dict[str, Realised] = {}
         self._sent: dict[str, dict[str, int]] = {}
+        self._files: dict[str, tuple[KeptInputs, bytes]] = {}
+        self._sign_offs: list[SignOff] = []
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -295,6 +298,36 @@ class MemoryStore:
 
     def close(self) -> None:
         """Nothing to release."""
+
+    def keep_inputs(self, kept: KeptInputs, data: bytes) -> None:
+        """See `Updates.keep_inputs`."""
+        with self._lock:
+            self._files.setdefault(kept.hash, (kept, data))
+
+    def inputs_file(self, hash_: str) -> bytes | None:
+        """See `Updates.inputs_file`."""
+        with self._lock:
+            found = self._files.get(hash_)
+        return None if found is None else found[1]
+
+    def kept_inputs(
+        self, *, symbol: str | None = None, publication: int | None = None, limit: int = 100
+    ) -> tuple[KeptInputs, ...]:
+        """See `Updates.kept_inputs`."""
+        with self._lock:
+            newest = [kept for kept, _ in reversed(self._files.values())]
+        wanted = [k for k in newest if symbol in (None, k.symbol) and publication in (None, k.publication)]
+        return tuple(wanted[:limit])
+
+    def sign_off(self, signed: SignOff) -> None:
+        """See `Updates.sign_off`."""
+        with self._lock:
+            self._sign_offs.append(signed)
+
+    def sign_offs(self) -> tuple[SignOff, ...]:
+        """See `Updates.sign_offs`."""
+        with self._lock:
+            return tuple(self._sign_offs)
 
 
 def _used_its_nonce(record: TxRecord) -> bool:

@@ -85,7 +85,9 @@ def keeper_publishes(market, target):
         live=None,
     )
     snapshot = a_snapshot(underlying=underlying, timestamp=market.now())
-    model = SimpleNamespace(of=lambda _: SimpleNamespace(target=target, quotes=None, fitted=None), risk=RiskKnobs())
+    model = SimpleNamespace(
+        of=lambda _: SimpleNamespace(target=target, why_untargeted="", quotes=None, fitted=None), risk=RiskKnobs()
+    )
     (push,) = publish.publications(snapshot, model, PolicyKnobs())
     return push.params
 

@@ -1,6 +1,9 @@
 """Deployment as a use case: roles end where they belong, the file says where everything is, bad specs are refused."""
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +16,12 @@ from keeper.domain import codec
 from keeper.errors import BadInput
 from keeper.protocols.clearinghouse.deployment import CONTRACTS, load_deployment
 from keeper.testing.embedded import EmbeddedChain
+from keeper.testing.http_node import HttpNode
 
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
 
 DAY = 86_400
+SCRIPT = Path(__file__).parents[2] / "scripts" / "deploy.py"
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +118,28 @@ def test_deploy__no_contract_at_the_feed__refused_before_anything_is_sent(a_hand
     with pytest.raises(BadInput, match="feed of ETH: no contract"):
         deploy_house(replace(a_spec, feeds=(nobody,)), a_hand)
     assert a_hand.height() == height
+
+
+def test_deploy_script__stdout_is_a_pipe__one_line_a_step(a_hand, a_spec, tmp_path):
+    """A log of a deployment is lines, each with how far it was; the file is there at the end."""
+    (tmp_path / "spec.json").write_bytes(codec.dumps(a_spec))
+    (tmp_path / "key").write_text(a_hand.chain.key(0).hex())
+    (tmp_path / "key").chmod(0o600)
+    with HttpNode(a_hand.chain.node) as node:
+        asked = [
+            "--rpc",
+            node.url,
+            "--chain-id",
+            str(a_hand.chain.chain_id),
+            "--spec",
+            "spec.json",
+            "--key-file",
+            "key",
+        ]
+        done = subprocess.run([sys.executable, SCRIPT, *asked], cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"\r" not in done.stdout
+    *steps, end = done.stdout.decode().splitlines()
+    assert steps == [f"deploying contracts {step}/{len(steps) - 1}" for step in range(len(steps))]
+    assert end.endswith("deployment.json")
+    assert load_deployment(tmp_path / "deployment.json").addresses

@@ -1,5 +1,6 @@
 """scripts/deploy.py refuses what it cannot finish before it pays for anything."""
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -37,3 +38,13 @@ def test_deploy_script__deployment_file_exists__exit_2_and_it_is_kept(tmp_path):
     assert done.returncode == 2
     assert "deployment.json exists" in done.stderr
     assert (tmp_path / "deployment.json").read_text() == "the only copy"
+
+
+@pytest.mark.parametrize(("moves", "said"), [(True, "\rx 1/2\rx 2/2\n"), (False, "x 1/2\nx 2/2\n")])
+def test_progress__terminal_or_pipe__one_line_that_moves_or_one_a_step(monkeypatch, capsys, moves, said):
+    """What a log keeps has lines."""
+    program = runpy.run_path(str(SCRIPT))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: moves)
+    for step in (1, 2):
+        program["_progress"]("x", step, 2)
+    assert capsys.readouterr().out == said

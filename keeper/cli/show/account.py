@@ -15,6 +15,7 @@ from rich.text import Text
 
 from keeper.cli.show import words
 from keeper.cli.show.actions import action_tree, tx_tree
+from keeper.cli.show.takeover import takeover_lines
 from keeper.domain.action import kind
 from keeper.domain.margin import AccountMargin, UnderlyingMargin, Unpriced
 from keeper.domain.snapshot import Instrument, Usable
@@ -155,6 +156,8 @@ def _why(story: AccountStory) -> RenderableType:
         if one.tx and (one.tx.mined_hash or one.tx.attempts):
             said += f"  {one.tx.mined_hash or one.tx.attempts[-1].tx_hash}"
         table.add_row("", Text(said + (f"  ({one.handed.reason})" if one.handed.reason else ""), style="bright_black"))
+        for line in takeover_lines(one.handed.action, {u.underlying: u.symbol for u in story.market.underlyings}):
+            table.add_row("", line)
     return Group(Text("\nWhat was done, and why", style="bold"), table)
 
 

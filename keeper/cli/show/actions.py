@@ -7,6 +7,7 @@ from typing import Any
 from rich.text import Text
 
 from keeper.cli.show import words
+from keeper.cli.show.takeover import takeover_tree
 from keeper.domain.action import Action, Bid, Publish, Refresh, SettleExpiry, kind
 from keeper.domain.cycle import Handed
 from keeper.domain.tx import TxRecord, TxState
@@ -67,6 +68,7 @@ def action_tree(action: Action) -> dict[str, Any]:
         tree |= {"id": action.id, "psr_ppm": action.params.ranges.psr_ppm, "inputs_hash": action.inputs_hash}
     if isinstance(action, Bid):
         tree |= {"fraction_wad": str(action.fraction_wad), "max_cost": words.money(action.max_cost)}
+        tree["takes_over"] = takeover_tree(action)
     return tree
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from keeper.cli.show import words
 from keeper.cli.show.actions import became, handed_tree, on_what
+from keeper.cli.show.takeover import takeover_lines
 from keeper.domain.action import kind
 from keeper.domain.cycle import CycleRecord
 from keeper.domain.margin import Band
@@ -57,7 +58,7 @@ def cycle_view(record: CycleRecord, symbols: dict[int, str], *, sends: bool) -> 
     for name in ("action", "on", "why", "what became of it"):
         table.add_column(name, no_wrap=name in ("action", "on"))
     for one in record.handed:
-        why = Text(one.action.why)
+        why = Text("\n").join([Text(one.action.why), *takeover_lines(one.action, symbols)])
         table.add_row(Text(kind(one.action), style="bold"), on_what(one.action, symbols), why, became(one))
     return Group(*parts, table)
 

@@ -20,10 +20,9 @@ SAMPLES: Final = 6
 
 
 def highest_lately(state: UnderlyingState, now: int, knobs: RiskKnobs, *, over_s: int) -> tuple[Ranges, int] | None:
-    """The highest scan ranges aimed at in the last `over_s` seconds, each range by itself, and when the highest price
-    scan range was.
+    """The highest scan ranges aimed at in the last `over_s` seconds, each range by itself.
 
-    Returns: None if at no moment of then there was an estimate.
+    Returns: them, and when the highest price scan range was; None if at no moment of then there was an estimate.
     """
     found = []
     for sample in range(1, SAMPLES + 1):

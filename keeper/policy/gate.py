@@ -1,0 +1,195 @@
+"""The impact gate: a push that would liquidate too many is shortened, or waits.
+
+A push is weighed twice: as it binds at once (volatilities and forwards, while scan ranges are still where they are),
+and as it binds when the ranges have arrived at their targets.  Whoever falls below maintenance in either counts.
+
+It is held against what is in force now, so that a series of small pushes, while ranges are still on their way, weighs
+as much as one large push.  A push that adds nobody to those whom the targets already set will bring down passes in any
+case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from keeper.domain.knobs import PolicyKnobs
+from keeper.domain.margin_table import MarginTable
+from keeper.domain.market import ExpiryTarget, UnderlyingTarget
+from keeper.domain.riskfile import Ranges
+from keeper.domain.snapshot import Snapshot, UnderlyingState, Usable
+from keeper.policy.guard import current
+from keeper.policy.impact import Effect, effect, file_after, margins_under, short_of
+
+PPM: Final = 1_000_000
+#: Halvings of the step that are tried: to one part in 32.
+HALVINGS: Final = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weighed:
+    """What a push would do, and whether it may."""
+
+    passes: bool
+    at_once: Effect
+    """As it binds in its own block."""
+    arrived: Effect
+    """As it binds once scan ranges are at their targets, if price and time stood still."""
+    adds: int
+    """Accounts below maintenance that the targets already set would not bring there."""
+
+    @property
+    def worst(self) -> Effect:
+        """The one of the two that brings more below maintenance."""
+        return max(self.at_once, self.arrived, key=lambda one: (one.below_mm, one.mm_fallen))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gated:
+    """What the gate made of a push."""
+
+    params: UnderlyingTarget | None
+    """What may go; None if nothing may."""
+    kept_ppm: int
+    """Part of the step that is kept."""
+    whole: Weighed
+    """The push as it was wanted."""
+    said: str
+    """What the gate did and because of whom; empty if it did nothing."""
+
+
+class Scale:
+    """Weighs pushes of one underlying at one block; what is in force is measured once.
+
+    Args:
+        snapshot: the block's state.
+        u: the underlying; with a file in force, fences and a usable price.
+        knobs: the shares.
+    """
+
+    def __init__(self, snapshot: Snapshot, u: UnderlyingState, knobs: PolicyKnobs) -> None:
+        assert u.live is not None, "there is nothing in force to compare with"
+        assert u.publication is not None, "its fences are known"
+        assert isinstance(u.spot, Usable), "its price is usable"
+        self._snapshot, self._u, self._knobs = snapshot, u, knobs
+        self._spot, self._now = u.spot.wad, snapshot.block.timestamp
+        in_force = replace(u.live, ref_spot=self._spot, time=self._now)
+        self.before = margins_under(snapshot, {u.underlying: in_force})
+        """Everybody under what is in force, recomputed at this block."""
+        self._short = short_of(self.before)
+        self._ranges = u.live.ranges
+        target = current(u.publication)
+        set_ = self.before
+        if target != self._ranges:
+            set_ = margins_under(snapshot, {u.underlying: replace(in_force, ranges=target)})
+        self._doomed = short_of(set_)
+
+    def under(self, params: UnderlyingTarget, ranges: Ranges) -> MarginTable:
+        """Everybody under a publication while these scan ranges are in force."""
+        file = file_after(self._u, params, ranges=ranges, spot=self._spot, now=self._now)
+        return margins_under(self._snapshot, {self._u.underlying: file})
+
+    def weigh(self, params: UnderlyingTarget) -> Weighed:
+        """Replay every account under a publication."""
+        at_once, arrived = self.under(params, self._ranges), self.under(params, params.ranges)
+        effects = [effect(self._u.underlying, self.before, after) for after in (at_once, arrived)]
+        adds = (short_of(at_once) | short_of(arrived)) - self._doomed - self._short
+        within = all(
+            one.accounts_ppm <= self._knobs.impact_max_accounts_ppm
+            and one.requirement_ppm <= self._knobs.impact_max_requirement_ppm
+            for one in effects
+        )
+        return Weighed(passes=within or not adds, at_once=effects[0], arrived=effects[1], adds=len(adds))
+
+
+def gate(
+    scale: Scale,
+    whole: UnderlyingTarget,
+    part: Callable[[int], UnderlyingTarget],
+    *,
+    slow: bool,
+    name: Callable[[int], str] = lambda account: f"{account:#066x}",
+) -> Gated:
+    """Let a push through, shorten it, or hold it.
+
+    Args:
+        scale: of its underlying.
+        whole: as it is wanted.
+        part: the push when so many ppm of the step are kept.
+        slow: whether it may be shortened.
+        name: of an account, for people.
+    """
+    weighed = scale.weigh(whole)
+    if weighed.passes:
+        return Gated(params=whole, kept_ppm=PPM, whole=weighed, said="")
+    low, high, best = 0, PPM, None
+    for _ in range(HALVINGS if slow else 0):
+        middle = (low + high) // 2
+        candidate = part(middle)
+        if scale.weigh(candidate).passes:
+            low, best = middle, candidate
+        else:
+            high = middle
+    whom = ", ".join(name(one.account) for one in weighed.worst.named_mm[:3])
+    more = weighed.worst.below_mm - min(3, len(weighed.worst.named_mm))
+    said = (
+        f"the whole step would bring {weighed.worst.below_mm} of {weighed.worst.accounts} accounts with "
+        f"{weighed.worst.requirement_ppm / 10_000:.2f} % of the maintenance below it ({whom}"
+        f"{f' and {more} more' if more > 0 else ''})"
+    )
+    if best is None:
+        return Gated(params=None, kept_ppm=0, whole=weighed, said=f"held by the impact gate: {said}")
+    return Gated(
+        params=best, kept_ppm=low, whole=weighed, said=f"{low / 10_000:g} % of the step: {said} (policy.impact_gate)"
+    )
+
+
+def between(old: UnderlyingTarget, new: UnderlyingTarget, kept_ppm: int) -> UnderlyingTarget:
+    """Part of the way from one publication to another, number by number; an expiry that the old one lacks is new."""
+    before = {e.params.expiry: e for e in old.expiries}
+
+    def way(a: int, b: int) -> int:
+        moved = abs(b - a) * kept_ppm // PPM  # never further than asked for
+        return a + moved if b >= a else a - moved
+
+    def expiry(e: ExpiryTarget) -> ExpiryTarget:
+        was = before.get(e.params.expiry)
+        if was is None or len(was.sigmas_ppm) != len(e.sigmas_ppm):
+            return e
+        return ExpiryTarget(
+            params=replace(
+                e.params,
+                phi_ppb=way(was.params.phi_ppb, e.params.phi_ppb),
+                df_ppb=way(was.params.df_ppb, e.params.df_ppb),
+                sigma_atm_ppm=way(was.params.sigma_atm_ppm, e.params.sigma_atm_ppm),
+            ),
+            sigmas_ppm=tuple(way(a, b) for a, b in zip(was.sigmas_ppm, e.sigmas_ppm, strict=True)),
+        )
+
+    return replace(
+        new,
+        ranges=Ranges(
+            psr_ppm=way(old.ranges.psr_ppm, new.ranges.psr_ppm),
+            vsr_up_ppm=way(old.ranges.vsr_up_ppm, new.ranges.vsr_up_ppm),
+            vsr_down_ppm=way(old.ranges.vsr_down_ppm, new.ranges.vsr_down_ppm),
+        ),
+        expiries=tuple(expiry(e) for e in new.expiries),
+    )
+
+
+def published(u: UnderlyingState, like: UnderlyingTarget) -> UnderlyingTarget:
+    """What was published last, as a target: the set scan ranges, and the file's volatilities and forwards."""
+    assert u.publication is not None, "it can be published to"
+    live = u.live
+    if live is None:
+        return replace(like, ranges=current(u.publication), expiries=())
+    sigmas = {expiry: tuple(v.sigma_ppm for v in vols) for expiry, vols in live.strikes}
+    listed = {e.params.expiry for e in like.expiries}
+    return replace(
+        like,
+        ranges=current(u.publication),
+        expiries=tuple(
+            ExpiryTarget(params=e, sigmas_ppm=sigmas.get(e.expiry, ())) for e in live.expiries if e.expiry in listed
+        ),
+    )

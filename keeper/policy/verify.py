@@ -1,0 +1,219 @@
+"""Derive a publication again from its inputs file, step by step, and name the first number that differs.
+
+    file ─fit again→ fitted numbers, within their slack ─integers→ target, exactly ─fences→ what was pushed, exactly
+
+Nothing here asks anybody: the file and the chain's record come from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Final
+
+from keeper.domain.fitted import VOL_SLACK_PPM, FittedNumbers
+from keeper.domain.inputs import InputsFile, history_digest
+from keeper.domain.landed import Landed
+from keeper.domain.market import ExpiryTarget
+from keeper.domain.snapshot import Usable
+from keeper.errors import KeeperError
+from keeper.policy.publish import permitted
+from keeper.risk.calibration.implied import see
+from keeper.risk.calibration.lately import highest_lately
+from keeper.risk.calibration.targets import Untargeted, day, fit, target_of
+
+#: By how many units a number of a fit run again may differ; what is not named here must be the same.
+SLACK: Final[Mapping[str, int]] = {
+    "vol_ppm": 1,
+    "mean_vol_ppm": 1,
+    "filtered_ppb": 1,
+    "normal_ppb": 1,
+    "history_ppb": 1,
+    "stress_ppb": 1,
+    "phi_ppb": 1,
+    "atm_ppm": VOL_SLACK_PPM,
+    "vols_ppm": VOL_SLACK_PPM,
+}
+#: Words and what quotes do not tell apart (`keeper.domain.fitted`): not compared.
+_NOT_COMPARED: Final = frozenset({"quotes_said", "reason", "slices", "left_out"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One number that is not what it should be."""
+
+    name: str
+    ours: str
+    """As derived here."""
+    theirs: str
+    """As the file or the chain has it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One step of the derivation."""
+
+    what: str
+    said: str
+    """What was compared, where it agrees."""
+    difference: Difference | None
+    """The first; None if there is none."""
+
+
+def checks_of(file: InputsFile) -> Iterator[Check]:
+    """What can be told from the file alone.  Raises: nothing; what cannot be derived is a difference."""
+    ours, theirs = history_digest(file.state.history), file.history_sha256
+    rounds = len(file.state.history)
+    yield Check(
+        what="history",
+        said=f"{rounds} oracle rounds",
+        difference=None if ours == theirs else Difference(name="history_sha256", ours=ours, theirs=theirs),
+    )
+    yield _fit_again(file)
+    yield _lately_again(file)
+    yield _target_again(file)
+
+
+def pushed(file: InputsFile, landed: Landed) -> Check:
+    """What the file's numbers make of the target, against what the chain took."""
+    try:
+        ours = permitted(file)
+    except KeeperError as error:
+        return _underivable("pushed integers", "publication", error)
+    refused = {(item.expiry, item.what) for item in landed.refused}
+    difference = None
+    count = 0
+    kept_ranges = {what for expiry, what in refused if expiry == 0}
+    for name in ("psr", "vsr_up", "vsr_down"):
+        if name in kept_ranges or "joint" in kept_ranges:
+            continue
+        count += 1
+        mine, its = (getattr(side, f"{name}_ppm") for side in (ours.ranges, landed.ranges))
+        if mine != its and difference is None:
+            difference = Difference(name=f"{name}_ppm", ours=str(mine), theirs=str(its))
+    kept = {expiry for expiry, _ in refused if expiry}
+    applied = {one.params.expiry: one for one in landed.expiries}
+    for one in ours.expiries:
+        expiry = one.params.expiry
+        if expiry in kept:
+            continue
+        count += 3 + len(one.sigmas_ppm)
+        if difference is None:
+            difference = _expiry(one, applied.get(expiry))
+    strange = sorted(applied.keys() - {one.params.expiry for one in ours.expiries} - kept)
+    if strange and difference is None:
+        difference = Difference(name=f"expiry {day(strange[0])}", ours="not published", theirs="published")
+    said = f"{count} integers"
+    if landed.refused:
+        said += f"; {len(landed.refused)} item(s) refused by the fences, which kept what was in force"
+    return Check(what="pushed integers", said=said, difference=difference)
+
+
+def first_difference(
+    ours: object, theirs: object, *, slack: Mapping[str, int] | None = None, name: str = "", field: str = ""
+) -> Difference | None:
+    """The first value in which two records differ, in the order of their fields; None if none does.
+
+    Args:
+        ours: a value as the records of `keeper.domain` are made of.
+        theirs: another.
+        slack: by how much an integer may differ, by the name of its field; words and the like are then left out.
+        name: path to the value.
+        field: name of the field that it is, or lies in.
+    """
+    if type(ours) is type(theirs):
+        for mine, its, path, below in _parts(ours, theirs, slack, name, field):
+            found = first_difference(mine, its, slack=slack, name=path, field=below)
+            if found is not None:
+                return found
+        if is_dataclass(ours):
+            return None
+        if isinstance(ours, tuple) and isinstance(theirs, tuple):
+            if len(ours) == len(theirs):
+                return None
+            return Difference(name=f"length of {name}", ours=str(len(ours)), theirs=str(len(theirs)))
+        if isinstance(ours, int) and isinstance(theirs, int) and slack and abs(ours - theirs) <= slack.get(field, 0):
+            return None
+        if ours == theirs:
+            return None
+    return Difference(name=name, ours=_short(ours), theirs=_short(theirs))
+
+
+def _parts(
+    ours: object, theirs: object, slack: Mapping[str, int] | None, name: str, field: str
+) -> Iterator[tuple[object, object, str, str]]:
+    """What two records of one type are made of, with its path and field; nothing for a number."""
+    if isinstance(ours, tuple) and isinstance(theirs, tuple):
+        for i, (mine, its) in enumerate(zip(ours, theirs, strict=False)):
+            yield mine, its, f"{name}[{i}]", field
+    elif is_dataclass(ours):
+        for one in fields(ours):
+            if slack is None or one.name not in _NOT_COMPARED:
+                path = f"{name}.{one.name}" if name else one.name
+                yield getattr(ours, one.name), getattr(theirs, one.name), path, one.name
+
+
+def _fit_again(file: InputsFile) -> Check:
+    what = "fit run again"
+    try:
+        found = _fitted(file)
+    except KeeperError as error:
+        return _underivable(what, "fitted", error)
+    if isinstance(found, Untargeted):
+        difference: Difference | None = Difference(name="fitted", ours=found.reason, theirs="fitted numbers")
+        return Check(what=what, said="", difference=difference)
+    difference = first_difference(found, file.fitted, slack=SLACK, name="fitted")
+    quoted = f", {len(found.smiles)} smiles" if found.smiles else ""
+    return Check(
+        what=what, said=f"{found.rounds} rounds, {found.shortfalls.windows} moves{quoted}", difference=difference
+    )
+
+
+def _fitted(file: InputsFile) -> FittedNumbers | Untargeted:
+    now, spot = file.block.timestamp, file.state.spot
+    view = see(file.quotes, spot=spot.wad if isinstance(spot, Usable) else None, now=now, knobs=file.risk.implied)
+    return fit(file.state, now, file.risk, view)
+
+
+def _lately_again(file: InputsFile) -> Check:
+    """The highest target of the hours before holds loosening back; it is on the lattice of scan ranges."""
+    what = "highest target lately"
+    if file.lately is None:
+        return Check(what=what, said="not needed: no range was to be lowered", difference=None)
+    try:
+        found = highest_lately(file.state, file.block.timestamp, file.risk, over_s=file.policy.loosen_after_s)
+    except KeeperError as error:
+        return _underivable(what, "lately", error)
+    slack = {"psr_ppm": file.risk.psr_lattice_ppm}
+    ours = None if found is None else found[0]
+    difference = first_difference(ours, file.lately, slack=slack, name="lately")
+    return Check(what=what, said=f"over {file.policy.loosen_after_s / 3_600:g} h", difference=difference)
+
+
+def _target_again(file: InputsFile) -> Check:
+    what = "target from the fitted numbers"
+    if file.fitted is None:
+        absent = Difference(name="fitted", ours="fitted numbers", theirs="none")
+        return Check(what=what, said="", difference=absent)
+    try:
+        ours = target_of(file.fitted, file.state, file.block.timestamp, file.risk)
+    except KeeperError as error:
+        return _underivable(what, "target", error)
+    count = 3 + sum(3 + len(one.sigmas_ppm) for one in ours.expiries)
+    return Check(what=what, said=f"{count} integers", difference=first_difference(ours, file.target, name="target"))
+
+
+def _expiry(ours: ExpiryTarget, theirs: ExpiryTarget | None) -> Difference | None:
+    name = f"expiry {day(ours.params.expiry)}"
+    if theirs is None:
+        return Difference(name=name, ours="published", theirs="not published")
+    return first_difference(ours, theirs, name=name)
+
+
+def _underivable(what: str, name: str, error: KeeperError) -> Check:
+    return Check(what=what, said="", difference=Difference(name=name, ours=error.message, theirs="a number"))
+
+
+def _short(value: object) -> str:
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 120 else f"{text[:117]}…"

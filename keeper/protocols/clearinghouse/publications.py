@@ -1,0 +1,170 @@
+"""Publications out of the events of `RiskParameters`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from eth_utils import to_checksum_address
+
+from keeper.domain.block import BlockRef
+from keeper.domain.landed import Landed, RefusedItem
+from keeper.domain.market import ExpiryTarget
+from keeper.domain.riskfile import ExpiryParams, Ranges
+from keeper.errors import BadInput, Retry
+from keeper.protocols.abi import Abi, Event, explain_revert
+from keeper.protocols.clearinghouse.deployment import Deployment
+
+_EVENTS: Final = ("Published", "ExpiryPublished", "PublicationStaged", "ItemRefused")
+#: Names of items as the rest of the keeper spells them; the others are spelt alike.
+_ITEMS: Final = {"vsrUp": "vsr_up", "vsrDown": "vsr_down"}
+
+
+class Log(Protocol):
+    """An event as the chain edge hands it out."""
+
+    @property
+    def topics(self) -> tuple[bytes, ...]:
+        """Indexed words, the event's hash first."""
+
+    @property
+    def data(self) -> bytes:
+        """The rest."""
+
+    @property
+    def block_number(self) -> int:
+        """Height."""
+
+    @property
+    def tx_hash(self) -> str:
+        """Lower-case 0x-hex."""
+
+
+class Search(Protocol):
+    """Searching the events of one contract."""
+
+    def logs(self, first: int, last: int, topics: Sequence[Any]) -> Iterator[Log]:
+        """Events of blocks first..last in order.  Raises: `Retry`."""
+
+    def head(self) -> BlockRef:
+        """The newest block.  Raises: `Retry`."""
+
+    def blocks(self, heights: Sequence[int]) -> tuple[BlockRef | None, ...]:
+        """Canonical blocks by height.  Raises: `Retry`."""
+
+    def transaction(self, tx_hash: str) -> tuple[str, str]:
+        """Sender and receiver, 0x; empty if unknown.  Raises: `Retry`."""
+
+
+class HousePublications:
+    """See `keeper.ports.Publications`.
+
+    Args:
+        search: over the parameters' contract.
+        deployment: tickers, and where the chain of events begins.
+        abis: of all contracts, whose errors are the reasons of refused items.
+    """
+
+    def __init__(self, search: Search, deployment: Deployment, abis: Mapping[str, Abi]) -> None:
+        self._search = search
+        self._deployment = deployment
+        self._abis = abis
+        self._abi = abis["RiskParameters"]
+
+    def underlying(self, symbol: str) -> int:
+        """See `Publications.underlying`."""
+        for underlying, ticker in self._deployment.symbols.items():
+            if ticker.upper() == symbol.upper():
+                return underlying
+        known = ", ".join(self._deployment.symbols.values())
+        raise BadInput(f"there is no underlying {symbol}", hint=f"there are {known}", symbol=symbol)
+
+    def find(self, underlying: int, publication: int, *, since: BlockRef, until_s: int) -> Landed | None:
+        """See `Publications.find`."""
+        last = self._last_before(until_s, since)
+        # A staged publication writes its expiries earlier than it goes live; never before it was decided.
+        for landed in self._landed(underlying, since.number + 1, last):
+            if landed.id == publication:
+                return landed
+        return None
+
+    def history(self, underlying: int, *, first: int | None = None) -> tuple[Landed, ...]:
+        """See `Publications.history`."""
+        begin = self._deployment.block if first is None else first
+        return tuple(self._landed(underlying, begin, self._search.head().number))
+
+    def block(self, number: int) -> BlockRef | None:
+        """See `Publications.block`."""
+        return self._search.blocks([number])[0]
+
+    def _last_before(self, until_s: int, since: BlockRef) -> int:
+        """The newest block whose time is at most `until_s`, by bisection; times never fall."""
+        head = self._search.head()
+        if head.timestamp <= until_s:
+            return head.number
+        low, high = since.number, head.number
+        while high - low > 1:
+            middle = (low + high) // 2
+            seen = self.block(middle)
+            if seen is None:
+                raise Retry(f"block {middle} is missing", block=middle)
+            low, high = (middle, high) if seen.timestamp <= until_s else (low, middle)
+        return low
+
+    def _landed(self, underlying: int, first: int, last: int) -> Iterator[Landed]:
+        names = {topic: name for name in _EVENTS if (topic := self._abi.topic(name)) is not None}
+        topics = [["0x" + topic.hex() for topic in names], f"0x{underlying:064x}"]
+        pending: list[tuple[Log, Event]] = []
+        for log in self._search.logs(first, last, topics):
+            event = self._abi.event(log.topics, log.data)
+            if event is None:
+                continue
+            if event.name == "PublicationStaged":
+                pending = []
+            elif event.name != "Published":
+                pending.append((log, event))
+            else:
+                yield self._one(log, event, pending)
+                pending = []
+
+    def _one(self, log: Log, event: Event, pending: Iterable[tuple[Log, Event]]) -> Landed:
+        block = self.block(log.block_number)
+        if block is None:
+            raise Retry(f"block {log.block_number} went away", block=log.block_number)
+        sender, via = self._search.transaction(log.tx_hash)
+        parts = list(pending)
+        same = [(one, part) for one, part in parts if one.tx_hash == log.tx_hash and part.name == "ExpiryPublished"]
+        # Published at once, its expiries are of its own transaction; what was staged before and never went live is not.
+        expiries = same or [(one, part) for one, part in parts if part.name == "ExpiryPublished"]
+        newest = {part.args["expiry"]: _expiry(part.args) for _, part in expiries}
+        args = event.args
+        return Landed(
+            underlying=args["underlying"],
+            id=args["id"],
+            block=block,
+            tx_hash=log.tx_hash,
+            sender=to_checksum_address(sender) if sender else "",
+            via=to_checksum_address(via) if via else "",
+            inputs_hash="0x" + args["inputsHash"].hex(),
+            ranges=Ranges(psr_ppm=args["psrPpm"], vsr_up_ppm=args["vsrUpPpm"], vsr_down_ppm=args["vsrDownPpm"]),
+            expiries=tuple(newest[expiry] for expiry in sorted(newest)),
+            refused=tuple(self._refused(part.args) for _, part in parts if part.name == "ItemRefused"),
+        )
+
+    def _refused(self, args: Mapping[str, Any]) -> RefusedItem:
+        what = args["what"].rstrip(b"\0").decode("ascii", "replace")
+        return RefusedItem(
+            expiry=args["expiry"],
+            what=_ITEMS.get(what, what),
+            reason=explain_revert(args["reason"], self._abis.values()),
+        )
+
+
+def _expiry(args: Mapping[str, Any]) -> ExpiryTarget:
+    params = ExpiryParams(
+        expiry=args["expiry"],
+        phi_ppb=args["phiPpb"],
+        df_ppb=args["dfPpb"],
+        sigma_atm_ppm=args["sigmaAtmPpm"],
+    )
+    return ExpiryTarget(params=params, sigmas_ppm=tuple(args["sigmaPpm"]))

@@ -1,0 +1,64 @@
+"""`Updates`, in memory and in SQL: inputs of publications, models signed off (UPD-1, UPD-2)."""
+
+from dataclasses import replace
+
+import pytest
+
+from keeper.domain.inputs import hash_of
+from keeper.domain.updates import KeptInputs, SignOff
+from keeper.store import open_store
+from keeper.testing.memory_store import MemoryStore
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request, tmp_path):
+    store = MemoryStore() if request.param == "memory" else open_store(f"sqlite:///{tmp_path}/keeper.sqlite")
+    yield store
+    store.close()
+
+
+def a_file(text=b"{}", *, symbol="ETH", publication=17, block=100):
+    return KeptInputs(
+        hash=hash_of(text), underlying=0, symbol=symbol, publication=publication, block_number=block, model=1, why="due"
+    ), text  # fmt: skip
+
+
+def test_keep_inputs__any_file__byte_for_byte(store):
+    """UPD-1: a kept file comes back as its very bytes, by its hash; one that is not kept is None."""
+    kept, data = a_file(b'{"a":' + b"1" * 300_000 + b"}")
+    store.keep_inputs(kept, data)
+    assert store.inputs_file(kept.hash) == data, "UPD-1"
+    assert store.inputs_file("0x" + "00" * 32) is None
+    assert store.kept_inputs() == (kept,)
+    assert kept.name == "ETH:17"
+
+
+def test_keep_inputs__the_same_again__as_it_was(store):
+    """UPD-1: what a hash names never changes."""
+    kept, data = a_file()
+    store.keep_inputs(kept, data)
+    store.keep_inputs(replace(kept, why="another"), b"other bytes")
+    assert store.inputs_file(kept.hash) == data, "UPD-1"
+    assert store.kept_inputs() == (kept,), "UPD-1"
+
+
+def test_kept_inputs__by_name__newest_first(store):
+    """UPD-1: one id may have been decided at several blocks; each has its own file."""
+    files = [
+        a_file(b"1"), a_file(b"2", block=101), a_file(b"3", symbol="BTC"), a_file(b"4", publication=18, block=102)
+    ]  # fmt: skip
+    for kept, data in files:
+        store.keep_inputs(kept, data)
+    assert [k.block_number for k in store.kept_inputs(symbol="ETH", publication=17)] == [101, 100], "UPD-1"
+    assert [k.name for k in store.kept_inputs(symbol="ETH")] == ["ETH:18", "ETH:17", "ETH:17"], "UPD-1"
+    assert [k.name for k in store.kept_inputs(limit=2)] == ["ETH:18", "BTC:17"], "UPD-1"
+
+
+def test_sign_off__again__both_words_stay(store):
+    """UPD-2: nobody's word is taken back or overwritten."""
+    first = SignOff(version=2, operator="Ada", reason="shadowed a week", at_s=1_000, evidence="ETH: 15 % → 16 %")
+    again = replace(first, operator="Grace", at_s=2_000)
+    assert store.sign_offs() == ()
+    store.sign_off(first)
+    store.sign_off(again)
+    assert store.sign_offs() == (first, again), "UPD-2"
