@@ -45,8 +45,12 @@ def fence(f: FenceSpec) -> tuple[int, ...]:
 
 def fences(u: UnderlyingSpec) -> tuple[object, ...]:
     """IRiskParameters.RangeFences."""
-    joint = u.joint_fence.step_ppm, u.joint_fence.budget_ppm
-    return fence(u.psr_fence), fence(u.vsr_up_fence), fence(u.vsr_down_fence), joint
+    return fence(u.psr_fence), fence(u.vsr_up_fence), fence(u.vsr_down_fence), joint(u)
+
+
+def joint(u: UnderlyingSpec) -> tuple[int, int]:
+    """IRiskParameters.JointFence."""
+    return u.joint_fence.step_ppm, u.joint_fence.budget_ppm
 
 
 def vols(u: UnderlyingSpec) -> tuple[int, ...]:

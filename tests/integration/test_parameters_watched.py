@@ -188,7 +188,9 @@ def a_publication(house, *, psr_ppm=125_000, id_=2):
     e = u0(house).expiries[0]
     smile = list(e.smile) or [e.sigma_atm_ppm] * len(e.strikes)
     vols = [(e.expiry, e.phi_ppb, e.df_ppb, e.sigma_atm_ppm, smile)]
-    return 0, (id_, now + 3_600, b"\1" * 32, psr_ppm, u0(house).vsr_up_ppm, u0(house).vsr_down_ppm, vols)
+    digest = house.hand.view("RiskParameters", house.deployment.addresses["RiskParameters"], "targetDigest", 0)
+    ranges = psr_ppm, u0(house).vsr_up_ppm, u0(house).vsr_down_ppm
+    return 0, (id_, now + 3_600, b"\1" * 32, digest, *ranges, vols)
 
 
 def a_market(house, asset):
@@ -219,6 +221,7 @@ SETTERS = [
     Setter("RiskParameters", "setConfig", lambda h: (0, with_(structs.config(u0(h)), _2=810_000, _7=9_000)), "U0"),
     Setter("RiskParameters", "setFence", lambda h: (0, PSR, with_(structs.fence(u0(h).psr_fence), _0=21_000)), "U0"),
     Setter("RiskParameters", "setVolFences", lambda h: (0, with_(structs.vols(u0(h)), _2=190_000, _12=60)), "U0"),
+    Setter("RiskParameters", "setJointFence", lambda _: (0, (250_000, 900_000)), "U0"),
     Setter("RiskParameters", "listUnderlying", a_listing),  # it is kept from its market on
     Setter(
         "RiskParameters",
@@ -272,7 +275,7 @@ NO_SETTERS = {
         *("settleExpiry", "settleExpiryByHand", "socialise", "sweepDust", "touch", "trade", "wire", "withdraw"),
     },
     "RiskParameters": {"checkPublication", "dryRun"},
-    "RiskFile": {"begin", "configure", "connect", "flip", "list", "refresh", "write"},
+    "RiskFile": {"begin", "carry", "configure", "connect", "flip", "list", "refresh", "write"},
     "LiquidationAuction": {"bid", "flag", "remeasure", "unflag"},
     "InsuranceFund": {"cover"},
 }

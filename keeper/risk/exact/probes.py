@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 from keeper.domain.riskfile import ExpiryParams, Ranges
-from keeper.risk.exact.riskfile import DAY, PPM, PPB, WAD, call_mark, levels, strike_array, weights
+from keeper.risk.exact.riskfile import DAY, PPB, PPM, WAD, call_mark, levels, strike_array, weights
 
 #: Volatility of every straddle, ppm.
 SIGMA_PPM: Final = 800_000
