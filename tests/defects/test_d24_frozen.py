@@ -78,8 +78,14 @@ def test_keeper__frozen__publishes_nothing_whatever_is_due(opened):
 
 #: Freezing is a flag for front ends; `_goLive` then writes the record of the last publication anew, flag and all.
 OVERWRITTEN = Mutation(
-    source="src/RiskParameters.sol",
-    edits=(("        if (last.frozen) revert Frozen(underlying);\n", ""),),
+    source="src/libraries/FenceMath.sol",
+    into="src/libraries/Publishing.sol",
+    edits=(
+        (
+            "        if (s.frozen) return (abi.encodeWithSelector(IRiskParameters.Frozen.selector, s.underlying), nextAllowed);\n",
+            "",
+        ),
+    ),
 )
 
 

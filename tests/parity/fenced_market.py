@@ -85,10 +85,14 @@ class Market:
         """The fences at the newest block."""
         return publication_state(self.views, self.chain.block(), 0)
 
+    def view(self, function, *args):
+        """First output of a view of `RiskParameters` at the newest block."""
+        data = self.abi.call(function, *args)
+        return next(iter(self.abi.result(function, self.rpc.call_at(self.chain.block(), self.at, data)).values()))
+
     def rules(self):
         """What governance fixed, as far as the fences ask."""
-        data = self.abi.call("config", 0)
-        c = next(iter(self.abi.result("config", self.rpc.call_at(self.chain.block(), self.at, data)).values()))
+        c = self.view("config", 0)
         return Rules(
             tail_ppm=c["tailPpm"],
             short_min_ppm=c["shortMinPpm"],
