@@ -28,6 +28,7 @@ from keeper.outcomes import economics, measure, remember
 from keeper.policy.decide import choose
 from keeper.policy.guard import shut
 from keeper.policy.overrides import floored
+from keeper.policy.signed import unsigned
 from keeper.ports import ALWAYS_WANTED, Economy, Encoder, QuoteSource, Recheck, SnapshotReader, Store, TxSender
 from keeper.risk.model import model
 from keeper.risk.report import shock, worst
@@ -49,6 +50,12 @@ class Ports:
     economy: Economy | None = None
     """None: nothing is weighed against its gas."""
     recheck: Recheck = ALWAYS_WANTED
+    needs_sign_off: bool = False
+    """Whether only a model that an operator signed off may push."""
+
+    def signed(self) -> tuple[int, ...] | None:
+        """Versions of the model that may push, ascending; None if no word is needed."""
+        return tuple(sorted({one.version for one in self.store.sign_offs()})) if self.needs_sign_off else None
 
 
 def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -> CycleRecord:
@@ -70,6 +77,8 @@ def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -
         policy=policy,
         economics=economics(block, ports.economy, ports.store),
         refused=ports.store.refusals(),
+        overrides=ports.store.overrides(at_s=block.timestamp),
+        signed=ports.signed(),
     )
     try:
         decision, files = thought(inputs)
@@ -108,6 +117,7 @@ def thought(inputs: CycleInputs) -> tuple[Decision, tuple[InputsFile, ...]]:
         refused=inputs.refused,
         economics=inputs.economics,
         overrides=inputs.overrides,
+        unsigned=unsigned(inputs.signed),
     )
     aims = (floored(u.target, inputs.overrides, market.now) for u in market.underlyings if u.target is not None)
     decision = Decision(
@@ -115,11 +125,17 @@ def thought(inputs: CycleInputs) -> tuple[Decision, tuple[InputsFile, ...]]:
         targets=tuple(aims),
         report=report,
         actions=choice.actions,
-        alerts=(*alerts(snapshot, market, report), *choice.remarks, *unweighed(choice.verdicts)),
+        alerts=(*held(inputs), *alerts(snapshot, market, report), *choice.remarks, *unweighed(choice.verdicts)),
         standby=choice.standby,
         verdicts=choice.verdicts,
     )
     return decision, choice.files
+
+
+def held(inputs: CycleInputs) -> Iterator[str]:
+    """That nothing is pushed at all, and why."""
+    if why := unsigned(inputs.signed):
+        yield f"nothing is published: {why}"
 
 
 def unweighed(verdicts: Sequence[Verdict]) -> Iterator[str]:

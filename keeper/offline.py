@@ -15,12 +15,22 @@ from keeper.errors import BadInput, Retry
 from keeper.marketdata.prices_file import load_prices
 from keeper.marketdata.vols_file import load_vols
 from keeper.ports import Store
+from keeper.protocols.clearinghouse.deployment import load_deployment
 from keeper.protocols.clearinghouse.names import account_name, parse_account
 from keeper.risk.surface.quotes import QuoteHistory
 from keeper.settings import Settings
 from keeper.store import open_store
 
-__all__ = ["account_name", "parse_account", "price_history", "quote_file", "quote_sheets", "recall", "vol_histories"]
+__all__ = [
+    "account_name",
+    "parse_account",
+    "price_history",
+    "quote_file",
+    "quote_sheets",
+    "recall",
+    "tickers",
+    "vol_histories",
+]
 
 _SQLITE = "sqlite:///"
 
@@ -37,6 +47,11 @@ def recall(settings: Settings) -> Store:
             hint="it is made by the first block: keeper once; or correct [store] url",
         )
     return open_store(url)
+
+
+def tickers(settings: Settings) -> Mapping[int, str]:
+    """Ticker of each underlying of the configured deployment.  Raises: `BadInput` if its file cannot be read."""
+    return load_deployment(settings.protocol.deployment_file).symbols
 
 
 def price_history(path: Path, *, name: str | None = None) -> PriceHistory:

@@ -11,6 +11,8 @@ from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleInputs, CycleRecord
 from keeper.domain.history import Notice
 from keeper.domain.landed import Landed
+from keeper.domain.overrides import Override
+from keeper.domain.previews import Previewed
 from keeper.domain.quotes import Quoted
 from keeper.domain.snapshot import Observation, Snapshot
 from keeper.domain.tx import TxIntent, TxRecord
@@ -116,6 +118,16 @@ class Encoder(Protocol):
         Raises: `Refused` if it cannot be built (an expiry whose settlement round does not exist yet); `LawBroken` for
         a notice, which is not a transaction.
         """
+
+
+class Preview(Protocol):
+    """The contract's own word on a publication, before it is sent."""
+
+    def preview(self, intent: TxIntent, block: BlockRef) -> Previewed:
+        """Ask about a publication's very calldata at a block.  Raises: `Retry`."""
+
+    def decoded(self, intent: TxIntent) -> tuple[tuple[str, str], ...]:
+        """Its calldata taken apart again: name and value of each argument."""
 
 
 class Recheck(Protocol):
@@ -254,7 +266,20 @@ class Updates(Protocol):
         """Everything that was signed off, oldest first."""
 
 
-class Store(Ledger, Updates, Protocol):
+class Overrides(Protocol):
+    """Floors that operators set by hand."""
+
+    def set_override(self, one: Override) -> Override:
+        """Remember a floor.  Durable when it returns.  Returns: it with its number."""
+
+    def clear_override(self, number: int, *, at_s: int, by: str) -> bool:
+        """Take a floor back.  Returns: whether it stood until then; one that lapsed stays as it is."""
+
+    def overrides(self, *, at_s: int | None = None) -> tuple[Override, ...]:
+        """Those that stand at a moment, or all there ever were; ascending by number."""
+
+
+class Store(Ledger, Updates, Overrides, Protocol):
     """Memory that survives the process."""
 
     def together(self) -> AbstractContextManager[None]:

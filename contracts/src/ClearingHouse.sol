@@ -8,6 +8,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {HouseAdmin} from "./house/HouseAdmin.sol";
 import {HouseViews} from "./house/HouseViews.sol";
+import {BreakerLib} from "./house/BreakerLib.sol";
 import {Funding, Settlement, WAD} from "./house/HouseState.sol";
 import {Ledger} from "./house/Ledger.sol";
 import {MarginLib} from "./house/MarginLib.sol";
@@ -89,6 +90,7 @@ contract ClearingHouse is HouseAdmin, HouseViews {
             if (amount > balance) revert NotEnough(balance, amount);
             Ledger.setBalance(_h, account, c, balance - amount);
         }
+        BreakerLib.syncAll(_h, account);
         _requireInitial(account);
         emit Withdrawn(account, c, amount, to);
         IERC20(config.token).safeTransfer(to, amount);

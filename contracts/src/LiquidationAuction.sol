@@ -7,6 +7,7 @@ import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {ICircuitBreaker} from "./interfaces/ICircuitBreaker.sol";
 import {IClearingHouse} from "./interfaces/IClearingHouse.sol";
 import {IInsuranceFund} from "./interfaces/IInsuranceFund.sol";
 import {ILiquidationAuction} from "./interfaces/ILiquidationAuction.sol";
@@ -20,7 +21,8 @@ import {InstrumentIds} from "./libraries/InstrumentIds.sol";
 /// @title Permissionless flag, then a Dutch auction of a pro-rata slice of the whole account.
 /// @notice Why nobody is liquidated while healthy: `flag` and `bid` measure the account themselves, in this order:
 /// 1. touch, so that nothing lazily accrued is left out; 2. refresh stale files; 3. margin at the live oracle, which
-/// reverts if a price is unusable; 4. no option that awaits its settlement price; 5. act only below MM (flag) or below
+/// reverts if a price is unusable; 4. no price that waits to be confirmed (flag), no option that awaits its settlement
+/// price; 5. act only below MM (flag) or below
 /// the un-flag level (bid).
 contract LiquidationAuction is ILiquidationAuction, Ownable2Step, ReentrancyGuardTransient {
     using SafeCast for uint256;
@@ -65,6 +67,7 @@ contract LiquidationAuction is ILiquidationAuction, Ownable2Step, ReentrancyGuar
         if (_same(account, house.fundAccount())) revert FundAccount(account);
         IClearingHouse.MarginDetail memory d = _measure(account);
         if (!_below(d.margin)) revert Healthy(account, d.margin.equity, d.margin.mm);
+        _requireCalm(account);
         Position[] memory list = _settled(account);
         if (_inNotice(list)) {
             IClearingHouse.Margin memory m = house.margin(account, FileVersion.Previous);
@@ -88,6 +91,14 @@ contract LiquidationAuction is ILiquidationAuction, Ownable2Step, ReentrancyGuar
         house.setInAuction(account, true);
         if (fee != 0) house.moveCash(account, feeTo, fee);
         if (list.length == 0 && d.haircut == 0) _clearIfOnlyDebt(account, a);
+    }
+
+    /// A price that jumped must be confirmed before anybody is flagged on it.
+    function _requireCalm(AccountId account) private view {
+        address breaker = house.breaker();
+        if (breaker == address(0)) return;
+        (bytes32 asset, uint256 untilS) = ICircuitBreaker(breaker).deferral(account);
+        if (untilS != 0) revert Deferred(asset, untilS);
     }
 
     /// @inheritdoc ILiquidationAuction

@@ -11,6 +11,8 @@ import {IPriceOracle} from "./interfaces/IPriceOracle.sol";
 contract PriceOracle is IPriceOracle, Ownable2Step {
     /// Chainlink proxies put the phase of the aggregator above 64 bits of its own round number.
     uint256 private constant PHASE_SHIFT = 64;
+    /// Larger answers are no price; below this the scaling to wad cannot overflow.
+    uint256 private constant MAX_ANSWER = type(uint128).max;
 
     /// L2 sequencer uptime feed; 0 on a chain without one.
     address public sequencerFeed;
@@ -70,6 +72,20 @@ contract PriceOracle is IPriceOracle, Ownable2Step {
     }
 
     /// @inheritdoc IPriceOracle
+    function rounds(bytes32 asset, uint256 windowS, uint256 maxRounds)
+        external
+        view
+        returns (Round[] memory list, bool whole)
+    {
+        Feed memory f = _feed(asset);
+        uint256 from = windowS < block.timestamp ? block.timestamp - windowS : 0;
+        (list, whole) = _walk(f.primary, from, maxRounds, false);
+        if (f.secondary == address(0)) return (list, whole);
+        (Round[] memory others, bool wholeToo) = _walk(f.secondary, from, maxRounds, true);
+        return (_merged(list, others), whole && wholeToo);
+    }
+
+    /// @inheritdoc IPriceOracle
     function feed(bytes32 asset) external view returns (Feed memory) {
         return _feeds[asset];
     }
@@ -104,6 +120,64 @@ contract PriceOracle is IPriceOracle, Ownable2Step {
         if (updatedAt > block.timestamp) revert FuturePrice(asset, updatedAt, block.timestamp);
     }
 
+    /// Rounds of one feed back to the one in force at `from`, oldest first.
+    function _walk(address source, uint256 from, uint256 maxRounds, bool second)
+        private
+        view
+        returns (Round[] memory list, bool whole)
+    {
+        IAggregator aggregator = IAggregator(source);
+        uint8 decimals = aggregator.decimals();
+        (uint80 roundId,,,,) = aggregator.latestRoundData();
+        list = new Round[](maxRounds);
+        uint256 start = maxRounds; // of the part of `list` that is filled, from its end
+        for (uint256 looked; looked < maxRounds && !whole; ++looked) {
+            (uint256 wad, uint256 updatedAt) = _tryRound(aggregator, roundId, decimals);
+            if (wad != 0) {
+                list[--start] = Round(uint40(updatedAt), uint128(wad), second);
+                whole = updatedAt <= from;
+            }
+            if (uint64(roundId) <= 1) {
+                whole = whole || roundId >> PHASE_SHIFT <= 1;
+                break;
+            }
+            --roundId;
+        }
+        return (_tail(list, start), whole);
+    }
+
+    /// 0 if there is no such round, or none that could be a price.
+    function _tryRound(IAggregator aggregator, uint80 roundId, uint8 decimals)
+        private
+        view
+        returns (uint256 wad, uint256 updatedAt)
+    {
+        try aggregator.getRoundData(roundId) returns (uint80, int256 answer, uint256, uint256 time, uint80) {
+            if (time == 0 || time > block.timestamp || answer <= 0 || answer > int256(MAX_ANSWER)) return (0, 0);
+            wad = _toWad(0, answer, decimals);
+            return wad > type(uint128).max ? (0, 0) : (wad, time);
+        } catch {
+            return (0, 0);
+        }
+    }
+
+    function _tail(Round[] memory list, uint256 start) private pure returns (Round[] memory tail) {
+        tail = new Round[](list.length - start);
+        for (uint256 i; i < tail.length; ++i) {
+            tail[i] = list[start + i];
+        }
+    }
+
+    function _merged(Round[] memory a, Round[] memory b) private pure returns (Round[] memory list) {
+        list = new Round[](a.length + b.length);
+        uint256 i;
+        uint256 k;
+        for (uint256 n; n < list.length; ++n) {
+            bool first = k == b.length || (i < a.length && a[i].time <= b[k].time);
+            list[n] = first ? a[i++] : b[k++];
+        }
+    }
+
     /// `previous` is the round before `roundId`: the number before in its phase, or the last round of the phase before.
     function _precedes(IAggregator aggregator, uint80 previous, uint80 roundId) private view returns (bool) {
         uint256 phase = roundId >> PHASE_SHIFT;
@@ -125,7 +199,7 @@ contract PriceOracle is IPriceOracle, Ownable2Step {
     /// Rounded down where a feed has more than 18 decimals.
     function _toWad(bytes32 asset, int256 answer, uint8 decimals) private pure returns (uint256) {
         uint256 raw = uint256(answer);
-        if (raw > type(uint128).max || decimals > 36) revert BadPrice(asset, answer);
+        if (raw > MAX_ANSWER || decimals > 36) revert BadPrice(asset, answer);
         return decimals <= 18 ? raw * 10 ** (18 - decimals) : raw / 10 ** (decimals - 18);
     }
 

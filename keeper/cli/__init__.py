@@ -1,7 +1,8 @@
 """The command line: argv → settings → one use case; one file a command, no logic.
 
 root        the table of commands, loaded when asked for, and what each error class means for the exit code
-output      what happens where stdout cannot be written, or lacks letters
+output      a stdout that cannot be written, or lacks letters
+ending      what that means at the end of the process
 options     the options that commands share
 show/       answers as tables for a person and as objects for a script
 NAME        the command `keeper NAME`: its docstring is its help
@@ -9,7 +10,8 @@ NAME        the command `keeper NAME`: its docstring is its help
 
 from __future__ import annotations
 
-from keeper.cli.output import ready, watched
+from keeper.cli.ending import watched
+from keeper.cli.output import ready
 from keeper.cli.root import app
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import io
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NoReturn, TextIO
+from typing import Final, TextIO
 
 from keeper.errors import Retry
 
@@ -47,31 +45,3 @@ def drain() -> OSError | None:
         os.close(nowhere)
         return error
     return None
-
-
-def end() -> None:
-    """At the end of the process: what could not be written is an error, unless whoever read it has gone."""
-    error = drain()
-    if error is not None and error.errno != errno.EPIPE:
-        _give_up(error)
-
-
-@contextlib.contextmanager
-def watched() -> Iterator[None]:
-    """What is said before or after any command runs, such as help, meets a full disk here."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
-        drain()
-        _give_up(error)
-    finally:
-        end()
-
-
-def _give_up(error: OSError) -> NoReturn:
-    from keeper.cli.root import UNREACHABLE, say  # noqa: PLC0415 - root needs this module
-
-    say(unwritten(error), as_json=False)
-    raise SystemExit(UNREACHABLE)

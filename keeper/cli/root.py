@@ -37,21 +37,34 @@ COMMANDS: Final = {
     "status": "Show where everything stands, from the store alone.",
     "nonce": "Show each key's nonces on the chain and in the store, and repair what keeps them apart.",
     "explain": "Take one account apart: equity, requirement, and why it was or was not liquidated.",
+    "recalibrate": "Show targets, what fences allow now, and why a push is due or what it waits for.",
+    "glide": "Show the way to the target: each legal publication, when it may come, and what holds it back.",
+    "impact": "Replay every account under the proposed parameters: who would be liquidated, what requirement moves.",
+    "push": "Publish the parameters that are due: dry unless told to send.",
+    "shadow": "Hold proposed parameters beside the live ones over the next blocks, without pushing.",
+    "override": "Set, list or clear a floor under a parameter by hand.",
     "replay": "Live a stored block again and compare the bytes.",
+    "verify": "Derive a publication again from its inputs file, and compare it with what stands on the chain.",
+    "inputs": "Show and export the canonical inputs files of publications.",
+    "model": "Show what this version's model changed, hold its numbers beside the live ones, and sign it off.",
     "margin": "Margin an account that is written down: any venue's rule, before and after orders; needs no chain.",
     "surface": "Fit a chain of option quotes, find its arbitrage, repair or refuse.",
     "calibrate": "Find target parameters in recorded histories, each with its reasons.",
+    "propose": "Build a proposal for what governance decides: calls, diff, impact, evidence, simulation, text.",
+    "proposal": "Look at a live proposal again before it is executed: drift, and whether it still goes through.",
     "demo": "Watch the whole job on an embedded chain: a market, a crash, a keeper.",
 }
 
-OK, BUG, INPUT, UNREACHABLE, LAW, INTERRUPTED = 0, 1, 2, 3, 4, 130
+OK, BUG, INPUT, UNREACHABLE, LAW, DRIFTED, DEAD, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
 
 EXIT_CODES: Final = {
     OK: "done; for check: everything is in order",
     BUG: "a defect of the keeper itself; KEEPER_DEBUG=1 shows the traceback",
     INPUT: "a person must act: bad input, key or chain; for check and nonce: something is not in order",
     UNREACHABLE: "the world was unreachable, moved or said no, or stdout takes nothing; the same may work later",
-    LAW: "the keeper's arithmetic contradicts itself; for replay: the bytes differ",
+    LAW: "the keeper's arithmetic contradicts itself; for replay and verify: what was found differs",
+    DRIFTED: "for proposal: it still goes through, but something is not as it was when it was made",
+    DEAD: "for propose and proposal: it does not go through, or is over",
     INTERRUPTED: "interrupted from the keyboard",
 }
 

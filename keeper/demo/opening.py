@@ -180,6 +180,7 @@ def house_spec(
             insolvent_s=max(3_600, 6 * block_s),
             cool_off_s=max(3_600, 6 * block_s),
         ),
+        breaker=None,  # a block here is minutes and percents: every round of a storm would be a jump
         fund_seed=FUND_USD * 10 ** SETTLEMENT[1],
     )
 

@@ -6,7 +6,18 @@ from collections.abc import Mapping
 
 from keeper.demo.panels import money
 from keeper.demo.pricefile import show_time
-from keeper.domain.action import Bid, Flag, MarginCall, Publish, Refresh, Remeasure, SettleExpiry, Touch, Unflag
+from keeper.domain.action import (
+    Bid,
+    Flag,
+    MarginCall,
+    Publish,
+    Refresh,
+    Remeasure,
+    SetAddOn,
+    SettleExpiry,
+    Touch,
+    Unflag,
+)
 from keeper.domain.cycle import Handed
 
 WAD, PPM = 10**18, 10**6
@@ -34,8 +45,8 @@ def _action(handed: Handed, names: Mapping[int, str], symbols: Mapping[int, str]
     match action:
         case Publish():
             return f"publish {action.why}{_surface(action)}"
-        case Refresh():
-            return f"refresh {action.why}"
+        case Refresh() | SetAddOn():
+            return f"{'refresh' if isinstance(action, Refresh) else 'widen'} {action.why}"
         case SettleExpiry():
             return f"settle {symbols[action.underlying]} expiry of {show_time(action.expiry - shift_s)}"
         case Flag():

@@ -4,6 +4,7 @@ from keeper.deploy.hand import Hand
 from keeper.deploy.house import account_id, deploy_house
 from keeper.deploy.spec import (
     AuctionSpec,
+    BreakerSpec,
     CollateralSpec,
     ExpirySpec,
     FeedSpec,
@@ -16,6 +17,7 @@ from keeper.deploy.structs import asset_id
 
 __all__ = [
     "AuctionSpec",
+    "BreakerSpec",
     "CollateralSpec",
     "ExpirySpec",
     "FeedSpec",

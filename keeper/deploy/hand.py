@@ -12,7 +12,7 @@ from keeper.abis import load
 from keeper.chain.asking.rpc import Rpc
 from keeper.chain.errors import Reverted
 from keeper.chain.sending.fees import FeePolicy
-from keeper.chain.signers import Signer
+from keeper.chain.signers import Signed, Signer
 from keeper.errors import Halt, Retry
 from keeper.protocols.abi import Abi, explain_revert
 
@@ -82,7 +82,17 @@ class Hand:
         data = self._rpc.call_at(self._rpc.block(), address, abi.call(function, *args))
         return next(iter(abi.result(function, data).values()))
 
+    def catch_up(self) -> None:
+        """Let everything that an earlier run of the same deployment signed come to rest; here there was none."""
+
     def _execute(self, to: str | None, data: bytes, what: str) -> dict[str, Any]:
+        """Sign, send, wait.  Raises: as `send`."""
+        signed = self._sign(to, data, what)
+        self._rpc.send_raw(signed.raw)
+        return self._mined(signed.tx_hash, what)
+
+    def _sign(self, to: str | None, data: bytes, what: str) -> Signed:
+        """A transaction with the key's next nonce.  Raises: `Halt` with the contract's words if it would revert."""
         call = {"from": self.address, "data": "0x" + data.hex()} | ({"to": to} if to else {})
         try:
             gas = int(self._rpc.request("eth_estimateGas", call), 16)
@@ -92,7 +102,7 @@ class Hand:
                 f"{what} would revert: {words}", hint="the deployment stops here; what is deployed stays"
             ) from None
         offer = self._fees.offer(self._rpc.fee_history())
-        signed = self._signer.sign(
+        return self._signer.sign(
             {
                 "chainId": self.chain_id,
                 "nonce": self._rpc.next_nonce(self.address),
@@ -105,13 +115,15 @@ class Hand:
                 "maxPriorityFeePerGas": offer.priority_fee_wei,
             }
         )
-        self._rpc.send_raw(signed.raw)
+
+    def _mined(self, tx_hash: str, what: str) -> dict[str, Any]:
+        """The receipt of a transaction that succeeded.  Raises: `Halt` if it reverted, `Retry` if it is not mined."""
         waited = 0.0
-        while (receipt := self._rpc.request("eth_getTransactionReceipt", signed.tx_hash)) is None:
+        while (receipt := self._rpc.request("eth_getTransactionReceipt", tx_hash)) is None:
             if waited > PATIENCE_S:
-                raise Retry(f"{what} is not mined after {waited:.0f} s (transaction {signed.tx_hash})")
+                raise Retry(f"{what} is not mined after {waited:.0f} s (transaction {tx_hash})")
             time.sleep(self._poll_s)
             waited += self._poll_s
         if int(receipt["status"], 16) != 1:
-            raise Halt(f"{what} reverted (transaction {signed.tx_hash})", hint="look at the transaction in an explorer")
+            raise Halt(f"{what} reverted (transaction {tx_hash})", hint="look at the transaction in an explorer")
         return dict(receipt)

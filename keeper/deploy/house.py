@@ -18,7 +18,7 @@ from keeper.deploy.hand import Hand
 from keeper.deploy.spec import HouseSpec
 from keeper.domain import codec
 from keeper.errors import BadInput
-from keeper.protocols.clearinghouse.deployment import MULTICALL, Deployment
+from keeper.protocols.clearinghouse.deployment import BREAKER, MULTICALL, Deployment
 
 ROLES = {name: keccak(name.encode()) for name in ("PUBLISHER_ROLE", "LISTER_ROLE", "GUARDIAN_ROLE")}
 
@@ -57,12 +57,14 @@ def deploy_house(
     """
     _check(spec, hand)
     first_block = hand.height() + 1
-    steps = _Steps(progress, total=9 + len(spec.feeds) + len(spec.collaterals) + 2 * len(spec.underlyings))
+    steps = _Steps(progress, total=10 + len(spec.feeds) + len(spec.collaterals) + 2 * len(spec.underlyings))
     at = _contracts(spec, hand, steps)
     _configure(spec, hand, at, steps)
     # The tail of the validity is for slow chains; the head of a young test chain may be far from the wall clock.
     deadline = (int(time.time()) if now_s is None else now_s) + spec.valid_for_s
     _open_markets(spec, hand, at, steps, deadline)
+    _set_breaker(spec, hand, at)
+    steps.done("breaker set")
     _seed_fund(spec, hand, at)
     steps.done("fund seeded")
     code = {name: hand.code_hash(address) for name, address in at.items()}
@@ -97,6 +99,14 @@ def _check(spec: HouseSpec, hand: Hand) -> None:
             "publisher, liquidator and deployer must be three keys",
             hint="whoever may publish could otherwise liquidate what a publication made liquidatable",
         )
+    if spec.breaker is not None:
+        for f in spec.feeds:
+            if f.secondary and spec.breaker.disagree_ppm >= f.max_deviation_ppm:
+                raise BadInput(
+                    f"feeds of {f.asset}: the breaker's {spec.breaker.disagree_ppm} ppm of disagreement are not below"
+                    f" the {f.max_deviation_ppm} ppm at which there is no price",
+                    hint="lower breaker.disagree_ppm, or raise the feed's max_deviation_ppm",
+                )
     wanted = {f"feed of {f.asset}": f.primary for f in spec.feeds}
     wanted |= {f"token {c.symbol}": c.token for c in spec.collaterals}
     for what, address in wanted.items():
@@ -187,6 +197,17 @@ def _open_markets(spec: HouseSpec, hand: Hand, at: dict[str, str], steps: _Steps
     send("grantRole", ROLES["PUBLISHER_ROLE"], spec.publisher)
     send("grantRole", ROLES["GUARDIAN_ROLE"], spec.guardian)
     steps.done("roles")
+
+
+def _set_breaker(spec: HouseSpec, hand: Hand, at: dict[str, str]) -> None:
+    if spec.breaker is None:
+        return
+    at[BREAKER] = hand.create(BREAKER, at["ClearingHouse"], hand.address)
+    underlyings = {u.asset: i for i, u in enumerate(spec.underlyings)}
+    for feed in spec.feeds:
+        config = structs.breaker(spec.breaker, feed, underlyings.get(feed.asset))
+        hand.send(BREAKER, at[BREAKER], "setConfig", structs.asset_id(feed.asset), config)
+    hand.send("ClearingHouse", at["ClearingHouse"], "setBreaker", at[BREAKER])
 
 
 def _seed_fund(spec: HouseSpec, hand: Hand, at: dict[str, str]) -> None:

@@ -176,6 +176,39 @@ class AuctionSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TimelockSpec:
+    """Who owns the house in the end: a new TimelockController, or one that is there."""
+
+    address: str = ""
+    """An existing one; it must accept ownership by a proposal of its own.  Empty: a new one is deployed."""
+    min_delay_s: int = 172_800
+    """Of a new one: between schedule and execute."""
+    proposers: tuple[str, ...] = ()
+    """Of a new one: a Governor, a Safe.  They may cancel too."""
+    executors: tuple[str, ...] = ()
+    """Of a new one; empty: anyone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakerSpec:
+    """The flash-crash breaker of every asset.  Why these numbers: contracts/README.md."""
+
+    k_ppm: int = 1_000_000
+    """A jump is a move beyond this part of the scan range in force …"""
+    min_move_ppm: int = 50_000
+    """… and beyond this part of the price; of an asset that is collateral only, this alone."""
+    disagree_ppm: int = 10_000
+    """Two feeds further apart than this are doubtful; below each feed's `max_deviation_ppm`."""
+    window_s: int = 600
+    hold_s: int = 300
+    """Longest time that flags wait."""
+    confirm_s: int = 60
+    """A round so long after the jump, or later, settles it."""
+    max_rounds: int = 64
+    """Of each feed; a path with more rounds is not judged."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class HouseSpec:
     """A whole house."""
 
@@ -190,6 +223,8 @@ class HouseSpec:
     guardian: str
     """Address that may pause."""
     auction: AuctionSpec = AuctionSpec()
+    breaker: BreakerSpec | None = BreakerSpec()
+    """None for a house without one."""
     fund_cap_per_auction: int = 100_000 * WAD
     fund_seed: int = 0
     """Settlement token units that the deployer pays into the fund."""
@@ -200,3 +235,5 @@ class HouseSpec:
     min_equity_to_open: int = 100 * WAD
     valid_for_s: int = 3_600
     """How long the first publication may wait to be mined."""
+    timelock: TimelockSpec | None = None
+    """None: the deployer stays the owner, until `scripts/handover.py`."""

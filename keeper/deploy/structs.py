@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keeper.deploy.spec import CollateralSpec, FeedSpec, FenceSpec, HouseSpec, UnderlyingSpec
+from keeper.deploy.spec import BreakerSpec, CollateralSpec, FeedSpec, FenceSpec, HouseSpec, UnderlyingSpec
 
 ZERO = "0x" + "0" * 40
 
@@ -95,6 +95,21 @@ def market(u: UnderlyingSpec) -> tuple[object, ...]:
         u.max_funding_step_ppm,
         u.min_funding_delay_s,
         True,
+    )
+
+
+def breaker(b: BreakerSpec, f: FeedSpec, underlying: int | None) -> tuple[object, ...]:
+    """ICircuitBreaker.Config of one asset; an underlying of None for one that is collateral only."""
+    return (
+        underlying or 0,
+        underlying is not None,
+        b.k_ppm,
+        b.min_move_ppm,
+        b.disagree_ppm if f.secondary else 0,
+        b.window_s,
+        b.hold_s,
+        b.confirm_s,
+        b.max_rounds,
     )
 
 

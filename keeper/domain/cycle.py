@@ -34,6 +34,8 @@ class CycleInputs:
     """Flags and bids that came to nothing lately, ascending by kind and subject."""
     overrides: tuple[Override, ...] = ()
     """Floors under parameters that an operator set by hand and that stand at the block, ascending by number."""
+    signed: tuple[int, ...] | None = None
+    """Versions of the model that were signed off, ascending; None where none needs to be, since nothing leaves."""
 
 
 #: How every reason of a dry run begins.

@@ -2,26 +2,26 @@
 
 A fit is floating-point arithmetic, in whose last digits two processors may differ.  Its results are rounded to these
 units before anything is made of them; what follows is integer arithmetic, the same on every machine.  A fit that is run
-again, there or with another engine, lies within the slack.
+again, there or with another engine, lies within the slack: a number that falls beside the middle of two units may be
+rounded to the other one.
 
     number                        unit              slack of a fit run again
     vol_ppm, mean_vol_ppm         1e-6 a year       1 unit
     shortfalls.*_ppb              1e-9 of spot      1 unit
     phi_ppb                       1e-9 of spot      1 unit
-    atm_ppm, vols_ppm             1e-6 a year       `VOL_SLACK_PPM` units: a surface is found by steps that stop early
+    atm_ppm, vols_ppm             1e-6 a year       1 unit
     slices                        1e-12             not compared, see `FittedSlice`
     counts, times                 exact             0
     reasons                       words             not compared: they quote digits
+
+A surface is found by steps that stop early, so its volatilities need not agree as well as the rest.  They do: over 308
+slices fitted to recorded chains, compiled or not, or with every quote moved by its last bit, they differ by less than
+1e-4 units.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
-
-#: By how much a volatility read off a surface may differ when the surface is fitted again: 0.01 points, the lattice on
-#: which a strike's volatility is published.
-VOL_SLACK_PPM: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 from keeper.domain.market import ExpiryTarget, UnderlyingTarget
 from keeper.domain.riskfile import Ranges
@@ -14,6 +15,28 @@ from keeper.policy.speeds import RANGES, value
 from keeper.risk.exact.riskfile import PPB, PPM
 
 Span = tuple[int, int]
+
+#: Our names of numbers, for people.
+NAMES: Final = {
+    "psr": "scan range",
+    "vsr_up": "volatility range up",
+    "vsr_down": "volatility range down",
+    "sigma": "volatility",
+    "phi": "forward",
+    "df": "discount",
+    "smile": "smile",
+}
+#: What may keep a number from its target, for people.
+FENCES: Final = {
+    "bounds": "absolute bounds",
+    "step": "step",
+    "budget": "day's budget",
+    "joint": "joint post-condition",
+    "calendar": "calendar order",
+    "order": "order of call marks",
+    "veto": "guardian's veto",
+    "speed": "loosening speed",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +50,7 @@ class Bound:
     wanted: int
     legal: int
     by: str
-    """`bounds`, `step`, `budget`, `joint`, `calendar`, `order` (call marks across strikes), `veto` or `speed`."""
+    """Which of `FENCES`."""
 
 
 def bounds(

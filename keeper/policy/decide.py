@@ -64,6 +64,7 @@ def choose(
     refused: Iterable[Refusal] = (),
     economics: Economics | None = None,
     overrides: Sequence[Override] = (),
+    unsigned: str = "",
 ) -> Choice:
     """Choose what to do about one block.
 
@@ -77,6 +78,7 @@ def choose(
         refused: what came to nothing lately; it is left alone for a while.
         economics: what gas costs; None: nothing is weighed against it.
         overrides: floors under parameters that were set by hand.
+        unsigned: why the model may not push; empty if it may.
 
     Returns:
         At most `knobs.max_actions_per_block` actions besides notices, and `knobs.max_standby_per_block` that stand by.
@@ -84,7 +86,9 @@ def choose(
     accounts = Priced(report.accounts)
     accounts.meet(running.account for running in snapshot.auctions)
     again = [a for table in (report.refreshed, report.previous) for a in table.where(~table.in_bands(*liquidate.SHORT))]
-    proposals_ = [publish.propose(snapshot, u, market, knobs, overrides) for u in snapshot.underlyings]
+    proposals_ = [
+        publish.propose(snapshot, u, market, knobs, overrides, unsigned=unsigned) for u in snapshot.underlyings
+    ]
     pushes = [p.push for p in proposals_ if p.push is not None]
     pushed = {p.underlying for p in pushes}
     refreshes = [r for r in upkeep.refreshes(snapshot, knobs) if r.underlying not in pushed]
@@ -129,7 +133,7 @@ def choose(
         actions=(*acts[:most], *upkeep.margin_calls(accounts, called)),
         standby=tuple(acts[most:]),
         verdicts=(*verdicts, *not_worth[:MOST_TOLD]),
-        files=tuple(p.file for p in proposals_ if p.file is not None),
+        files=tuple(p.file for p in proposals_ if p.file is not None and p.push is not None),
         remarks=tuple(f"{p.symbol}: push {p.gated.said}" for p in proposals_ if p.gated is not None and p.gated.said),
     )
 

@@ -74,16 +74,19 @@ class Scale:
         assert isinstance(u.spot, Usable), "its price is usable"
         self._snapshot, self._u, self._knobs = snapshot, u, knobs
         self._spot, self._now = u.spot.wad, snapshot.block.timestamp
-        in_force = replace(u.live, ref_spot=self._spot, time=self._now)
-        self.before = margins_under(snapshot, {u.underlying: in_force})
+        self._ranges = u.live.ranges
+        self.before = self.under_file(self._ranges)
         """Everybody under what is in force, recomputed at this block."""
         self._short = short_of(self.before)
-        self._ranges = u.live.ranges
         target = current(u.publication)
-        set_ = self.before
-        if target != self._ranges:
-            set_ = margins_under(snapshot, {u.underlying: replace(in_force, ranges=target)})
-        self._doomed = short_of(set_)
+        self._doomed = self._short if target == self._ranges else short_of(self.under_file(target))
+
+    def under_file(self, ranges: Ranges) -> MarginTable:
+        """Everybody under what is in force with other scan ranges."""
+        live = self._u.live
+        assert live is not None, "there is something in force"
+        file = replace(live, ref_spot=self._spot, time=self._now, ranges=ranges)
+        return margins_under(self._snapshot, {self._u.underlying: file})
 
     def under(self, params: UnderlyingTarget, ranges: Ranges) -> MarginTable:
         """Everybody under a publication while these scan ranges are in force."""

@@ -16,7 +16,7 @@ from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.market import ExpiryTarget, UnderlyingTarget
 from keeper.domain.riskfile import Ranges
 from keeper.domain.snapshot import PublicationState, UnderlyingState, Usable
-from keeper.policy.binding import Bound, bounds
+from keeper.policy.binding import FENCES, NAMES, Bound, bounds
 from keeper.policy.gate import published
 from keeper.policy.guard import allow, current, opens_at
 from keeper.policy.ramp import arrival_s, later
@@ -30,8 +30,14 @@ from keeper.risk.exact.riskfile import DAY, PPB, PPM
 HORIZON_S: Final = 60 * DAY
 #: Publications after which it is not.
 MOST_STEPS: Final = 200
-#: A publication of which no number goes this part of what is left of its way waits for the next hour.
+#: A publication waits for the next hour unless some number goes this part of what is left of its way, or this part of
+#: itself: budgets free themselves by crumbs, which are not worth a transaction each.
 LEAST_PART: Final = 10
+LEAST_MOVE_PPM: Final = 20_000
+#: What the mirror stays inside the carry fence, which shrinks while a transaction is on its way.
+CARRY_ROOM_PPB: Final = 1_000
+#: The same as `LEAST_MOVE_PPM` for forwards and discounts, which are near 1: a tenth of a percent of spot.
+LEAST_MOVE_PPB: Final = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,21 +94,22 @@ def glide(
     state = u.publication
     assert state is not None, "it can be published to"
     assert isinstance(u.spot, Usable), "its price is usable"
-    reachable, unreachable = within_bounds(target, state, now)
+    _, unreachable = within_bounds(target, state, now)
     walk = _Walk(u=u, state=state, at=now, knobs=knobs, spot=u.spot.wad, loosens_from_s=loosens_from_s or now)
     opens = opens_at(state)
     if opens is None:
         return _end(walk, target, unreachable, begins=now, stops="frozen: governance must thaw it first")
     walk.wait_until(max(now, opens))
     stops = ""
-    while not walk.there(reachable):
+    while not walk.there(target):
         if walk.idle > HOURS + 1:
-            stops = "it gets no nearer: " + ", ".join(sorted({f"{b.name} is held by {b.by}" for b in walk.short}))
+            held = sorted({f"{NAMES[b.name]} is held by {FENCES[b.by]}" for b in walk.short})
+            stops = f"it gets no nearer: {', '.join(held)}"
             break
         if walk.at > now + HORIZON_S or len(walk.steps) >= MOST_STEPS:
             stops = f"not there after {len(walk.steps)} publications and {(walk.at - now) // DAY} days"
             break
-        walk.step(reachable)
+        walk.step(target)
     return _end(walk, target, unreachable, begins=now, stops=stops)
 
 
@@ -143,6 +150,7 @@ class _Walk:
         """Hours in a row in which time alone opened nothing; after a day and an hour every budget is free."""
         self.short: tuple[Bound, ...] = ()
         """What was not at its target when it was looked at last."""
+        self._done = False
         self._since = at
         self._last: UnderlyingTarget | None = None
 
@@ -152,14 +160,14 @@ class _Walk:
         self.at = at
 
     def there(self, target: UnderlyingTarget) -> bool:
-        """Whether every number that is still listed is published."""
-        aim = self._listed(target)
+        """Whether every number that is still listed is published, or was when its bounds were wider."""
+        aim = self._aim(target)
         at = self._published(aim)
-        return at.ranges == aim.ranges and at.expiries == aim.expiries
+        return self._done or (at.ranges == aim.ranges and at.expiries == aim.expiries)
 
     def step(self, target: UnderlyingTarget) -> None:
         """Publish as much as may be, or wait for the hour in which more may."""
-        aim = self._listed(target)
+        aim = self._aim(target)
         wanted = replace(aim, ranges=self._paced(aim.ranges))
         legal = straighten(
             allow(wanted, self.state, self.at, self.u.rules),
@@ -180,6 +188,7 @@ class _Walk:
         if self.state.slew is None:
             self.in_force = legal.ranges
         self._since, self._last = self.at, legal
+        self._done = legal.ranges == aim.ranges and legal.expiries == aim.expiries
         self.steps.append(Step(at_s=self.at, params=legal, in_force=self.in_force, short=self.short))
         self.wait_until(max(self.at, self.state.next_allowed_s))
 
@@ -193,6 +202,10 @@ class _Walk:
             loosen_after_s=self.knobs.loosen_after_s,
             loosen_step_ppm=self.knobs.loosen_step_ppm,
         ).ranges
+
+    def _aim(self, target: UnderlyingTarget) -> UnderlyingTarget:
+        """The target as far as bounds let it be reached; some of them close in as expiries come nearer."""
+        return within_bounds(self._listed(target), self.state, self.at)[0]
 
     def _listed(self, target: UnderlyingTarget) -> UnderlyingTarget:
         fenced = {f.expiry for f in self.state.expiries}
@@ -208,9 +221,10 @@ def _worth(at: UnderlyingTarget, legal: UnderlyingTarget, aim: UnderlyingTarget)
     """Whether some number gets to its target, or goes a good part of what is left of its way."""
     before = {e.params.expiry: e for e in at.expiries}
 
-    def goes(old: int, new: int, far: int) -> bool:
+    def goes(old: int, new: int, far: int, least: int | None = None) -> bool:
         nearer = abs(far - old) - abs(far - new)
-        return nearer > 0 and (new == far or nearer * LEAST_PART >= abs(far - old))
+        enough = old * LEAST_MOVE_PPM // PPM if least is None else least
+        return nearer > 0 and (new == far or nearer * LEAST_PART >= abs(far - old) or nearer >= enough)
 
     a, b, c = at.ranges, legal.ranges, aim.ranges
     if goes(a.psr_ppm, b.psr_ppm, c.psr_ppm) or goes(a.vsr_up_ppm, b.vsr_up_ppm, c.vsr_up_ppm):
@@ -221,8 +235,10 @@ def _worth(at: UnderlyingTarget, legal: UnderlyingTarget, aim: UnderlyingTarget)
         old = before.get(new.params.expiry)
         if old is None or len(old.sigmas_ppm) != len(new.sigmas_ppm):
             return True
-        numbers = ("sigma_atm_ppm", "phi_ppb", "df_ppb")
-        if any(goes(*(getattr(e.params, name) for e in (old, new, far))) for name in numbers):
+        p, q, r = old.params, new.params, far.params
+        if goes(p.sigma_atm_ppm, q.sigma_atm_ppm, r.sigma_atm_ppm):
+            return True
+        if goes(p.phi_ppb, q.phi_ppb, r.phi_ppb, LEAST_MOVE_PPB) or goes(p.df_ppb, q.df_ppb, r.df_ppb, LEAST_MOVE_PPB):
             return True
         if any(goes(*row) for row in zip(old.sigmas_ppm, new.sigmas_ppm, far.sigmas_ppm, strict=True)):
             return True
@@ -259,7 +275,7 @@ def _expiry_within(
     one: ExpiryTarget, state: PublicationState, now: int, into: Callable[[str, int, int, int, int], int]
 ) -> ExpiryTarget:
     vol, p = state.vol, one.params
-    carry = carry_ppb(vol, p.expiry - now)
+    carry = carry_ppb(vol, p.expiry - now) - CARRY_ROOM_PPB
     sigma = into("sigma", p.expiry, p.sigma_atm_ppm, vol.sigma_min_ppm, vol.sigma_max_ppm)
     phi = into("phi", p.expiry, p.phi_ppb, max(vol.phi_min_ppb, PPB - carry), min(vol.phi_max_ppb, PPB + carry))
     df = into("df", p.expiry, p.df_ppb, vol.df_min_ppb, PPB)

@@ -39,8 +39,10 @@ class Proposal:
     aim: UnderlyingTarget | None
     """The target with the floors that stand; None if there is no target."""
     regime: Regime
+    wanted: UnderlyingTarget | None
+    """The aim at the speed its direction may have, as fences were asked; None while nothing could be published."""
     legal: UnderlyingTarget | None
-    """What speeds and fences let it be now; None while nothing could be published."""
+    """What fences let it be now; None while nothing could be published."""
     held: tuple[str, ...]
     """What speeds hold back."""
     why: str
@@ -50,8 +52,13 @@ class Proposal:
     gated: Gated | None
     """What the gate made of it; None if it was not asked."""
     file: InputsFile | None
-    """What the push was made from; None if there is none."""
+    """What its numbers follow from; None while nothing could be published."""
     push: Publish | None
+
+    @property
+    def lowers_held(self) -> bool:
+        """Whether a scan range is to be lowered and is held in place."""
+        return any(" stays at " in one for one in self.held)
 
 
 def publications(
@@ -65,7 +72,14 @@ def publications(
 
 
 def propose(
-    snapshot: Snapshot, u: UnderlyingState, market: MarketModel, knobs: PolicyKnobs, overrides: Sequence[Override] = ()
+    snapshot: Snapshot,
+    u: UnderlyingState,
+    market: MarketModel,
+    knobs: PolicyKnobs,
+    overrides: Sequence[Override] = (),
+    *,
+    asked: str = "",
+    unsigned: str = "",
 ) -> Proposal:
     """Decide about one underlying's parameters.
 
@@ -75,6 +89,8 @@ def propose(
         market: its model, with targets.
         knobs: the operator's choices.
         overrides: floors set by hand, also those that do not stand (any more).
+        asked: why a push is wanted even if none is due; empty to leave that to the triggers.
+        unsigned: why the model may not push; empty if it may.
     """
     now, seen, state = snapshot.block.timestamp, market.of(u.underlying), u.publication
     weather = regime(u.history, now, knobs)
@@ -84,6 +100,7 @@ def propose(
         symbol=u.symbol,
         aim=aim,
         regime=weather,
+        wanted=None,
         legal=None,
         held=(),
         why="",
@@ -98,11 +115,11 @@ def propose(
     if file is None:
         return nothing
     legal, pace = permitted(file), speed(file)
-    said = replace(nothing, legal=legal, held=pace.held)
+    said = replace(nothing, wanted=replace(aim, ranges=pace.ranges), legal=legal, held=pace.held, file=file)
     if closed := shut(state, now):
         return replace(said, waits=closed)
     age = now - state.last_time
-    why = due(
+    why = asked or due(
         u,
         set_=current(state),
         wanted=replace(aim, ranges=_slowest(aim.ranges, pace.ranges, current(state))),
@@ -114,11 +131,10 @@ def propose(
     if not why:
         inside = f"inside the hysteresis band; the heartbeat is in {max(0, knobs.heartbeat_s - age)} s"
         return replace(said, waits="; ".join((*pace.held, inside)))
-    gated = None
-    if knobs.impact_gate != "off" and u.live is not None:
-        scale = Scale(snapshot, u, knobs)
-        slow = knobs.impact_gate == "slow"
-        gated = gate(scale, legal, partial(_shortened, file), slow=slow)
+    if unsigned:
+        return replace(said, why=why, waits=unsigned)
+    gated = weighed(Scale(snapshot, u, knobs), said, knobs) if u.live is not None else None
+    if gated is not None:
         if gated.params is None:
             return replace(said, why=why, waits=gated.said, gated=gated)
         file = replace(file, kept_ppm=gated.kept_ppm)
@@ -132,6 +148,20 @@ def propose(
         why=f"{u.symbol} {why}" + (f"; {gated.said}" if gated and gated.said else ""),
     )
     return replace(said, why=why, gated=gated, file=file, push=push)
+
+
+def weighed(scale: Scale, proposal: Proposal, knobs: PolicyKnobs) -> Gated | None:
+    """What the impact gate makes of what is legal now; None if it is off.
+
+    Args:
+        scale: of the same underlying at the same block.
+        proposal: with something legal.
+        knobs: the operator's choices.
+    """
+    file, legal = proposal.file, proposal.legal
+    if knobs.impact_gate == "off" or file is None or legal is None:
+        return None
+    return gate(scale, legal, partial(_shortened, file), slow=knobs.impact_gate == "slow")
 
 
 def _shortened(file: InputsFile, kept_ppm: int) -> UnderlyingTarget:

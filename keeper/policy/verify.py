@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Final
 
-from keeper.domain.fitted import VOL_SLACK_PPM, FittedNumbers
+from keeper.domain.fitted import FittedNumbers
 from keeper.domain.inputs import InputsFile, history_digest
 from keeper.domain.landed import Landed
 from keeper.domain.market import ExpiryTarget
@@ -23,17 +23,13 @@ from keeper.risk.calibration.lately import highest_lately
 from keeper.risk.calibration.targets import Untargeted, day, fit, target_of
 
 #: By how many units a number of a fit run again may differ; what is not named here must be the same.
-SLACK: Final[Mapping[str, int]] = {
-    "vol_ppm": 1,
-    "mean_vol_ppm": 1,
-    "filtered_ppb": 1,
-    "normal_ppb": 1,
-    "history_ppb": 1,
-    "stress_ppb": 1,
-    "phi_ppb": 1,
-    "atm_ppm": VOL_SLACK_PPM,
-    "vols_ppm": VOL_SLACK_PPM,
-}
+SLACK: Final[Mapping[str, int]] = dict.fromkeys(
+    (
+        "vol_ppm", "mean_vol_ppm", "filtered_ppb", "normal_ppb", "history_ppb", "stress_ppb", "phi_ppb", "atm_ppm",
+        "vols_ppm",
+    ),
+    1,
+)  # fmt: skip
 #: Words and what quotes do not tell apart (`keeper.domain.fitted`): not compared.
 _NOT_COMPARED: Final = frozenset({"quotes_said", "reason", "slices", "left_out"})
 

@@ -74,6 +74,22 @@ class Abi:
         """Custom errors by selector."""
         return {keccak(signature_of(e).encode())[:4]: e for e in self._entries if e["type"] == "error"}
 
+    def __contains__(self, function: str) -> bool:
+        return function in self._functions
+
+    def inputs(self, function: str) -> Sequence[Entry]:
+        """Parameters of a function.  Raises: `KeyError` if there is none of that name."""
+        inputs: Sequence[Entry] = self._functions[function][2]["inputs"]
+        return inputs
+
+    def function_of(self, selector: bytes) -> Entry | None:
+        """The function that calldata begins with; None if it is none of ours."""
+        return next((entry for own, _, entry in self._functions.values() if own == selector), None)
+
+    def signature(self, function: str) -> str:
+        """`name(type,…)` of a function.  Raises: `KeyError` likewise."""
+        return signature_of(self._functions[function][2])
+
     def call(self, function: str, *args: Any) -> bytes:
         """Calldata."""
         selector, types, _ = self._functions[function]

@@ -20,6 +20,7 @@ from keeper.store.journal import C, Journal
 from keeper.store.ledger import Ledger
 from keeper.store.lock import take
 from keeper.store.outbox import Outbox
+from keeper.store.overrides import Overrides
 from keeper.store.progress import Progress
 from keeper.store.schema import migrate
 from keeper.store.updates import Updates
@@ -27,7 +28,7 @@ from keeper.store.updates import Updates
 __all__ = ["SqlStore", "open_store"]
 
 
-class SqlStore(Outbox, Journal[C], Progress, Ledger, Updates, Generic[C]):
+class SqlStore(Outbox, Journal[C], Progress, Ledger, Updates, Overrides, Generic[C]):
     """A `Store` over one database; `C` is the record of one cycle."""
 
     def __init__(self, database: Database, cycle_type: type[C]) -> None:

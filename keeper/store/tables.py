@@ -204,6 +204,21 @@ publication_inputs = Table(
     Index("ix_publication_inputs_symbol", "symbol", "publication"),
 )
 
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("number", _Sequence, primary_key=True, autoincrement=True),
+    Column("underlying", UInt256, nullable=False),
+    Column("parameter", String(20), nullable=False),
+    Column("floor_ppm", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("set_at_s", BigInteger, nullable=False),
+    Column("expires_at_s", BigInteger, nullable=False),
+    Column("cleared_at_s", BigInteger, comment="null while nobody took it back"),
+    Column("cleared_by", Text, nullable=False),
+)
+
 model_sign_offs = Table(
     "model_sign_offs",
     metadata,

@@ -14,6 +14,7 @@ from keeper.domain.action import MarginCall
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleInputs, CycleRecord
 from keeper.domain.history import Notice
+from keeper.domain.overrides import Override
 from keeper.domain.snapshot import Observation
 from keeper.domain.tx import TxRecord, TxState
 from keeper.domain.tx_flow import check_new, check_step
@@ -40,6 +41,7 @@ class MemoryStore:
         self._sent: dict[str, dict[str, int]] = {}
         self._files: dict[str, tuple[KeptInputs, bytes]] = {}
         self._sign_offs: list[SignOff] = []
+        self._overrides: list[Override] = []
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -328,6 +330,27 @@ class MemoryStore:
         """See `Updates.sign_offs`."""
         with self._lock:
             return tuple(self._sign_offs)
+
+    def set_override(self, one: Override) -> Override:
+        """See `Overrides.set_override`."""
+        with self._lock:
+            numbered = replace(one, number=len(self._overrides) + 1)
+            self._overrides.append(numbered)
+        return numbered
+
+    def clear_override(self, number: int, *, at_s: int, by: str) -> bool:
+        """See `Overrides.clear_override`."""
+        with self._lock:
+            for place, one in enumerate(self._overrides):
+                if one.number == number and one.cleared_at_s is None and one.expires_at_s > at_s:
+                    self._overrides[place] = replace(one, cleared_at_s=at_s, cleared_by=by)
+                    return True
+        return False
+
+    def overrides(self, *, at_s: int | None = None) -> tuple[Override, ...]:
+        """See `Overrides.overrides`."""
+        with self._lock:
+            return tuple(one for one in self._overrides if at_s is None or one.stands(at_s))
 
 
 def _used_its_nonce(record: TxRecord) -> bool:

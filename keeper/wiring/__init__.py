@@ -77,6 +77,7 @@ def assemble(
     sources: Sequence[HeadSource] = (),
     multicall: str | None = None,
     accepted_code: Sequence[str] = (),
+    needs_sign_off: bool = False,
 ) -> Keeper:
     """Put a keeper together from its adapters.
 
@@ -93,6 +94,7 @@ def assemble(
         sources: nodes that announce their heads.
         multicall: address of a Multicall3; None for the deployment's, or the usual one where there is code.
         accepted_code: hashes of contract code that may run beside what the deployment names.
+        needs_sign_off: whether only a model that an operator signed off may push.
     """
     reads = BlockReads(rpc, multicall=multicall or deployment.addresses.get(MULTICALL))
     views = Views(reads, deployment)
@@ -126,6 +128,7 @@ def assemble(
         store=store,
         economy=HouseEconomy(views=views, chain=Gas(rpc), deployment=deployment, native_symbol=policy.native_symbol),
         recheck=recheck,
+        needs_sign_off=needs_sign_off,
     )
     return Keeper(
         rpc=rpc,
@@ -188,6 +191,7 @@ def build(settings: Settings, *, environ: Mapping[str, str], send: bool) -> Keep
             sources=head_sources(nodes),
             multicall=settings.chain.multicall or None,
             accepted_code=settings.protocol.accepted_code,
+            needs_sign_off=send,
         )
         undo.pop_all()
     return keeper

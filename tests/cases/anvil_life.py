@@ -16,8 +16,10 @@ from keeper.demo.opening import RISK, policy
 from keeper.demo.stylised import stylised_crash
 from keeper.demo.world import World, open_world
 from keeper.domain.tx import TxState
+from keeper.domain.updates import SignOff
 from keeper.protocols.clearinghouse.standing import LIVE
 from keeper.protocols.clearinghouse.views import Views
+from keeper.risk.version import MODEL_VERSION
 from keeper.settings import Settings
 from keeper.settings.keys import Keys, KeySource
 from keeper.settings.secret import Secret
@@ -95,6 +97,8 @@ class Life:
         environ = {"PUBLISHER": world.chain.key(1).hex(), "LIQUIDATOR": world.chain.key(2).hex()}
         self.keeper = build(settings, environ=environ, send=True)
         self.store = self.keeper.ports.store
+        word = SignOff(version=MODEL_VERSION, operator="the tests", reason="to be tested", at_s=0, evidence="")
+        self.store.sign_off(word)
         self.records, self.problem = [], None
         self._told = threading.Condition()
         self._gate, self._held = threading.Event(), threading.Event()

@@ -1,8 +1,8 @@
 """Defect 21: a proposal that no longer simulated was executed.
 
 Whatever was decided, signed or proposed earlier is simulated again on the state it would really meet, each time before
-it is sent and before it is raised.  Today that is publications and everything else the keeper sends; proposals of
-governance get the same treatment when the keeper makes them: they too go through `TxSender`.
+it is sent and before it is raised: publications and everything else that the keeper sends, and proposals of governance,
+which `keeper proposal check` takes to their end on a fork of today before anybody executes them.
 """
 
 import pytest
@@ -10,11 +10,16 @@ import pytest
 from keeper.chain.sending.launch import Launcher
 from keeper.chain.sending.upkeep import Upkeep
 from keeper.domain.tx import SignerRole, TxState
+from keeper.governance import check as proposals
+from keeper.governance.fork import Engine, forked
+from keeper.governance.simulate import Simulation
 from keeper.protocols.abi import explain_revert
 from keeper.testing.counter_world import CLOSE, an_intent, an_outbox, count
 from keeper.testing.memory_store import MemoryStore
 from keeper.testing.outbox_world import ALL, OutboxWorld
+from keeper.testing.small_house import DAY
 from tests.defects.frame import defect
+from tests.governed import MIN_DELAY_S, Governed
 from tests.parity.fenced_market import Market, changed
 
 pytestmark = pytest.mark.chain
@@ -30,6 +35,15 @@ def simulated_when_decided(patch):
 def sends_again_what_it_sent(patch):
     """A replacement is the same transaction with a higher fee: it was simulated before the first."""
     patch.setattr(Upkeep, "_unwanted", lambda *_args, **_named: "")
+
+
+def simulated_when_proposed(patch):
+    """It was simulated when it was proposed, and voted for since: what is left is to execute it."""
+
+    def then(proposal, _fork, **_named):
+        return Simulation(engine="then", block=proposal.block, acted=(), checks=())
+
+    patch.setattr(proposals, "resimulated", then)
 
 
 def state_moves(world):
@@ -93,3 +107,29 @@ def test_publication__governance_narrows_the_fence_meanwhile__dropped_with_the_c
     assert "OutOfRange" in record.reason
     publisher = market.chain.accounts[PUBLISHER]
     assert int(market.chain.request("eth_getTransactionCount", publisher, "latest"), 16) == 0, "no gas was spent"
+
+
+@defect(21, mutant=simulated_when_proposed)
+def test_proposal__cannot_be_executed_any_more__caught_before_execution():
+    """A vote passed, the delay ran, and the expiry that it lists is over by then: the check finds it, nobody pays."""
+    governed = Governed()
+    expiry = governed.chain.block().timestamp + MIN_DELAY_S + DAY // 2
+    proposal = governed.proposal(
+        f'[[new_expiry]]\nunderlying = "ETH"\nexpiry = {expiry}\nstrikes = ["3000 USD"]\nsigma_atm_ppm = 650_000\n'
+    )
+    assert looked_at(governed, proposal).alive, "it went through when it was proposed"
+    governed.propose(proposal)
+    governed.vote(proposal)
+    governed.send(proposal, "queue")
+    governed.chain.advance_to(expiry + 1)
+    governed.chain.mine()
+    verdict = looked_at(governed, proposal)
+    assert not verdict.alive
+    assert "BadConfig" in verdict.simulation.failure
+    with pytest.raises(AssertionError, match="failed"):
+        governed.send(proposal, "execute")
+
+
+def looked_at(governed, proposal):
+    with forked(governed.chain.provider, governed.deployment, engine=Engine.EMBEDDED) as fork:
+        return proposals.check(proposal, governed.view(), fork)

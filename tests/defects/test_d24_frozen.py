@@ -80,12 +80,7 @@ def test_keeper__frozen__publishes_nothing_whatever_is_due(opened):
 OVERWRITTEN = Mutation(
     source="src/libraries/FenceMath.sol",
     into="src/libraries/Publishing.sol",
-    edits=(
-        (
-            "        if (s.frozen) return (abi.encodeWithSelector(IRiskParameters.Frozen.selector, s.underlying), nextAllowed);\n",
-            "",
-        ),
-    ),
+    edits=(("if (s.frozen) return", "if (false) return"),),
 )
 
 

@@ -21,6 +21,7 @@ from keeper.demo.stylised import stylised_crash
 from keeper.demo.venue import DemoVenue
 from keeper.demo.world import World, open_world
 from keeper.protocols.clearinghouse.encoder import GAS_EXPECTED
+from keeper.risk.version import MODEL_VERSION
 from keeper.testing.http_node import HttpNode
 from keeper.testing.memory_store import MemoryStore
 from keeper.wiring import assemble
@@ -231,6 +232,8 @@ def test_once__dry_then_sent__decides_the_same_and_only_the_second_sends(site):
     assert {one["state"] for one in dry["actions"]} <= {"dry", "notice"}
     assert {one["reason"] for one in dry["actions"] if one["state"] == "dry"} == {"would be sent"}
     assert not json.loads(ask("status", "-c", config, "--json").stdout)["open_transactions"]
+    signed = ask("model", "sign-off", str(MODEL_VERSION), "--reason", "rehearsed", "-c", config, "--json")
+    assert json.loads(signed.stdout)["may_push"], "MOD-3"
     sent = json.loads(ask("once", "-c", config, "--send", "--json").stdout)
     assert [(a["kind"], a["why"]) for a in sent["actions"]] == [(a["kind"], a["why"]) for a in dry["actions"]]
     assert all(one["state"] in ("sent", "mined", "final", "notice") for one in sent["actions"])

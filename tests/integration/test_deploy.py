@@ -10,11 +10,20 @@ import pytest
 from keeper.chain.asking.rpc import Endpoint, Rpc
 from keeper.chain.signers import LocalSigner
 from keeper.demo.world import FEES
-from keeper.deploy import CollateralSpec, ExpirySpec, FeedSpec, Hand, HouseSpec, UnderlyingSpec, deploy_house
+from keeper.deploy import (
+    CollateralSpec,
+    ExpirySpec,
+    FeedSpec,
+    Hand,
+    HouseSpec,
+    UnderlyingSpec,
+    asset_id,
+    deploy_house,
+)
 from keeper.deploy.house import ROLES
 from keeper.domain import codec
 from keeper.errors import BadInput
-from keeper.protocols.clearinghouse.deployment import CONTRACTS, load_deployment
+from keeper.protocols.clearinghouse.deployment import BREAKER, CONTRACTS, load_deployment
 from keeper.testing.embedded import EmbeddedChain
 from keeper.testing.http_node import HttpNode
 
@@ -93,8 +102,30 @@ def test_deployment_file__round_trip(a_deployment, tmp_path):
     """What is written is what every command reads."""
     a_deployment.save(tmp_path / "deployment.json")
     assert load_deployment(tmp_path / "deployment.json") == a_deployment
-    assert set(a_deployment.addresses) == set(CONTRACTS)
+    assert set(a_deployment.addresses) == {*CONTRACTS, BREAKER}
     assert a_deployment.liquidator_account is not None
+
+
+def test_deploy__breaker__guards_every_asset_with_a_feed(a_hand, a_spec, a_deployment):
+    """The house asks the breaker, whose settings are the spec's; a house without one asks nobody."""
+    at = a_deployment.addresses
+    assert a_hand.view("ClearingHouse", at["ClearingHouse"], "breaker") == at[BREAKER].lower()
+    config = a_hand.view(BREAKER, at[BREAKER], "config", asset_id("ETH"))
+    assert (config["windowS"], config["holdS"]) == (a_spec.breaker.window_s, a_spec.breaker.hold_s)
+    assert config["hasUnderlying"]
+    assert config["disagreePpm"] == 0  # one feed cannot disagree
+    now = a_hand.chain.block().timestamp
+    bare = deploy_house(replace(a_spec, breaker=None, fund_seed=0), a_hand, now_s=now)
+    assert BREAKER not in bare.addresses
+    assert int(a_hand.view("ClearingHouse", bare.addresses["ClearingHouse"], "breaker"), 16) == 0
+
+
+def test_deploy__feeds_may_differ_by_less_than_the_breaker_says__refused(a_hand, a_spec):
+    """A disagreement that has no price anyway would never open the breaker: a spec that asks for it is a mistake."""
+    second = a_hand.create("MockAggregator", 8, 3_000 * 10**8)
+    feed = replace(a_spec.feeds[0], secondary=second, max_deviation_ppm=a_spec.breaker.disagree_ppm)
+    with pytest.raises(BadInput, match="disagreement"):
+        deploy_house(replace(a_spec, feeds=(feed,)), a_hand)
 
 
 def test_spec__json__round_trip(a_spec):

@@ -71,6 +71,7 @@ class Market:
             publisher=self.chain.accounts[1],
             liquidator=self.chain.accounts[2],
             guardian=self.chain.accounts[3],
+            breaker=None,
         )
         self.deployment = deploy_house(spec, hand, now_s=now)
         self.views = Views(BlockReads(self.rpc), self.deployment)

@@ -1,6 +1,7 @@
 """Log sync over the embedded chain: complete after restarts, reorgs, refusals and failures."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from keeper.chain.asking.rpc import Endpoint, Rpc
 from keeper.chain.errors import StaleBlock
@@ -284,8 +285,11 @@ def test_sync__state_of_an_older_version__refused_and_built_again(world):
     for damaged in (b'{"accounts":[]}', state[:-3], state[:9], state[:-1] + b"?", b"", state[:4] + b"\7" + state[5:]):
         world.store.save_sync(cursor, damaged)
         again, other = world.sync()
-        again.sync_to(world.chain.block())
+        with capture_logs() as told:
+            again.sync_to(world.chain.block())
         assert other.entries == world.truth()
+        (entry,) = [entry for entry in told if entry["event"] == "log_sync.state_refused"]
+        assert (entry["log_level"], entry["then"]) == ("warning", "all logs are read again")
 
 
 def test_sync__stored_for_other_events__refused_and_built_again(world):
@@ -314,6 +318,77 @@ def test_sync__base_moves__adds_the_logs_since_instead_of_the_whole_state(world)
     again, other = world.sync()
     again.sync_to(world.chain.block())
     assert other.entries == seen.entries == world.truth()
+
+
+def test_tidy__behind_each_block__nothing_is_written_whole_while_a_block_is_read(world):
+    """What takes as long as the house is large waits for `tidy`; a restart in between knows everything."""
+    sync, seen = world.sync()
+    sync.sync_to(world.poke(40))
+    whole, reading = [], True
+    real = world.store.save_sync
+    world.store.save_sync = lambda *a: (whole.append(reading), real(*a))
+    for _ in range(40):
+        reading = True
+        sync.sync_to(world.poke(1))
+        reading = False
+        sync.tidy()
+        again, other = world.sync()
+        again.sync_to(world.chain.block())
+        assert other.entries == seen.entries == world.truth()
+    assert len(whole) > 1
+    assert not any(whole)
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+class DyingStore:
+    """A store whose process dies around its n-th write of the index: just before it, or right after."""
+
+    def __init__(self, store, *, nth, before):
+        self.store, self.left, self.before = store, nth, before
+        self.load_sync = store.load_sync
+
+    def save_sync(self, *args):
+        self._write(self.store.save_sync, args)
+
+    def append_sync(self, *args):
+        self._write(self.store.append_sync, args)
+
+    def _write(self, write, args):
+        self.left -= 1
+        if self.left == 0 and self.before:
+            raise Killed
+        write(*args)
+        if self.left == 0:
+            raise Killed
+
+
+def live(world, sync):
+    """Some blocks, the third one always in vain."""
+    for at in range(60):
+        sync.sync_to(world.poke(20 if at == 0 else 1))
+        if at % 3 == 2:
+            world.chain.reorg(2)
+        sync.tidy()
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("nth", [1, 2, 6, 11, 12, 21])
+def test_tidy__killed_around_any_write__the_next_life_restores_the_same_index(world, nth, before):
+    """IDX-12: whole or added to, the stored index is of one moment, and what it lacks is read again."""
+    world.store, lasting = DyingStore(world.store, nth=nth, before=before), world.store
+    sync, _ = world.sync()
+    with pytest.raises(Killed):
+        live(world, sync)
+    world.store = lasting
+    world.poke(3)
+    for _ in range(2):
+        again, other = world.sync()
+        again.sync_to(world.chain.block())
+        again.tidy()
+        assert other.entries == world.truth(), "IDX-12"
 
 
 def test_sync__reorg_below_what_is_stored__lived_through_and_never_restored(world):

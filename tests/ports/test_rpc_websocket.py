@@ -65,6 +65,22 @@ def test_ws__dropped_between_questions__connects_again(node, served, rpc):
     assert rpc.block().number == 0
 
 
+def test_ws__break_met_by_a_question_first__the_next_one_connects_again(served, rpc, monkeypatch):
+    """Whoever asks may meet the break before the reading thread does; the line is not asked a second time."""
+    rpc.block()
+    (member,) = rpc.pool.members
+    line = member.endpoint.provider._line
+
+    def broken(_text):
+        raise ConnectionResetError
+
+    monkeypatch.setattr(line._connection, "send", broken)
+    with pytest.raises(Unreachable):
+        rpc.block()
+    assert not line.alive
+    assert rpc.block().number == 0
+
+
 def test_ws__server_refuses_connections__unreachable_then_well(served, rpc):
     served.refuse(on=True)
     with pytest.raises(Unreachable, match="HTTP 503"):

@@ -5,8 +5,10 @@ from eth_bloom.bloom import BloomFilter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keeper.chain.following import log_columns
 from keeper.chain.following.blooms import Interest
 from keeper.chain.following.log_batch import LogBatch
+from keeper.chain.following.log_columns import coded
 from keeper.chain.following.log_ranges import LAST_PATIENCE, RangeWidth, suggestion
 from keeper.chain.following.log_reader import CHANCE, LogReader
 from keeper.errors import Halt, Retry
@@ -44,6 +46,10 @@ def test_parse__out_of_order_and_told_twice__in_order_and_once(places, again):
         [raw(1, 0) | {"topics": None}],
         [raw(1, 0) | {"data": None}],
         [raw(1, 0, removed=True)],
+        [raw(1, 0), raw(1, 1, removed=True)],
+        [raw(1, 0) | {"topics": [5]}],
+        [raw(1, 0, topics=(TOPIC,) * 5)],
+        [raw(1, 0) | {"address": None}],
         [raw(1, 0), raw(1, 0, data=b"x")],
         [raw(1, 0) | {"blockNumber": "0x" + "f" * 20}],
         [{k: v for k, v in raw(1, 0).items() if k != "logIndex"}],
@@ -54,6 +60,43 @@ def test_parse__no_answer_of_logs__raises(answer):
     """What is no list of logs, speaks of removed ones or contradicts itself is no answer."""
     with pytest.raises((KeyError, ValueError, TypeError, OverflowError, AttributeError)):
         LogBatch.parse(answer)
+
+
+@pytest.fixture(scope="module")
+def few_near():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log_columns, "_NEAR", 5)
+        yield
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([HOUSE, OTHER]), st.lists(st.sampled_from([TOPIC, ANOTHER]), max_size=4)),
+        min_size=1,
+        max_size=12,
+    ),
+    st.booleans(),
+)
+@pytest.mark.usefixtures("few_near")
+def test_coded__whatever_is_near__equals_log_by_log(logs, says_removed):
+    """The columns are what each log says, wherever the answer is cut, whether or not a node says "removed"."""
+    more = {"removed": False} if says_removed else {}
+    raws = [raw(1 + i // 3, i, address=a, topics=t, data=bytes([i]), **more) for i, (a, t) in enumerate(logs)]
+    columns = coded(raws)
+    assert columns.numbers.tolist() == [int(one["blockNumber"], 16) for one in raws]
+    assert columns.places.tolist() == [int(one["logIndex"], 16) for one in raws]
+    assert list(columns.emitters) == [one["address"] for one in raws]
+    assert columns.topics_each.tolist() == [len(one["topics"]) for one in raws]
+    assert columns.data == [one["data"] for one in raws]
+    for place, column in enumerate(columns.topics):
+        assert list(column) == [(*one["topics"], "", "", "", "")[place] for one in raws]
+
+
+def test_split__one_event_with_differing_topics__raises():
+    """An event has as many indexed arguments every time, so that none is taken for another."""
+    batch = LogBatch.parse([raw(1, 0, topics=(TOPIC, ANOTHER)), raw(1, 1, topics=(TOPIC,))])
+    with pytest.raises(ValueError, match="differing numbers"):
+        batch.split({(batch[0].address, "0x" + TOPIC.hex())})
 
 
 def test_split__spelled_like_a_checksum_or_not__wanted_events_apart_from_the_rest():

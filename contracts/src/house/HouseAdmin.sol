@@ -126,6 +126,12 @@ abstract contract HouseAdmin is HouseBase, Ownable2Step, ReentrancyGuardTransien
         emit GuardianSet(guardian_);
     }
 
+    /// The flash-crash breaker, 0 for none.
+    function setBreaker(address breaker_) external onlyOwner {
+        _h.breaker = breaker_;
+        emit BreakerSet(breaker_);
+    }
+
     // --- guardian -------------------------------------------------------------------------------------------------
 
     /// Stop withdrawals and trades that raise risk for at most 72 hours.  Ends by itself; a day must pass before the

@@ -67,6 +67,7 @@ struct House {
     mapping(uint16 underlying => mapping(uint32 expiry => uint128)) expiryOpenInterest;
     mapping(bytes32 orderHash => uint128) filled; // max = cancelled
     mapping(address owner => uint64) minNonce;
+    address breaker; // 0 = none
 }
 
 uint256 constant WAD = 1e18;

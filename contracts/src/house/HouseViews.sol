@@ -160,4 +160,8 @@ abstract contract HouseViews is HouseBase {
     function guardian() external view returns (address) {
         return _h.guardian;
     }
+
+    function breaker() external view returns (address) {
+        return _h.breaker;
+    }
 }

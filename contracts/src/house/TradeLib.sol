@@ -5,6 +5,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {AccountId, FileVersion, InstrumentId} from "../interfaces/Types.sol";
 import {InstrumentIds} from "../libraries/InstrumentIds.sol";
+import {BreakerLib} from "./BreakerLib.sol";
 import {Account, House, PPM, WAD} from "./HouseState.sol";
 import {Ledger} from "./Ledger.sol";
 import {MarginLib} from "./MarginLib.sol";
@@ -23,6 +24,7 @@ library TradeLib {
         uint128 price;
         uint256 spot;
         uint256 fee; // each side
+        uint256 reduceOnlyUntil; // 0 = positions may grow
         address caller;
     }
 
@@ -45,7 +47,7 @@ library TradeLib {
         uint128 amount,
         uint128 price
     ) external {
-        Fill memory f = Fill(buy.instrument, amount, price, 0, 0, msg.sender);
+        Fill memory f = Fill(buy.instrument, amount, price, 0, 0, 0, msg.sender);
         _checkPair(buy, sell, f);
         _checkMarket(h, f);
         bytes32 buyHash = OrderLib.consume(h, buy, buySignature, amount, price, f.fee, f.caller);
@@ -74,8 +76,9 @@ library TradeLib {
         if (owner == OrderLib.ownerOf(sell.account)) revert IClearingHouse.SameOwner(owner);
     }
 
-    /// Known market, unexpired and listed instrument, price inside the band; sets spot and fee.
-    function _checkMarket(House storage h, Fill memory f) private view {
+    /// Known market, unexpired and listed instrument, price inside the band; sets spot, fee and what
+    /// the breaker says.
+    function _checkMarket(House storage h, Fill memory f) private {
         uint16 u = f.instrument.underlyingOf();
         IClearingHouse.UnderlyingMarket storage market = h.markets[u];
         if (market.asset == 0) revert IClearingHouse.UnknownMarket(u);
@@ -94,6 +97,7 @@ library TradeLib {
         int256 price = int256(uint256(f.price));
         if (price < low || price > high) revert IClearingHouse.PriceOutsideBand(f.price, low, high);
         f.spot = spot;
+        f.reduceOnlyUntil = BreakerLib.reduceOnlyUntil(h, market.asset);
         f.fee = Math.mulDiv(uint256(f.amount) * spot, h.feePpm, WAD * PPM, Math.Rounding.Ceil);
     }
 
@@ -111,6 +115,7 @@ library TradeLib {
             s.before = MarginLib.detail(h, id, FileVersion.Live).margin;
             return s;
         }
+        if (f.reduceOnlyUntil != 0) revert IClearingHouse.ReduceOnly(f.instrument.underlyingOf(), f.reduceOnlyUntil);
         if (s.unsettled != 0) revert IClearingHouse.ExpiryUnsettled(id, s.unsettled);
         IClearingHouse.UnderlyingMarket storage market = h.markets[f.instrument.underlyingOf()];
         if (!market.listed) revert IClearingHouse.UnknownMarket(f.instrument.underlyingOf());

@@ -115,6 +115,8 @@ interface IClearingHouse {
     error AlreadyWired();
     error InAuction(AccountId account);
     error Paused(uint256 untilS);
+    /// The market's breaker is open: a jump of its price waits to be confirmed.
+    error ReduceOnly(uint16 underlying, uint256 untilS);
     error PauseTooSoon(uint256 nextAllowedS, uint256 nowS);
     error PauseTooLong(uint256 givenS, uint256 maxS);
     error WithdrawalsGated();
@@ -200,6 +202,7 @@ interface IClearingHouse {
     event FeeSet(uint24 feePpm);
     event MinEquitySet(uint128 minEquityToOpen);
     event GuardianSet(address guardian);
+    event BreakerSet(address breaker);
     event PausedUntil(uint256 untilS);
 
     // --- accounts -------------------------------------------------------------------------------------------------
@@ -286,4 +289,6 @@ interface IClearingHouse {
     function fund() external view returns (address);
     function fundAccount() external view returns (AccountId);
     function guardian() external view returns (address);
+    /// The flash-crash breaker, 0 for none.
+    function breaker() external view returns (address);
 }

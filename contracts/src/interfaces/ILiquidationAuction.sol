@@ -36,6 +36,9 @@ interface ILiquidationAuction {
 
     error Healthy(AccountId account, int256 equity, uint256 mm);
     error HealthyUnderPreviousFile(AccountId account, int256 equity, uint256 mm);
+    /// The price of an asset of the account jumped and waits to be confirmed, or its feeds disagree: at `untilS` at the
+    /// latest the account may be flagged.
+    error Deferred(bytes32 asset, uint256 untilS);
     error NotRestored(AccountId account, int256 equity, uint256 mm);
     error NotInAuction(AccountId account);
     error AlreadyInAuction(AccountId account);
@@ -82,6 +85,7 @@ interface ILiquidationAuction {
     /// underlying of the account is in its notice window, the account must be below MM under the file before it too.
     /// The fee goes to `feeTo`, from the account's equity; none within the cool-off of the last auction.
     /// An account of which only debt is left is cleared at once.
+    /// While the breaker of an asset of the account is open, a flag waits (`Deferred`).
     /// Reverts, like `bid`, while an expired option of the account awaits its settlement price: settle first.
     function flag(AccountId account, AccountId feeTo) external;
     /// Anyone, once health >= 1 + b.

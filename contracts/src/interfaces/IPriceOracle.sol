@@ -12,6 +12,13 @@ interface IPriceOracle {
         uint96 maxPrice;
     }
 
+    /// One answer of one of the two feeds.
+    struct Round {
+        uint40 time; // when the feed was updated
+        uint128 wad;
+        bool second; // of the secondary feed
+    }
+
     error UnknownAsset(bytes32 asset);
     error StalePrice(bytes32 asset, uint256 ageS, uint256 limitS);
     error BadPrice(bytes32 asset, int256 answer);
@@ -43,6 +50,18 @@ interface IPriceOracle {
         external
         view
         returns (uint256);
+
+    /// The path of an asset: rounds of both feeds in the last `windowS` seconds, and of each the one in force at the
+    /// beginning, oldest first; at the same second the primary's first.  Unusable rounds are left out, nothing reverts
+    /// but an unknown asset.
+    /// @param maxRounds rounds looked at, of each feed.
+    /// @return list the rounds.
+    /// @return whole nothing of the window is missing: it was covered within `maxRounds`, or the feed began in it.  What
+    /// came before the first round of a later phase cannot be found, so a window that reaches over it is not whole.
+    function rounds(bytes32 asset, uint256 windowS, uint256 maxRounds)
+        external
+        view
+        returns (Round[] memory list, bool whole);
 
     function feed(bytes32 asset) external view returns (Feed memory);
 }

@@ -207,6 +207,9 @@ class _Line:
         except (OSError, WebSocketException) as error:
             waiter.problem = type(error).__name__
             waiter.done.set()
+            with self._lock:  # at once: the next question must not be put to it before the reading thread notices
+                self._over = self._over or waiter.problem
+            self._connection.close_socket()
         if not waiter.done.wait(within_s):
             waiter.problem = f"no answer within {within_s:g} s"
         with self._lock:

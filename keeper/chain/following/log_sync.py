@@ -132,6 +132,10 @@ class LogSync:
             Refused: `target` lies below the base.
             BadInput: `target` lies below the deployment block.
         """
+        with uncollected():  # a million logs hold no cycles
+            self._sync_to(target)
+
+    def _sync_to(self, target: BlockRef) -> None:
         base = self._base or self._start(target)
         if target.number < base.block.number:
             raise Refused(f"block {target.number} lies below the kept {base.block.number}", block=target.number)
@@ -213,8 +217,7 @@ class LogSync:
         else:
             leap.goal = self._rpc.block(height)
         base.leap, self._window, self._candidate = leap, [], None
-        with uncollected():  # a million logs hold no cycles
-            self._ranges(leap)
+        self._ranges(leap)
         if self._rpc.block(leap.goal.number).hash != leap.goal.hash:
             self._rebase(replace(base, leap=None))
             raise StaleBlock(f"block {leap.goal.number} changed while its past was read", block=leap.goal.number)

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from keeper.cli.show import words
 from keeper.cli.show.takeover import takeover_tree
-from keeper.domain.action import Action, Bid, Publish, Refresh, SettleExpiry, kind
+from keeper.domain.action import Action, Bid, Publish, Refresh, SetAddOn, SettleExpiry, kind
 from keeper.domain.cycle import Handed
 from keeper.domain.tx import TxRecord, TxState
 from keeper.offline import account_name
@@ -32,7 +32,7 @@ _STYLES = {
 
 def on_what(action: Action, symbols: dict[int, str]) -> str:
     """What an action acts on, short."""
-    if isinstance(action, Publish | Refresh):
+    if isinstance(action, Publish | Refresh | SetAddOn):
         return symbols.get(action.underlying, f"underlying {action.underlying}")
     if isinstance(action, SettleExpiry):
         return f"{symbols.get(action.underlying, action.underlying)} {words.day(action.expiry)}"
@@ -58,7 +58,7 @@ def tx_state(tx: TxRecord) -> Text:
 def action_tree(action: Action) -> dict[str, Any]:
     """An action as an object."""
     tree: dict[str, Any] = {"kind": kind(action), "why": action.why}
-    if isinstance(action, Publish | Refresh | SettleExpiry):
+    if isinstance(action, Publish | Refresh | SetAddOn | SettleExpiry):
         tree["underlying"] = action.underlying
     else:
         tree |= {"account": account_name(action.account), "account_id": f"{action.account:#066x}"}
@@ -66,6 +66,8 @@ def action_tree(action: Action) -> dict[str, Any]:
         tree["expiry"] = action.expiry
     if isinstance(action, Publish):
         tree |= {"id": action.id, "psr_ppm": action.params.ranges.psr_ppm, "inputs_hash": action.inputs_hash}
+    if isinstance(action, SetAddOn):
+        tree |= {"ppm": action.ppm, "valid_until": action.valid_until}
     if isinstance(action, Bid):
         tree |= {"fraction_wad": str(action.fraction_wad), "max_cost": words.money(action.max_cost)}
         tree["takes_over"] = takeover_tree(action)

@@ -10,6 +10,8 @@ from keeper.errors import BadInput
 
 #: Optional among the addresses: where many views are asked at once.
 MULTICALL = "Multicall3"
+#: Optional too: a house can do without a breaker.
+BREAKER = "CircuitBreaker"
 CONTRACTS = ("ClearingHouse", "RiskParameters", "RiskFile", "PriceOracle", "LiquidationAuction", "InsuranceFund")
 
 

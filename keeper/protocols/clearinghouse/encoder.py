@@ -15,6 +15,7 @@ from keeper.domain.action import (
     Publish,
     Refresh,
     Remeasure,
+    SetAddOn,
     SettleExpiry,
     Touch,
     Unflag,
@@ -39,6 +40,7 @@ GAS_LIMITS: Final = {
     "bid": 12_000_000,
     "settle": 1_000_000,
     "touch": 5_000_000,
+    "addon": 500_000,
 }
 
 #: Gas that an action is likely to use, which its worth is weighed against: about what the dearest of a small market
@@ -52,6 +54,7 @@ GAS_EXPECTED: Final = {
     "bid": 800_000,
     "settle": 100_000,
     "touch": 150_000,
+    "addon": 60_000,
 }
 
 
@@ -103,10 +106,8 @@ class HouseEncoder:
 
     def _call(self, action: Action, block: BlockRef) -> tuple[str, bytes, SignerRole]:
         match action:
-            case Publish():
-                return "RiskParameters", self._publication(action), SignerRole.PUBLISHER
-            case Refresh():
-                return self._to("RiskFile", "refresh", action.underlying, role=SignerRole.PUBLISHER)
+            case Publish() | Refresh() | SetAddOn():
+                return self._parameters(action)
             case Flag():
                 fee_to = self._deployment.liquidator_account
                 if fee_to is None:
@@ -131,6 +132,14 @@ class HouseEncoder:
                 return self._to("ClearingHouse", "touch", action.account)
             case MarginCall():
                 raise LawBroken("a margin call is a notice, not a transaction")
+
+    def _parameters(self, action: Publish | Refresh | SetAddOn) -> tuple[str, bytes, SignerRole]:
+        if isinstance(action, Publish):
+            return "RiskParameters", self._publication(action), SignerRole.PUBLISHER
+        if isinstance(action, Refresh):
+            return self._to("RiskFile", "refresh", action.underlying, role=SignerRole.PUBLISHER)
+        asked = action.underlying, action.ppm, action.valid_until
+        return self._to("RiskParameters", "setStateAddOn", *asked, role=SignerRole.PUBLISHER)
 
     def _to(
         self, contract: str, function: str, *args: object, role: SignerRole = SignerRole.LIQUIDATOR

@@ -33,11 +33,23 @@ _WORD_BYTES: Final = 32
 _PREFIX: Final = np.frombuffer(b"0x", dtype=np.uint8)
 
 
+class Texts(Protocol):
+    """A text for each log."""
+
+    @property
+    def codes(self) -> Ints:
+        """Which of `known` each log has."""
+
+    @property
+    def known(self) -> Sequence[str]:
+        """Different ones; not each need occur."""
+
+
 class Columns(Protocol):
     """Logs of one event, in order."""
 
     @property
-    def topics(self) -> tuple[Sequence[str], ...]:
+    def topics(self) -> tuple[Texts, ...]:
         """0x-hex of each indexed argument."""
 
     @property
@@ -129,10 +141,8 @@ class Tape:
         shape, count = SHAPES[name], len(columns.data)
         if len(columns.topics) != 1 + shape.keyed:
             raise ValueError(f"{name} has {len(columns.topics)} indexed arguments")
-        account = np.fromiter(map(self.accounts.__getitem__, columns.topics[0]), np.int64, count)
-        key = np.zeros_like(account)
-        if shape.keyed:
-            key = np.fromiter(map(self.keys[name].__getitem__, columns.topics[1]), np.int64, count)
+        account = self.accounts.of(columns.topics[0])
+        key = self.keys[name].of(columns.topics[1]) if shape.keyed else np.zeros(count, np.int64)
         return Writes(account, key, _values(name, columns.data))
 
     def writes(self, name: str) -> Writes:
@@ -163,6 +173,13 @@ class Numbers(dict[str, int]):
             raise ValueError(f"{topic!r} is no topic")
         self[topic] = number = len(self)
         return number
+
+    def of(self, column: Texts) -> Ints:
+        """The number of each log's text.  Raises: `ValueError`, `TypeError`."""
+        table = np.zeros(len(column.known), np.int64)
+        occurring = np.flatnonzero(np.bincount(column.codes, minlength=len(table)))
+        table[occurring] = [self[column.known[at]] for at in occurring.tolist()]
+        return table[column.codes]
 
     def forget(self, kept: int) -> None:
         """Forget all but the first."""

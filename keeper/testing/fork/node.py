@@ -8,8 +8,9 @@ from eth_utils import keccak
 
 from keeper.testing.evm import Evm
 from keeper.testing.fork.backend import ForkBackend
-from keeper.testing.node import EmbeddedNode
-from keeper.testing.wire import hexed, number, octets, quantity
+from keeper.testing.fork.guest import Guest, signed_for
+from keeper.testing.node import CODE_SERVER, EmbeddedNode
+from keeper.testing.wire import JsonRpcError, hexed, number, octets, quantity
 
 #: Where each method names its block.  State at the fork's block itself is answered here: accounts are funded there.
 BLOCK_AT: Final = {
@@ -39,6 +40,8 @@ class ForkNode(EmbeddedNode):
         #: What was made here is not asked for there, also after a reorg or a revert removed it.
         self._mined: set[bytes] = set()
         self._sent: set[str] = set()
+        #: Addresses without a key here that may send all the same, as anvil lets them.
+        self._guests: set[bytes] = set()
 
     def request(self, method: str, params: list[Any]) -> Any:
         """Answer one call.  Raises: `JsonRpcError`."""
@@ -107,6 +110,24 @@ class ForkNode(EmbeddedNode):
     def rpc_eth_sendRawTransaction(self, raw: str) -> str:  # noqa: D102, N802 - as in the node
         self._sent.add(hexed(keccak(octets(raw))))
         return super().rpc_eth_sendRawTransaction(raw)
+
+    def rpc_anvil_impersonateAccount(self, address: str) -> None:  # noqa: D102, N802 - as anvil names it
+        self._guests.add(octets(address))
+
+    def rpc_eth_sendTransaction(self, request: dict[str, Any]) -> str:  # noqa: D102, N802 - as in the node
+        sender = octets(request["from"])
+        if sender not in self._guests:
+            return super().rpc_eth_sendTransaction(request)
+        nonce = int(self.evm.state(self.evm.head).get_nonce(sender))
+        guest = signed_for(sender, request, nonce=nonce, chain_id=self.evm.chain_id)
+        transaction = Guest(self.evm.decode(guest), sender)
+        header, refused = self.evm.mine([transaction], timestamp=self.next_time(), base_fee_wei=0)
+        self.next_timestamp = self.next_base_fee_wei = None
+        self._mined.add(header.hash)
+        if refused:
+            raise JsonRpcError(CODE_SERVER, refused[0][1])
+        self._sent.add(hexed(transaction.hash))
+        return hexed(transaction.hash)
 
     def rpc_eth_getTransactionReceipt(self, tx_hash: str) -> Any:  # noqa: D102, N802 - as in the node
         return super().rpc_eth_getTransactionReceipt(tx_hash) or self._mined_before(

@@ -18,6 +18,7 @@ import rlp
 from eth.constants import EMPTY_SHA3
 from eth.db.account import AccountDB
 from eth.db.storage import AccountStorageDB
+from eth.exceptions import HeaderNotFound
 from eth.rlp.accounts import Account
 from eth.vm.interrupt import MissingBytecode
 from eth_utils import keccak
@@ -103,9 +104,13 @@ def forked_vm(rules: type[Any], upstream: Upstream, roots: dict[bytes, bytes], *
     def previous(last_block_hash: bytes, chaindb: Any) -> Any:
         """Hashes of the last 256 blocks for BLOCKHASH: ours, then those of the other chain."""
         told, last = 0, last_block_hash
-        for block_hash in rules.get_prev_hashes(last_block_hash, chaindb):
-            told, last = told + 1, block_hash
-            yield block_hash
+        try:
+            for block_hash in rules.get_prev_hashes(last_block_hash, chaindb):
+                told, last = told + 1, block_hash
+                yield block_hash
+        except HeaderNotFound:  # a call in the forked block itself: its parent is the other chain's already
+            told = 1
+            yield last_block_hash
         for _ in range(told, 256):
             block = upstream.ancestor(last)
             if block is None or int(block["number"], 16) == 0:

@@ -1,0 +1,73 @@
+"""`keeper model`."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from keeper.cli.options import DEFAULT_CONFIG, Config, Json, settings_of
+from keeper.cli.show.answer import answer, console
+from keeper.errors import BadInput
+from keeper.offline import recall
+
+EXAMPLE = """keeper model show
+keeper shadow --blocks 300
+keeper model sign-off 1 --operator "Ada" --reason "a week in the shadow, no account below MM"
+"""
+
+
+class Step(StrEnum):
+    """What to do about the model."""
+
+    SHOW = "show"
+    SIGN_OFF = "sign-off"
+
+
+def model(
+    step: Annotated[
+        Step, typer.Argument(help="show: tell all. sign-off VERSION: let it push from this store.", show_default=False)
+    ],
+    version: Annotated[int, typer.Argument(metavar="[VERSION]", help="For sign-off: the running one.")] = 0,
+    *,
+    operator: Annotated[str, typer.Option("--operator", metavar="NAME", help="Who; your login if left out.")] = "",
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why. It is kept and shown.")] = "",
+    config: Config = DEFAULT_CONFIG,
+    as_json: Json = False,
+) -> None:
+    """Show what this version's model changed, hold its numbers beside the live ones, and sign it off.
+
+    Whatever moves a target parameter is a new version of the model. With --send nothing is published until an
+    operator has signed the running version off for this store, also a fresh store's first; everything else goes on.
+    A sign-off keeps who, when, why, and the numbers that were on the table: live and proposed at the newest block
+    this store has lived, a dry one will do. keeper shadow shows more of them, over as many blocks as you like.
+
+    Exit codes: 0 when done; 2 when another version runs, or there are no numbers to look at.
+    """
+    # Heavy, and only now needed.
+    from keeper.cli.show.model import model_tree, model_view  # noqa: PLC0415 - numpy and scipy are slow to import
+    from keeper.ops.models import model_state, sign_off  # noqa: PLC0415 - the same
+
+    store = recall(settings_of(config))
+    try:
+        if step is Step.SIGN_OFF:
+            if not version:
+                raise BadInput("which version is signed off?", hint="keeper model sign-off 1; keeper model show tells")
+            sign_off(store, version, operator=operator or _login(), reason=reason, now_s=int(time.time()))
+        state = model_state(store)
+    finally:
+        store.close()
+    if as_json:
+        answer(model_tree(state))
+    else:
+        console().print(model_view(state))
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container without a password file
+        return ""

@@ -1,0 +1,99 @@
+"""`keeper override`."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from keeper.cli.options import DEFAULT_CONFIG, Config, Json, settings_of
+from keeper.cli.show.answer import answer, console
+from keeper.cli.show.overrides import overrides_tree, overrides_view
+from keeper.control.overrides import clear_floor, set_floor
+from keeper.domain.overrides import Override
+from keeper.errors import BadInput
+from keeper.offline import recall, tickers
+
+EXAMPLE = """keeper override set ETH.scan_range 18% --for 24h --reason "a fork is announced"
+keeper override list
+keeper override clear 3"""
+
+
+class Step(StrEnum):
+    """What to do about floors."""
+
+    SET = "set"
+    LIST = "list"
+    CLEAR = "clear"
+
+
+def override(
+    step: Annotated[
+        Step,
+        typer.Argument(
+            help="set PARAMETER SHARE: set a floor. list: tell all. clear NUMBER: take one back.", show_default=False
+        ),
+    ],
+    what: Annotated[
+        str, typer.Argument(metavar="[PARAMETER|NUMBER]", help="As in ETH.scan_range; for clear a number.")
+    ] = "",
+    share: Annotated[str, typer.Argument(metavar="[SHARE]", help="As in 18% or 180000ppm.")] = "",
+    *,
+    lasts: Annotated[str, typer.Option("--for", metavar="TIME", help="30m, 24h, 7d; 90 days at most.")] = "24h",
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why. It is kept and shown.")] = "",
+    operator: Annotated[str, typer.Option("--operator", metavar="NAME", help="Who; your login if left out.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="For list: lapsed and cleared ones too.")] = False,
+    config: Config = DEFAULT_CONFIG,
+    as_json: Json = False,
+) -> None:
+    """Set, list or clear a floor under a parameter by hand.
+
+    While it stands no lower value is aimed at: the target is raised to it, and shown with it, its operator and its
+    reason. It still moves inside fences and through the impact gate. It lapses by itself. Parameters are
+    TICKER.NAME with scan_range, vol_up, vol_down, and volatility, which lifts every expiry at the money. None is
+    ever forgotten: list --all tells who set what, when, and who took it back.
+
+    The running keeper sees it with its next block. Exit codes: 0 when done; 2 for whatever cannot be used.
+    """
+    settings = settings_of(config)
+    store = recall(settings)
+    found: tuple[Override, ...]
+    who, now = operator or _login(), int(time.time())
+    try:
+        symbols = tickers(settings)
+        if step is Step.SET:
+            found = (
+                set_floor(
+                    store,
+                    symbols,
+                    what=what,
+                    floor=share,
+                    lasts=lasts,
+                    reason=reason,
+                    operator=who,
+                    now_s=now,
+                ),
+            )
+        elif step is Step.CLEAR:
+            if not what.isascii() or not what.isdecimal() or len(what) > 18:  # beyond the store's integers
+                raise BadInput(f"{what!r} is no floor's number", hint="see keeper override list")
+            clear_floor(store, int(what), operator=who, now_s=now)
+            found = store.overrides(at_s=now)
+        else:
+            found = store.overrides(at_s=None if everything else now)
+    finally:
+        store.close()
+    if as_json:
+        answer(overrides_tree(found, symbols, now_s=now))
+    else:
+        console().print(overrides_view(found, symbols, now_s=now))
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container without a password file
+        return ""

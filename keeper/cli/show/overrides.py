@@ -1,0 +1,49 @@
+"""Floors set by hand, for a person and for a script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from keeper.cli.show import words
+from keeper.cli.show.tables import table as plain_table
+from keeper.domain.overrides import PARAMETERS, Override
+
+_NAMES = {ours: theirs for theirs, ours in PARAMETERS.items()}
+
+
+def overrides_view(found: Sequence[Override], symbols: Mapping[int, str], *, now_s: int) -> RenderableType:
+    """A line each."""
+    if not found:
+        return Text("no floor stands", style="bright_black")
+    table = plain_table("floor", "at least", "until", "by", "reason", "", numbers=1)
+    for one in found:
+        table.add_row(
+            f"{one.number}  {_name(one, symbols)}",
+            words.percent(one.floor_ppm),
+            words.utc(one.expires_at_s),
+            one.operator,
+            one.reason,
+            _state(one, now_s),
+        )
+    return table
+
+
+def _name(one: Override, symbols: Mapping[int, str]) -> str:
+    return f"{symbols.get(one.underlying, one.underlying)}.{_NAMES[one.parameter]}"
+
+
+def _state(one: Override, now_s: int) -> Text:
+    if one.stands(now_s):
+        return Text("stands", style="green")
+    if one.cleared_at_s is not None:
+        return Text(f"cleared by {one.cleared_by}", style="bright_black")
+    return Text("lapsed", style="bright_black")
+
+
+def overrides_tree(found: Sequence[Override], symbols: Mapping[int, str], *, now_s: int) -> dict[str, Any]:
+    """The same as one object."""
+    return {"overrides": [vars(one) | {"parameter": _name(one, symbols), "stands": one.stands(now_s)} for one in found]}

@@ -1,0 +1,118 @@
+"""`keeper propose` and `keeper proposal` for a person and for a script."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from keeper.cli.show import words
+from keeper.cli.show.tables import table as plain_table
+from keeper.domain import codec
+from keeper.governance.check import Verdict
+from keeper.governance.files import report_tree, write_files
+from keeper.governance.forum import Report
+from keeper.governance.proposal import Proposal
+from keeper.governance.simulate import Simulation
+
+__all__ = ["report_tree", "report_view", "verdict_tree", "verdict_view", "write_files"]
+
+
+def report_view(report: Report, files: Sequence[Path]) -> RenderableType:
+    """What changes, whom it concerns, what became of it on the fork."""
+    p = report.proposal
+    head = Text.assemble((p.title, "bold"), f"   block {p.block:,}, {words.utc(p.time_s)}", overflow="fold")
+    parts: list[RenderableType] = [head, Text(), _differences(p)]
+    parts += [Text(f"  as wanted already: {line}", style="bright_black") for line in p.settled]
+    parts += [Text(), _impact(report), *_evidence(report), Text(), _simulation(report.simulation), Text(), _ids(p)]
+    if files:
+        parts.append(Text(f"written: {', '.join(str(path) for path in files)}", overflow="fold"))
+    else:
+        parts.append(
+            Text("→ --out DIR writes the forum's text, the calldata and the file to check it by", style="cyan")
+        )
+    return Group(*parts)
+
+
+def _differences(p: Proposal) -> RenderableType:
+    table = plain_table("what changes", "key", "now", "then", numbers=2)
+    for one in p.differences:
+        table.add_row(one.of, one.name, one.old_shown, Text(one.new_shown, style="bold"))
+    return table
+
+
+def _impact(report: Report) -> RenderableType:
+    e = report.impact
+    if e is None:
+        return Text(f"whom it concerns is not known: {report.why_no_impact}", style="yellow", overflow="fold")
+    style = "bold red" if e.below_mm else "green"
+    return Text.assemble(
+        f"{e.accounts:,} accounts replayed",
+        f", {e.unknown:,} cannot be priced" if e.unknown else "",
+        ": ",
+        (f"{e.below_mm:,} newly below maintenance", style),
+        f", {e.below_im:,} below initial margin; maintenance {words.usd(e.mm_before)} → {words.usd(e.mm_after)}",
+        f", bad debt at risk {words.usd(e.at_risk_before)} → {words.usd(e.at_risk_after)}",
+        overflow="fold",
+    )
+
+
+def _evidence(report: Report) -> list[RenderableType]:
+    lines: list[RenderableType] = [
+        Text(
+            f"{h.of}, {h.name}: {h.windows:,} moves of {h.horizon_hours:g} h in {h.history}: "
+            + ("" if h.old_ppm < 0 else f"{h.old_breaches:,} beyond {words.percent(h.old_ppm)}, ")
+            + f"{h.new_breaches:,} beyond {words.percent(h.new_ppm)}"
+            + ("" if h.target_ppm < 0 else f"; calibration asks for {words.percent(h.target_ppm)}"),
+            overflow="fold",
+        )
+        for h in report.evidence.held
+    ]
+    return lines + [Text(f"no evidence: {line}", style="yellow", overflow="fold") for line in report.evidence.missing]
+
+
+def _simulation(simulation: Simulation | None) -> RenderableType:
+    if simulation is None:
+        return Text("not simulated", style="yellow")
+    good = simulation.holds
+    said = "executed, and the state is as wanted" if good else simulation.failure or "the state is not as wanted"
+    head = Text.assemble(
+        f"on a fork of block {simulation.block:,} ({simulation.engine}): ",
+        (said, "bold green" if good else "bold red"),
+        overflow="fold",
+    )
+    steps = [Text(f"{a.what}" + (f", {a.gas:,} gas" if a.gas else ""), overflow="fold") for a in simulation.acted]
+    wrong = [Text(f"{c.what}: {c.said}", style="red", overflow="fold") for c in simulation.checks if not c.holds]
+    return Group(head, *(Padding(line, (0, 0, 0, 2)) for line in (*steps, *wrong)))
+
+
+def _ids(p: Proposal) -> RenderableType:
+    pairs = [("proposal", p.ids.proposal), ("operation", p.ids.operation), ("by", p.route.executor)]
+    pairs += [(f"Safe hash to {s.name}", s.safe_tx_hash) for s in p.steps]
+    return Group(*(Text(f"{name:<22}{value}", overflow="fold") for name, value in pairs if value))
+
+
+def verdict_view(made: Proposal, verdict: Verdict) -> RenderableType:
+    """Sound or not, then what is not as it was, then what became of it on the fork."""
+    word, style = ("may be executed as it was meant", "bold green")
+    if not verdict.sound:
+        word, style = ("still goes through, but is not what it was", "bold yellow")
+    if not verdict.alive:
+        word, style = ("is over" if verdict.simulation is None else "does not go through any more", "bold red")
+    head = Text.assemble((made.title, "bold"), f": {verdict.state}, ", (word, style), overflow="fold")
+    parts: list[RenderableType] = [head, Text(f"made at block {verdict.made_block:,}, today is {verdict.block:,}")]
+    parts += [Text.assemble((f"{one.drift}: ", "yellow"), one.said, overflow="fold") for one in verdict.findings]
+    if verdict.simulation is not None:
+        parts += [Text(), _simulation(verdict.simulation)]
+    return Group(*parts)
+
+
+def verdict_tree(made: Proposal, verdict: Verdict) -> dict[str, Any]:
+    """Everything as one object."""
+    tree: dict[str, Any] = json.loads(codec.dumps(verdict))
+    return tree | {"sound": verdict.sound, "alive": verdict.alive, "calls": len(made.calls)}

@@ -1,0 +1,88 @@
+"""Publications, their inputs and their check, for a person and for a script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from keeper.cli.show.words import utc
+from keeper.domain.updates import KeptInputs
+from keeper.ops.verify import Verdict
+from keeper.policy.verify import Difference
+
+
+def verdict_view(verdict: Verdict) -> RenderableType:
+    """Each step, and the first difference."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for check in verdict.checks:
+        sign = Text("✓", "green") if check.difference is None else Text("✗", "bold red")
+        said = check.said if check.difference is None else f"{check.difference.name} differs"
+        table.add_row(sign, check.what, Text(said, "dim" if check.difference is None else "red"))
+    landed = verdict.landed
+    head = Text.assemble((verdict.name, "bold"), f" at block {landed.block.number:,}, {utc(landed.block.timestamp)}")
+    head.append(f", sent by {landed.sender or 'unknown'}", "dim")
+    if verdict.first is None:
+        end = Text("what stands on the chain follows from its inputs", "bold green")
+    else:
+        end = _difference(verdict.first)
+    return Group(head, table, end)
+
+
+def _difference(one: Difference) -> Text:
+    said = f"\n  derived here  {one.ours}\n  theirs        {one.theirs}"
+    return Text.assemble(("first difference: ", "bold red"), (one.name, "bold"), said)
+
+
+def verdict_tree(verdict: Verdict) -> dict[str, Any]:
+    """The same for a script."""
+    landed, file = verdict.landed, verdict.file
+    return {
+        "update": verdict.name,
+        "matches": verdict.matches,
+        "first_difference": _difference_tree(verdict.first),
+        "inputs_hash": landed.inputs_hash,
+        "model": file.model,
+        "decided_at": {"number": file.block.number, "hash": file.block.hash},
+        "landed": {
+            "block": landed.block.number,
+            "time_s": landed.block.timestamp,
+            "tx": landed.tx_hash,
+            "sender": landed.sender,
+            "via": landed.via,
+            "refused": [{"expiry": r.expiry, "what": r.what, "reason": r.reason} for r in landed.refused],
+        },
+        "checks": [
+            {
+                "what": check.what,
+                "ok": check.difference is None,
+                "said": check.said,
+                "difference": _difference_tree(check.difference),
+            }
+            for check in verdict.checks
+        ],
+    }
+
+
+def _difference_tree(one: Difference | None) -> dict[str, str] | None:
+    return None if one is None else {"name": one.name, "ours": one.ours, "theirs": one.theirs}
+
+
+def kept_view(files: Sequence[KeptInputs]) -> RenderableType:
+    """Stored inputs files, newest first."""
+    if not files:
+        return Text("no publication has been decided yet")
+    table = Table(box=None, pad_edge=False)
+    for name in ("update", "block", "model", "inputs hash", "why"):
+        table.add_column(name, overflow="fold" if name in ("inputs hash", "why") else "ellipsis")
+    for one in files:
+        table.add_row(one.name, f"{one.block_number:,}", str(one.model), one.hash, one.why)
+    return table
+
+
+def kept_tree(files: Sequence[KeptInputs]) -> dict[str, Any]:
+    """The same for a script."""
+    return {"inputs": [{"update": one.name, **vars(one)} for one in files]}

@@ -1,0 +1,100 @@
+"""`keeper verify`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keeper.cli.options import DEFAULT_CONFIG, Config, Json, settings_of
+from keeper.cli.root import LAW, OK
+from keeper.cli.show.answer import answer, console
+from keeper.errors import BadInput
+from keeper.offline import recall
+from keeper.ops.updates import kept, parse_update
+from keeper.settings import load_settings
+
+EXAMPLE = """keeper verify ETH:17
+keeper verify ETH:17 --inputs eth-17.json --rpc https://node.example --deployment deployment.json
+keeper verify 0x6b1f… --json | jq '.first_difference'"""
+
+
+def verify(
+    update: Annotated[str, typer.Argument(metavar="UPDATE_ID", help="TICKER:ID as in ETH:17, or an inputs hash.")],
+    config: Config = DEFAULT_CONFIG,
+    *,
+    rpc: Annotated[
+        str,
+        typer.Option("--rpc", metavar="URL", envvar="KEEPER_VERIFY_RPC", help="A node, in place of the settings'."),
+    ] = "",
+    inputs: Annotated[
+        Path | None, typer.Option("--inputs", metavar="FILE", help="Inputs file, in place of the store's.")
+    ] = None,
+    deployment: Annotated[
+        Path | None, typer.Option("--deployment", metavar="FILE", help="Deployment file, in place of the settings'.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Derive a publication again from its inputs file, and compare it with what stands on the chain.
+
+    Anyone can, on any machine: with --inputs, --rpc and --deployment it needs no settings file, key or store. The
+    file's hash must be the one on-chain; the fit is run again from the raw rounds and quotes, and each number must lie
+    within one unit of its stated lattice; the target must follow from the fitted numbers exactly, and the pushed
+    integers from the target, fences and policy exactly. The first difference is named. What the impact gate kept of a
+    step is taken from the file: it follows from all accounts.
+
+    Exit codes: 0 when everything matches; 4 when something differs; 2 when the update or its file cannot be found or
+    read, or another model made it; 3 when no node answers.
+    """
+    # Heavy, and only this command needs them.
+    from keeper.cli.show.updates import verdict_tree, verdict_view  # noqa: PLC0415 - numpy and scipy are slow to import
+    from keeper.ops.verify import verify as derive_again  # noqa: PLC0415 - the same
+    from keeper.wiring.publications import chain_memory  # noqa: PLC0415 - web3 is
+
+    name = parse_update(update)
+    alone = inputs is not None and bool(rpc) and deployment is not None and not config.exists()
+    settings = load_settings(None, os.environ) if alone else settings_of(config)
+    original = None
+    if inputs is None:
+        store = recall(settings)
+        try:
+            files = [data for _, data in kept(store, name)]
+        finally:
+            store.close()
+    else:
+        files = [_read(inputs)]
+        original = None if alone else _stored(config, str(name))
+    memory = chain_memory(settings, rpc_url=rpc, deployment_file=deployment)
+    try:
+        verdict = derive_again(name, files, memory.publications, original=original)
+    finally:
+        memory.close()
+    if as_json:
+        answer(verdict_tree(verdict))
+    else:
+        console().print(verdict_view(verdict))
+    raise typer.Exit(OK if verdict.matches else LAW)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        hint = "it is written by: keeper inputs export"
+        raise BadInput(f"inputs file {path} cannot be read: {error.strerror}", hint=hint) from error
+
+
+def _stored(config: Path, name: str) -> bytes | None:
+    """The store's own file of the update, if there is a store and it has one."""
+    try:
+        store = recall(settings_of(config))
+    except BadInput:
+        return None
+    try:
+        return kept(store, parse_update(name))[0][1]
+    except BadInput:
+        return None
+    finally:
+        store.close()

@@ -1,0 +1,100 @@
+"""Floors set by hand: set one, take one back, tell all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from keeper.control.what_if import parameter, share_ppm
+from keeper.domain.overrides import PARAMETERS, Override
+from keeper.errors import BadInput
+from keeper.ports import Overrides
+
+#: Longest time for which a floor may be set: what lasts longer is the methodology's, or governance's.
+LONGEST_S = 90 * 86_400
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def seconds(text: str) -> int:
+    """A length of time as a person writes it: `30m`, `24h`, `7d`.  Raises: `BadInput`."""
+    digits, unit = text.strip()[:-1], text.strip()[-1:]
+    if unit not in _UNITS or not (digits.isascii() and digits.isdecimal()) or not int(digits):
+        raise BadInput(f"{text!r} is no length of time", hint="write 30m, 24h or 7d", value=text)
+    found = int(digits) * _UNITS[unit]
+    if found > LONGEST_S:
+        raise BadInput(
+            f"a floor stands for {LONGEST_S // 86_400} days at most, not {found / 86_400:g}",
+            hint="set it again when it ends, or have governance raise the bound",
+            value=text,
+        )
+    return found
+
+
+def named(text: str, symbols: Mapping[int, str]) -> tuple[int, str]:
+    """Underlying and our name of a parameter written as `ETH.scan_range`.
+
+    Args:
+        text: as a person names it.
+        symbols: tickers by underlying.
+
+    Raises: `BadInput` naming what there is.
+    """
+    symbol, dot, name = text.partition(".")
+    found = next((u for u, known in symbols.items() if known.lower() == symbol.lower()), None)
+    if found is None or not dot:
+        hint = f"write TICKER.NAME: {', '.join(symbols.values())} and {', '.join(PARAMETERS)}"
+        raise BadInput(f"{text!r} names no parameter", hint=hint, value=text)
+    return found, parameter(name)
+
+
+def set_floor(
+    store: Overrides,
+    symbols: Mapping[int, str],
+    *,
+    what: str,
+    floor: str,
+    lasts: str,
+    reason: str,
+    operator: str,
+    now_s: int,
+) -> Override:
+    """Set a floor from now on.
+
+    Args:
+        store: where it is kept.
+        symbols: tickers by underlying.
+        what: `ETH.scan_range`.
+        floor: `18%`.
+        lasts: `24h`.
+        reason: why; not empty.
+        operator: who; not empty.
+        now_s: unix seconds.
+
+    Raises: `BadInput` for whatever of it cannot be used.
+    """
+    underlying, ours = named(what, symbols)
+    for value, option in ((reason, "--reason"), (operator, "--operator")):
+        if not value.strip():
+            raise BadInput(f"a floor needs a {option.removeprefix('--')}", hint=f"give it with {option}")
+    return store.set_override(
+        Override(
+            number=0,
+            underlying=underlying,
+            parameter=ours,
+            floor_ppm=share_ppm(floor),
+            reason=reason.strip(),
+            operator=operator.strip(),
+            set_at_s=now_s,
+            expires_at_s=now_s + seconds(lasts),
+        )
+    )
+
+
+def clear_floor(store: Overrides, number: int, *, operator: str, now_s: int) -> None:
+    """Take a floor back.  Raises: `BadInput` if none with this number stands, or nobody takes it back."""
+    if not operator.strip():
+        raise BadInput("somebody must take the floor back", hint="name yourself with --operator")
+    if not store.clear_override(number, at_s=now_s, by=operator.strip()):
+        standing = ", ".join(str(one.number) for one in store.overrides(at_s=now_s)) or "none"
+        raise BadInput(
+            f"no floor {number} stands", hint=f"standing: {standing}; keeper override list --all", number=number
+        )

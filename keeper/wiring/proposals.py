@@ -1,0 +1,204 @@
+"""Proposals over the configured chain: for `keeper propose`, `keeper proposal` and the scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from keeper.chain.asking.rpc import Rpc
+from keeper.chain.sending.dry import DrySender
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
+from keeper.domain.prices import PriceHistory
+from keeper.errors import BadInput
+from keeper.governance.chain import ChainView
+from keeper.governance.changes import Changes, read_changes
+from keeper.governance.check import Verdict, check
+from keeper.governance.fork import Engine, Fork, forked
+from keeper.governance.forum import Report
+from keeper.governance.live import find_proposal
+from keeper.governance.prepare import Reading, World, prepare
+from keeper.governance.proposal import Proposal, load_proposal
+from keeper.governance.recalibration import changes_from, read_targets
+from keeper.governance.route import route_of
+from keeper.marketdata.prices_file import load_prices
+from keeper.protocols.clearinghouse.deployment import Deployment
+from keeper.settings import Settings
+from keeper.testing.memory_store import MemoryStore
+from keeper.wiring import PROTOCOLS, deployment_of
+from keeper.wiring.nodes import rpc_of
+
+__all__ = ["ProposalDesk", "engine_named", "given_route", "named_histories", "read_changes"]
+
+
+class ProposalDesk:
+    """One deployment on one chain.  It reads, forks, and sends nothing.
+
+    Args:
+        rpc: the chain.
+        deployment: the contracts.
+        source: URL of a node to fork, or a provider in this process.
+        risk: knobs of calibration.
+        policy: knobs that a reader is put together with.
+        engine: what runs the forks.
+        protocol: how a reader is put together.
+    """
+
+    def __init__(
+        self,
+        rpc: Rpc,
+        deployment: Deployment,
+        source: Any,
+        *,
+        risk: RiskKnobs | None = None,
+        policy: PolicyKnobs | None = None,
+        engine: Engine = Engine.AUTO,
+        protocol: str = "clearinghouse",
+    ) -> None:
+        self._rpc, self._deployment, self._source = rpc, deployment, source
+        self._risk, self._policy = risk or RiskKnobs(), policy or PolicyKnobs()
+        self._engine, self._protocol = engine, protocol
+
+    @classmethod
+    def configured(cls, settings: Settings, *, engine: Engine = Engine.AUTO) -> ProposalDesk:
+        """As the settings describe it.  Raises: `BadInput` if no node of theirs speaks HTTP, which forks need."""
+        urls = [url.reveal() for url in settings.chain.rpc_urls]
+        by_http = [url for url in urls if url.startswith("http")]
+        if not by_http:
+            raise BadInput("no node speaks HTTP, which a fork needs", hint="add one to chain.rpc_urls")
+        return cls(
+            rpc_of(settings),
+            deployment_of(settings),
+            by_http[0],
+            risk=settings.risk,
+            policy=settings.policy,
+            engine=engine,
+            protocol=settings.protocol.name,
+        )
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._rpc.close()
+
+    def view(self) -> ChainView:
+        """The present."""
+        return ChainView(self._rpc, self._deployment, self._rpc.block())
+
+    def recalibrated(self, path: Path) -> Changes:
+        """What the targets in a file ask governance for.  Raises: `BadInput`."""
+        return changes_from(read_targets(path), self.view(), origin=path.name)
+
+    def prepare(
+        self,
+        changes: Changes,
+        given: Mapping[str, Any],
+        *,
+        histories: Mapping[str, PriceHistory],
+        with_simulation: bool = True,
+    ) -> Report:
+        """See `keeper.governance.prepare.prepare`.
+
+        Args:
+            changes: what is wanted.
+            given: as `route_of` takes it, with proposer and voters; what the file says counts where this is silent.
+            histories: recorded prices by ticker.
+            with_simulation: whether to take the whole way on a fork.
+        """
+        route = {**changes.route, **{key: value for key, value in given.items() if value}}
+        chain = self._governed(self.view(), route)
+        world = World(
+            chain=chain,
+            fork=lambda: self._fork(chain),
+            reading=self._reading,
+            knobs=self._risk,
+        )
+        return prepare(
+            changes,
+            route_of(chain, route),
+            world,
+            histories=histories,
+            proposer=str(route.get("proposer", "")),
+            voters=tuple(route.get("voters", ())),
+            with_simulation=with_simulation,
+        )
+
+    def check(self, subject: str, given: Mapping[str, Any]) -> tuple[Proposal, Verdict]:
+        """Look at a live proposal.
+
+        Args:
+            subject: a file of `keeper propose`, or the governor's number.
+            given: as for `prepare`.
+
+        Raises: `BadInput` if it is neither; `Retry` if the node cannot be asked.
+        """
+        chain = self._governed(self.view(), given)
+        named = {key: value for key, value in given.items() if value}
+        if subject.isdecimal() and not Path(subject).exists():
+            proposal = find_proposal(chain, named, int(subject))
+        else:
+            proposal = load_proposal(Path(subject))
+        route = {"governor": proposal.route.governor, "timelock": proposal.route.timelock, "safe": proposal.route.safe}
+        chain = self._governed(chain, route)
+        with self._fork(chain) as fork:
+            verdict = check(
+                proposal,
+                chain,
+                fork,
+                proposer=str(named.get("proposer", "")),
+                voters=tuple(named.get("voters", ())),
+            )
+        return proposal, verdict
+
+    def _governed(self, chain: ChainView, given: Mapping[str, Any]) -> ChainView:
+        """The deployment with the timelock that is meant, so that a proposal may speak to it by its name."""
+        names = {"timelock": "TimelockController", "governor": "Governor", "safe": "Safe"}
+        more = {names[key]: str(value) for key, value in given.items() if key in names and value}
+        known = {**self._deployment.addresses, **more}
+        governor = known.get("Governor")
+        if governor and "timelock" not in {key for key, value in given.items() if value}:
+            known["TimelockController"] = chain.one("Governor", "timelock", at=governor)
+        return ChainView(self._rpc, replace(self._deployment, addresses=known), chain.block)
+
+    @contextmanager
+    def _fork(self, chain: ChainView) -> Iterator[Fork]:
+        with forked(self._source, chain.deployment, block=chain.block.number, engine=self._engine) as fork:
+            yield fork
+
+    def _reading(self, rpc: Rpc) -> Reading:
+        keeper = PROTOCOLS[self._protocol](
+            rpc=rpc,
+            store=MemoryStore(),
+            deployment=self._deployment,
+            risk=self._risk,
+            policy=self._policy,
+            sender=lambda decode, _recheck: DrySender(rpc, {}, decode_revert=decode),
+        )
+        return keeper.reader.read
+
+
+def engine_named(name: str) -> Engine:
+    """What runs the forks.  Raises: `BadInput` for another word."""
+    try:
+        return Engine(name)
+    except ValueError:
+        raise BadInput(f"there is no engine {name!r}", hint=f"there are {', '.join(Engine)}") from None
+
+
+def given_route(
+    *, governor: str | None, timelock: str | None, safe: str | None, proposer: str | None, voters: Sequence[str]
+) -> dict[str, Any]:
+    """What the command line says of the way."""
+    said = {"governor": governor, "timelock": timelock, "safe": safe, "proposer": proposer, "voters": list(voters)}
+    return {key: value for key, value in said.items() if value}
+
+
+def named_histories(given: Sequence[str]) -> dict[str, PriceHistory]:
+    """Recorded prices by ticker from `NAME=FILE` or `FILE`.  Raises: `BadInput` naming the file."""
+    found = {}
+    for one in given:
+        name, _, path = one.rpartition("=")
+        history = load_prices(Path(path), name=name or None)
+        found[history.name] = history
+    return found

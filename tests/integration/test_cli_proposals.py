@@ -1,0 +1,228 @@
+"""propose and proposal as an operator uses them: the real commands against a market with accounts, behind HTTP."""
+
+import json
+import logging
+
+import pytest
+import structlog
+from typer.testing import CliRunner
+
+from keeper.cli.root import app
+from keeper.governance.proposal import load_proposal
+from keeper.governance.safe import builder_checksum
+from keeper.testing.http_node import HttpNode
+from tests.governed import Crowd, Governed
+from tests.safes import RealSafe
+
+pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
+
+HARD = """
+title = "Count less of the ether"
+summary = "It fell by half in a day."
+
+[collateral.WETH]
+haircut_ppm = "60 %"
+
+[underlying.ETH.config]
+kappa_ppm = 980_000
+
+[underlying.ETH.fence.psr]
+max = "40 %"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_logging():
+    """Commands set up logging; give the process back what it had."""
+    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
+    yield
+    logging.getLogger().handlers[:] = handlers
+    logging.getLogger().setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="module")
+def a_served_market(tmp_path_factory):
+    governed = Governed(house=Crowd())
+    governed.folder = tmp_path_factory.mktemp("market")
+    governed.deployment.save(governed.folder / "deployment.json")
+    with HttpNode(governed.chain.node) as node:
+        governed.settings = governed.folder / "keeper.toml"
+        governed.settings.write_text(
+            f'[chain]\nrpc_urls = ["{node.url}"]\nchain_id = {governed.chain.chain_id}\n'
+            f'[protocol]\ndeployment_file = "{governed.folder}/deployment.json"\n'
+        )
+        yield governed
+
+
+@pytest.fixture
+def market(a_served_market):
+    before = a_served_market.chain.snapshot()
+    yield a_served_market
+    a_served_market.chain.revert(before)
+
+
+def ask(market, *args):
+    return CliRunner().invoke(app, [*args, "-c", str(market.settings)])
+
+
+def written(market, text=HARD):
+    path = market.folder / "CHANGES.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_propose__files_and_answer__say_the_same(market, tmp_path):
+    """Diff, impact on real accounts, simulation and ids: in the answer, in the forum's text and in the files."""
+    result = ask(market, "propose", written(market), "--engine", "embedded", "--out", str(tmp_path), "--json")
+    assert result.exit_code == 0, result.output
+    tree = json.loads(result.stdout)
+    assert tree["holds"] is True
+    impact = tree["impact"]
+    assert impact["accounts"] >= 10
+    assert impact["below_mm"] > 0, "sixty per cent of the ether not counted must hurt somebody"
+    assert impact["largest"]
+    forum = (tmp_path / "forum.md").read_text()
+    for part in ("10 %", "60 %", "Newly below maintenance", "executed, and the state is the one that was wanted",
+                 tree["proposal"]["ids"]["proposal"]):  # fmt: skip
+        assert part in forum
+    made = load_proposal(tmp_path / "proposal.json")
+    steps = json.loads((tmp_path / "transactions.json").read_text())
+    assert [one["step"] for one in steps] == ["propose", "queue", "execute"]
+    assert bytes.fromhex(steps[0]["data"][2:]) == made.steps[0].call.data
+    assert (tmp_path / "description.md").read_text() == made.description
+
+
+def test_propose__impact__is_what_execution_then_brings(market, tmp_path):
+    """Who is told to fall below maintenance does, by the contract's own margin, once it is executed."""
+    result = ask(market, "propose", written(market), "--engine", "embedded", "--out", str(tmp_path), "--json")
+    told = json.loads(result.stdout)["impact"]
+    chain = market.view()
+    fell = {one["account"] for one in told["named_mm"]}
+    for account in map(int, fell):
+        margin = chain.one("ClearingHouse", "margin", account, 0)
+        assert margin["equity"] >= margin["mm"], "sound before"
+    market.pass_through(load_proposal(tmp_path / "proposal.json"))
+    chain = market.view()
+    now = {account: chain.one("ClearingHouse", "margin", int(account), 0) for account in fell}
+    assert all(margin["equity"] < margin["mm"] for margin in now.values()), now
+
+
+def test_proposal_check__from_sound_to_drifted_to_over(market, tmp_path):
+    """Exit codes: 0 as it was meant, 5 when something moved, 6 when it is over; by file and by number."""
+    ask(market, "propose", written(market), "--engine", "embedded", "--out", str(tmp_path), "--json")
+    made = load_proposal(tmp_path / "proposal.json")
+    market.propose(made)
+    market.vote(made)
+    market.send(made, "queue")
+    for subject in (str(tmp_path / "proposal.json"), made.ids.proposal):
+        result = ask(market, "proposal", "check", subject, "--engine", "embedded", "--json")
+        assert (result.exit_code, json.loads(result.stdout)["sound"]) == (0, True), result.output
+    market.pass_through(market.proposal("[collateral.WETH]\nhaircut_ppm = 300_000\n"))
+    result = ask(market, "proposal", "check", made.ids.proposal, "--engine", "embedded")
+    assert result.exit_code == 5, result.output
+    assert "was 10 % when it was proposed and is 30 % today" in " ".join(result.stdout.split())
+    market.send(made, "execute")
+    result = ask(market, "proposal", "check", made.ids.proposal, "--engine", "embedded")
+    assert result.exit_code == 6
+    assert "executed" in result.stdout
+
+
+@pytest.mark.needs_anvil
+@pytest.mark.parametrize("engine", ["anvil", "auto"])
+def test_propose__on_anvil__same_answer(market, engine):
+    """The engine changes nothing but who runs the fork."""
+    ours = ask(market, "propose", written(market), "--engine", "embedded", "--json")
+    theirs = ask(market, "propose", written(market), "--engine", engine, "--json")
+    assert theirs.exit_code == 0, theirs.output
+    one, other = json.loads(ours.stdout), json.loads(theirs.stdout)
+    assert one["proposal"] == other["proposal"]
+    assert one["impact"] == other["impact"]
+    assert other["simulation"]["engine"] == "anvil"
+
+
+@pytest.mark.needs_node
+def test_propose__safe__builder_file_with_its_checksum(market, tmp_path):
+    """A Safe gets a file for its transaction builder for each of its transactions, and the hashes that owners sign."""
+    safe = RealSafe(market.chain, (1, 2), threshold=2)
+    grant = f'[[role]]\ncontract = "TimelockController"\nrole = "PROPOSER_ROLE"\ngrant = "{safe.address}"\n'
+    market.pass_through(market.proposal(grant))
+    out = str(tmp_path)
+    result = ask(market, "propose", written(market), "--safe", safe.address, "--engine", "embedded", "--out", out)
+    assert result.exit_code == 0, result.output
+    made = load_proposal(tmp_path / "proposal.json")
+    for step in made.steps:
+        batch = json.loads((tmp_path / f"safe-{step.name}.json").read_text())
+        assert batch["meta"]["checksum"] == builder_checksum(batch)
+        assert batch["transactions"][0]["data"] == "0x" + step.call.data.hex()
+        assert step.safe_tx_hash in result.stdout.replace("\n", "")
+
+
+def test_propose__from_recalibration__what_fences_do_not_admit(market, tmp_path):
+    """Targets beyond their bounds become bounds, with room; haircuts become those calibrated; the rest is left alone."""
+    targets = {
+        "prices": [
+            {"name": "ETH", "scan": {"psr_ppm": 380_000}, "allowed": {"psr_ppm": 380_000},
+             "haircut": {"haircut_ppm": 250_000}},
+            {"name": "BTC", "scan": {"psr_ppm": 90_000}, "allowed": {"psr_ppm": 90_000}, "haircut": {"reason": "x"}},
+        ],
+        "vols": [],
+    }  # fmt: skip
+    (tmp_path / "targets.json").write_text(json.dumps(targets))
+    args = ("propose", "--from-recalibration", str(tmp_path / "targets.json"), "--engine", "embedded", "--json")
+    result = ask(market, *args)
+    assert result.exit_code == 0, result.output
+    told = {(d["of"], d["name"]): d["new"] for d in json.loads(result.stdout)["proposal"]["differences"]}
+    assert told == {("fence of psr of ETH", "max"): "460000", ("collateral WETH", "haircut_ppm"): "250000"}
+    live = {"underlyings": [{"symbol": "BTC", "numbers": [{"number": "vsr_up", "target": 1_700_000}]}]}
+    (tmp_path / "targets.json").write_text(json.dumps(live))
+    (one,) = json.loads(ask(market, *args).stdout)["proposal"]["differences"]
+    assert (one["of"], one["name"], one["new"]) == ("fence of vsr_up of BTC", "max", "2040000")
+    (tmp_path / "targets.json").write_text(json.dumps({"underlyings": []}))
+    assert ask(market, *args).exit_code == 2
+
+
+def test_propose__prices__old_and_new_bound_held_against_them(market, tmp_path):
+    """Evidence: how many recorded moves were beyond the bound that is, and beyond the one that is wanted."""
+    hours = 24 * 120
+    price, lines = 3_000.0, ["ts,close"]
+    for hour in range(hours):
+        price *= 0.65 if hour == 1_200 else 1.6 if hour == 1_300 else 1.0 + 0.004 * ((hour * 7_919) % 11 - 5)
+        lines.append(f"{1_690_000_000 + 3_600 * hour},{price:.4f}")
+    (tmp_path / "eth.csv").write_text("\n".join(lines))
+    args = ("propose", written(market), "--prices", f"ETH={tmp_path}/eth.csv", "--engine", "embedded", "--json")
+    tree = json.loads(ask(market, *args).stdout)
+    held = {one["name"]: one for one in tree["evidence"]["held"]}
+    assert set(held) == {"max", "haircut_ppm"}
+    assert held["max"]["windows"] > 100
+    assert held["max"]["old_breaches"] >= held["max"]["new_breaches"]
+    assert held["max"]["worst_ppm"] > 325_000
+    assert held["haircut_ppm"]["old_breaches"] > held["haircut_ppm"]["new_breaches"]
+
+
+def test_propose__does_not_go_through__exit_6_with_the_contracts_words(market):
+    """A simulation that fails is told as such."""
+    text = 'title = "Too much"\n[underlying.ETH.config]\nkappa_ppm = 999_999\n'
+    result = ask(market, "propose", written(market, text), "--engine", "embedded")
+    assert result.exit_code == 6, result.output
+    assert "kappaPpm" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("propose",), "CHANGES.toml"),
+        (("propose", "absent.toml"), "cannot be read"),
+        (("proposal", "check", "absent.json"), "cannot be read"),
+        (("proposal", "check", "12"), "no proposal 12"),
+        (("propose", "CHANGES", "--engine", "geth"), "no engine"),
+        (("propose", "CHANGES", "--governor", "0x" + "11" * 20), "no contract"),
+    ],
+)
+def test_commands__unusable_input__exit_2_and_no_traceback(market, args, says):
+    """Whoever errs is told, and sent to what helps."""
+    given = [written(market) if one == "CHANGES" else one for one in args]
+    result = ask(market, *given)
+    assert result.exit_code == 2, result.output
+    assert says in result.output
+    assert "Traceback" not in result.output

@@ -1,0 +1,163 @@
+"""A live proposal is looked at again before execution, and told what is not as it was."""
+
+import pytest
+
+from keeper.errors import BadInput
+from keeper.governance.check import Drift, check
+from keeper.governance.fork import Engine, forked
+from keeper.governance.live import find_proposal
+from keeper.testing.small_house import DAY, SmallHouse
+from tests.governed import Governed
+
+pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
+
+PSR = b"psr".ljust(32, b"\0")
+BOUNDS = "[underlying.ETH.fence.psr]\nmax = 400_000\n"
+
+
+@pytest.fixture(scope="module")
+def a_governed_house():
+    return Governed()
+
+
+@pytest.fixture
+def governed(a_governed_house):
+    before = a_governed_house.chain.snapshot()
+    yield a_governed_house
+    a_governed_house.chain.revert(before)
+
+
+def looked_at(governed, proposal):
+    with forked(governed.chain.provider, governed.deployment, engine=Engine.EMBEDDED) as fork:
+        return check(proposal, governed.view(), fork)
+
+
+def queued(governed):
+    """A proposal that waits for nothing but its delay."""
+    late = governed.proposal(BOUNDS)
+    governed.propose(late)
+    governed.vote(late)
+    governed.send(late, "queue")
+    return late
+
+
+def drifts(verdict):
+    return {finding.drift for finding in verdict.findings}
+
+
+def test_check__nothing_moved__sound_at_every_station(governed):
+    """GOV-5: before it is proposed, while it waits for votes, and queued: it goes on from where it stands."""
+    proposal = governed.proposal(BOUNDS)
+    states = []
+    for station in (lambda: None, lambda: governed.propose(proposal), lambda: governed.vote(proposal),
+                    lambda: governed.send(proposal, "queue")):  # fmt: skip
+        station()
+        verdict = looked_at(governed, proposal)
+        assert verdict.sound, verdict
+        states.append(verdict.state)
+    assert states == ["not proposed yet", "active", "succeeded", "queued"]
+
+
+def test_check__executed__over(governed):
+    """What is done is not executed again."""
+    proposal = governed.proposal(BOUNDS)
+    governed.pass_through(proposal)
+    verdict = looked_at(governed, proposal)
+    assert (verdict.state, verdict.alive) == ("executed", False)
+    assert Drift.STATE in drifts(verdict)
+
+
+def test_check__by_number__from_the_chain_alone(governed):
+    """Whoever has nothing but the number gets the same calls, the old values of then, and the same verdict."""
+    proposal = governed.proposal(BOUNDS)
+    governed.propose(proposal)
+    found = find_proposal(governed.view(), {"governor": governed.governor}, int(proposal.ids.proposal))
+    assert [(c.target, c.data, c.signature) for c in found.calls] == [
+        (c.target, c.data, c.signature) for c in proposal.calls
+    ]
+    assert found.differences == proposal.differences
+    assert found.steps == proposal.steps
+    assert looked_at(governed, found).sound
+    with pytest.raises(BadInput, match="has no proposal 7"):
+        find_proposal(governed.view(), {"governor": governed.governor}, 7)
+
+
+def test_check__text_says_one_thing_and_calls_do_another__told(governed):
+    """A proposal whose text describes other changes than its calls make is not sound, wherever it comes from."""
+    honest, other = governed.proposal(BOUNDS), governed.proposal("[underlying.ETH.fence.psr]\nmax = 900_000\n")
+    abi = governed.view().abi("Governor")
+    columns = ([c.target for c in other.calls], [0], [c.data for c in other.calls])
+    data = abi.call("propose", *columns, honest.description)
+    tx = governed.chain.send(sender=governed.chain.accounts[4], to=governed.governor, data=data)
+    (event,) = [e for log in governed.chain.receipt(tx)["logs"] if (e := _decoded(abi, log))]
+    found = find_proposal(governed.view(), {"governor": governed.governor}, event.args["proposalId"])
+    verdict = looked_at(governed, found)
+    assert not verdict.sound
+    assert not verdict.alive, "after it the state is not the one its text wants"
+    (finding,) = [f for f in verdict.findings if f.drift is Drift.CALL]
+    assert "max: 900000" in finding.said
+    assert "max: 400000" in finding.said
+
+
+def _decoded(abi, log):
+    return abi.event([bytes.fromhex(t[2:]) for t in log["topics"]], bytes.fromhex(log["data"][2:]))
+
+
+def test_check__bound_moved_meanwhile__told_with_both_values(governed):
+    """Another proposal moved the same bound: what this one would do is told with the value of then, now and after."""
+    late = queued(governed)
+    governed.pass_through(governed.proposal("[underlying.ETH.fence.psr]\nmax = 500_000\n"))
+    (finding,) = looked_at(governed, late).findings
+    assert finding.drift is Drift.VALUE
+    assert "was 32.5 % when it was proposed and is 50 % today; executing sets it to 40 %" in finding.said
+
+
+def test_check__neighbour_in_the_same_struct_moved__would_be_put_back(governed):
+    """Fences are set whole: a field that nobody wants changed here, and somebody else changed, would be put back."""
+    late = queued(governed)
+    governed.pass_through(governed.proposal("[underlying.ETH.fence.psr]\nstep_abs = 20_000\n"))
+    (finding,) = looked_at(governed, late).findings
+    assert finding.drift is Drift.CALL
+    assert "stepAbs: 30000" in finding.said
+    assert "stepAbs: 20000" in finding.said
+
+
+def test_check__already_done_by_others__told(governed):
+    """What somebody else brought about meanwhile is nothing to execute."""
+    late = governed.proposal(BOUNDS)
+    governed.pass_through(governed.proposal(BOUNDS + "step_abs = 20_000\n"))
+    assert {Drift.VALUE, Drift.CALL} <= drifts(looked_at(governed, late))
+
+
+def test_check__stale_oracle__told(governed):
+    """A price that cannot be used today is told with the oracle's own reason."""
+    proposal = governed.proposal(BOUNDS)
+    governed.chain.advance_to(governed.chain.block().timestamp + 30 * DAY)
+    governed.chain.mine()
+    (finding,) = looked_at(governed, proposal).findings
+    assert finding.drift is Drift.ORACLE
+    assert "StalePrice" in finding.said
+
+
+def test_check__expiry_passed_meanwhile__no_longer_goes_through(governed):
+    """A new expiry that lies in the past by the time it would be listed is found before anybody executes it."""
+    soon = governed.chain.block().timestamp + DAY
+    proposal = governed.proposal(
+        f'[[new_expiry]]\nunderlying = "ETH"\nexpiry = {soon}\nstrikes = ["3000 USD"]\nsigma_atm_ppm = 650_000\n'
+    )
+    verdict = looked_at(governed, proposal)
+    assert not verdict.alive
+    assert "BadConfig" in verdict.simulation.failure
+
+
+def test_check__target_behind_a_proxy_upgraded__told():
+    """Other code at a target's address, or behind its proxy, is told although every byte of calldata is the same."""
+    governed = Governed(house=SmallHouse(proxied=("InsuranceFund",)))
+    proposal = governed.proposal('[fund]\ncap_per_auction = "7 USD"\n')
+    assert looked_at(governed, proposal).sound
+    house = governed.house
+    other = house.hand.hand_made("MockERC20", "a", "b", 6)
+    house.do("MockProxy", "upgradeTo", other, to=governed.deployment.addresses["InsuranceFund"])
+    verdict = looked_at(governed, proposal)
+    assert Drift.CODE in drifts(verdict)
+    assert not verdict.alive

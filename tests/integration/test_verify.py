@@ -1,0 +1,261 @@
+"""`keeper verify`: what stands on the chain is derived again, elsewhere, from its inputs file (VER-1 … VER-4)."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from keeper.chain.sending.outbox import Outbox, OutboxPolicy
+from keeper.cli.root import app
+from keeper.cycle import cycle
+from keeper.demo.opening import RISK, policy
+from keeper.demo.stylised import stylised_crash
+from keeper.demo.venue import DemoVenue
+from keeper.demo.world import FEES, open_world
+from keeper.domain.inputs import dump, hash_of, load
+from keeper.replay import replay
+from keeper.store import open_store
+from keeper.testing.http_node import HttpNode
+from keeper.wiring import assemble
+
+pytestmark = pytest.mark.chain
+
+#: Blocks lived into the crash: enough for pushes of scan ranges, levels and smiles.
+BLOCKS = 6
+
+
+@dataclass(frozen=True)
+class Lived:
+    """A market in which a keeper has published, and the keeper's folder."""
+
+    folder: Path
+    config: str
+    deployment: str
+    url: str
+    names: tuple[str, ...]
+    """Updates that were decided, oldest first."""
+    landed: str
+    """The newest of ETH that went live."""
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lived")
+    path = stylised_crash(seed=1, blocks=20)
+    path = replace(path, warmup=path.warmup[-60:])
+    world = open_world(path, accounts=20, seed=1)
+    store = open_store(f"sqlite:///{folder}/keeper.sqlite")
+
+    def outbox(decode, recheck):
+        return Outbox(
+            world.rpc,
+            store,
+            {role: (key,) for role, key in world.signers.items()},
+            fees=FEES,
+            policy=OutboxPolicy(confirmations=0, replace_after_blocks=3, daily_cap_wei=10**24),
+            decode_revert=decode,
+            recheck=recheck,
+        )
+
+    eager = replace(policy(600), hysteresis_ppm=10_000, impact_gate="off")
+    keeper = assemble(
+        rpc=world.rpc, store=store, deployment=world.deployment, risk=RISK, policy=eager, sender=outbox,
+        quotes=DemoVenue(1),
+    )  # fmt: skip
+    for point in path.points[:BLOCKS]:
+        world.reach(point)
+        for _ in range(2):  # decided in one block, mined in the next
+            cycle(world.chain.block(), keeper.ports, RISK, eager)
+            world.mine()
+    names = tuple(dict.fromkeys(one.name for one in reversed(store.kept_inputs())))
+    last = world.rpc.block("latest")
+    gone_live = keeper.views.at(last, "RiskParameters", "lastPublication", 0)["id"]
+    for seen in store.lived(limit=100):
+        assert replay(store, seen.hash).same, "REP-1"
+    store.close()
+    world.deployment.save(folder / "deployment.json")
+    node = HttpNode(world.chain.node).start()
+    lines = [
+        "[chain]",
+        f'rpc_urls = ["{node.url}"]',
+        f"chain_id = {world.chain.chain_id}",
+        "[protocol]",
+        f'deployment_file = "{folder}/deployment.json"',
+        "[store]",
+        f'url = "sqlite:///{folder}/keeper.sqlite"',
+    ]
+    config = folder / "keeper.toml"
+    config.write_text("\n".join(lines) + "\n")
+    yield Lived(folder, str(config), str(folder / "deployment.json"), node.url, names, f"ETH:{gone_live}")
+    node.close()
+
+
+def ask(*args):
+    result = CliRunner().invoke(app, list(args))
+    return result.exit_code, result.stdout
+
+
+def export(lived, name, tmp_path):
+    path = tmp_path / "inputs.json"
+    code, said = ask("inputs", "export", name, "--out", str(path), "-c", lived.config)
+    assert code == 0, said
+    return path
+
+
+def elsewhere(lived, path, name, **environ):
+    """Another process, in an empty folder, with no settings, key or store."""
+    done = subprocess.run(
+        [
+            sys.executable, "-c", "from keeper.cli import main; main()", "verify", name, "--inputs", str(path),
+            "--rpc", lived.url, "--deployment", lived.deployment, "--json",
+        ],
+        capture_output=True,
+        text=True,
+        cwd=path.parent,
+        env=os.environ | environ,
+        check=False,
+    )  # fmt: skip
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_verify__every_update_that_landed__matches(lived):
+    """VER-1: hash, fit, target and integers of each publication are what the chain has."""
+    assert len(lived.names) >= 3
+    seen = []
+    for name in lived.names:
+        code, said = ask("verify", name, "-c", lived.config, "--json")
+        tree = json.loads(said)
+        if "error" in tree:
+            assert "did not go live" in tree["error"]["message"]  # decided, and overtaken
+            continue
+        assert code == 0, tree["first_difference"]
+        assert tree["matches"], "VER-1"
+        seen.append(tree)
+    assert len(seen) >= 3
+    assert any("smiles" in check["said"] for tree in seen for check in tree["checks"]), "quotes were fitted"
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        {"OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"},
+        {"NUMBA_DISABLE_JIT": "1"},
+    ],
+    ids=["one thread", "two threads", "without numba"],
+)
+def test_verify__another_process__matches(lived, tmp_path, environ):
+    """VER-2: on another machine, whatever its threads, compiled or not, the same integers come out."""
+    code, tree = elsewhere(lived, export(lived, landed(lived), tmp_path), landed(lived), **environ)
+    assert code == 0, tree
+    assert tree["matches"], "VER-2"
+
+
+def one_up(number):
+    return number + 1
+
+
+#: What is tampered with: path into the file, what is done to the value, the check that notices, the name it gives.
+TAMPERED = {
+    "a round of the history": (("state", "history", 5, "price"), lambda p: p * 2, "history", "history_sha256"),
+    "a fitted volatility": (("fitted", "vol_ppm"), lambda v: v + 2, "fit run again", "fitted.vol_ppm"),
+    "a fitted shortfall": (
+        ("fitted", "shortfalls", "normal_ppb"), lambda v: v - 2, "fit run again", "fitted.shortfalls.normal_ppb"
+    ),
+    "a fitted smile": (("fitted", "smiles", 0, "vols_ppm", 1), lambda v: v + 2, "fit run again", "vols_ppm[1]"),
+    "a quote": (("quotes", "expiries", 0, "quotes", 2, "vol_ppm"), lambda v: v + 20_000, "fit run again", "ppm"),
+    "a knob of the fit": (("risk", "es_level"), lambda _: 0.9, "fit run again", "fitted.shortfalls"),
+    "a knob of the target": (("risk", "psr_floor_ppm"), lambda v: v * 2, "target from", "target.ranges.psr_ppm"),
+    "the target": (("target", "ranges", "psr_ppm"), lambda v: v + 2_500, "target from", "target.ranges.psr_ppm"),
+    "the block": (("block", "timestamp"), one_up, "block", "block.timestamp"),
+    "the block's hash": (("block", "hash"), lambda h: h[:-1] + ("0" if h[-1] != "0" else "1"), "block", "block.hash"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", TAMPERED)
+def test_verify__tampered_inputs__the_first_difference_is_named(lived, tmp_path, what):
+    """VER-3: whatever was changed, the hash differs, and the first number that gives it away is named."""
+    path, change, check, name = TAMPERED[what]
+    file = export(lived, landed(lived), tmp_path)
+    tree = json.loads(file.read_bytes())
+    *way, last = path
+    inner = tree
+    for key in way:
+        inner = inner[key]
+    inner[last] = change(inner[last])
+    file.write_text(json.dumps(tree, separators=(",", ":")))
+    code, said = ask(
+        "verify", landed(lived), "--inputs", str(file), "--rpc", lived.url, "--deployment", lived.deployment,
+        "-c", str(tmp_path / "none.toml"), "--json",
+    )  # fmt: skip
+    verdict = json.loads(said)
+    assert code == 4, said
+    assert not verdict["matches"], "VER-3"
+    failed = [one for one in verdict["checks"] if not one["ok"]]
+    assert failed[0]["what"] == "inputs hash", "VER-3"
+    assert failed[1]["what"].startswith(check), "VER-3"
+    assert name in verdict["first_difference"]["name"], "VER-3"
+    assert verdict["first_difference"]["ours"] != verdict["first_difference"]["theirs"]
+
+
+def test_verify__fences_tampered_with__the_pushed_integer_is_named(lived, tmp_path):
+    """VER-3: a fence that would have let another number through gives itself away by that number."""
+    file = export(lived, landed(lived), tmp_path)
+    known = load(file.read_bytes())
+    tight = replace(known.state.publication.vol, atm_step_ppm=1)
+    state = replace(known.state, publication=replace(known.state.publication, vol=tight))
+    file.write_bytes(dump(replace(known, state=state)))
+    code, said = ask("verify", landed(lived), "--inputs", str(file), "-c", lived.config, "--json")
+    assert code == 4, said
+    names = [one["difference"]["name"] for one in json.loads(said)["checks"] if not one["ok"]]
+    assert "state.publication.vol.atm_step_ppm" in names, "VER-3"  # the store has the true file
+    assert any("sigma_atm_ppm" in name for name in names), "VER-3"
+
+
+def test_export__from_the_store__the_bytes_whose_hash_is_on_chain(lived, tmp_path):
+    """VER-4: what is exported is what was hashed, and says how it was made."""
+    data = export(lived, landed(lived), tmp_path).read_bytes()
+    code, said = ask("verify", landed(lived), "-c", lived.config, "--json")
+    assert code == 0
+    assert json.loads(said)["inputs_hash"] == hash_of(data), "VER-4"
+    file = load(data)
+    assert dump(file) == data, "VER-4"
+    assert file.model == 1
+    assert file.fitted.slices
+    assert ask("verify", hash_of(data), "-c", lived.config)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("ETH", "names no update"), ("ETH:9999", "not in the store"), ("XRP:1", "not in the store"), ("0x12", "names no")],
+)
+def test_verify__an_update_nobody_knows__says_what_to_do(lived, name, said):
+    code, shown = ask("verify", name, "-c", lived.config, "--json")
+    assert code == 2
+    assert said in json.loads(shown)["error"]["message"]
+
+
+def test_verify__inputs_of_another_update__refused(lived, tmp_path):
+    path = export(lived, landed(lived), tmp_path)
+    code, shown = ask("verify", "ETH:9999", "--inputs", str(path), "-c", lived.config, "--json")
+    assert code == 2
+    assert "not of ETH:9999" in json.loads(shown)["error"]["message"]
+
+
+def test_verify__garbage_for_inputs__no_traceback(lived, tmp_path):
+    path = tmp_path / "inputs.json"
+    for text, said in (("", "cannot be read"), ("[]", "cannot be read"), ('{"schema": 1}', "cannot be read")):
+        path.write_text(text)
+        code, shown = ask("verify", "ETH:3", "--inputs", str(path), "-c", lived.config, "--json")
+        assert code == 2
+        assert said in json.loads(shown)["error"]["message"]
+
+
+def landed(lived):
+    """The last update of ETH that is on the chain."""
+    return lived.landed

@@ -1,0 +1,62 @@
+"""One suite for the port `Overrides`, over every adapter."""
+
+from __future__ import annotations
+
+import pytest
+
+from keeper.domain.overrides import Override
+from keeper.store import open_store
+from keeper.testing.memory_store import MemoryStore
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgres)])
+def store(request, tmp_path):
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    url = f"sqlite:///{tmp_path}/keeper.sqlite"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+    opened = open_store(url)
+    yield opened
+    opened.close()
+
+
+def a_floor(*, set_at_s: int = 100, expires_at_s: int = 200, floor_ppm: int = 180_000) -> Override:
+    return Override(
+        number=0,
+        underlying=1,
+        parameter="psr",
+        floor_ppm=floor_ppm,
+        reason="a fork is announced",
+        operator="alice",
+        set_at_s=set_at_s,
+        expires_at_s=expires_at_s,
+    )
+
+
+def test_set__twice__numbered_and_whole(store):
+    """What comes back is what was given, with a number of its own."""
+    first, second = store.set_override(a_floor()), store.set_override(a_floor(floor_ppm=200_000))
+    assert first.number < second.number
+    assert store.overrides() == (first, second) == store.overrides(at_s=150)
+
+
+def test_overrides__past_its_end__lapses_by_itself_and_stays_on_record(store):
+    """OVR-1: nobody has to take an expired floor back, and nobody can make it undone."""
+    one = store.set_override(a_floor())
+    assert store.overrides(at_s=199) == (one,)
+    assert store.overrides(at_s=200) == () == store.overrides(at_s=99)
+    assert store.overrides() == (one,)
+    assert not store.clear_override(one.number, at_s=200, by="bob")
+
+
+def test_clear__standing__ends_then_and_names_who(store):
+    """A floor taken back counts no more, and a replay of an earlier block still finds it."""
+    one = store.set_override(a_floor())
+    assert store.clear_override(one.number, at_s=150, by="bob")
+    assert store.overrides(at_s=150) == ()
+    (kept,) = store.overrides(at_s=149)
+    assert (kept.cleared_at_s, kept.cleared_by) == (150, "bob")
+    assert not store.clear_override(one.number, at_s=160, by="eve"), "it is taken back once"
+    assert not store.clear_override(99, at_s=160, by="eve")
