@@ -7,15 +7,20 @@ import {IRiskParameters} from "./interfaces/IRiskParameters.sol";
 import {FileVersion, Position} from "./interfaces/Types.sol";
 import {Grid} from "./libraries/Grid.sol";
 import {Legs} from "./libraries/Legs.sol";
+import {Listings} from "./libraries/Listings.sol";
 import {Rows} from "./libraries/Rows.sol";
 import {Scenarios} from "./libraries/Scenarios.sol";
+import {Slew} from "./libraries/Slew.sol";
 
 /// @title The risk file.  See IRiskFile.
 /// @dev Twin: keeper/risk/exact/riskfile.py and grid.py.  A strike's array is three slots behind one hash; the
-/// epoch in it must equal the header's, so rows of two epochs cannot meet in one sum.
+/// epoch in it must equal the header's, so rows of two epochs cannot meet in one sum.  The ranges of a header are those
+/// in force; the published ones are the target that `Slew` moves them to.
 contract RiskFile is IRiskFile {
     using Legs for Legs.Walk;
+    using Listings for uint32[];
     using Rows for Rows.Slate;
+    using Slew for Slew.State;
 
     struct Market {
         uint8 bank; // the live one
@@ -23,6 +28,7 @@ contract RiskFile is IRiskFile {
         uint24 publications; // also counts abandoned ones, so an epoch is never used twice
         uint40 noticeUntil; // block
         Settings settings;
+        Slew.State slew;
     }
 
     /// Three words of eight rows, row j in word j/8 at bit 32·(j mod 8), 29 bits each; the three bits above them hold
@@ -33,14 +39,12 @@ contract RiskFile is IRiskFile {
         uint256 w2;
     }
 
-    uint256 private constant MAX_EXPIRIES = 16;
-    uint256 private constant MAX_STRIKES = 64;
-    /// Of all live expiries together: a refresh, at 63k gas a strike, must fit a transaction of 2^24 gas.
-    uint256 private constant MAX_LISTED = 240;
     /// Refreshes between two publications that still get an epoch of their own.
     uint40 private constant REFRESHES = 1 << 16;
     /// Tolerance of the butterfly fence, ppm of the reference spot.
     uint256 private constant BUTTERFLY_PPM = 2;
+    /// For so long a bank may wait for its flip.  Meanwhile the ranges in force stand still: they are what it began from.
+    uint256 private constant STAGING_S = 1 hours;
 
     IPriceOracle public immutable oracle;
     address private immutable _deployer;
@@ -109,6 +113,7 @@ contract RiskFile is IRiskFile {
         if (h.epoch == 0) revert NoFile(uint16(w.underlying));
         w.epoch = h.epoch;
         w.refSpot = h.refSpot;
+        a.upliftPpm = uint24(h.imUpliftPct) * 10_000;
         uint256[24] memory levels = Scenarios.levels(h.psrPpm);
         Grid.Sums memory sums;
         if (legs.length != 0) {
@@ -280,6 +285,18 @@ contract RiskFile is IRiskFile {
         return _markets[underlying].settings;
     }
 
+    /// @inheritdoc IRiskFile
+    function slew(uint16 underlying)
+        external
+        view
+        returns (Ranges memory target, uint256 ratePpmPerHour, uint256 time, uint256 heldUntil)
+    {
+        Market storage market = _markets[underlying];
+        Slew.State memory s = market.slew;
+        target = Ranges(s.psrPpm, s.vsrUpPpm, s.vsrDownPpm);
+        return (target, market.settings.slewPpmPerHour, s.time, _heldUntil(underlying));
+    }
+
     // --- writing ------------------------------------------------------------------------------------------------------
 
     /// @inheritdoc IRiskFile
@@ -289,17 +306,17 @@ contract RiskFile is IRiskFile {
         Header storage h = _headers[underlying][bank];
         uint40 old = h.epoch;
         if (old == 0) revert NoFile(underlying);
-        (uint96 spot, uint40 epoch) = (_spot(underlying), old);
+        market.slew.refresh(market.settings, h, block.timestamp < _heldUntil(underlying));
         // After 65,535 refreshes without a publication the epoch stays; every row is rewritten all the same.
-        if ((old + 1) % REFRESHES != 0) ++epoch;
-        (h.refSpot, h.time, h.epoch) = (spot, uint40(block.timestamp), epoch);
+        uint40 epoch = (old + 1) % REFRESHES != 0 ? old + 1 : old;
+        (h.refSpot, h.time, h.epoch) = (_spot(underlying), uint40(block.timestamp), epoch);
         Rows.Slate memory slate = _slate(underlying, bank);
         uint32[] memory list_ = _listed[underlying];
         uint256 count;
         for (uint256 i; i < list_.length; ++i) {
             if (list_[i] > block.timestamp) count += _recompute(slate, bank, list_[i], old);
         }
-        emit FileComputed(underlying, epoch, spot, uint40(block.timestamp), count, true);
+        emit FileComputed(underlying, epoch, h, count, true);
     }
 
     /// Recompute what one bank had of an expiry at an epoch; what was listed since has no volatility yet.
@@ -329,54 +346,7 @@ contract RiskFile is IRiskFile {
 
     /// @inheritdoc IRiskFile
     function list(uint16 underlying, uint32 expiry, uint64[] calldata strikes_) external onlyParameters {
-        _insertExpiry(underlying, expiry);
-        uint64[] memory old = _strikes[underlying][expiry];
-        uint256 n = old.length + strikes_.length;
-        if (n > MAX_STRIKES) revert TooMany("strikes", n, MAX_STRIKES);
-        uint64[] memory merged = new uint64[](n);
-        (uint256 a, uint256 b) = (0, 0);
-        for (uint256 i; i < n; ++i) {
-            bool takeOld = b == strikes_.length || (a < old.length && old[a] < strikes_[b]);
-            merged[i] = takeOld ? old[a++] : strikes_[b++];
-            if (merged[i] <= (i == 0 ? 0 : merged[i - 1])) revert BadStrikes(expiry, i);
-        }
-        _strikes[underlying][expiry] = merged;
-        uint32[] storage listed = _listed[underlying];
-        uint256 total;
-        for (uint256 i; i < listed.length; ++i) {
-            if (listed[i] > block.timestamp) total += _strikes[underlying][listed[i]].length;
-        }
-        if (total > MAX_LISTED) revert TooMany("all strikes", total, MAX_LISTED);
-    }
-
-    /// Keep the list ascending; nothing to do if `expiry` is in it.
-    function _insertExpiry(uint16 underlying, uint32 expiry) private {
-        uint32[] storage listed = _listed[underlying];
-        uint256 n = listed.length;
-        uint256 place = n;
-        while (place > 0 && listed[place - 1] >= expiry) --place;
-        if (place < n && listed[place] == expiry) return;
-        _prune(listed);
-        n = listed.length;
-        if (n == MAX_EXPIRIES) revert TooMany("expiries", n + 1, MAX_EXPIRIES);
-        listed.push(expiry);
-        for (place = n; place > 0 && listed[place - 1] > expiry; --place) {
-            (listed[place], listed[place - 1]) = (listed[place - 1], expiry);
-        }
-    }
-
-    /// Drop expired expiries; they come first.
-    function _prune(uint32[] storage listed) private {
-        uint256 n = listed.length;
-        uint256 gone;
-        while (gone < n && listed[gone] <= block.timestamp) ++gone;
-        if (gone == 0) return;
-        for (uint256 i = gone; i < n; ++i) {
-            listed[i - gone] = listed[i];
-        }
-        for (uint256 i; i < gone; ++i) {
-            listed.pop();
-        }
+        _listed[underlying].add(_strikes[underlying], expiry, strikes_);
     }
 
     /// @inheritdoc IRiskFile
@@ -387,17 +357,12 @@ contract RiskFile is IRiskFile {
     {
         Market storage market = _markets[underlying];
         if (block.number < market.noticeUntil) revert InNotice(underlying, market.noticeUntil);
-        _prune(_listed[underlying]);
+        _listed[underlying].prune();
         market.staging = true;
         epoch = uint40(++market.publications) * REFRESHES;
-        _headers[underlying][1 - market.bank] = Header({
-            refSpot: _spot(underlying),
-            time: uint40(block.timestamp),
-            epoch: epoch,
-            psrPpm: psrPpm,
-            vsrUpPpm: vsrUpPpm,
-            vsrDownPpm: vsrDownPpm
-        });
+        Header storage h = _headers[underlying][1 - market.bank];
+        market.slew.begin(market.settings, _headers[underlying][market.bank], h, Ranges(psrPpm, vsrUpPpm, vsrDownPpm));
+        (h.refSpot, h.time, h.epoch) = (_spot(underlying), uint40(block.timestamp), epoch);
     }
 
     /// @inheritdoc IRiskFile
@@ -457,7 +422,8 @@ contract RiskFile is IRiskFile {
         Market storage market = _markets[underlying];
         if (!market.staging) revert NothingStaged(underlying);
         uint8 bank = 1 - market.bank;
-        Header storage h = _headers[underlying][bank];
+        Header memory h = _headers[underlying][bank];
+        if (block.timestamp > h.time + STAGING_S) revert StagingTooOld(underlying, h.time);
         epoch = h.epoch;
         uint32[] memory list_ = _listed[underlying];
         uint256 count;
@@ -471,7 +437,13 @@ contract RiskFile is IRiskFile {
         market.bank = bank;
         market.staging = false;
         market.noticeUntil = first ? 0 : uint40(block.number + noticeBlocks);
-        emit FileComputed(underlying, epoch, h.refSpot, h.time, count, false);
+        market.slew.flip(h.time);
+        emit FileComputed(underlying, epoch, h, count, false);
+    }
+
+    /// @inheritdoc IRiskFile
+    function retarget(uint16 underlying, Ranges calldata target) external onlyParameters {
+        _markets[underlying].slew.retarget(target);
     }
 
     // --- computing ----------------------------------------------------------------------------------------------------
@@ -509,6 +481,12 @@ contract RiskFile is IRiskFile {
         uint256 bank = market.bank;
         if (version == FileVersion.Staged) return 1 - bank;
         return version == FileVersion.Previous && block.number < market.noticeUntil ? 1 - bank : bank;
+    }
+
+    /// Until when a refresh leaves the ranges in force where they are; 0 if nothing waits for its flip.
+    function _heldUntil(uint16 underlying) private view returns (uint256) {
+        Market storage market = _markets[underlying];
+        return market.staging ? _headers[underlying][1 - market.bank].time + STAGING_S : 0;
     }
 
     function _spot(uint16 underlying) private view returns (uint96) {

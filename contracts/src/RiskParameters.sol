@@ -133,12 +133,18 @@ contract RiskParameters is IRiskParameters, AccessControl {
         if (c.maxAgeS < 60 || c.maxAgeS > 7 days) revert BadConfig("maxAgeS");
         // A day of one-second blocks: a publisher must not be able to hold off a flag for longer.
         if (c.noticeBlocks > 86_400) revert BadConfig("noticeBlocks");
+        // So slow that a range of 1 % still moves in an hour; so fast that nothing is smoothed.
+        if (c.slewPpmPerHour < 100 || c.slewPpmPerHour > PPM) revert BadConfig("slewPpmPerHour");
         _configs[underlying] = c;
         file.configure(
             underlying,
             asset,
             IRiskFile.Settings({
-                tailPpm: c.tailPpm, shortMinPpm: c.shortMinPpm, volFloorPpm: c.volFloorPpm, maxAgeS: c.maxAgeS
+                tailPpm: c.tailPpm,
+                shortMinPpm: c.shortMinPpm,
+                volFloorPpm: c.volFloorPpm,
+                maxAgeS: c.maxAgeS,
+                slewPpmPerHour: c.slewPpmPerHour
             })
         );
         emit UnderlyingConfigured(underlying, c);

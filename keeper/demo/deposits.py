@@ -79,7 +79,7 @@ class Quotes:
             perp = sum(size for i, size in mine.items() if i.kind is Kind.PERP)
             found = assess(file, legs, perp, self._plan.spots[underlying], self._now)
             required = found.grid + found.short_minimum
-            total += initial(required, rules(self._specs[underlying]), stale=False)
+            total += initial(required, rules(self._specs[underlying]), uplift_ppm=0, stale=False)
         return total
 
 

@@ -135,6 +135,8 @@ class UnderlyingSpec:
     vol_floor_ppm: int = 250_000
     max_age_s: int = 7_200
     notice_blocks: int = 1
+    slew_ppm_per_hour: int = 10_000
+    """Largest relative move of a scan range in force; the published ranges are its target."""
     psr_fence: FenceSpec = FenceSpec(
         min=20_000, max=325_000, step_rel_ppm=200_000, step_abs=30_000, budget_rel_ppm=2_000_000, budget_abs=120_000
     )

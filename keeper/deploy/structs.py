@@ -35,6 +35,7 @@ def config(u: UnderlyingSpec) -> tuple[object, ...]:
         u.max_age_s,
         u.notice_blocks,
         True,
+        u.slew_ppm_per_hour,
     )
 
 

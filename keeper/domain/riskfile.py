@@ -58,3 +58,5 @@ class File:
     expiries: Mapping[int, ExpiryParams]
     arrays: Mapping[tuple[int, int], StrikeArray]
     """By (expiry, strike)."""
+    im_uplift_ppm: int = 0
+    """What initial margin is widened by while the ranges still move up to the published ones."""

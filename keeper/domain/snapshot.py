@@ -201,6 +201,8 @@ class SlewState:
     """Part of itself by which a range may move in an hour."""
     time_s: int
     """Unix seconds from which the next move counts."""
+    held_until_s: int = 0
+    """Unix seconds until which a refresh leaves the ranges: a staged publication began from them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,32 +6,11 @@ from typing import Final
 
 from keeper.domain.riskfile import Ranges
 from keeper.domain.snapshot import SlewState
-from keeper.policy.speeds import PPM
+from keeper.risk.exact.slew import HOUR as HOUR_S
+from keeper.risk.exact.slew import moved
 
-HOUR_S: Final = 3_600
 #: Hours after which an arrival is not looked for any more: a hundred days.
 MOST_HOURS: Final = 2_400
-
-
-def moved(ranges: Ranges, target: Ranges, *, rate_ppm_per_hour: int, seconds: int) -> Ranges:
-    """The ranges in force `seconds` later: each moves by a part of itself, rounded down, and not beyond its target.
-
-    Args:
-        ranges: in force.
-        target: published.
-        rate_ppm_per_hour: part of itself by which a range may move in an hour.
-        seconds: at most an hour counts, as in the contract.
-    """
-
-    def one(value: int, aim: int) -> int:
-        move = value * rate_ppm_per_hour * min(seconds, HOUR_S) // (PPM * HOUR_S)
-        return min(value + move, aim) if aim > value else max(value - move, aim)
-
-    return Ranges(
-        psr_ppm=one(ranges.psr_ppm, target.psr_ppm),
-        vsr_up_ppm=one(ranges.vsr_up_ppm, target.vsr_up_ppm),
-        vsr_down_ppm=one(ranges.vsr_down_ppm, target.vsr_down_ppm),
-    )
 
 
 def later(ranges: Ranges, slew: SlewState | None, target: Ranges, *, since: int, now: int) -> Ranges:

@@ -55,7 +55,12 @@ def explain(
         underlyings=explained,
         equity=_equity(account, found, snapshot),
         mm=_maintenance(found, rules),
-        im=_initial(found, rules, stale={u for u, h in held.items() if h.legs and market.of(u).stale}),
+        im=_initial(
+            found,
+            rules,
+            uplift={u.underlying: u.file.im_uplift_ppm for u in market.underlyings if u.file is not None},
+            stale={u for u, h in held.items() if h.legs and market.of(u).stale},
+        ),
     )
     for name, lines, total in (
         ("equity", out.equity, found.equity),
@@ -100,11 +105,14 @@ def _maintenance(found: AccountMargin, rules: Mapping[int, Rules]) -> tuple[Line
     return (*lines, *completing("rounding", lines, found.mm))
 
 
-def _initial(found: AccountMargin, rules: Mapping[int, Rules], *, stale: AbstractSet[int]) -> tuple[Line, ...]:
+def _initial(
+    found: AccountMargin, rules: Mapping[int, Rules], *, uplift: Mapping[int, int], stale: AbstractSet[int]
+) -> tuple[Line, ...]:
     lines: list[Line] = []
     for u in found.underlyings:
         r = rules[u.underlying]
         lines += _scaled(u, "initial", PPM) + _scaled(u, "initial add-on", r.im_add_on_ppm)
+        lines += _scaled(u, "scan ranges still rising", uplift.get(u.underlying, 0))
         if u.underlying in stale:
             lines += _scaled(u, "stale file add-on", r.stale_add_on_ppm)
     return (*lines, *completing("rounding", lines, found.im))

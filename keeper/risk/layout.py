@@ -23,11 +23,14 @@ from keeper.risk.exact.book import Option
 from keeper.risk.exact.limbs import Ints
 from keeper.risk.exact.riskfile import PPM, WAD
 from keeper.risk.exact.rule import Fraction, packed
+from keeper.risk.exact.slew import MAX_UPLIFT_PCT
 
 Bools = npt.NDArray[np.bool_]
 
 #: Factors in ppm stay below this, or nobody is judged in columns.
 MOST_PPM: Final = 1 << 24
+#: Largest surcharge of a file on initial margin.  Source: keeper.risk.exact.slew.
+MOST_UPLIFT_PPM: Final = MAX_UPLIFT_PCT * PPM // 100
 #: Magnitudes stay below two to this; source: keeper.risk.compiled.wide.
 BITS: Final = 95
 
@@ -109,8 +112,9 @@ class Layout:
         """Whether the block's numbers leave the kernels their room."""
         rules = [known[1].rules for known in self.listed if known is not None]
         factors = [r.kappa_ppm + r.flag_fee_ppm for r in rules]
-        factors += [PPM + r.im_add_on_ppm + r.stale_add_on_ppm for r in rules]
-        factors += [PPM + r.im_add_on_ppm for r in rules]
+        factors += [
+            margin.initial_ppm(r, uplift_ppm=MOST_UPLIFT_PPM, stale=stale) for r in rules for stale in (False, True)
+        ]
         shared = [self.snapshot.interest_index, self.snapshot.keep_ray]
         shared += [known[1].funding_index for known in self.listed if known is not None]
         return (
@@ -119,18 +123,24 @@ class Layout:
             and all(abs(number) >> BITS == 0 for number in shared)
         )
 
-    def by_underlying(self) -> tuple[Any, ...]:
-        """Factor of MM, whether the file is stale, factors of IM (fresh, stale), spot, its room, funding index."""
+    def by_underlying(self, other: Sequence[File | None]) -> tuple[Any, ...]:
+        """Factor of MM, whether the file is stale, factors of IM, spot, its room, funding index.
+
+        Args:
+            other: the file of each underlying that judges some accounts beside the live one.
+
+        There are four factors of IM: live file fresh, live file stale, and the same of the other.
+        """
         factor: list[int] = []
         old: list[bool] = []
         initial: list[Fraction] = []
         spot: list[Fraction] = []
         funding: list[int] = []
-        for known in self.listed:
+        for known, second in zip(self.listed, other, strict=True):
             if known is None:  # whoever holds it is left to the slow twin
                 factor.append(0)
                 old.append(False)
-                initial += [Fraction(0, PPM)] * 2
+                initial += [Fraction(0, PPM)] * 4
                 spot.append(Fraction(0, WAD))
                 funding.append(0)
                 continue
@@ -138,9 +148,11 @@ class Layout:
             rules = state.rules
             factor.append(rules.kappa_ppm + rules.flag_fee_ppm)
             old.append(market.stale)
-            fresh = PPM + rules.im_add_on_ppm
-            # Negative, so that rounding down rounds the requirement up.
-            initial += [Fraction(-fresh, PPM), Fraction(-fresh - rules.stale_add_on_ppm, PPM)]
+            for file in (market.file, second):
+                uplift = 0 if file is None else file.im_uplift_ppm
+                for stale in (False, True):
+                    # Negative, so that rounding down rounds the requirement up.
+                    initial.append(Fraction(-margin.initial_ppm(rules, uplift_ppm=uplift, stale=stale), PPM))
             spot.append(Fraction(0 if isinstance(state.spot, Unusable) else state.spot.wad, WAD))
             funding.append(state.funding_index)
         return (

@@ -63,9 +63,21 @@ def maintenance_e6(required: int, rules: Rules) -> int:
     return required * (rules.kappa_ppm + rules.flag_fee_ppm)
 
 
-def initial(required: int, rules: Rules, *, stale: bool) -> int:
-    """Initial requirement of one underlying, wad USD, rounded up.  A stale file widens this and nothing else."""
-    factor = PPM + rules.im_add_on_ppm + (rules.stale_add_on_ppm if stale else 0)
+def initial_ppm(rules: Rules, *, uplift_ppm: int, stale: bool) -> int:
+    """Initial requirement over what the grid requires, ppm.  A stale file and its surcharge widen this alone."""
+    return PPM + rules.im_add_on_ppm + uplift_ppm + (rules.stale_add_on_ppm if stale else 0)
+
+
+def initial(required: int, rules: Rules, *, uplift_ppm: int, stale: bool) -> int:
+    """Initial requirement of one underlying, wad USD, rounded up.
+
+    Args:
+        required: grid and short-option minimum, wad USD.
+        rules: of the underlying.
+        uplift_ppm: surcharge of the file that judges, while its ranges move up to the published ones.
+        stale: whether that file is stale.
+    """
+    factor = initial_ppm(rules, uplift_ppm=uplift_ppm, stale=stale)
     return -(-required * factor // PPM)
 
 

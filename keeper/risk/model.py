@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 
 from keeper.domain.knobs import RiskKnobs
@@ -14,6 +13,7 @@ from keeper.domain.snapshot import FileState, Rules, Snapshot, UnderlyingState, 
 from keeper.risk.calibration.implied import Unseen, see
 from keeper.risk.calibration.targets import Untargeted, fit, target_of
 from keeper.risk.exact.riskfile import PPM, strike_array
+from keeper.risk.exact.slew import refreshed
 
 
 def model(snapshot: Snapshot, knobs: RiskKnobs, quotes: Sequence[Quoted] = ()) -> MarketModel:
@@ -43,6 +43,7 @@ def _underlying(u: UnderlyingState, quoted: Quoted | None, now: int, knobs: Risk
     fitted = None if isinstance(found, Untargeted) else found
     in_notice = u.publication is not None and u.publication.in_notice
     stale = u.live is None or spot is None or is_stale(u.live, u.rules, spot, now)
+    slew = u.publication.slew if u.publication is not None else None
     return UnderlyingMarket(
         underlying=u.underlying,
         symbol=u.symbol,
@@ -51,7 +52,7 @@ def _underlying(u: UnderlyingState, quoted: Quoted | None, now: int, knobs: Risk
         file=file_of(u.live, u.rules) if u.live else None,
         previous=file_of(u.previous, u.rules) if u.previous and in_notice else None,
         refreshed=(
-            file_of(replace(u.live, ref_spot=spot, time=now), u.rules)
+            file_of(refreshed(u.live, slew, u.rules, spot=spot, now=now), u.rules)
             if stale and u.live and spot is not None
             else None
         ),
@@ -71,15 +72,20 @@ def is_stale(file: FileState, rules: Rules, spot: int, now: int) -> bool:
     return moved > file.ranges.psr_ppm * file.ref_spot or now - file.time > rules.max_age_s
 
 
-@lru_cache(maxsize=64)  # a file changes with its epoch, not with every block
 def file_of(state: FileState, rules: Rules) -> File:
     """The file with its rows, recomputed by the exact twin from what was published."""
+    return _computed(state, rules.tail_ppm, rules.short_min_ppm, rules.vol_floor_ppm)
+
+
+# A file changes with its epoch, not with every block; the other rules may, while an emergency ramps.
+@lru_cache(maxsize=64)
+def _computed(state: FileState, tail_ppm: int, short_min_ppm: int, vol_floor_ppm: int) -> File:
     params = {e.expiry: e for e in state.expiries}
     return File(
         ref_spot=state.ref_spot,
         ranges=state.ranges,
-        tail_ppm=rules.tail_ppm,
-        short_min_ppm=rules.short_min_ppm,
+        tail_ppm=tail_ppm,
+        short_min_ppm=short_min_ppm,
         expiries=params,
         arrays={
             (expiry, s.strike): strike_array(
@@ -87,7 +93,7 @@ def file_of(state: FileState, rules: Rules) -> File:
                 sigma_ppm=s.sigma_ppm,
                 expiry=params[expiry],
                 ranges=state.ranges,
-                vol_floor_ppm=rules.vol_floor_ppm,
+                vol_floor_ppm=vol_floor_ppm,
                 ref_spot=state.ref_spot,
                 now=state.time,
             )
@@ -95,4 +101,5 @@ def file_of(state: FileState, rules: Rules) -> File:
             if expiry > state.time  # a refresh leaves out what has expired, and nobody is assessed in it
             for s in strikes
         },
+        im_uplift_ppm=state.im_uplift_pct * (PPM // 100),
     )

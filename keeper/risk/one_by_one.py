@@ -30,6 +30,8 @@ class Required:
     grid: int
     short_minimum: int
     worst_row: int
+    im_uplift_ppm: int = 0
+    """Surcharge on initial margin of the file that judged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +139,7 @@ def _assess(
                     grid=int(swept.grid[i]),
                     short_minimum=int(swept.short_minimum[i]),
                     worst_row=int(swept.worst_row[i]),
+                    im_uplift_ppm=file.im_uplift_ppm,
                 )
     return found
 
@@ -186,7 +189,7 @@ def together(
         old = u.stale and bool(h.legs)
         r = required.grid + required.short_minimum
         mm_e6 += margin.maintenance_e6(r, rules)
-        im += margin.initial(r, rules, stale=old)
+        im += margin.initial(r, rules, uplift_ppm=required.im_uplift_ppm, stale=old)
         stale = stale or old
         settled = {expiry for expiry, _ in states[underlying].settled}
         unsettled = unsettled or any(p.instrument.expiry not in settled for p in h.expired)

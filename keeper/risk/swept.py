@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from keeper.domain.columns import find, id_column, starts
 from keeper.domain.margin_table import MarginTable
-from keeper.domain.market import MarketModel
+from keeper.domain.market import MarketModel, UnderlyingMarket
 from keeper.domain.riskfile import File
 from keeper.domain.roster import Roster
 from keeper.domain.snapshot import Snapshot
@@ -52,8 +52,10 @@ class Swept:
     """Underlyings that each account holds."""
     alone: Bools
     """Accounts left to the slow twin."""
-    required: tuple[Any, Any, Any, Any]
-    """Marks, grids, short minimums and worst rows by underlying and account."""
+    required: tuple[Any, Any, Any, Any, Any]
+    """Marks, grids, short minimums, worst rows, and whether the other file judged, by underlying and account."""
+    other: Sequence[File | None]
+    """The file of each underlying that judged some accounts beside the live one."""
 
     def margins(self, *, buffer_ppm: int) -> MarginTable:
         """See `ScenarioPnl.margins`."""
@@ -74,7 +76,7 @@ class Swept:
             self.required,
             (
                 *self._everywhere(buffer_ppm),
-                *layout.by_underlying(),
+                *layout.by_underlying(self.other),
                 *layout.by_instrument(),
                 *layout.by_collateral(),
             ),
@@ -137,27 +139,42 @@ def sweep(roster: Roster, snapshot: Snapshot, market: MarketModel, under: Under)
     )
     if roster.whole:
         alone[find(roster.ids, id_column(sorted(roster.whole)))[0]] = True
-    required = _required(layout, runs, alone, under)
+    other = [None if known is None else _other(known[0], under) for known in layout.listed]
+    required = _required(layout, runs, alone, other, under)
     if required is None:
         return None
-    return Swept(layout=layout, under=under, runs=runs, code=code, parts=parts, alone=alone, required=required)
+    return Swept(
+        layout=layout, under=under, runs=runs, code=code, parts=parts, alone=alone, required=required, other=other
+    )
 
 
-def _required(layout: Layout, runs: Ints, alone: Bools, under: Under) -> tuple[Any, Any, Any, Any] | None:
-    """Marks, grids, short minimums and worst rows; `alone` is added to."""
+def _other(market: UnderlyingMarket, under: Under) -> File | None:
+    """The file that judges some accounts beside the live one."""
+    if under is Under.REFRESHED:
+        return market.refreshed
+    return market.previous if under is Under.PREVIOUS else None
+
+
+def _required(
+    layout: Layout, runs: Ints, alone: Bools, other: Sequence[File | None], under: Under
+) -> tuple[Any, Any, Any, Any, Any] | None:
+    """As `Swept.required`; `alone` is added to."""
     count, accounts = len(layout.underlyings), len(layout.roster)
     marks, grids, shorts = (np.zeros((count, accounts, 2), dtype=np.uint64) for _ in range(3))
     worst = np.full((count, accounts), NO_ROW, dtype=np.uint8)
+    by_other = np.zeros((count, accounts), dtype=np.bool_)
     for place, known in enumerate(layout.listed):
         if known is None:
             continue
         held = _held(layout.roster, runs, place)
         market, everybody = known[0], np.ones(accounts, dtype=np.bool_)
         judged: list[tuple[File | None, Bools]] = [(market.file, everybody)]
-        if under is Under.REFRESHED and market.refreshed is not None:
-            judged.append((market.refreshed, held.last > held.first))
-        if under is Under.PREVIOUS and market.previous is not None:
-            judged.append((market.previous, _covered(layout, market.previous, place, held)))
+        second = other[place]
+        if second is not None:
+            by_other[place] = (
+                held.last > held.first if under is Under.REFRESHED else _covered(layout, second, place, held)
+            )
+            judged.append((second, by_other[place]))
         for file, whom in judged:
             if file is None or market.spot is None:
                 continue
@@ -176,7 +193,7 @@ def _required(layout: Layout, runs: Ints, alone: Bools, under: Under) -> tuple[A
                 else:
                     column[place][whom] = values[whom]
             alone |= found.too_large & whom
-    return marks, grids, shorts, worst
+    return marks, grids, shorts, worst, by_other
 
 
 def _held(roster: Roster, runs: Ints, place: int) -> Held:

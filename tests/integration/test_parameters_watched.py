@@ -77,8 +77,9 @@ def the_contracts(house) -> dict[str, Any]:
         fence = {n: one(house, "RiskParameters", "fence", u, n.encode().ljust(32, b"\0")) for n in ("psr", "vsrUp")}
         vols = one(house, "RiskParameters", "volFences", u)
         last = says(house, "RiskParameters", "lastPublication", u)
+        slew = says(house, "RiskFile", "slew", u)
         found[f"U{u}"] = {
-            "rules": {k: v for k, v in config.items() if k not in ("noticeBlocks", "listed")},
+            "rules": {k: v for k, v in config.items() if k not in ("noticeBlocks", "listed", "slewPpmPerHour")},
             "listings": {e: tuple(one(house, "RiskFile", "strikes", u, e)) for e in expiries},
             "fences": {n: (f["min"], f["max"], f["stepRelPpm"], f["budgetAbs"]) for n, f in fence.items()},
             "joint": tuple(one(house, "RiskParameters", "jointFence", u).values()),
@@ -88,6 +89,7 @@ def the_contracts(house) -> dict[str, Any]:
             "last": (last["id"], last["time"]),
             "frozen": one(house, "RiskParameters", "frozen", u),
             "psr": one(house, "RiskFile", "header", u, 0)["psrPpm"],
+            "slew": (slew["target"]["psrPpm"], slew["ratePpmPerHour"], slew["time"], slew["heldUntil"]),
             "notice": one(house, "RiskParameters", "inNotice", u),
             "funding": (market["fundingIndex"], market["ratePpmPerDay"]),
             "price": price(house, market["market"]["asset"]),
@@ -143,6 +145,7 @@ def the_snapshot(snapshot) -> dict[str, Any]:
             "last": (p.last_id, p.last_time),
             "frozen": p.frozen,
             "psr": u.live.ranges.psr_ppm if u.live else 0,
+            "slew": (p.slew.target.psr_ppm, p.slew.rate_ppm_per_hour, p.slew.time_s, p.slew.held_until_s),
             "notice": p.in_notice,
             "funding": (u.funding_index, u.funding_rate_ppm_per_day),
             "price": None if isinstance(u.spot, Unusable) else u.spot.wad,
@@ -235,7 +238,7 @@ SETTERS = [
     ),
     Setter("RiskParameters", "listStrikes", lambda h: (0, u0(h).expiries[0].expiry, [3_200 * 10**8]), "U0"),
     Setter("RiskParameters", "publish", a_publication, "U0", PUBLISHER, (HASTE,)),
-    Setter("RiskParameters", "stage", a_publication, "", PUBLISHER, (HASTE,)),
+    Setter("RiskParameters", "stage", a_publication, "U0", PUBLISHER, (HASTE,)),
     Setter("RiskParameters", "stageExpiries", lambda h: (0, a_publication(h)[1][-1]), "", PUBLISHER, (HASTE, STAGED)),
     Setter("RiskParameters", "flip", lambda _: (0,), "U0", PUBLISHER, (HASTE, STAGED)),
     Setter("RiskParameters", "freeze", lambda _: (0,), "U0", GUARDIAN),
@@ -279,7 +282,7 @@ NO_SETTERS = {
         *("settleExpiry", "settleExpiryByHand", "socialise", "sweepDust", "touch", "trade", "wire", "withdraw"),
     },
     "RiskParameters": {"checkPublication", "dryRun"},
-    "RiskFile": {"begin", "carry", "configure", "connect", "flip", "list", "refresh", "write"},
+    "RiskFile": {"begin", "carry", "configure", "connect", "flip", "list", "refresh", "retarget", "write"},
     "LiquidationAuction": {"bid", "flag", "remeasure", "unflag"},
     "InsuranceFund": {"cover"},
 }

@@ -1,5 +1,6 @@
 """`keeper verify`: what stands on the chain is derived again, elsewhere, from its inputs file (VER-1 … VER-4)."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -259,3 +260,80 @@ def test_verify__garbage_for_inputs__no_traceback(lived, tmp_path):
 def landed(lived):
     """The last update of ETH that is on the chain."""
     return lived.landed
+
+
+def test_explain_parameter__scan_range__who_when_from_what_under_which_fences(lived):
+    """VER-5: every change that the chain remembers, and what the store knows of each."""
+    code, said = ask("explain", "--parameter", "ETH.scan_range", "-c", lived.config, "--json")
+    assert code == 0, said
+    tree = json.loads(said)
+    assert (tree["parameter"], tree["unit"]) == ("ETH.scan_range", "ppm")
+    moments = tree["history"]
+    assert f"ETH:{moments[0]['id']}" == lived.landed, "VER-5: newest first"
+    assert all(later["old"] == earlier["new"] for later, earlier in itertools.pairwise(moments)), "VER-5"
+    known = [one for one in moments if one["inputs_here"]]
+    assert len(known) >= 2
+    for one in known:
+        assert one["sender"].startswith("0x")
+        assert one["inputs_hash"] != "0x" + "00" * 32
+        assert one["target"] > 0
+        assert "scan range" in one["reasons"][0]
+        assert one["why"]
+        fences = one["fences"]
+        assert fences["low"] <= one["new"] <= fences["high"], "VER-5: what was pushed was legal"
+        assert fences["left_up"] >= one["new"] - one["old"] or one["new"] <= one["old"], "VER-5"
+    shown = ask("explain", "--parameter", "ETH.scan_range", "-c", lived.config)[1]
+    assert "budget left" in shown
+    assert known[0]["inputs_hash"][:20] in shown
+
+
+def test_explain_parameter__an_expirys_numbers__each_has_a_history(lived, tmp_path):
+    """VER-5: levels, single strikes, forwards and discount factors too."""
+    file = load(export(lived, lived.landed, tmp_path).read_bytes())
+    listing = file.state.listings[-1]
+    for name in ("sigma", "forward", "discount"):
+        code, said = ask("explain", "-p", f"ETH.{name}@{listing.expiry}", "-c", lived.config, "--json", "--limit", "2")
+        assert code == 0, said
+        newest = json.loads(said)["history"][0]
+        assert newest["fences"]["low"] <= newest["new"] <= newest["fences"]["high"], "VER-5"
+        assert ask("explain", "-p", f"ETH.{name}@{listing.expiry}", "-c", lived.config)[0] == 0
+    dollars = listing.strikes[1] / 10**8
+    code, said = ask("explain", "-p", f"ETH.sigma@{listing.expiry}/{dollars:.8f}", "-c", lived.config, "--json")
+    assert code == 0, said
+    assert json.loads(said)["history"][0]["new"] > 0, "VER-5"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("ETH", "names no parameter"),
+        ("ETH.colour", "no parameter colour"),
+        ("ETH.scan_range@2026-01-01", "belongs to no expiry"),
+        ("ETH.sigma", "belongs to an expiry"),
+        ("ETH.sigma@1999-01-01", "no expiry of ETH"),
+        ("XRP.scan_range", "no underlying XRP"),
+    ],
+)
+def test_explain_parameter__no_such_thing__exit_2_and_what_there_is(lived, name, said):
+    code, shown = ask("explain", "--parameter", name, "-c", lived.config, "--json")
+    assert code == 2
+    assert said in json.loads(shown)["error"]["message"]
+    assert json.loads(shown)["error"]["hint"]
+
+
+def test_explain__account_and_parameter__one_of_them(lived):
+    assert ask("explain", "-c", lived.config, "--json")[0] == 2
+    assert ask("explain", "0x00", "--parameter", "ETH.scan_range", "-c", lived.config, "--json")[0] == 2
+
+
+def test_model_show__a_store_that_lived__numbers_side_by_side(lived):
+    code, said = ask("model", "show", "-c", lived.config, "--json")
+    assert code == 0, said
+    tree = json.loads(said)
+    assert tree["may_push"] is False
+    assert {"ETH.scan_range", "BTC.vol_up"} <= {row["parameter"] for row in tree["beside"]}
+    assert ask("model", "sign-off", "99", "--reason", "x", "-c", lived.config)[0] == 2
+    assert ask("model", "sign-off", "1", "--reason", "seen", "--operator", "Ada", "-c", lived.config)[0] == 0
+    shown = ask("model", "show", "-c", lived.config)[1]
+    assert "may push" in shown
+    assert "signed off by Ada" in shown

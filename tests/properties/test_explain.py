@@ -52,7 +52,7 @@ def a_world():
     base = a_snapshot(account)
     snapshot = replace(base, collaterals=(asset,), keep_ray=base.keep_ray * 9 // 10)
     rules = replace(snapshot.underlyings[0].rules, max_age_s=1, im_add_on_ppm=50_000)
-    live = replace(snapshot.underlyings[0].live, time=snapshot.block.timestamp - 100)
+    live = replace(snapshot.underlyings[0].live, time=snapshot.block.timestamp - 100, im_uplift_pct=7)
     snapshot = replace(snapshot, underlyings=(replace(snapshot.underlyings[0], rules=rules, live=live),))
     return snapshot, model(snapshot, RiskKnobs()), account
 
@@ -69,6 +69,7 @@ def test_explain__account_with_everything__every_figure_adds_up():
     assert {line.what for line in told.equity} >= {"cash", "wBTC after haircut", "ETH perp", "socialised loss"}
     assert any("flag fee" in line.what for line in told.mm)
     assert any("stale file add-on" in line.what for line in told.im)
+    assert any("scan ranges still rising" in line.what for line in told.im)
     (eth,) = told.underlyings
     (part,) = found.underlyings
     assert sum(line.amount for line in eth.grid) == part.grid

@@ -137,11 +137,11 @@ def rules(draw):
     )
 
 
-@hypothesis.given(st.integers(0, 10**40), rules(), st.booleans())
-def test_mar6__initial__at_least_maintenance(required, rule, stale):
+@hypothesis.given(st.integers(0, 10**40), rules(), st.integers(0, 255), st.booleans())
+def test_mar6__initial__at_least_maintenance(required, rule, uplift_pct, stale):
     """MAR-6, KER-4: IM >= MM, because kappa + flag fee is at most one and add-ons are not negative."""
     mm = -(-margin.maintenance_e6(required, rule) // PPM)
-    assert margin.initial(required, rule, stale=stale) >= mm, "MAR-6"
+    assert margin.initial(required, rule, uplift_ppm=uplift_pct * 10_000, stale=stale) >= mm, "MAR-6"
 
 
 @hypothesis.given(st.integers(-(10**24), 10**24), st.integers(-5, 5), st.integers(-5, 5), st.integers(2_500, 3_500))

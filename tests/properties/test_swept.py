@@ -14,7 +14,7 @@ from keeper.domain.knobs import RiskKnobs
 from keeper.domain.margin import AccountMargin, Unpriced
 from keeper.domain.margin_table import MarginTable
 from keeper.domain.roster import Roster, contract_order
-from keeper.domain.snapshot import CollateralState, Unusable, Usable
+from keeper.domain.snapshot import CollateralState, SlewState, Unusable, Usable
 from keeper.risk import compiled, one_by_one, report, swept
 from keeper.risk.model import model
 from keeper.risk.one_by_one import Under
@@ -95,6 +95,12 @@ def a_price(rng, dollars):
 def a_market(rng, underlying):
     """An underlying whose file may be missing, stale, near, or inside its notice window."""
     file = a_file(psr_ppm=int(rng.choice([110_000, 150_000, 300_000])), time=NOW - int(rng.choice([0, 60, 7_201])))
+    file = replace(file, im_uplift_pct=int(rng.choice([0, 7, 255])))
+    slew = SlewState(
+        target=replace(file.ranges, psr_ppm=int(rng.choice([120_000, 300_000]))),
+        rate_ppm_per_hour=10_000,
+        time_s=NOW - int(rng.choice([30, 900, 9_000])),
+    )
     return replace(
         an_underlying(spot=float(rng.choice([3_000, 3_040, 2_500])), file=file),
         underlying=underlying,
@@ -102,8 +108,12 @@ def a_market(rng, underlying):
         spot=a_price(rng, float(rng.choice([3_000, 3_040, 2_500, 3_700]))),
         live=None if rng.random() < 0.05 else file,
         settled=((SETTLED, usd(3_050) + 3),),
-        previous=replace(a_file(psr_ppm=100_000), strikes=((EXPIRY, file.strikes[0][1][: rng.integers(2, 6)]),)),
-        publication=replace(a_publication(), in_notice=bool(rng.random() < 0.5)),
+        previous=replace(
+            a_file(psr_ppm=100_000), strikes=((EXPIRY, file.strikes[0][1][: rng.integers(2, 6)]),), im_uplift_pct=31
+        ),
+        publication=replace(
+            a_publication(), in_notice=bool(rng.random() < 0.5), slew=slew if rng.random() < 0.7 else None
+        ),
         funding_index=a_size(rng) // 10**6,
     )
 

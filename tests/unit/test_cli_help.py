@@ -20,7 +20,7 @@ ALL_OPTIONS = {
     "once": ["--config", "--send", "--json"],
     "status": ["--config", "--json"],
     "nonce": ["show|repair", "--send", "--config", "--json"],
-    "explain": ["--config", "--block", "--json", "ACCOUNT"],
+    "explain": ["--config", "--block", "--parameter", "--limit", "--since", "--json", "ACCOUNT"],
     "recalibrate": ["UNDERLYING", "--config", "--block", "--json"],
     "glide": ["UNDERLYING", "--set", "--config", "--block", "--json"],
     "impact": ["UNDERLYING", "--set", "--config", "--block", "--json"],

@@ -1,5 +1,7 @@
 """What the clearing house's events do to the index."""
 
+from dataclasses import replace
+
 from keeper.domain.snapshot import Kind
 from keeper.protocols.abi import Event
 from keeper.protocols.clearinghouse.consumer import HouseConsumer
@@ -46,7 +48,11 @@ def publication(sigma: int, *, epoch: int, flip: bool = True) -> list[Event]:
 
 
 def computed(epoch: int, *, refresh: bool, spot: int = 3_000) -> Event:
-    args = {"underlying": 1, "epoch": epoch, "refSpot": spot, "time": 1_000 + epoch, "strikes": 2, "refresh": refresh}
+    header = {
+        "refSpot": spot, "time": 1_000 + epoch, "epoch": epoch,
+        "psrPpm": 150_000 + epoch, "vsrUpPpm": 450_000, "vsrDownPpm": 300_000, "imUpliftPct": 3,
+    }  # fmt: skip
+    args = {"underlying": 1, "epoch": epoch, "header": header, "strikes": 2, "refresh": refresh}
     return Event("RiskFile", "FileComputed", args)
 
 
@@ -123,7 +129,8 @@ def test_apply__refresh__changes_header_only() -> None:
     index.apply([computed(3, refresh=True, spot=2_900)])
     assert (index.live[1].epoch, index.live[1].ref_spot, index.live[1].time) == (3, 2_900, 1_003)
     assert index.live[1].strikes == published_before.strikes
-    assert index.live[1].ranges == published_before.ranges
+    assert index.live[1].ranges == replace(published_before.ranges, psr_ppm=150_003)  # those in force move on
+    assert index.live[1].im_uplift_pct == 3
     assert index.previous[1] == previous
 
 

@@ -139,7 +139,7 @@ library MarginLib {
         s.grid += r;
         s.mmE6 += r * (uint256(c.kappaPpm) + c.flagFeePpm);
         s.flagFeeE6 += r * c.flagFeePpm;
-        s.im += Math.ceilDiv(r * (PPM + c.imAddOnPpm + (a.stale ? c.staleAddOnPpm : 0)), PPM);
+        s.im += Math.ceilDiv(r * (PPM + c.imAddOnPpm + a.upliftPpm + (a.stale ? c.staleAddOnPpm : 0)), PPM);
         s.stale = s.stale || a.stale;
     }
 }

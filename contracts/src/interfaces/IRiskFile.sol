@@ -8,7 +8,14 @@ import {FileVersion, Position} from "./Types.sol";
 /// Two banks per underlying: a publication is written into the idle bank and flipped, so rows of two epochs are never
 /// summed, and the bank before it stays readable for the notice window.
 interface IRiskFile {
-    /// Header of one bank.
+    /// The three scan ranges.
+    struct Ranges {
+        uint24 psrPpm;
+        uint24 vsrUpPpm;
+        uint24 vsrDownPpm;
+    }
+
+    /// Header of one bank.  Its ranges are those in force, on their way to the published ones.
     struct Header {
         uint96 refSpot; // wad USD
         uint40 time; // when the rows were computed
@@ -16,6 +23,7 @@ interface IRiskFile {
         uint24 psrPpm;
         uint24 vsrUpPpm;
         uint24 vsrDownPpm;
+        uint8 imUpliftPct; // what IM needs to be as tight as under the published ranges
     }
 
     /// Per expiry.
@@ -33,6 +41,7 @@ interface IRiskFile {
         uint256 shortMinimum; // rounded up
         uint8 worstRow; // lowest index on ties, 255 if no row loses
         bool stale; // beyond PSR/3 from refSpot, or older than maxAge
+        uint24 upliftPpm; // of IM, while the ranges move up to the published ones
     }
 
     /// What one underlying's rows are computed and summed with, besides the published numbers.
@@ -41,6 +50,7 @@ interface IRiskFile {
         uint24 shortMinPpm; // charge per naked short option, of spot
         uint32 volFloorPpm; // floor of the shocked-up vol
         uint32 maxAgeS; // before a file is stale
+        uint24 slewPpmPerHour; // largest relative move of a range in force
     }
 
     error StrikeNotInFile(uint16 underlying, uint32 expiry, uint64 strike);
@@ -57,16 +67,16 @@ interface IRiskFile {
     /// A publication would overwrite the bank that the notice window still needs.
     error InNotice(uint16 underlying, uint256 untilBlock);
     error NothingStaged(uint16 underlying);
+    /// Rows wait for their flip for an hour.
+    error StagingTooOld(uint16 underlying, uint256 openedAt);
     /// An expiry of the list has no rows in the staged bank.
     error ExpiryNotStaged(uint16 underlying, uint32 expiry);
     error BadStrikes(uint32 expiry, uint256 index);
     error TooMany(bytes32 what, uint256 count, uint256 max);
 
     event Connected(address parameters);
-    /// `time` is when the rows were computed: for a staged publication, when it was opened.
-    event FileComputed(
-        uint16 indexed underlying, uint40 indexed epoch, uint96 refSpot, uint40 time, uint256 strikes, bool refresh
-    );
+    /// `header.time` is when the rows were computed: for a staged publication, when it was opened.
+    event FileComputed(uint16 indexed underlying, uint40 indexed epoch, Header header, uint256 strikes, bool refresh);
 
     /// Sum rows over legs of one underlying, shift to `spot`, value at live spot and `block.timestamp`.
     /// @param legs unexpired options of one underlying, strictly ascending as numbers: by expiry, strike, call before
@@ -85,8 +95,8 @@ interface IRiskFile {
         view
         returns (int256 mid, int256 up, int256 down);
 
-    /// Recompute every row of the live bank at the oracle's spot and now, with the last published volatilities.
-    /// Changes nothing but the file.  Reverts if the oracle is unusable.  Anyone may call.
+    /// Recompute every row of the live bank at the oracle's spot and now, with the last published volatilities, and move
+    /// the ranges on to the published ones.  Changes nothing but the file.  Reverts if the oracle is unusable.  Anyone may call.
     function refresh(uint16 underlying) external;
 
     function isStale(uint16 underlying, uint256 spot) external view returns (bool);
@@ -111,13 +121,23 @@ interface IRiskFile {
     function noticeUntil(uint16 underlying) external view returns (uint256);
     function settings(uint16 underlying) external view returns (Settings memory);
     function assetOf(uint16 underlying) external view returns (bytes32);
+    /// Where the ranges in force move, and how fast.
+    /// @return target the published ranges.
+    /// @return ratePpmPerHour of a range itself.
+    /// @return time from which the next move counts.
+    /// @return heldUntil until then a refresh leaves them: a staged bank that began from them waits for its flip.
+    function slew(uint16 underlying)
+        external
+        view
+        returns (Ranges memory target, uint256 ratePpmPerHour, uint256 time, uint256 heldUntil);
 
     // --- only RiskParameters ------------------------------------------------------------------------------------------
 
     function configure(uint16 underlying, bytes32 asset, Settings calldata s) external;
     /// Add an expiry or more strikes of one.  `strikes` strictly ascending and new.
     function list(uint16 underlying, uint32 expiry, uint64[] calldata strikes) external;
-    /// Open the idle bank at the oracle's spot and now; whatever was staged before is void.
+    /// Open the idle bank at the oracle's spot and now; whatever was staged before is void.  Its ranges are those in force
+    /// moved towards the given ones.
     function begin(uint16 underlying, uint24 psrPpm, uint24 vsrUpPpm, uint24 vsrDownPpm) external returns (uint40 epoch);
     /// Rows of one expiry into the bank opened by `begin`.
     function write(
@@ -132,4 +152,6 @@ interface IRiskFile {
     function carry(uint16 underlying, uint32 expiry) external;
     /// Make the staged bank live.  The bank before it stays readable for `noticeBlocks`.
     function flip(uint16 underlying, uint256 noticeBlocks) external returns (uint40 epoch);
+    /// Move the live ranges to other ones than the last published, from the next refresh or publication on.
+    function retarget(uint16 underlying, Ranges calldata target) external;
 }

@@ -15,6 +15,7 @@ interface IRiskParameters {
         uint32 maxAgeS; // of a file before it is stale
         uint32 noticeBlocks; // between a publication and a flag it causes
         bool listed;
+        uint24 slewPpmPerHour; // largest relative move of a scan range in force
     }
 
     /// Fence of one published number.  Steps and budgets are the tighter of relative and absolute.

@@ -102,7 +102,7 @@ contract LiquidationTest is BaseTest {
 
     /// Law LIQ-6: a publication flags nobody inside its notice window who was healthy under the file before it.
     function test_flag__noticeWindow() public {
-        setSpot(ETH, 1860); // healthy: equity 2,600, MM 2,260; unhealthy at PSR 18 %: 2,712
+        setSpot(ETH, 1822); // healthy: equity 2,220, MM 2,214; unhealthy at PSR 15.15 %, an hour on the way to 18: 2,236
         pass(3600);
         IRiskParameters.Publication memory p = aPublication(ETH);
         p.psrPpm = 180_000;

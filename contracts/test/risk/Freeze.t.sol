@@ -28,8 +28,8 @@ abstract contract FreezeFixture is RiskFixture {
     /// Everything a publication can move, as one word: numbers in force, and what the file computes from.
     function numbers() public view returns (bytes32 word) {
         (uint64 id,,, bytes32 inputs) = parameters.lastPublication(ETH);
-        IRiskFile.Header memory h = file.header(ETH, FileVersion.Live);
-        word = keccak256(abi.encode(id, inputs, h.psrPpm, h.vsrUpPpm, h.vsrDownPpm));
+        (IRiskFile.Ranges memory target,,,) = file.slew(ETH);
+        word = keccak256(abi.encode(id, inputs, target));
         word = keccak256(abi.encode(word, inForce(0, "psr"), inForce(0, "vsrUp"), inForce(0, "vsrDown")));
         uint32[] memory expiries = parameters.listedExpiries(ETH);
         for (uint256 i; i < expiries.length; ++i) {

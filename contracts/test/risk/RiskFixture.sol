@@ -50,7 +50,8 @@ abstract contract RiskFixture is Test {
             volFloorPpm: 400_000,
             maxAgeS: 3600,
             noticeBlocks: 10,
-            listed: true
+            listed: true,
+            slewPpmPerHour: 10_000
         });
     }
 

@@ -60,7 +60,8 @@ contract RiskParametersTest is RiskFixture {
         _kept(p, 0, "psr", abi.encodeWithSelector(refusal, bytes32("psr"), 49_999, 50_000, 400_000));
         p.psrPpm = 180_000;
         _passes(p);
-        assertEq(file.header(ETH, FileVersion.Live).psrPpm, 180_000);
+        assertEq(inForce(0, "psr"), 180_000);
+        assertEq(file.header(ETH, FileVersion.Live).psrPpm, 151_500, "an hour of the slew rate");
     }
 
     /// FEN-2: net displacement over a rolling day, however many steps; back towards the anchor is always legal.
@@ -229,7 +230,7 @@ contract RiskParametersTest is RiskFixture {
         uint40 refreshed = file.header(ETH, FileVersion.Live).epoch;
         parameters.stageExpiries(ETH, rest);
         parameters.flip(ETH);
-        assertEq(file.header(ETH, FileVersion.Live).psrPpm, 160_000, "FEN-11 live");
+        assertEq(file.header(ETH, FileVersion.Live).psrPpm, 151_500, "FEN-11 live, an hour on its way");
         assertGt(file.header(ETH, FileVersion.Live).epoch, refreshed, "FEN-11 epochs rise");
         assertEq(inForce(0, "psr"), 160_000, "FEN-11 remembered");
         (uint64 id,,, bytes32 hash) = parameters.lastPublication(ETH);

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from keeper.domain.block import BlockRef
-from keeper.domain.snapshot import ExpiryFence, FenceState, JointFence, PublicationState, SmileFence, VolFences
+from keeper.domain.riskfile import Ranges
+from keeper.domain.snapshot import (
+    ExpiryFence,
+    FenceState,
+    JointFence,
+    PublicationState,
+    SlewState,
+    SmileFence,
+    VolFences,
+)
 from keeper.protocols.clearinghouse.views import View, Views
 
 HOUR_S = 3_600
@@ -20,7 +29,8 @@ def publication_asks(underlying: int, expiries: Iterable[int]) -> Iterator[View]
     """Everything `publication_state` will ask, if the contract lists what we think it does."""
     for function in ("lastPublication", "frozen", "volFences", "listedExpiries", "jointFence", "targetDigest"):
         yield View("RiskParameters", function, (underlying,))
-    yield View("RiskFile", "noticeUntil", (underlying,))
+    for function in ("noticeUntil", "slew"):
+        yield View("RiskFile", function, (underlying,))
     for theirs in RANGES.values():
         yield View("RiskParameters", "fence", (underlying, _name(theirs)))
         yield View("RiskParameters", "standing", (underlying, 0, _name(theirs)))
@@ -45,6 +55,7 @@ def publication_state(views: Views, block: BlockRef, underlying: int) -> Publica
         in_notice=block.number < views.one(block, "RiskFile", "noticeUntil", underlying),
         fences=tuple(_fence(views, block, underlying, ours, theirs) for ours, theirs in RANGES.items()),
         expiries=tuple(_expiry(views, block, underlying, e) for e in expiries),
+        slew=_slew(views, block, underlying),
         vol=VolFences(
             sigma_min_ppm=vol["sigmaMinPpm"],
             sigma_max_ppm=vol["sigmaMaxPpm"],
@@ -66,6 +77,17 @@ def publication_state(views: Views, block: BlockRef, underlying: int) -> Publica
         ),
         joint=JointFence(step_ppm=joint["stepPpm"], budget_ppm=joint["budgetPpm"]),
         digest="0x" + views.one(block, "RiskParameters", "targetDigest", underlying).hex(),
+    )
+
+
+def _slew(views: Views, block: BlockRef, underlying: int) -> SlewState:
+    raw = views.at(block, "RiskFile", "slew", underlying)
+    target = raw["target"]
+    return SlewState(
+        target=Ranges(psr_ppm=target["psrPpm"], vsr_up_ppm=target["vsrUpPpm"], vsr_down_ppm=target["vsrDownPpm"]),
+        rate_ppm_per_hour=raw["ratePpmPerHour"],
+        time_s=raw["time"],
+        held_until_s=raw["heldUntil"],
     )
 
 

@@ -285,8 +285,7 @@ class HouseIndex:
         u = args["underlying"]
         staged = sorted(self.staged.pop(u, {}).items())
         self.live[u] = replace(
-            self.live[u],  # its header came with the FileComputed of the same transaction
-            ranges=Ranges(psr_ppm=args["psrPpm"], vsr_up_ppm=args["vsrUpPpm"], vsr_down_ppm=args["vsrDownPpm"]),
+            self.live[u],  # its header came with the FileComputed of the same transaction, ranges in force included
             expiries=tuple(params for _, (params, _) in staged),
             strikes=tuple((expiry, vols) for expiry, (_, vols) in staged),
         )
@@ -304,7 +303,15 @@ class HouseIndex:
             expiries=(),
             strikes=(),
         )
-        self.live[u] = replace(base, epoch=args["epoch"], ref_spot=args["refSpot"], time=args["time"])
+        h = args["header"]
+        self.live[u] = replace(
+            base,
+            epoch=args["epoch"],
+            ref_spot=h["refSpot"],
+            time=h["time"],
+            ranges=Ranges(psr_ppm=h["psrPpm"], vsr_up_ppm=h["vsrUpPpm"], vsr_down_ppm=h["vsrDownPpm"]),
+            im_uplift_pct=h["imUpliftPct"],
+        )
 
     def _expiry_settled(self, args: dict[str, Any]) -> None:
         self.settled[args["underlying"], args["expiry"]] = args["price"]

@@ -145,7 +145,7 @@ def put_together(roster: Any, found: Any, required: Any, rules: Any, out: Any) -
         roster: (cash, interest entry, keep entry; start, index and units of the collateral; instrument and size of the
             positions; start, underlying's place, open notional and funding entry of the perps).
         found: (runs, code, left alone, first part of each account) after `look`; `left alone` is added to.
-        required: (marks, grids, shorts, worst rows) by underlying and account.
+        required: (marks, grids, shorts, worst rows, whether the other file judged) by underlying and account.
         rules: (borrow index, survival index, ppm in one, the same with the buffer, wad in one; row of the fund; minus
             one millionth), then `by_underlying`, `by_instrument` and `by_collateral` of `keeper.risk.layout`.
         out: (band, stale, unsettled, money, part underlying's place, parts, worst row); written.
@@ -249,7 +249,7 @@ def _band(equity: Any, mm: Any, numbers: Any) -> Any:
 @inlined_kernel
 def _parts(a: Any, world: Any) -> Any:
     """Requirements and values of each underlying: (fits, MM, IM, value), each of two words."""
-    _, (runs, _, _, part_start), (marks, grids, shorts, worst_rows), rules, out = world
+    _, (runs, _, _, part_start), (marks, grids, shorts, worst_rows, by_other), rules, out = world
     factor, old_file, initial = rules[3], rules[4], rules[5]
     _, stale, unsettled, _, place, parts, worst_row = out
     fits, no = True, False
@@ -270,7 +270,7 @@ def _parts(a: Any, world: Any) -> Any:
         t1, t0 = times(r1, r0, factor[u])
         mm1, mm0 = add(mm1, mm0, t1, t0)
         # Rounded up: the fraction is negative, and so is the answer that was rounded down.
-        t1, t0 = scale(r1, r0, initial, 2 * u + int(old))
+        t1, t0 = scale(r1, r0, initial, 4 * u + 2 * int(by_other[u, a]) + int(old))
         im1, im0 = subtract(im1, im0, t1, t0)
         paid, x1, x0, is_open = _expired((expired, live), world)
         unsettled[a] = unsettled[a] or is_open

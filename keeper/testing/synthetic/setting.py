@@ -17,8 +17,8 @@ EPOCH: Final = 65_536
 #: Whether a computation was a mere refresh.
 REFRESH: Final = False
 FUND_ACCOUNT: Final = 0xF00D << 96
-#: UnderlyingConfig: tail, short minimum, kappa, flag fee, stale and IM add-on, volatility floor, age, notice, listed.
-CONFIG: Final = (750_000, 10_000, 800_000, 10_000, 250_000, 0, 300_000, 7_200, 50, True)
+#: UnderlyingConfig: tail, short minimum, kappa, flag fee, stale, IM add-on, vol floor, age, notice, listed, slew.
+CONFIG: Final = (750_000, 10_000, 800_000, 10_000, 250_000, 0, 300_000, 7_200, 50, True, 10_000)
 #: LiquidationAuction.Params.
 AUCTION: Final = (900, 7_200, 980_000, 800_000, 3_600, 100_000, 600, 50 * WAD, 0)
 CAP_PER_AUCTION: Final = 50_000 * WAD
@@ -66,9 +66,10 @@ def publication(population: Population, underlying: int, *, number: int, sigma_p
     for expiry in population.expiries:
         sigmas = [sigma_ppm] * len(population.strikes)
         yield emitted("RiskParameters", "ExpiryPublished", underlying, expiry, PPB, PPB, sigma_ppm, sigmas)
-    computed = epoch, spot_wad(3_000), GENESIS_S, len(population.strikes) * len(population.expiries), REFRESH
-    yield emitted("RiskFile", "FileComputed", underlying, *computed)
     ranges = PSR_PPM, VSR_UP_PPM, VSR_DOWN_PPM
+    header = spot_wad(3_000), GENESIS_S, epoch, *ranges, 0
+    strikes = len(population.strikes) * len(population.expiries)
+    yield emitted("RiskFile", "FileComputed", underlying, epoch, header, strikes, REFRESH)
     yield emitted("RiskParameters", "Published", underlying, number, epoch, b"\1" * 32, *ranges)
 
 

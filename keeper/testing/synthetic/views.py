@@ -278,5 +278,9 @@ class SyntheticViews:
     def _RiskFile_noticeUntil(self, _u: int) -> list[Any]:
         return [0]
 
+    def _RiskFile_slew(self, _u: int) -> list[Any]:
+        target = setting.PSR_PPM, setting.VSR_UP_PPM, setting.VSR_DOWN_PPM
+        return [target, 10_000, GENESIS_S, 0]
+
     def _RiskFile_assetOf(self, u: int) -> list[Any]:
         return [setting.asset(u)]

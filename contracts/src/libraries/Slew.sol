@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {IRiskFile} from "../interfaces/IRiskFile.sol";
+import {Probes} from "./Probes.sol";
+
+/// @title How the scan ranges in force follow the published ones: maintenance moves by a rate, initial tightens at once.
+/// @notice Twin of keeper/risk/exact/slew.py, bit for bit.  A publication sets a target.  The ranges that rows are made
+/// of move towards it with every publication and refresh, each range by at most `rate` of itself an hour; time that
+/// nobody used counts for one hour at most.  There is no ramp to restart: where the next move starts is where the last
+/// one ended.  What IM lacks of the target meanwhile is a surcharge in percent.
+/// @dev A linked library: RiskFile has no room for it.
+library Slew {
+    uint256 private constant PPM = 1e6;
+    uint256 private constant HOUR = 3600;
+    /// A shorter time moves nothing and stays on the clock, so that flooring cannot stop a range.
+    uint256 private constant SHORTEST_S = 60;
+    uint256 private constant MAX_UPLIFT_PCT = 255;
+
+    /// Of one underlying, in one slot.
+    struct State {
+        uint24 psrPpm; // the target
+        uint24 vsrUpPpm;
+        uint24 vsrDownPpm;
+        uint24 nextPsrPpm; // the target of the bank being staged
+        uint24 nextVsrUpPpm;
+        uint24 nextVsrDownPpm;
+        uint40 time; // from which the next move counts
+    }
+
+    /// @notice Ranges and surcharge of a bank that is opened now.
+    /// @param live header of the live bank; epoch 0 if there is none, then the target binds at once.
+    /// @param idle header that is written; the rest of it is the caller's.
+    function begin(
+        State storage self,
+        IRiskFile.Settings storage s,
+        IRiskFile.Header storage live,
+        IRiskFile.Header storage idle,
+        IRiskFile.Ranges memory target
+    ) external {
+        (self.nextPsrPpm, self.nextVsrUpPpm, self.nextVsrDownPpm) = (target.psrPpm, target.vsrUpPpm, target.vsrDownPpm);
+        IRiskFile.Header memory h = live;
+        if (h.epoch == 0) {
+            (h.psrPpm, h.vsrUpPpm, h.vsrDownPpm) = (target.psrPpm, target.vsrUpPpm, target.vsrDownPpm);
+        } else {
+            _move(h, target, s.slewPpmPerHour, _elapsed(self.time));
+        }
+        _write(idle, h, target, s);
+    }
+
+    /// @notice The staged target binds; what was moved to reach its header counts from the header's time.
+    function flip(State storage self, uint40 time) external {
+        (self.psrPpm, self.vsrUpPpm, self.vsrDownPpm) = (self.nextPsrPpm, self.nextVsrUpPpm, self.nextVsrDownPpm);
+        self.time = time;
+    }
+
+    /// @notice Move the live header on.
+    /// @param held leave the ranges where they are: a bank that was opened from them waits for its flip.
+    function refresh(State storage self, IRiskFile.Settings storage s, IRiskFile.Header storage live, bool held)
+        external
+    {
+        IRiskFile.Ranges memory target = IRiskFile.Ranges(self.psrPpm, self.vsrUpPpm, self.vsrDownPpm);
+        IRiskFile.Header memory h = live;
+        uint256 elapsed = _elapsed(self.time);
+        if (!held && elapsed != 0) {
+            _move(h, target, s.slewPpmPerHour, elapsed);
+            self.time = uint40(block.timestamp);
+        }
+        _write(live, h, target, s);
+    }
+
+    /// @notice Another target for the live bank, from now on.
+    function retarget(State storage self, IRiskFile.Ranges memory target) external {
+        (self.psrPpm, self.vsrUpPpm, self.vsrDownPpm) = (target.psrPpm, target.vsrUpPpm, target.vsrDownPpm);
+    }
+
+    function _write(
+        IRiskFile.Header storage to,
+        IRiskFile.Header memory h,
+        IRiskFile.Ranges memory target,
+        IRiskFile.Settings storage s
+    ) private {
+        (to.psrPpm, to.vsrUpPpm, to.vsrDownPpm) = (h.psrPpm, h.vsrUpPpm, h.vsrDownPpm);
+        to.imUpliftPct = _uplift(h, target, s.tailPpm, s.volFloorPpm);
+    }
+
+    /// Seconds that count for a move; 0 for too few.
+    function _elapsed(uint256 since) private view returns (uint256 elapsed) {
+        elapsed = block.timestamp - since;
+        if (elapsed > HOUR) elapsed = HOUR;
+        if (elapsed < SHORTEST_S) elapsed = 0;
+    }
+
+    function _move(IRiskFile.Header memory h, IRiskFile.Ranges memory to, uint256 ratePpm, uint256 elapsed)
+        private
+        pure
+    {
+        h.psrPpm = _slewed(h.psrPpm, to.psrPpm, ratePpm, elapsed);
+        h.vsrUpPpm = _slewed(h.vsrUpPpm, to.vsrUpPpm, ratePpm, elapsed);
+        h.vsrDownPpm = _slewed(h.vsrDownPpm, to.vsrDownPpm, ratePpm, elapsed);
+    }
+
+    /// One range towards its target, not beyond it; the move is rounded down.
+    function _slewed(uint256 value, uint256 target, uint256 ratePpm, uint256 elapsed) private pure returns (uint24) {
+        unchecked {
+            uint256 move = value * ratePpm * elapsed / (PPM * HOUR);
+            if (target > value) return uint24(target - value > move ? value + move : target);
+            return uint24(value - target > move ? value - move : target);
+        }
+    }
+
+    /// By how much the dearest probe is dearer under the target, percent, rounded up.
+    function _uplift(IRiskFile.Header memory h, IRiskFile.Ranges memory target, uint256 tailPpm, uint256 volFloorPpm)
+        private
+        pure
+        returns (uint8)
+    {
+        // A range that is above its target only makes the surcharge smaller: without one below there is none.
+        if (h.psrPpm >= target.psrPpm && h.vsrUpPpm >= target.vsrUpPpm && h.vsrDownPpm >= target.vsrDownPpm) return 0;
+        uint256[7] memory now_ =
+            Probes.requirements(Probes.Triple(h.psrPpm, h.vsrUpPpm, h.vsrDownPpm, tailPpm, volFloorPpm));
+        uint256[7] memory then_ =
+            Probes.requirements(Probes.Triple(target.psrPpm, target.vsrUpPpm, target.vsrDownPpm, tailPpm, volFloorPpm));
+        uint256 most;
+        unchecked {
+            for (uint256 i; i < 7; ++i) {
+                if (then_[i] <= now_[i]) continue;
+                if (now_[i] == 0) return uint8(MAX_UPLIFT_PCT);
+                uint256 pct = ((then_[i] - now_[i]) * 100 + now_[i] - 1) / now_[i];
+                if (pct > most) most = pct;
+            }
+        }
+        return uint8(most > MAX_UPLIFT_PCT ? MAX_UPLIFT_PCT : most);
+    }
+}

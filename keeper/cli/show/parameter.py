@@ -1,0 +1,106 @@
+"""The history of one parameter, for a person and for a script."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from keeper.cli.show.words import signed, utc
+from keeper.ops.parameter import History, Moment
+from keeper.policy.parameter import Parameter
+
+
+def history_view(history: History) -> RenderableType:
+    """Newest first: what moved, and under it who, why, from what, inside which fences."""
+    parts: list[RenderableType] = [Text(history.name, "bold")]
+    if not history.moments:
+        return Group(*parts, Text("it was never published"))
+    for moment in history.moments:
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, said in _lines(moment, history.parameter):
+            table.add_row(name, said)
+        parts += [Text(""), _headline(moment, history.parameter), table]
+    return Group(*parts)
+
+
+def _headline(moment: Moment, parameter: Parameter) -> Text:
+    landed = moment.landed
+    text = Text.assemble((f"{value(moment.old, parameter)} → {value(moment.new, parameter)}", "bold cyan"))
+    text.append(f"  id {landed.id}, block {landed.block.number:,}, {utc(landed.block.timestamp)}")
+    return text
+
+
+def _lines(moment: Moment, parameter: Parameter) -> list[tuple[str, str]]:
+    landed = moment.landed
+    lines = [("who", f"{landed.sender or 'unknown'}, transaction {landed.tx_hash}")]
+    if moment.kept:
+        lines.append(("kept", f"the fences refused it: {moment.kept}"))
+    if moment.why:
+        lines.append(("why", moment.why))
+    if moment.here:
+        lines.append(("target", value(moment.target, parameter)))
+        lines += [("", reason) for reason in moment.reasons[:2]]
+    lines += [
+        ("floor", f"{floor.parameter} at least {floor.floor_ppm / 10_000:g} %, by {floor.operator}: {floor.reason}")
+        for floor in moment.floors
+    ]
+    model = f", model {moment.model}" if moment.model is not None else "; not in this store"
+    lines.append(("inputs", f"{landed.inputs_hash}{model}"))
+    if moment.room is not None:
+        room = moment.room
+        lines.append(("fences", f"could be {value(room.low, parameter)} to {value(room.high, parameter)}"))
+        left = f"{value(room.left_up, parameter)} up, {value(room.left_down, parameter)} down"
+        lines.append(("budget left", f"{left}, from {value(room.anchor, parameter)} a day before"))
+    if moment.ramp is not None:
+        ramp = moment.ramp
+        arrives = "not within a hundred days" if ramp.arrives_s is None else utc(ramp.arrives_s)
+        said = f"from {value(ramp.in_force, parameter)} in force, at most {ramp.rate_ppm_per_hour / 10_000:g} % an hour"
+        lines.append(("ramp", f"{said}; there by {arrives}"))
+    return lines
+
+
+def value(number: int | None, parameter: Parameter) -> str:
+    """In percent; `–` where there is none."""
+    if number is None:
+        return "–"
+    return signed(f"{number / 10_000_000:.4f} %" if parameter.in_ppb else f"{number / 10_000:g} %")
+
+
+def history_tree(history: History) -> dict[str, Any]:
+    """The same for a script; numbers in the unit that is named."""
+    return {
+        "parameter": history.name,
+        "unit": "ppb" if history.parameter.in_ppb else "ppm",
+        "history": [_moment_tree(one) for one in history.moments],
+    }
+
+
+def _moment_tree(moment: Moment) -> dict[str, Any]:
+    landed = moment.landed
+    return {
+        "id": landed.id,
+        "block": landed.block.number,
+        "time_s": landed.block.timestamp,
+        "tx": landed.tx_hash,
+        "sender": landed.sender,
+        "via": landed.via,
+        "old": moment.old,
+        "new": moment.new,
+        "kept": moment.kept or None,
+        "target": moment.target,
+        "why": moment.why or None,
+        "reasons": list(moment.reasons),
+        "inputs_hash": landed.inputs_hash,
+        "inputs_here": moment.here,
+        "model": moment.model,
+        "floors": [vars(one) for one in moment.floors],
+        "fences": None
+        if moment.room is None
+        else vars(moment.room) | {"left_up": moment.room.left_up, "left_down": moment.room.left_down},
+        "ramp": None if moment.ramp is None else vars(moment.ramp),
+    }

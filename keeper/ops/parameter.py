@@ -1,0 +1,218 @@
+"""The history of one published parameter: who, when, from what inputs, under which fences."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from keeper.domain.inputs import InputsFile, load
+from keeper.domain.landed import Landed
+from keeper.domain.market import UnderlyingTarget
+from keeper.domain.overrides import Override
+from keeper.errors import BadInput
+from keeper.policy.parameter import Parameter, Room, What, aimed, kept_by, published, room, strikes_of
+from keeper.policy.ramp import arrival_s
+from keeper.ports import Publications, Store
+
+#: Other names by which a number is known.
+_ALIASES: Final = {
+    "psr": What.SCAN_RANGE,
+    "vsr_up": What.VOL_UP,
+    "vsr_down": What.VOL_DOWN,
+    "volatility": What.SIGMA,
+    "sigma_atm": What.SIGMA,
+    "phi": What.FORWARD,
+    "df": What.DISCOUNT,
+}
+_NAME: Final = re.compile(
+    r"(?P<symbol>[A-Za-z0-9_-]{1,40})\.(?P<what>[a-z_]+)(?:@(?P<expiry>[0-9T:-]+?))?(?:/(?P<strike>[0-9.]+))?"
+)
+_HINT: Final = (
+    "write ETH.scan_range, ETH.vol_up, ETH.vol_down, or ETH.sigma@2026-12-25, ETH.sigma@2026-12-25/3000, "
+    "ETH.forward@2026-12-25, ETH.discount@2026-12-25; an expiry may be unix seconds too"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ramp:
+    """How a range follows its target: maintenance margin never jumps."""
+
+    in_force: int
+    """When the publication was decided, ppm."""
+    rate_ppm_per_hour: int
+    arrives_s: int | None
+    """Unix seconds, if a refresh comes every hour; None if not within a hundred days."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """One publication, as far as the parameter is concerned.  Values in the parameter's own unit."""
+
+    landed: Landed
+    old: int | None
+    new: int | None
+    """None if it was not in the publication; equal to `old` if the fences kept what was in force."""
+    kept: str
+    """Why the fences refused it; empty if they took it."""
+    target: int | None
+    """What was aimed at; None if the inputs are not here."""
+    reasons: tuple[str, ...]
+    """Of the target."""
+    why: str
+    """Why a publication was due; empty if it is not known here."""
+    floors: tuple[Override, ...]
+    """Set by hand, standing then, on this underlying."""
+    room: Room | None
+    ramp: Ramp | None
+    model: int | None
+    here: bool
+    """Whether the inputs file is in the store."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """What became of one parameter."""
+
+    name: str
+    """`ETH.scan_range`."""
+    parameter: Parameter
+    moments: tuple[Moment, ...]
+    """Newest first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A parameter as a person wrote it; its expiry is found among those that were published."""
+
+    symbol: str
+    what: What
+    expiry: str
+    strike: int
+
+
+def parse_parameter(text: str) -> Wanted:
+    """Read a parameter's name.  Raises: `BadInput` with the names that there are."""
+    found = _NAME.fullmatch(text.strip())
+    if found is None:
+        raise BadInput(f"{text!r} names no parameter", hint=_HINT, parameter=text)
+    what = _ALIASES.get(found["what"]) or next((one for one in What if one == found["what"]), None)
+    if what is None:
+        raise BadInput(f"there is no parameter {found['what']}", hint=_HINT, parameter=text)
+    if what.ranged == bool(found["expiry"]):
+        said = "belongs to no expiry" if what.ranged else "belongs to an expiry"
+        raise BadInput(f"{what} {said}", hint=_HINT, parameter=text)
+    strike = 0
+    if found["strike"]:
+        try:
+            strike = int(Decimal(found["strike"]) * 10**8)
+        except InvalidOperation:
+            raise BadInput(f"{found['strike']} is no strike", hint=_HINT, parameter=text) from None
+    if strike and what is not What.SIGMA:
+        raise BadInput(f"{what} has no strike", hint=_HINT, parameter=text)
+    return Wanted(symbol=found["symbol"].upper(), what=what, expiry=found["expiry"] or "", strike=strike)
+
+
+def history_of(
+    wanted: Wanted, chain: Publications, store: Store | None, *, first: int | None = None, limit: int = 20
+) -> History:
+    """Tell a parameter's history.
+
+    Args:
+        wanted: which.
+        chain: where publications are.
+        store: where their inputs are, if there is one; without them targets and fences are unknown.
+        first: height from which on to look; None: since the deployment.
+        limit: how many publications, newest first.
+
+    Raises: `BadInput` if there is no such underlying or expiry; `Retry` if the chain cannot be asked.
+    """
+    underlying = chain.underlying(wanted.symbol)
+    found = chain.history(underlying, first=first)
+    parameter = Parameter(what=wanted.what, expiry=_expiry(wanted, found), strike=wanted.strike)
+    moments = tuple(_moments(parameter, wanted.symbol, found, store))
+    return History(name=_name(wanted.symbol, parameter), parameter=parameter, moments=moments[::-1][:limit])
+
+
+def _name(symbol: str, parameter: Parameter) -> str:
+    expiry = f"@{_when(parameter.expiry):%Y-%m-%dT%H:%M}" if parameter.expiry else ""
+    strike = f"/{Decimal(parameter.strike).scaleb(-8).normalize():f}" if parameter.strike else ""
+    return f"{symbol}.{parameter.what}{expiry}{strike}"
+
+
+def _moments(parameter: Parameter, symbol: str, found: Iterable[Landed], store: Store | None) -> Iterator[Moment]:
+    before: int | None = None
+    for landed in found:
+        data = None if store is None else store.inputs_file(landed.inputs_hash)
+        file = None if data is None else load(data)
+        strikes = () if file is None else strikes_of(file, parameter.expiry)
+        pushed = _pushed(landed)
+        around = None if file is None else room(parameter, file, pushed)
+        old = around.current if around is not None else before
+        kept = kept_by(parameter, landed)
+        new = old if kept else published(parameter, landed, strikes)
+        if new is None and old is None:
+            continue  # before it was listed, or after it expired
+        yield Moment(
+            landed=landed,
+            old=old,
+            new=new,
+            kept=kept,
+            target=None if file is None else aimed(parameter, file.target, strikes),
+            reasons=() if file is None else file.target.reasons,
+            why=_why(store, symbol, landed),
+            floors=() if file is None else file.overrides,
+            room=around,
+            ramp=None if file is None else _ramp(parameter, file, landed),
+            model=None if file is None else file.model,
+            here=file is not None,
+        )
+        before = new
+
+
+def _pushed(landed: Landed) -> UnderlyingTarget:
+    return UnderlyingTarget(
+        underlying=landed.underlying, ranges=landed.ranges, expiries=landed.expiries, realised_vol=0.0, reasons=()
+    )
+
+
+def _why(store: Store | None, symbol: str, landed: Landed) -> str:
+    if store is None:
+        return ""
+    known = store.kept_inputs(symbol=symbol, publication=landed.id)
+    return next((one.why for one in known if one.hash == landed.inputs_hash), "")
+
+
+def _ramp(parameter: Parameter, file: InputsFile, landed: Landed) -> Ramp | None:
+    fences, live = file.state.publication, file.state.live
+    if not parameter.what.ranged or fences is None or fences.slew is None or live is None:
+        return None
+    # The arrival of all three ranges would be that of the slowest: the others stand still here.
+    mine = {What.SCAN_RANGE: "psr_ppm", What.VOL_UP: "vsr_up_ppm", What.VOL_DOWN: "vsr_down_ppm"}[parameter.what]
+    others = {name: getattr(landed.ranges, name) for name in ("psr_ppm", "vsr_up_ppm", "vsr_down_ppm")}
+    begin = type(live.ranges)(**(others | {mine: getattr(live.ranges, mine)}))
+    return Ramp(
+        in_force=getattr(live.ranges, mine),
+        rate_ppm_per_hour=fences.slew.rate_ppm_per_hour,
+        arrives_s=arrival_s(begin, fences.slew, landed.ranges, since=landed.block.timestamp),
+    )
+
+
+def _expiry(wanted: Wanted, found: Sequence[Landed]) -> int:
+    """The expiry that was meant: unix seconds, a day, or a moment."""
+    if wanted.what.ranged:
+        return 0
+    known = sorted({one.params.expiry for landed in found for one in landed.expiries})
+    fitting = [e for e in known if wanted.expiry in (str(e), f"{_when(e):%Y-%m-%d}", f"{_when(e):%Y-%m-%dT%H:%M}")]
+    if len(fitting) == 1:
+        return fitting[0]
+    there = ", ".join(f"{_when(e):%Y-%m-%dT%H:%M}" for e in (fitting or known)[-8:]) or "none"
+    said = "several expiries" if fitting else "no expiry"
+    raise BadInput(f"{said} of {wanted.symbol} was published for {wanted.expiry}", hint=f"there are: {there}")
+
+
+def _when(seconds: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)
