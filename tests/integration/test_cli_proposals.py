@@ -91,7 +91,7 @@ def test_propose__files_and_answer__say_the_same(market, tmp_path):
         assert part in forum
     made = load_proposal(tmp_path / "proposal.json")
     steps = json.loads((tmp_path / "transactions.json").read_text())
-    assert [one["step"] for one in steps] == ["propose", "queue", "execute"]
+    assert [one["step"] for one in steps] == ["propose", "queue", "execute", "state", "state"]
     assert bytes.fromhex(steps[0]["data"][2:]) == made.steps[0].call.data
     assert (tmp_path / "description.md").read_text() == made.description
 

@@ -57,6 +57,9 @@ cap_per_auction = "200000 USD"
 [timelock]
 new_delay = "3 d"
 
+[breaker.ETH]
+hold_s = "4 min"
+
 [[role]]
 role = "PUBLISHER_ROLE"
 grant = "0x00000000000000000000000000000000000000Aa"
@@ -105,6 +108,9 @@ def test_proposal__ids__are_the_contracts_own(governed):
     tail = (bytes.fromhex(proposal.ids.predecessor[2:]), bytes.fromhex(proposal.ids.salt[2:]))
     operation = chain.one("TimelockController", "hashOperationBatch", *batch, *tail)
     assert "0x" + operation.hex() == proposal.ids.operation
+    governed.propose(proposal)
+    states = [chain.rpc.call_at(governed.view().block, one.call.target, one.call.data) for one in proposal.views]
+    assert [int.from_bytes(state, "big") for state in states] == [1, 0], "active at the governor, unset at the timelock"
 
 
 @pytest.mark.parametrize("changes", [BOUNDS, MANY], ids=["bounds", "every kind"])
