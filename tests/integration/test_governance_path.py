@@ -31,6 +31,9 @@ max_age_s = "3 h"
 [underlying.ETH.vol_fences]
 atm_budget_ppm = "50 %"
 
+[underlying.ETH.joint_fence]
+step_ppm = "35 %"
+
 [underlying.ETH.market]
 price_band_ppm = "1.5 %"
 max_open_interest_perp = "20000 contracts"
