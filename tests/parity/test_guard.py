@@ -1,4 +1,4 @@
-"""The mirror says to every publication what the contract says: verdict, reason, numbers, next allowed time (GRD-6)."""
+"""The mirror says to every publication what the contract says: verdict, reason, numbers, next allowed time (GUA-1)."""
 
 import pytest
 
@@ -19,7 +19,7 @@ MET = {
 
 
 def test_guard__random_fences_and_publications__the_contract_says_the_same() -> None:
-    """GRD-6: no pair on which the two disagree, in any word, and every kind of refusal among them."""
+    """GUA-1: no pair on which the two disagree, in any word, and every kind of refusal among them."""
     with AnvilChain(accounts=1, extra=("--gas-limit", str(GAS))) as chain:
         counted, different = run(Harness(chain, gas=GAS), 1_200, 5)
     assert different == []
