@@ -78,6 +78,22 @@ class VolFenceSpec:
     df_min_ppb: int = 500_000_000
     min_delay_s: int = 600
     """Between two publications of one underlying."""
+    smile_step_ppm: int = 150_000
+    """Of a strike's volatility over σ_ATM, in one publication."""
+    smile_budget_ppm: int = 350_000
+    """The same, net in a day."""
+    df_step_ppb: int = 5_000_000
+    df_budget_ppb: int = 20_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointFenceSpec:
+    """How far the requirement of a standard portfolio may move, whichever range moved it."""
+
+    step_ppm: int = 300_000
+    """Of itself, in one publication."""
+    budget_ppm: int = 1_000_000
+    """Of itself a day ago, net in a day."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +137,8 @@ class UnderlyingSpec:
     notice_blocks: int = 1
     slew_ppm_per_hour: int = 10_000
     """Largest relative move of a scan range in force; the published ranges are its target."""
+    breaker_add_on_ppm: int = 250_000
+    """Added to IM while the flash-crash breaker is open."""
     psr_fence: FenceSpec = FenceSpec(
         min=20_000, max=325_000, step_rel_ppm=200_000, step_abs=30_000, budget_rel_ppm=2_000_000, budget_abs=120_000
     )
@@ -130,6 +148,7 @@ class UnderlyingSpec:
     vsr_down_fence: FenceSpec = FenceSpec(
         min=50_000, max=900_000, step_rel_ppm=200_000, step_abs=200_000, budget_rel_ppm=500_000, budget_abs=500_000
     )
+    joint_fence: JointFenceSpec = JointFenceSpec()
     vol_fences: VolFenceSpec = VolFenceSpec()
     price_band_ppm: int = 10_000
     """Trades lie inside the vol-down … vol-up marks and this part of spot around them."""
@@ -194,6 +213,20 @@ class BreakerSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class QuorumSpec:
+    """Keepers that speak as one, k of n (`KeeperQuorum`)."""
+
+    keepers: tuple[str, ...]
+    """Addresses, none twice."""
+    to_tighten: int
+    """How many of them call an emergency."""
+    to_publish: int
+    """How many of them publish."""
+    publishes: bool = False
+    """Whether they may publish; an emergency they may call always."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class HouseSpec:
     """A whole house."""
 
@@ -210,6 +243,8 @@ class HouseSpec:
     auction: AuctionSpec = AuctionSpec()
     breaker: BreakerSpec | None = BreakerSpec()
     """None for a house without one."""
+    quorum: QuorumSpec | None = None
+    """None for a house without an emergency lane; governance may grant the role later."""
     fund_cap_per_auction: int = 100_000 * WAD
     fund_seed: int = 0
     """Settlement token units that the deployer pays into the fund."""

@@ -16,6 +16,7 @@ interface IRiskParameters {
         uint32 noticeBlocks; // between a publication and a flag it causes
         bool listed;
         uint24 slewPpmPerHour; // largest relative move of a scan range in force
+        uint24 breakerAddOnPpm; // IM widening while the flash-crash breaker is open
     }
 
     /// Fence of one published number.  Steps and budgets are the tighter of relative and absolute.
@@ -28,11 +29,18 @@ interface IRiskParameters {
         uint40 budgetAbs;
     }
 
+    /// How far the requirement of a standard portfolio (`Probes`) may move, whichever of the ranges moved it.
+    struct JointFence {
+        uint24 stepPpm; // per publication; start 300_000
+        uint24 budgetPpm; // net per rolling 24 h; start 1_000_000
+    }
+
     /// Fences on the three scan ranges.
     struct RangeFences {
         Fence psr; // names: "psr", "vsrUp", "vsrDown"
         Fence vsrUp;
         Fence vsrDown;
+        JointFence joint; // on the three together: "joint"
     }
 
     /// Fences on volatilities and forwards.
@@ -50,6 +58,10 @@ interface IRiskParameters {
         uint24 carryMaxPpm; // |φ − 1| <= carryMax · T_years + 1 %
         uint40 dfMinPpb;
         uint32 minDelayS; // between publications of one underlying
+        uint24 smileStepPpm; // |Δ σ_K/σ_ATM| per publication, ppm of σ_ATM; start 150_000
+        uint24 smileBudgetPpm; // net per rolling 24 h; start 350_000
+        uint40 dfStepPpb;
+        uint40 dfBudgetPpb;
     }
 
     struct ExpiryPublication {
@@ -64,15 +76,38 @@ interface IRiskParameters {
         uint64 id; // strictly increasing per underlying
         uint64 validUntil; // unix seconds
         bytes32 inputsHash; // of what the numbers were computed from
+        bytes32 expectedOld; // `targetDigest` that the numbers were computed against
         uint24 psrPpm;
         uint24 vsrUpPpm;
         uint24 vsrDownPpm;
         ExpiryPublication[] expiries; // every listed, unexpired expiry, ascending
     }
 
+    /// What `preview` says of one item of a publication.
+    struct ItemVerdict {
+        uint32 expiry; // 0 for the ranges
+        bytes32 what; // "psr", "vsrUp", "vsrDown", "joint"; of an expiry the number that fails, "expiry" if none does
+        bytes reason; // the error; empty if it passes
+        uint64 nextAllowed; // 0 if it passes; second from which the number that fails would, max if waiting does not help
+    }
+
+    /// What `publish` would do, as far as numbers decide.
+    struct Preview {
+        bool ok; // it passes whole, every item of it
+        bytes reason; // why nothing of it passes; empty if something does
+        uint64 nextAllowed; // the latest of what is refused
+        ItemVerdict[] items; // psr, vsrUp, vsrDown, joint, then expiries; none if refused as a whole
+    }
+
     error OutOfRange(bytes32 what, uint256 value, uint256 min, uint256 max);
     error StepTooLarge(bytes32 what, uint256 oldValue, uint256 newValue, uint256 limit);
     error BudgetExceeded(bytes32 what, uint256 anchor, uint256 newValue, uint256 limit);
+    /// The requirement of a standard portfolio moves too far, from what is in force or from what was a day ago.
+    error JointMove(uint8 probe, uint256 from, uint256 newValue, uint256 limitPpm);
+    error Vetoed(uint256 until);
+    error Paused(uint16 underlying, uint256 until);
+    /// The numbers were computed against another target than the one last set.
+    error UnexpectedOld(bytes32 given, bytes32 last);
     error TooEarly(uint256 nextAllowed, uint256 nowS);
     error Expired(uint64 validUntil, uint256 nowS);
     error IdNotIncreasing(uint64 given, uint64 last);
@@ -83,13 +118,30 @@ interface IRiskParameters {
     error WrongStrikes(uint32 expiry, uint256 given, uint256 listed);
     error NotListed(uint16 underlying);
     error Frozen(uint16 underlying);
-    error NotGuardian(address caller);
+    error EmergencyBudget(uint16 underlying, uint256 cost, uint256 left);
+    error NothingToVeto(uint16 underlying);
+    /// Between two pauses, and between two vetoes, lies a day in which neither holds.
+    error GuardianRests(uint16 underlying, uint256 until);
     error BadConfig(bytes32 what);
     /// What `dryRun` reverts with when every check holds.
     error DryRunPassed();
 
     event UnderlyingConfigured(uint16 indexed underlying, UnderlyingConfig config);
     event FencesSet(uint16 indexed underlying, bytes32 indexed what);
+    event PublishingPaused(uint16 indexed underlying, uint256 until, address indexed by);
+    /// What was in force when the loosening was stopped is the target again.
+    event LooseningVetoed(
+        uint16 indexed underlying,
+        uint24 psrPpm,
+        uint24 vsrUpPpm,
+        uint24 vsrDownPpm,
+        uint256 noLooseningUntil,
+        address indexed by
+    );
+    /// MM moves from (1 + from) to (1 + peak) times in an hour; IM is there at once.
+    event EmergencyCalled(uint16 indexed underlying, uint24 fromPpm, uint24 peakPpm);
+    event StateAddOnSet(uint16 indexed underlying, uint24 addOnPpm, uint40 validUntil);
+    event Widened(uint16 indexed underlying, uint40 until);
     event ExpiryListed(
         uint16 indexed underlying,
         uint32 indexed expiry,
@@ -98,7 +150,6 @@ interface IRiskParameters {
         uint40 phiPpb,
         uint40 dfPpb
     );
-    /// `by` may be the guardian when it freezes; it is always governance when it thaws.
     event FrozenSet(uint16 indexed underlying, bool frozen, address indexed by);
     event StrikesListed(uint16 indexed underlying, uint32 indexed expiry, uint64[] strikes);
     /// Rows go into the idle bank from here; an earlier staging that was not flipped is void.
@@ -112,6 +163,12 @@ interface IRiskParameters {
         uint24 vsrUpPpm,
         uint24 vsrDownPpm
     );
+    /// One item of a publication does not pass and keeps what is in force; the others bind.  Comes before `Published`,
+    /// and after the `ExpiryPublished` of what it takes back if that was staged.
+    /// @param expiry 0 for the ranges.
+    /// @param what the number that fails; "rows" if rows could not be made of the volatilities.
+    /// @param reason the error.
+    event ItemRefused(uint16 indexed underlying, uint64 indexed id, uint32 expiry, bytes32 what, bytes reason);
     /// Binds with the `Published` that follows it.
     event ExpiryPublished(
         uint16 indexed underlying,
@@ -137,26 +194,67 @@ interface IRiskParameters {
     /// @param what "psr", "vsrUp" or "vsrDown", left-aligned.
     function setFence(uint16 underlying, bytes32 what, Fence calldata f) external;
     function setVolFences(uint16 underlying, VolFences calldata v) external;
+    function setJointFence(uint16 underlying, JointFence calldata f) external;
 
-    /// Governance or guardian: from now on nothing a publisher does moves a number of this underlying, until governance
-    /// thaws it.  A staged publication is void.  What is in force stays in force and refreshable by anyone, so that
+    /// Governance: from now on nothing a publisher does moves a number of this underlying, until governance thaws it.  A staged publication is void.  What is in force stays in force and refreshable by anyone, so that
     /// trading and liquidation go on.  Freezing the frozen changes nothing.
     function freeze(uint16 underlying) external;
-    /// Governance alone: the guardian that may stop a publisher may not start it again.
     function thaw(uint16 underlying) external;
 
-    /// One transaction: fences, rows into the idle bank, flip.
+    // --- faster than a publication, each only tighter or only waiting, each over by itself ----------------------------
+
+    /// What stands of all that, now.
+    struct ControlState {
+        uint24 emergencyMmPpm; // part by which MM is raised
+        uint24 emergencyImPpm; // and IM
+        uint24 emergencyPeakPpm; // 0 when it is over
+        uint40 emergencyCalledAt;
+        uint24 emergencyLeftPpm; // of its budget
+        uint24 stateAddOnPpm; // 0 when it has lapsed
+        uint40 stateUntil;
+        uint40 widenUntil;
+        uint40 pausedUntil;
+        uint40 noLooseningUntil;
+    }
+
+    /// Guardian: no publication for 72 hours, then a day in which it cannot be paused again.  What is in force stays in
+    /// force; refresh, trading, liquidation and the emergency lane go on.
+    function pause(uint16 underlying) external;
+    /// Guardian: stop a loosening on its way.  Where a target is below the range in force, the range becomes the target;
+    /// no publication lowers one for a day.  What is staged is void.  Not again for a day after that.
+    function veto(uint16 underlying) external;
+    /// Emergency role, held by a quorum of keepers: raise MM to (1 + peak) times over an hour, IM at once, both back to
+    /// nothing a day after the call.  `peakPpm` lies above what is in force and is at most 1e6; what it adds counts
+    /// against a budget of 1e6 that refills in a week.  Neither a pause nor a missing publication stops it.
+    function tighten(uint16 underlying, uint24 peakPpm) external;
+    /// Publisher: widen IM for a state of the market (a late oracle, a lost peg, crowded open interest), at most by half
+    /// and for a day.  MM does not move.
+    function setStateAddOn(uint16 underlying, uint24 addOnPpm, uint40 validUntil) external;
+    /// Breaker role: widen IM by `breakerAddOnPpm`, at most for fifteen minutes from now.
+    function widen(uint16 underlying, uint40 until) external;
+    function controls(uint16 underlying) external view returns (ControlState memory);
+    /// The configuration with `kappaPpm` and `imAddOnPpm` as they bind now: what margins are made of.
+    function effective(uint16 underlying) external view returns (UnderlyingConfig memory);
+
+    /// One transaction: fences, rows into the idle bank, flip.  An item that does not pass keeps what is in force
+    /// (`ItemRefused`); the whole reverts if nothing passes, if an item that was never in force does not, or if what is
+    /// kept of an expiry would have less total variance than what applies of an earlier one.
     function publish(uint16 underlying, Publication calldata p) external;
     /// Several transactions: open with the header, add expiries in order, flip.  Nothing is live until `flip`.
     function stage(uint16 underlying, Publication calldata p) external;
     function stageExpiries(uint16 underlying, ExpiryPublication[] calldata expiries) external;
-    /// The fences on the numbers are checked here, at the time they bind.
+    /// The fences on the numbers are checked here, at the time they bind.  Staged rows rest on the staged ranges, so a
+    /// range that `stage` took and that does not pass any more is refused with all the rest.
     function flip(uint16 underlying) external;
-    /// Whether `publish` would pass now, and if not the error it would revert with.  Meant for `eth_call`: it changes
-    /// nothing, but computes every row, so it is not `view`.
+    /// Whether `publish` would land every item now, rows included, and if not the first error.  Meant for `eth_call`: it
+    /// changes nothing, but computes every row, so it is not `view`.
     function checkPublication(uint16 underlying, Publication calldata p) external returns (bool ok, bytes memory reason);
+    /// What `publish` would do with each item now, and when it would pass: every fence on numbers, none on rows, and not
+    /// the notice window, which is counted in blocks.
+    function preview(uint16 underlying, Publication calldata p) external view returns (Preview memory);
 
-    /// Governance or lister: a new expiry with its first σ_ATM and φ, which anchor the step fences.
+    /// Governance or lister: a new expiry with its first σ_ATM, φ and discount factor, which anchor the step fences.  It
+    /// must fit its neighbours' total variance in force, or no publication could ever pass.
     function listExpiry(
         uint16 underlying,
         uint32 expiry,
@@ -173,11 +271,22 @@ interface IRiskParameters {
     function fence(uint16 underlying, bytes32 what) external view returns (Fence memory);
     function volFences(uint16 underlying) external view returns (VolFences memory);
     /// The value that steps are measured from, and the anchor of the budget, now.
-    /// @param expiry 0 for "psr", "vsrUp", "vsrDown"; an expiry for "sigmaAtm" and "phi".
+    /// @param expiry 0 for "psr", "vsrUp", "vsrDown"; an expiry for "sigmaAtm", "phi" and "df".
     function inForce(uint16 underlying, uint32 expiry, bytes32 what)
         external
         view
         returns (uint256 value, uint256 anchor);
+    /// The same with the anchors of the hours to come: entry k is the one that binds in the k-th hour from now if nothing
+    /// is published until then.
+    function standing(uint16 underlying, uint32 expiry, bytes32 what)
+        external
+        view
+        returns (uint256 value, uint32[26] memory anchors);
+    /// Volatility over σ_ATM of every listed strike and its last day, one word each (`SmileRing`); 0 if never published.
+    function smileRings(uint16 underlying, uint32 expiry) external view returns (uint256[] memory);
+    function jointFence(uint16 underlying) external view returns (JointFence memory);
+    /// Of the last set target: its id, its ranges, and φ, df and σ_ATM of each expiry that bind.  0 before the first.
+    function targetDigest(uint16 underlying) external view returns (bytes32);
     function config(uint16 underlying) external view returns (UnderlyingConfig memory);
     function listedExpiries(uint16 underlying) external view returns (uint32[] memory); // unexpired, ascending
     function listedStrikes(uint16 underlying, uint32 expiry) external view returns (uint64[] memory);
