@@ -25,6 +25,7 @@ from keeper.domain.tx import TxIntent
 from keeper.domain.worth import Standing, Verdict
 from keeper.errors import Refused, Retry
 from keeper.outcomes import economics, measure, remember
+from keeper.policy import breaker
 from keeper.policy.decide import choose
 from keeper.policy.guard import shut
 from keeper.policy.overrides import floored
@@ -242,6 +243,7 @@ def alerts(snapshot: Snapshot, market: MarketModel, report: MarginReport) -> Ite
     for state in snapshot.underlyings:
         if state.publication is not None and state.publication.frozen:
             yield f"{state.symbol}: parameters {shut(state.publication, snapshot.block.timestamp)}"
+    yield from breaker.remarks(snapshot)
     unknown = report.accounts.where(report.accounts.in_bands(Band.UNKNOWN))
     for a in unknown[:10]:
         if isinstance(a, Unpriced):

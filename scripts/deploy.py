@@ -1,7 +1,10 @@
 """Deploy a house from a JSON spec: scripts/deploy.py --rpc URL --spec spec.json --key-file KEY --out deployment.json.
 
-The spec is a `keeper.deploy.HouseSpec`; `--example` prints one to start from.  The key that deploys stays the owner and
-must be neither the publisher's nor the liquidator's.
+The spec is a `keeper.deploy.HouseSpec`; `--example` prints one to start from.  The key that deploys must be neither the
+publisher's nor the liquidator's.  It stays the owner, unless the spec names a timelock: then everything is handed over,
+and code, wiring, owners and roles are looked at in the end.
+
+A run that was killed is gone on with by the same command: every transaction is written to OUT.journal before it leaves.
 """
 
 from __future__ import annotations
@@ -15,7 +18,10 @@ from pathlib import Path
 from keeper.chain.asking.rpc import Rpc, http_endpoint
 from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.signers import from_secret_file
-from keeper.deploy import CollateralSpec, ExpirySpec, FeedSpec, Hand, HouseSpec, UnderlyingSpec, deploy_house
+from keeper.deploy import CollateralSpec, ExpirySpec, FeedSpec, HouseSpec, UnderlyingSpec
+from keeper.deploy.handover import acceptance
+from keeper.deploy.spec import TimelockSpec
+from keeper.deploy.whole import Deployed, deploy_whole
 from keeper.domain import codec
 from keeper.errors import KeeperError
 
@@ -41,6 +47,7 @@ def example() -> HouseSpec:
         publisher=SOMEBODY,
         liquidator=SOMEBODY,
         guardian=SOMEBODY,
+        timelock=TimelockSpec(proposers=(SOMEBODY,)),
     )
 
 
@@ -54,6 +61,7 @@ def main() -> int:
     parser.add_argument("--key-file", type=Path, metavar="FILE", help="file with the deployer's key, hex")
     parser.add_argument("--max-fee-gwei", type=int, default=100, help="ceiling per gas (default: 100)")
     parser.add_argument("--multicall", action="store_true", help="deploy a Multicall3 too, where the chain has none")
+    parser.add_argument("--poll-s", type=float, default=1.0, help="seconds between looks for a receipt (default: 1)")
     parser.add_argument("--out", type=Path, default=Path("deployment.json"), help="where the addresses go")
     args = parser.parse_args()
     if args.example:
@@ -75,14 +83,44 @@ def main() -> int:
     try:
         rpc = Rpc([http_endpoint(args.rpc)], chain_id=args.chain_id)
         cap = args.max_fee_gwei * GWEI
-        hand = Hand(rpc, from_secret_file(args.key_file), fees=FeePolicy(max_fee_wei=cap, max_priority_fee_wei=cap))
-        deployment = deploy_house(spec, hand, now_s=rpc.block().timestamp, multicall=args.multicall, progress=_progress)
+        found = deploy_whole(
+            spec,
+            rpc,
+            from_secret_file(args.key_file),
+            fees=FeePolicy(max_fee_wei=cap, max_priority_fee_wei=cap),
+            journal=args.out.with_name(args.out.name + ".journal"),
+            multicall=args.multicall,
+            poll_interval_s=args.poll_s,
+            progress=_progress,
+            told=_note,
+        )
     except (KeeperError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    deployment.save(args.out)
-    print(f"deployed at block {deployment.block}: {args.out}")
-    return 0
+    found.deployment.save(args.out)
+    print(f"deployed at block {found.deployment.block}: {args.out}")
+    return _looked_at(found, args.out)
+
+
+def _looked_at(found: Deployed, out: Path) -> int:
+    """Tell what is not as it should be, or what is left to do.  Returns: 0 if nothing is wrong."""
+    if found.repeated:
+        _note(f"{found.repeated} transactions were done by an earlier run")
+    for one in found.findings:
+        if not one.holds:
+            _note(f"{'later' if found.holds else 'WRONG'}: {one.what}: {one.said}")
+    if found.left is not None:
+        accept = out.with_name("accept.toml")
+        accept.write_text(acceptance(found.left), encoding="utf-8")
+        _note(f"the timelock must accept by a proposal: scripts/propose.py {accept} …, then scripts/handover.py")
+    elif found.holds:
+        _note(f"verified: {len(found.findings)} findings on code, wiring, owners and roles are as they should be")
+    return 0 if found.holds else 2
+
+
+def _note(line: str) -> None:
+    """Beside the progress, which is stdout's."""
+    print(line, file=sys.stderr)
 
 
 def _progress(name: str, done: int, total: int) -> None:

@@ -68,10 +68,9 @@ contract CircuitBreaker is ICircuitBreaker, Ownable2Step {
     function sync(bytes32 asset) external returns (uint256 untilS) {
         State memory s = state(asset);
         if (!s.open) return 0;
-        if (_toldSinceS[asset] != s.sinceS) {
-            _toldSinceS[asset] = s.sinceS;
-            emit Tripped(asset, s.sinceS, s.untilS, s.why);
-        }
+        if (s.told) return s.untilS;
+        _toldSinceS[asset] = s.sinceS;
+        emit Tripped(asset, s.sinceS, s.untilS, s.why);
         return s.untilS;
     }
 
@@ -84,7 +83,8 @@ contract CircuitBreaker is ICircuitBreaker, Ownable2Step {
         if (!whole) return s;
         BreakerMath.Rule memory rule = BreakerMath.Rule(_movePpm(c), c.disagreePpm, c.windowS, c.holdS, c.confirmS);
         (uint256 since, bytes32 why) = BreakerMath.verdict(rounds, rule, block.timestamp);
-        if (since != 0) s = State(true, uint40(since), uint40(since + c.holdS), why);
+        if (since == 0) return s;
+        return State(true, uint40(since), uint40(since + c.holdS), why, _toldSinceS[asset] == since);
     }
 
     function _movePpm(Config memory c) private view returns (uint256 move) {

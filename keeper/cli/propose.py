@@ -51,7 +51,7 @@ def propose(
     voter: Annotated[list[str] | None, typer.Option(metavar="ADDRESS…", help="Who votes in it.")] = None,
     prices: Annotated[
         list[str] | None,
-        typer.Option(metavar="[NAME=]FILE…", help="Price histories for the evidence, beside the oracle's own rounds."),
+        typer.Option(metavar="[NAME=]FILE…", help="Price histories for the evidence, beside stored rounds."),
     ] = None,
     engine: Annotated[str, typer.Option(metavar="auto|anvil|embedded", help="What runs the fork.")] = "auto",
     simulate: Annotated[bool, typer.Option(help="Take the whole way on a fork.")] = True,
@@ -79,13 +79,20 @@ def propose(
     settings = settings_of(config)
     # Heavy, and only this command needs it.
     from keeper.cli.show.proposal import report_tree, report_view, write_files  # noqa: PLC0415 - see above
-    from keeper.wiring.proposals import ProposalDesk, engine_named, given_route, named_histories, read_changes  # noqa: PLC0415 - web3 is slow to import
+    from keeper.wiring.proposals import (  # noqa: PLC0415 - web3 is slow to import
+        ProposalDesk,
+        engine_named,
+        given_route,
+        named_histories,
+        read_changes,
+        stored_histories,
+    )
 
     desk = ProposalDesk.configured(settings, engine=engine_named(engine))
     try:
         wanted = read_changes(changes) if changes else desk.recalibrated(from_recalibration or Path())
         given = given_route(governor=governor, timelock=timelock, safe=safe, proposer=proposer, voters=voter or ())
-        histories = named_histories(prices or ())
+        histories = stored_histories(settings) | named_histories(prices or ())
         with working("replaying every account, and the proposal on a fork"):
             report = desk.prepare(wanted, given, histories=histories, with_simulation=simulate)
     finally:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keeper.domain.margin import Band
+from keeper.policy.standing import Standing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,11 +17,17 @@ class UnderlyingFrame:
     price: float | None
     """USD; None while the oracle is unusable."""
     psr: float | None
-    """Price scan range on-chain, fraction of spot; None before the first publication."""
+    """Price scan range in force, fraction of spot; None before the first publication."""
     psr_target: float | None
     """What the keeper would publish if nothing held it back."""
     ref_price: float | None
     """Spot at which the live file was computed, USD."""
+    parameters: tuple[Standing, ...] = ()
+    """Where scan ranges and the level of the front expiry stand; times in chain time."""
+    chain_time: int = 0
+    """Unix seconds of the block, to which `parameters` refer."""
+    im_uplift_pct: int = 0
+    """What IM is widened by while ranges in force move up to the published ones."""
 
 
 @dataclass(frozen=True, kw_only=True)

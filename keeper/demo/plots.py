@@ -69,7 +69,7 @@ def prices(frames: Sequence[Frame]) -> str:
             low, high = (
                 [p * (1 + sign * (u.psr or 0.0)) for p, u in zip(price, rows, strict=True)] for sign in (-1, 1)
             )
-            axis.fill_between(x, low, high, color=BLUE, alpha=0.14, linewidth=0, label="scan range on-chain")
+            axis.fill_between(x, low, high, color=BLUE, alpha=0.14, linewidth=0, label="scan range in force")
             for sign in (-1, 1):
                 edge = [
                     p * (1 + sign * u.psr_target) if u.psr_target is not None else float("nan")
@@ -80,29 +80,9 @@ def prices(frames: Sequence[Frame]) -> str:
             axis.set_title(f"{rows[0].symbol}, USD")
             axis.yaxis.set_major_formatter("{x:,.0f}")
             axis.set_xlabel("hours since the opening")
-        _legend(axes[0])
+        legend(axes[0])
 
-    return _svg(draw, name="prices", columns=len(frames[0].underlyings), height=3.2)
-
-
-def scan_ranges(frames: Sequence[Frame]) -> str:
-    """Scan range on-chain against its target."""
-
-    def draw(axes: Sequence[Axes]) -> None:
-        for i, axis in enumerate(axes):
-            rows = [f.underlyings[i] for f in frames]
-            for pick, colour, style, name in (
-                ([u.psr for u in rows], BLUE, "-", "on-chain"),
-                ([u.psr_target for u in rows], ORANGE, "--", "target"),
-            ):
-                percents = [float("nan") if v is None else v * 100 for v in pick]
-                axis.plot(hours(frames), percents, color=colour, linestyle=style, drawstyle="steps-post", label=name)
-            axis.set_title(f"{rows[0].symbol} scan range, % of spot")
-            axis.set_ylim(bottom=0)
-            axis.set_xlabel("hours since the opening")
-        _legend(axes[0])
-
-    return _svg(draw, name="ranges", columns=len(frames[0].underlyings), height=2.3)
+    return svg(draw, name="prices", columns=len(frames[0].underlyings), height=3.2)
 
 
 def health(frames: Sequence[Frame]) -> str:
@@ -121,9 +101,9 @@ def health(frames: Sequence[Frame]) -> str:
         axes[0].set_title("accounts by health")
         axes[0].set_xlim(0, hours(frames)[-1])
         axes[0].set_xlabel("hours since the opening")
-        _legend(axes[0])
+        legend(axes[0])
 
-    return _svg(draw, name="health", columns=1, height=2.7)
+    return svg(draw, name="health", columns=1, height=2.7)
 
 
 def events(frames: Sequence[Frame]) -> str:
@@ -146,9 +126,9 @@ def events(frames: Sequence[Frame]) -> str:
             line = [(u.price or float("nan")) / opening * 100 for u in (f.underlyings[i] for f in frames)]
             right.plot(x, line, color=colour, linewidth=1.4, label=frames[0].underlyings[i].symbol)
         handles = [*axis.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]]
-        _legend(right, handles)
+        legend(right, handles)
 
-    return _svg(draw, name="events", columns=1, height=2.9)
+    return svg(draw, name="events", columns=1, height=2.9)
 
 
 def money(frames: Sequence[Frame]) -> str:
@@ -159,7 +139,7 @@ def money(frames: Sequence[Frame]) -> str:
         axes[0].plot(x, [f.fund for f in frames], color=GREEN, label="fund")
         axes[0].plot(x, [f.bad_debt for f in frames], color=RED, label="bad debt")
         axes[0].set_title("money, USD")
-        _legend(axes[0])
+        legend(axes[0])
         axes[1].plot(x, [f.requirement for f in frames], color=BLUE)
         axes[1].set_title("maintenance requirement of all accounts, USD")
         for axis in axes:
@@ -167,7 +147,7 @@ def money(frames: Sequence[Frame]) -> str:
             axis.yaxis.set_major_formatter("{x:,.0f}")
             axis.set_xlabel("hours since the opening")
 
-    return _svg(draw, name="money", columns=2, height=2.5)
+    return svg(draw, name="money", columns=2, height=2.5)
 
 
 def control(runs: Sequence[tuple[str, Sequence[Frame]]], *, name: str) -> str:
@@ -180,16 +160,16 @@ def control(runs: Sequence[tuple[str, Sequence[Frame]]], *, name: str) -> str:
             axes[1].plot(hours(frames), [f.mean_margin for f in frames], color=colour, label=run)
         axes[0].set_title("bad debt, USD")
         axes[1].set_title("mean margin held (IM) per account, USD")
-        _legend(axes[0])
+        legend(axes[0])
         for axis in axes:
             axis.set_ylim(bottom=0)
             axis.yaxis.set_major_formatter("{x:,.0f}")
             axis.set_xlabel("hours since the opening")
 
-    return _svg(draw, name=name, columns=2, height=2.7)
+    return svg(draw, name=name, columns=2, height=2.7)
 
 
-def _legend(axis: Axes, handles: Sequence[Artist] | None = None) -> None:
+def legend(axis: Axes, handles: Sequence[Artist] | None = None) -> None:
     """A legend in one line above the axes, right of the title: it hides nothing."""
     found = axis.get_legend_handles_labels()[0] if handles is None else handles
     axis.legend(
@@ -208,7 +188,7 @@ def _steps(totals: Sequence[int]) -> list[int]:
     return [b - a for a, b in zip([0, *totals], totals, strict=False)]
 
 
-def _svg(draw: Callable[[Sequence[Axes]], None], *, name: str, columns: int, height: float) -> str:
+def svg(draw: Callable[[Sequence[Axes]], None], *, name: str, columns: int, height: float) -> str:
     """Draw side-by-side axes and return an inline SVG element.  The same data gives the same text."""
     with mpl.rc_context():
         mpl.rcParams.update(STYLE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from html import escape
 
-from keeper.demo import plots
+from keeper.demo import gauges, plots, ramp_plots
 from keeper.demo.panels import money
 from keeper.demo.summary import Life, RunSummary
 
@@ -69,7 +69,7 @@ def render(lives: Sequence[Life], *, verdict: Sequence[str] = ()) -> str:
             "is what the keeper would have published had the on-chain fences let it."
         ),
         plots.prices(shown.frames),
-        plots.scan_ranges(shown.frames),
+        *_parameters(shown),
         "<h2>Health</h2>",
         plots.health(shown.frames),
         "<h2>Margin calls and liquidations</h2>",
@@ -119,6 +119,27 @@ def _comparison(lives: Sequence[Life]) -> list[str]:
         if len(group) > 1:
             parts.append(plots.control([(x.summary.name, x.frames) for x in group], name=f"control{seed}"))
     return parts
+
+
+def _parameters(life: Life) -> list[str]:
+    """Published parameters beside their targets over the run, and where each stood at its end."""
+    last = life.frames[-1]
+    if not any(u.parameters for u in last.underlyings):
+        return []
+    return [
+        "<h2>Published parameters: target, budget and ramp</h2>",
+        _note(
+            "The target is what the kernel wants. The keeper publishes as much of the way as the fences let it: a step "
+            "at a time, and in a day no further than the grey band. Initial margin follows a tighter published range "
+            "at once, by a surcharge; the range in force, from which maintenance follows, moves there at a fixed rate."
+        ),
+        ramp_plots.scan_ranges(life.frames),
+        ramp_plots.levels(life.frames),
+        _note(
+            "Where each stood at the end; what is left of the day's budget in percentage points and as a part of it."
+        ),
+        _table(gauges.NAMES, gauges.cells(last)),
+    ]
 
 
 def _parity(summary: RunSummary) -> list[str]:

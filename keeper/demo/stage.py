@@ -52,8 +52,8 @@ class Outcome:
     def as_json(self) -> dict[str, object]:
         """One object for one run; with several, one per run under `runs`."""
         if len(self.lives) == 1:
-            return self.lives[0].summary.as_json()
-        return {"runs": [life.summary.as_json() for life in self.lives], "verdict": list(self.verdict)}
+            return self.lives[0].as_json()
+        return {"runs": [life.as_json() for life in self.lives], "verdict": list(self.verdict)}
 
     @property
     def parity_max_wei(self) -> int:

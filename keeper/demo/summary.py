@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from keeper.demo.frames import Frame
+from keeper.demo.gauges import as_columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ class RunSummary:
     parity: tuple[ParityCheck, ...] = field(default=())
 
     def as_json(self) -> dict[str, object]:
-        """The object that `--json` prints."""
+        """The figures of `--json`."""
         return asdict(self)
 
 
@@ -66,6 +67,10 @@ class Life:
 
     summary: RunSummary
     frames: tuple[Frame, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """The object that `--json` prints: the summary, and where every parameter stood at every block."""
+        return self.summary.as_json() | {"parameters": as_columns(self.frames)}
 
 
 def percentile(values: Sequence[float], q: float) -> float:

@@ -10,13 +10,15 @@ from rich.console import Console, Group, RenderableType
 from rich.layout import Layout
 from rich.live import Live
 
-from keeper.demo import panels
+from keeper.demo import gauges, panels
 from keeper.demo.frames import Frame
 from keeper.demo.pricefile import show_time
 from keeper.domain.margin import Band
 
 #: Lines of the fixed parts of the screen: header, accounts and house, footer.
 HEADER, MIDDLE, FOOTER = 2, 7, 1
+#: From this height on every parameter has its line on the screen; below, the scan ranges have theirs.
+TALL = 32
 #: Plain lines are printed this many times a run, and whenever somebody is liquidated.
 PLAIN_LINES = 30
 
@@ -173,14 +175,16 @@ class Screen(Silent):
 def screen(title: str, frames: list[Frame], *, eta: str, width: int, height: int) -> Layout:
     """The whole screen of a run so far."""
     # What the fixed parts leave is shared by the price charts and the decisions.
-    spare = max(0, height - HEADER - MIDDLE - FOOTER - 14)
+    now, every = frames[-1], height >= TALL
+    parameters = gauges.height(now, every=every)
+    spare = max(0, height - HEADER - MIDDLE - FOOTER - parameters - 14)
     chart_rows = panels.CHART_ROWS + spare // 3
     half = width // 2
-    now = frames[-1]
     root = Layout()
     root.split_column(
         Layout(panels.header(title, now, eta=eta, width=width), size=HEADER),
         Layout(name="prices", size=chart_rows + 3),
+        *([Layout(gauges.parameters_panel(now, width=width, every=every), size=parameters)] if parameters else []),
         Layout(name="middle", size=MIDDLE),
         Layout(name="decisions", ratio=1, minimum_size=3),
         Layout(Group(panels.footer(now)), size=FOOTER),
@@ -192,7 +196,7 @@ def screen(title: str, frames: list[Frame], *, eta: str, width: int, height: int
         )
     )
     root["middle"].split_row(Layout(panels.accounts_panel(now, width=half)), Layout(panels.house_panel(now)))
-    lines = height - HEADER - (chart_rows + 3) - MIDDLE - FOOTER - 2
+    lines = height - HEADER - (chart_rows + 3) - parameters - MIDDLE - FOOTER - 2
     root["decisions"].update(panels.decisions_panel(frames, lines=max(1, lines)))
     return root
 

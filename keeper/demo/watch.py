@@ -16,6 +16,7 @@ from keeper.domain.cycle import CycleRecord, Handed
 from keeper.domain.margin import AccountMargin, Band
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.snapshot import Snapshot, UnderlyingState, Usable
+from keeper.policy.standing import standings
 from keeper.ports import SnapshotReader
 
 WAD, PPM = 10**18, 10**6
@@ -64,6 +65,7 @@ class Moment:
 def frame(world: World, moment: Moment, tally: Tally) -> Frame:
     """What one moment looked like."""
     snapshot, report = moment.snapshot, moment.first.decision.report
+    now = snapshot.block.timestamp
     targets = {t.underlying: t for t in moment.first.decision.targets}
     ours = {snapshot.own_account, snapshot.fund.account if snapshot.fund else None}
     members = [a for a in report.accounts if a.account not in ours]
@@ -83,7 +85,7 @@ def frame(world: World, moment: Moment, tally: Tally) -> Frame:
         blocks=len(world.path.points),
         block=snapshot.block.number,
         time=world.path.points[moment.index].time,
-        underlyings=tuple(_underlying(u, targets.get(u.underlying)) for u in snapshot.underlyings),
+        underlyings=tuple(_underlying(u, targets.get(u.underlying), now) for u in snapshot.underlyings),
         requirement=sum(a.mm for a in priced) / WAD,
         mean_margin=sum(holding) / len(holding) / WAD if holding else 0.0,
         bands={band: bands.get(band, 0) for band in Band},
@@ -124,11 +126,14 @@ def _uncounted(snapshot: Snapshot, held: Sequence[tuple[int, int]]) -> int:
     return total
 
 
-def _underlying(u: UnderlyingState, target: UnderlyingTarget | None) -> UnderlyingFrame:
+def _underlying(u: UnderlyingState, target: UnderlyingTarget | None, now: int) -> UnderlyingFrame:
     return UnderlyingFrame(
         symbol=u.symbol,
         price=u.spot.wad / WAD if isinstance(u.spot, Usable) else None,
         psr=u.live.ranges.psr_ppm / PPM if u.live else None,
         psr_target=target.ranges.psr_ppm / PPM if target else None,
         ref_price=u.live.ref_spot / WAD if u.live else None,
+        parameters=standings(u, target, now),
+        chain_time=now,
+        im_uplift_pct=u.live.im_uplift_pct if u.live else 0,
     )

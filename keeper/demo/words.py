@@ -15,6 +15,7 @@ from keeper.domain.action import (
     Remeasure,
     SetAddOn,
     SettleExpiry,
+    SyncBreaker,
     Touch,
     Unflag,
 )
@@ -63,7 +64,7 @@ def _action(handed: Handed, names: Mapping[int, str], symbols: Mapping[int, str]
                 f"margin call {_name(names, action.account)}: health {action.health_ppm / PPM:.3f}, "
                 f"{money((action.equity - action.mm) / WAD)} above maintenance"
             )
-        case Touch():
+        case Touch() | SyncBreaker():
             return ""
 
 

@@ -82,6 +82,23 @@ class Hand:
         data = self._rpc.call_at(self._rpc.block(), address, abi.call(function, *args))
         return next(iter(abi.result(function, data).values()))
 
+    def functions(self, contract: str) -> tuple[str, ...]:
+        """Names of a contract's functions."""
+        return tuple(str(entry["name"]) for entry in load(contract).abi if entry["type"] == "function")
+
+    def events(self, contract: str, address: str, event: str, *, since: int) -> list[dict[str, Any]]:
+        """Arguments of every log of one event from a block on, oldest first."""
+        abi = self.abi(contract)
+        topic = abi.topic(event)
+        if topic is None:
+            return []
+        found = self._rpc.logs(since, self.height_now(), [address], ["0x" + topic.hex()])
+        return [told.args for log in found if (told := abi.event(log.topics, log.data)) is not None]
+
+    def height_now(self) -> int:
+        """Number of the newest block, whenever the deployment began."""
+        return self._rpc.block().number
+
     def catch_up(self) -> None:
         """Let everything that an earlier run of the same deployment signed come to rest; here there was none."""
 

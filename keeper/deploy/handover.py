@@ -118,6 +118,33 @@ def missing(deployment: Deployment, hand: Hand) -> Accepting | None:
     )
 
 
+def todo(deployment: Deployment, hand: Hand) -> tuple[str, ...]:
+    """What is left of a handover, in order; nothing is sent."""
+    lock, me = _lock_of(deployment), hand.address
+    lines: list[str] = []
+    for name, at in administered(deployment).items():
+        if not hand.view(name, at, "hasRole", ADMIN, lock):
+            lines.append(f"{me} makes the timelock administrator of {name}")
+    for name, at in owned(deployment).items():
+        owner, pending = (to_checksum_address(hand.view(name, at, f)) for f in ("owner", "pendingOwner"))
+        if owner != lock:
+            lines += [] if pending == lock else [f"{owner} offers {name} to the timelock"]
+            lines.append(f"the timelock accepts {name}, by a proposal of its own")
+    for name, at in {**administered(deployment), TIMELOCK: lock}.items():
+        if hand.view(name, at, "hasRole", ADMIN, me):
+            lines.append(f"{me} gives up {name}")
+    return tuple(lines)
+
+
+def acceptance(left: Accepting) -> str:
+    """The proposal that the timelock needs: a CHANGES.toml for `keeper propose`."""
+    calls = "".join(f'\n[[call]]\ncontract = "{name}"\nfunction = "acceptOwnership"\n' for name in left.contracts)
+    return (
+        'title = "Accept ownership of the margin house"\n'
+        f'summary = "The deployer offers {", ".join(left.contracts)} to the timelock {left.timelock}."\n{calls}'
+    )
+
+
 def owned(deployment: Deployment) -> Mapping[str, str]:
     """Contracts with one owner, by name."""
     return {name: deployment.addresses[name] for name in OWNED if name in deployment.addresses}

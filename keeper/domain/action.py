@@ -103,6 +103,14 @@ class SetAddOn:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SyncBreaker:
+    """Have the contract record that the breaker of a market opened, and widen initial margin for it."""
+
+    underlying: int
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class MarginCall:
     """Tell an account's owner.  Not a transaction."""
 
@@ -113,7 +121,9 @@ class MarginCall:
     why: str
 
 
-Action = Publish | Refresh | Flag | Unflag | Remeasure | Bid | SettleExpiry | Touch | SetAddOn | MarginCall
+Action = (
+    Publish | Refresh | Flag | Unflag | Remeasure | Bid | SettleExpiry | Touch | SetAddOn | SyncBreaker | MarginCall
+)
 
 
 _KINDS: dict[type, str] = {
@@ -126,6 +136,7 @@ _KINDS: dict[type, str] = {
     SettleExpiry: "settle",
     Touch: "touch",
     SetAddOn: "addon",
+    SyncBreaker: "sync",
     MarginCall: "margin_call",
 }
 
@@ -142,7 +153,7 @@ def kind(action: Action) -> str:
 def subject(action: Action) -> str:
     """What an action acts on; one open transaction per (kind, subject)."""
     match action:
-        case Publish() | Refresh() | SetAddOn():
+        case Publish() | Refresh() | SetAddOn() | SyncBreaker():
             return f"underlying:{action.underlying}"
         case SettleExpiry():
             return f"underlying:{action.underlying}:expiry:{action.expiry}"

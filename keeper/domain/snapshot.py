@@ -38,6 +38,19 @@ Price = Usable | Unusable
 
 
 @dataclass(frozen=True, kw_only=True)
+class BreakerState:
+    """The flash-crash breaker of one asset."""
+
+    open: bool
+    """Whether new flags wait and trades may only reduce."""
+    until_s: int
+    """Unix seconds at which it releases by itself, at the latest."""
+    why: str
+    told: bool = True
+    """Whether the contract has recorded the opening, and widened IM for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CollateralState:
     """One collateral asset."""
 
@@ -48,6 +61,8 @@ class CollateralState:
     haircut_ppm: int
     cap_per_account: int
     """Token units that count."""
+    breaker: BreakerState | None = None
+    """None where the protocol has no breaker for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,17 +218,6 @@ class SlewState:
     """Unix seconds from which the next move counts."""
     held_until_s: int = 0
     """Unix seconds until which a refresh leaves the ranges: a staged publication began from them."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class BreakerState:
-    """The flash-crash breaker of one underlying."""
-
-    open: bool
-    """Whether new flags wait and trades may only reduce."""
-    until_s: int
-    """Unix seconds at which it releases by itself, at the latest."""
-    why: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, Final
 
@@ -52,14 +51,17 @@ STRIKE, TIME = Unit(scale=Scale.STRIKE, decimals=8), Unit(scale=Scale.SECONDS, s
 
 #: Scales of which a person may write a decimal with a word behind it.
 _WORDS: Final = {
-    Scale.PPM: {"%": Decimal(10_000), "ppm": Decimal(1)},
-    Scale.PPB: {"%": Decimal(10_000_000), "ppb": Decimal(1)},
-    Scale.SECONDS: {"s": Decimal(1), "min": Decimal(60), "h": Decimal(3600), "d": Decimal(86_400)},
-    Scale.USD: {"USD": Decimal(10) ** 18},
-    Scale.CONTRACTS: {"contracts": Decimal(10) ** 18},
-    Scale.STRIKE: {"USD": Decimal(10) ** 8},
+    Scale.PPM: {"%": 10_000, "ppm": 1},
+    Scale.PPB: {"%": 10_000_000, "ppb": 1},
+    Scale.SECONDS: {"s": 1, "min": 60, "h": 3600, "d": 86_400},
+    Scale.USD: {"USD": 10**18},
+    Scale.CONTRACTS: {"contracts": 10**18},
+    Scale.STRIKE: {"USD": 10**8},
 }
-_AMOUNT: Final = re.compile(r"(-?[0-9][0-9_,]*(?:\.[0-9]+)?)\s*(%|[A-Za-z]+)")
+#: Thousands by underscores or commas, digits after a point, a word.
+_AMOUNT: Final = re.compile(
+    r"([0-9]{1,3}(?:,[0-9]{3}){1,30}|[0-9][0-9_]{0,99})(?:\.([0-9]{1,99}))?\s*(%|[A-Za-z]+)", re.ASCII
+)
 
 
 def unit_of(name: str, kind: str) -> Unit:
@@ -97,18 +99,16 @@ def parse(value: Any, unit: Unit, *, key: str) -> Any:
         return value
     words = dict(_WORDS.get(unit.scale, {}))
     if unit.scale is Scale.TOKENS:
-        words[unit.symbol] = Decimal(10) ** unit.decimals
+        words[unit.symbol] = 10**unit.decimals
     found = _AMOUNT.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None or found[2] not in words:
+    if found is None or found[3] not in words:
         forms = " or ".join(f'"1.5 {word}"' for word in words) or "nothing else"
         raise BadInput(f"{key} = {value!r} cannot be read", hint=f"give the raw integer, or {forms}")
-    try:
-        raw = Decimal(found[1].replace("_", "").replace(",", "")) * words[found[2]]
-    except InvalidOperation:  # more digits than a decimal carries
-        raw = Decimal("NaN")
-    if raw != raw.to_integral_value():
+    part = found[2] or ""
+    raw, rest = divmod(int(re.sub("[_,]", "", found[1]) + part) * words[found[3]], 10 ** len(part))
+    if rest:
         raise BadInput(f"{key} = {value!r} is no whole number of {unit.scale}", hint="fewer digits after the point")
-    return int(raw)
+    return raw
 
 
 def _checked(value: Any, kind: type, key: str, form: str) -> Any:

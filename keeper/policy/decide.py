@@ -15,7 +15,7 @@ from keeper.domain.overrides import Override
 from keeper.domain.report import MarginReport
 from keeper.domain.snapshot import Snapshot
 from keeper.domain.worth import Economics, Refusal, Verdict
-from keeper.policy import backoff, liquidate, publish, upkeep
+from keeper.policy import backoff, breaker, liquidate, publish, upkeep
 from keeper.policy.priced import Priced
 from keeper.policy.worth import Judge
 
@@ -98,6 +98,7 @@ def choose(
     moving = {p.underlying for p in fresh} if snapshot.block.number % 2 == 0 else set()
 
     def proposals() -> Iterator[Action]:
+        yield from breaker.syncs(snapshot)
         yield from pushes
         yield from refreshes
         yield from upkeep.settlements(snapshot)

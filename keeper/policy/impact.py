@@ -96,6 +96,9 @@ def _share(part: int, whole: int) -> int:
 def file_after(u: UnderlyingState, params: UnderlyingTarget, *, ranges: Ranges, spot: int, now: int) -> FileState:
     """The file that a publication makes at `now`.
 
+    An expiry that the publication leaves out, because it will have passed by its time, stays as it is in force: now it
+    is still held.
+
     Args:
         u: with the strikes that are listed.
         params: what is published.
@@ -104,22 +107,24 @@ def file_after(u: UnderlyingState, params: UnderlyingTarget, *, ranges: Ranges, 
         now: unix seconds.
     """
     strikes = {one.expiry: one.strikes for one in u.listings}
+    covered = {e.params.expiry for e in params.expiries}
+    kept = [e for e in u.live.expiries if e.expiry not in covered and e.expiry > now] if u.live else []
+    vols = {expiry: found for expiry, found in u.live.strikes if expiry not in covered} if u.live else {}
+    published = {
+        e.params.expiry: tuple(
+            StrikeVol(strike=strike, sigma_ppm=sigma)
+            for strike, sigma in zip(strikes[e.params.expiry], e.sigmas_ppm, strict=True)
+        )
+        for e in params.expiries
+    }
+    expiries = sorted((*kept, *(e.params for e in params.expiries)), key=lambda e: e.expiry)
     return FileState(
         epoch=u.live.epoch + 1 if u.live else 1,
         ref_spot=spot,
         time=now,
         ranges=ranges,
-        expiries=tuple(e.params for e in params.expiries),
-        strikes=tuple(
-            (
-                e.params.expiry,
-                tuple(
-                    StrikeVol(strike=strike, sigma_ppm=sigma)
-                    for strike, sigma in zip(strikes[e.params.expiry], e.sigmas_ppm, strict=True)
-                ),
-            )
-            for e in params.expiries
-        ),
+        expiries=tuple(expiries),
+        strikes=tuple((e.expiry, published.get(e.expiry, vols.get(e.expiry, ()))) for e in expiries),
     )
 
 

@@ -1,8 +1,9 @@
 """Whom to flag, whom to release, what to bid on, worst first.
 
 A flag needs a shortfall that we can prove: an account that cannot be priced is left alone, one that a refresh of a
-stale file would clear is too, and so is one whose expired options have no settlement price yet.  Inside the notice
-window of a publication an account must be short under the file before it too.
+stale file would clear is too, and so is one whose expired options have no settlement price yet, or that depends on a
+price whose breaker is open.  Inside the notice window of a publication an account must be short under the file before
+it too.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from keeper.domain.snapshot import Snapshot
 from keeper.domain.takeover import TakenOver
 from keeper.policy import auction as dutch
 from keeper.policy.auction import PPM, WAD
+from keeper.policy.breaker import Deferrals
 from keeper.policy.priced import Priced
 from keeper.risk.takeover import HedgeMarket, taken_over
 
@@ -36,8 +38,9 @@ def flags(
     """
     ours = {snapshot.own_account, snapshot.fund.account if snapshot.fund else None}
     cleared = {a.account for a in again if isinstance(a, Unpriced) or a.band not in SHORT}
+    waits = Deferrals(snapshot)
     for a in Priced.of(accounts).by_shortfall(*SHORT):
-        if a.in_auction or a.account in ours or a.account in cleared or a.unsettled:
+        if a.in_auction or a.account in ours or a.account in cleared or a.unsettled or waits.of(a.account) is not None:
             continue
         yield Flag(account=a.account, why=f"equity {_usd(a.equity)} below maintenance {_usd(a.mm)}")
 

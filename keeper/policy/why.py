@@ -30,6 +30,7 @@ from keeper.domain.worth import Standing
 from keeper.policy import auction as dutch
 from keeper.policy import backoff
 from keeper.policy.auction import WAD
+from keeper.policy.breaker import Deferrals
 from keeper.policy.liquidate import SHORT, bids
 from keeper.policy.priced import Priced
 
@@ -127,7 +128,14 @@ def _no_flag(found: AccountMargin, inputs: CycleInputs, decision: Decision) -> s
         )
     if _in_flight("flag", found.account, inputs):
         return "its flag is in flight: decided at an earlier block and not settled yet"
-    return _left_alone("flag", found.account, inputs, decision) or _crowded_out(inputs)
+    return (
+        _deferred(found.account, inputs) or _left_alone("flag", found.account, inputs, decision) or _crowded_out(inputs)
+    )
+
+
+def _deferred(account: int, inputs: CycleInputs) -> str:
+    found = Deferrals(inputs.snapshot).of(account)
+    return "" if found is None else f"its flag is {found.said}"
 
 
 def _no_bid(found: AccountMargin, inputs: CycleInputs, decision: Decision, market: MarketModel) -> tuple[Reason, ...]:

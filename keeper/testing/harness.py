@@ -15,7 +15,7 @@ from keeper.testing.embedded import EmbeddedChain
 from keeper.testing.portfolios import Portfolio
 
 #: Contracts without storage, one for each part of the arithmetic.
-HARNESSES: Final = ("GridHarness", "AuctionHarness", "GuardHarness")
+HARNESSES: Final = ("GridHarness", "AuctionHarness", "GuardHarness", "BreakerHarness")
 #: What they are linked with.
 LIBRARIES: Final = ("Probes",)
 #: Gas of one batch: the block's, less what no batch needs.
@@ -51,6 +51,10 @@ class Harness:
     def guard(self, function: str, *args: Any) -> Any:
         """A function of `GuardHarness`."""
         return self.ask("GuardHarness", function, *args)
+
+    def breaker(self, function: str, *args: Any) -> Any:
+        """A function of `BreakerHarness`."""
+        return self.ask("BreakerHarness", function, *args)
 
     def assess(
         self, files: Sequence[File], cases: Sequence[tuple[int, Portfolio, int, int]]

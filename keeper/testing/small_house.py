@@ -9,6 +9,7 @@ snapshot = keeper.reader.read(house.chain.block())
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any, Final
 
 from eth_account import Account
@@ -17,7 +18,16 @@ from keeper.abis import load
 from keeper.chain.asking.rpc import Endpoint, Rpc
 from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.signers import LocalSigner
-from keeper.deploy import CollateralSpec, ExpirySpec, FeedSpec, Hand, HouseSpec, UnderlyingSpec, deploy_house
+from keeper.deploy import (
+    BreakerSpec,
+    CollateralSpec,
+    ExpirySpec,
+    FeedSpec,
+    Hand,
+    HouseSpec,
+    UnderlyingSpec,
+    deploy_house,
+)
 from keeper.protocols.clearinghouse.deployment import Deployment
 from keeper.testing.embedded import EmbeddedChain, LocalChain
 
@@ -79,6 +89,7 @@ class SmallHouse:
         proxied: contracts that live behind proxies.
         multicall: whether the chain has a Multicall3.
         underlyings: how many, each with a feed of its own.
+        breaker: what trips it; by default there is none, since most stories crash the price in one round.
         chain: where; an embedded one unless given.
     """
 
@@ -88,6 +99,7 @@ class SmallHouse:
         proxied: Collection[str] = (),
         multicall: bool = True,
         underlyings: int = 1,
+        breaker: BreakerSpec | None = None,
         chain: LocalChain | None = None,
     ) -> None:
         self.chain: LocalChain = chain or EmbeddedChain(accounts=6, block_interval_s=1)
@@ -96,7 +108,7 @@ class SmallHouse:
         self.feeds = [self.hand.create("MockAggregator", 8, 3_000 * 10**8) for _ in range(underlyings)]
         self.tokens = {name: self.hand.create("MockERC20", name, name, d) for name, d in (("USDC", 6), ("WETH", 18))}
         self.hand.send("MockERC20", self.tokens["USDC"], "mint", self.hand.address, 10**12)
-        self.spec = self._spec(underlyings)
+        self.spec = replace(self._spec(underlyings), breaker=breaker)
         now = self.chain.block().timestamp
         self.deployment: Deployment = deploy_house(self.spec, self.hand, now_s=now, multicall=multicall)
 
@@ -116,7 +128,6 @@ class SmallHouse:
             publisher=chain.accounts[1],
             liquidator=chain.accounts[2],
             guardian=chain.accounts[3],
-            breaker=None,  # these stories crash the price in one round, and are about what follows
             fund_seed=10**11,
         )
 

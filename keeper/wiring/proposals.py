@@ -16,6 +16,7 @@ from keeper.errors import BadInput
 from keeper.governance.chain import ChainView
 from keeper.governance.changes import Changes, read_changes
 from keeper.governance.check import Verdict, check
+from keeper.governance.evidence import histories_of
 from keeper.governance.fork import Engine, Fork, forked
 from keeper.governance.forum import Report
 from keeper.governance.live import find_proposal
@@ -24,13 +25,14 @@ from keeper.governance.proposal import Proposal, load_proposal
 from keeper.governance.recalibration import changes_from, read_targets
 from keeper.governance.route import route_of
 from keeper.marketdata.prices_file import load_prices
+from keeper.offline import recall
 from keeper.protocols.clearinghouse.deployment import Deployment
 from keeper.settings import Settings
 from keeper.testing.memory_store import MemoryStore
 from keeper.wiring import PROTOCOLS, deployment_of
 from keeper.wiring.nodes import rpc_of
 
-__all__ = ["ProposalDesk", "engine_named", "given_route", "named_histories", "read_changes"]
+__all__ = ["ProposalDesk", "engine_named", "given_route", "named_histories", "read_changes", "stored_histories"]
 
 
 class ProposalDesk:
@@ -157,6 +159,8 @@ class ProposalDesk:
         more = {names[key]: str(value) for key, value in given.items() if key in names and value}
         known = {**self._deployment.addresses, **more}
         governor = known.get("Governor")
+        if governor and not chain.has_code(governor):
+            raise BadInput(f"governor: no contract at {governor}", hint="correct the address, or check the chain")
         if governor and "timelock" not in {key for key, value in given.items() if value}:
             known["TimelockController"] = chain.one("Governor", "timelock", at=governor)
         return ChainView(self._rpc, replace(self._deployment, addresses=known), chain.block)
@@ -192,6 +196,19 @@ def given_route(
     """What the command line says of the way."""
     said = {"governor": governor, "timelock": timelock, "safe": safe, "proposer": proposer, "voters": list(voters)}
     return {key: value for key, value in said.items() if value}
+
+
+def stored_histories(settings: Settings) -> dict[str, PriceHistory]:
+    """Oracle rounds that a keeper has stored, by ticker; none where no keeper has run."""
+    try:
+        store = recall(settings)
+    except BadInput:
+        return {}
+    try:
+        deployment = deployment_of(settings)
+        return dict(histories_of({name: store.prices(u, since_s=0) for u, name in deployment.symbols.items()}))
+    finally:
+        store.close()
 
 
 def named_histories(given: Sequence[str]) -> dict[str, PriceHistory]:

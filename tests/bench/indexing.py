@@ -32,7 +32,7 @@ from tests.bench.timing import Row
 
 #: Least ratio that passes.
 FLOORS = {
-    "index: cold, all accounts": 8.0,
+    "index: cold, all accounts": 10.0,
     "index: warm start against cold": 2.0,
     "index: a block with 100 changed accounts": 1.5,
 }

@@ -104,7 +104,7 @@ class Thief:
         data = self.market.abi.call("publish", 0, (number, 2**40, self.inputs, digest, psr, *self.rest))
         chain.receipt(chain.send(sender=chain.accounts[1], to=self.market.at, data=data, gas=3_000_000))
         # What the fences refuse keeps its value, and the rest of the publication lands.
-        self.psr = self.market.view("inForce", 0, b"psr".ljust(32, b"\0"))
+        self.psr = self.market.view("inForce", 0, 0, b"psr".ljust(32, b"\0"))
 
 
 @pytest.mark.chain

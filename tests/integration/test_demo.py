@@ -114,7 +114,7 @@ def test_demo__control__same_path_three_times():
     assert static.mean_margin == pytest.approx(ours.mean_margin, rel=0.35)
     assert outcome.verdict
     assert set(outcome.as_json()) == {"runs", "verdict"}
-    assert outcome.page().count("<svg") == 6
+    assert outcome.page().count("<svg") == 7
 
 
 @pytest.mark.needs_market_data

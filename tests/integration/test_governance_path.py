@@ -57,6 +57,9 @@ cap_per_auction = "200000 USD"
 [timelock]
 new_delay = "3 d"
 
+[breaker.ETH]
+hold_s = "4 min"
+
 [[role]]
 role = "PUBLISHER_ROLE"
 grant = "0x00000000000000000000000000000000000000Aa"

@@ -12,7 +12,7 @@ from keeper.deploy import structs
 from keeper.deploy.house import ROLES
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.snapshot import Unusable
-from keeper.protocols.clearinghouse.deployment import CONTRACTS
+from keeper.protocols.clearinghouse.deployment import BREAKER, CONTRACTS
 from keeper.testing.memory_store import MemoryStore
 from keeper.testing.small_house import DAY, SmallHouse
 from keeper.wiring import assemble
@@ -28,6 +28,7 @@ def built():
     house = SmallHouse()
     house.do("RiskParameters", "grantRole", ROLES["LISTER_ROLE"], house.hand.address)
     house.spare_feed = house.hand.create("MockAggregator", 8, 150 * 10**8)
+    house.spare_breaker = house.hand.create(BREAKER, house.deployment.addresses["ClearingHouse"], house.hand.address)
     house.spare_token = house.hand.create("MockERC20", "SOL", "SOL", 9)
     house.do("PriceOracle", "setFeed", NEW, structs.feed(replace(house.spec.feeds[0], primary=house.spare_feed)))
     return house
@@ -103,6 +104,7 @@ def the_contracts(house) -> dict[str, Any]:
     found["interest"] = state["interestIndexRay"]
     params = one(house, "LiquidationAuction", "params")
     found["auction"] = {k: v for k, v in params.items() if k not in ("coolOffS", "minGateUsd")}
+    found["breaker"] = int(one(house, "ClearingHouse", "breaker"), 16) != 0
     fund = ("balance", "capPerAuction", "account")
     found["fund"] = tuple(one(house, "InsuranceFund", function) for function in fund)
     return found
@@ -165,6 +167,7 @@ def the_snapshot(snapshot) -> dict[str, Any]:
         "bufferPpm": a.buffer_ppm,
         "dustUsd": a.dust_usd,
     }
+    found["breaker"] = snapshot.underlyings[0].breaker is not None
     found["fund"] = (f.balance, f.cap_per_auction, f.account)
     return found
 
@@ -262,6 +265,7 @@ SETTERS = [
     Setter("ClearingHouse", "setFee", lambda _: (300,)),
     Setter("ClearingHouse", "setMinEquity", lambda _: (10**20,)),
     Setter("ClearingHouse", "setGuardian", lambda h: (h.chain.accounts[4],)),
+    Setter("ClearingHouse", "setBreaker", lambda h: (h.spare_breaker,), "breaker"),
     Setter("ClearingHouse", "pause", lambda _: (600,), "", GUARDIAN),
     Setter("ClearingHouse", "unpause", lambda _: (), "", GUARDIAN, (PAUSED,)),
     Setter("PriceOracle", "setFeed", lambda h: (ETH, with_(structs.feed(h.spec.feeds[0]), _0=h.spare_feed)), "U0"),

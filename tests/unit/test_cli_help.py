@@ -55,6 +55,21 @@ ALL_OPTIONS = {
         "--json",
     ],
     "surface": ["QUOTES", "--currency", "--snapshot", "--model", "--all", "--plot", "--json"],
+    "propose": [
+        "CHANGES.toml",
+        "--from-recalibration",
+        "--governor",
+        "--timelock",
+        "--safe",
+        "--proposer",
+        "--voter",
+        "--prices",
+        "--engine",
+        "--out",
+        "--config",
+        "--json",
+    ],
+    "proposal": ["check", "ID|FILE", "--governor", "--proposer", "--voter", "--engine", "--config", "--json"],
     "demo": ["--json"],
 }
 

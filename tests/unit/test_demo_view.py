@@ -13,6 +13,7 @@ from keeper.demo.frames import Frame, UnderlyingFrame
 from keeper.demo.report import render
 from keeper.demo.summary import Life, ParityCheck, RunSummary, percentile
 from keeper.domain.margin import Band
+from keeper.policy.standing import Standing
 
 BLOCKS = 40
 
@@ -46,6 +47,38 @@ def a_frame(index, **changes):
     return replace(plain, **changes)
 
 
+def a_standing(name="psr", **changes):
+    """A scan range on its way up: half of it published, a little of that in force, little budget left."""
+    plain = Standing(
+        name=name,
+        expiry=0,
+        target_ppm=181_000,
+        published_ppm=165_000,
+        in_force_ppm=152_000,
+        left_up_ppm=12_000,
+        left_down_ppm=48_000,
+        left_up_share_ppm=400_000,
+        left_down_share_ppm=1_600_000,
+        next_allowed_s=1_800,
+        arrives_s=9 * 3_600,
+    )
+    return replace(plain, **changes)
+
+
+def guarded(index):
+    """A block whose parameters stand somewhere: ETH's are on their way."""
+    names = ("psr", "vsr_up", "vsr_down", "sigma")
+    eth, btc = a_frame(index).underlyings
+    still = {"published_ppm": 152_000, "arrives_s": 0, "next_allowed_s": None}
+    return a_frame(
+        index,
+        underlyings=(
+            replace(eth, parameters=tuple(map(a_standing, names)), im_uplift_pct=9),
+            replace(btc, parameters=tuple(a_standing(name, **still) for name in names)),
+        ),
+    )
+
+
 def frames(n=BLOCKS):
     return [a_frame(i) for i in range(n)]
 
@@ -71,6 +104,35 @@ def test_screen__any_size__everything_is_on_it(width, height):
         "flag perp long 29", "3 published", "7 liquidated", "1 settled",
     ):  # fmt: skip
         assert part in text, part
+
+
+def test_screen__parameters__scan_ranges_on_a_small_one_everything_on_a_tall_one():
+    """Target, published, in force, budget left, when it may move on and when it is there, and what IM is widened by."""
+    small = shown(80, 24, [guarded(i) for i in range(5)])
+    assert len(small) == 24
+    (line,) = (one for one in small if one.startswith("ETH scan range"))
+    assert " ".join(line.split()) == "ETH scan range 18.10 % 16.50 % 15.20 % 40 % 160 % 30 min 9 h +9 %"
+    (still,) = (one for one in small if one.startswith("BTC scan range"))
+    assert " ".join(still.split()) == "BTC scan range 18.10 % 15.20 % 15.20 % 40 % 160 % – ✓"
+    assert "flag perp long 4" in "\n".join(small)
+    tall = "\n".join(shown(120, 40, [guarded(i) for i in range(5)]))
+    for part in ("vol range ↑", "vol range ↓", "front vol", "+1.2 (40 %)", "−4.8 (160 %)", "flag perp long 4"):
+        assert part in tall, part
+
+
+def test_report__parameters__a_line_each_and_columns_for_scripts():
+    """The page has every parameter at the end of the run; `--json` has every parameter at every block."""
+    summary = a_summary()
+    life = Life(summary=summary, frames=tuple(guarded(i) for i in range(6)))
+    page = render([life])
+    assert "budget left, up" in page
+    assert "+1.2 (40 %)" in page
+    columns = life.as_json()["parameters"]
+    assert [(c["symbol"], c["parameter"]) for c in columns] == [
+        (symbol, name) for symbol in ("ETH", "BTC") for name in ("psr", "vsr_up", "vsr_down", "sigma")
+    ]
+    assert columns[0]["published_ppm"] == [165_000] * 6
+    assert columns[0]["im_uplift_pct"] == [9] * 6
 
 
 def test_screen__unusable_price__said_and_not_drawn():
@@ -148,12 +210,12 @@ def a_summary(name="recalibrating", seed=1, **changes):
 
 def test_report__one_run__self_contained_with_every_plot():
     """One file, nothing loaded, no script, ids unique, foreign text escaped, numbers of the summary in it."""
-    html = render([Life(summary=a_summary(), frames=tuple(frames()))])
+    html = render([Life(summary=a_summary(), frames=tuple(guarded(i) for i in range(BLOCKS)))])
     page = Page()
     page.feed(html)
     assert page.loads == []
     assert "script" not in page.tags
-    assert page.tags.count("svg") == 5
+    assert page.tags.count("svg") == 6
     assert len(page.ids) == len(set(page.ids))
     assert "<b>" not in html
     assert "ETH fell 32 % below its opening" in html
@@ -174,7 +236,7 @@ def test_report__control__each_run_of_each_seed_side_by_side():
     assert html.count("<td>91,000</td><td>4,321</td><td>1,234</td>") == 2
     assert "Seed 2" in html
     assert "in 2 of 2 seeds" in html
-    assert html.count("<svg") == 7
+    assert html.count("<svg") == 6
 
 
 def test_report__same_data__same_bytes():

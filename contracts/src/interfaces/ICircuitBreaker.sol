@@ -27,6 +27,7 @@ interface ICircuitBreaker {
         uint40 sinceS; // time of the round that opened it
         uint40 untilS; // it releases by then, or at the next round
         bytes32 why; // "jump" or "feeds"
+        bool told; // `sync` has recorded this opening
     }
 
     error BadConfig(bytes32 asset, bytes32 what, uint256 value, uint256 limit);

@@ -7,21 +7,30 @@ import {BreakerMath} from "../libraries/BreakerMath.sol";
 /// @title Verdicts of the breaker, in batches: what Python's twin is compared with.
 /// @notice Never part of a deployment.
 contract BreakerHarness {
-    /// @param paths rounds of each case, oldest first.
-    /// @param rules one for each path.
-    /// @param nowS seconds at which each path is judged; rounds after them are not known yet.
-    function verdicts(
-        IPriceOracle.Round[][] calldata paths,
-        BreakerMath.Rule[] calldata rules,
-        uint256[][] calldata nowS
-    ) external pure returns (uint256[][] memory since, bytes32[][] memory why) {
-        since = new uint256[][](paths.length);
-        why = new bytes32[][](paths.length);
-        for (uint256 i; i < paths.length; ++i) {
-            since[i] = new uint256[](nowS[i].length);
-            why[i] = new bytes32[](nowS[i].length);
-            for (uint256 k; k < nowS[i].length; ++k) {
-                (since[i][k], why[i][k]) = BreakerMath.verdict(_known(paths[i], nowS[i][k]), rules[i], nowS[i][k]);
+    struct Case {
+        IPriceOracle.Round[] path; // oldest first
+        BreakerMath.Rule rule;
+        uint256[] nowS; // when to judge it; rounds after that are not known yet
+    }
+
+    struct Verdict {
+        uint256 since;
+        bytes32 why;
+    }
+
+    /// Of every case at every time, one after the other.
+    function verdicts(Case[] calldata cases) external pure returns (Verdict[] memory found) {
+        uint256 count;
+        for (uint256 i; i < cases.length; ++i) {
+            count += cases[i].nowS.length;
+        }
+        found = new Verdict[](count);
+        for (uint256 i = cases.length; i != 0; --i) {
+            Case calldata c = cases[i - 1];
+            for (uint256 k = c.nowS.length; k != 0; --k) {
+                uint256 nowS = c.nowS[k - 1];
+                (uint256 since, bytes32 why) = BreakerMath.verdict(_known(c.path, nowS), c.rule, nowS);
+                found[--count] = Verdict(since, why);
             }
         }
     }

@@ -172,6 +172,7 @@ contract BreakerTest is BaseTest {
         vm.expectEmit(address(breaker));
         emit ICircuitBreaker.Tripped("ETH", since, since + HOLD, "jump");
         assertEq(breaker.sync("ETH"), since + HOLD);
+        assertTrue(breaker.state("ETH").told);
         vm.recordLogs();
         vm.warp(since + 10);
         assertEq(breaker.sync("ETH"), since + HOLD);

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from keeper.cli.show import words
 from keeper.cli.show.takeover import takeover_tree
-from keeper.domain.action import Action, Bid, Publish, Refresh, SetAddOn, SettleExpiry, kind
+from keeper.domain.action import Action, Bid, Publish, Refresh, SetAddOn, SettleExpiry, SyncBreaker, kind
 from keeper.domain.cycle import Handed
 from keeper.domain.tx import TxRecord, TxState
 from keeper.offline import account_name
@@ -32,7 +32,7 @@ _STYLES = {
 
 def on_what(action: Action, symbols: dict[int, str]) -> str:
     """What an action acts on, short."""
-    if isinstance(action, Publish | Refresh | SetAddOn):
+    if isinstance(action, Publish | Refresh | SetAddOn | SyncBreaker):
         return symbols.get(action.underlying, f"underlying {action.underlying}")
     if isinstance(action, SettleExpiry):
         return f"{symbols.get(action.underlying, action.underlying)} {words.day(action.expiry)}"
@@ -58,7 +58,7 @@ def tx_state(tx: TxRecord) -> Text:
 def action_tree(action: Action) -> dict[str, Any]:
     """An action as an object."""
     tree: dict[str, Any] = {"kind": kind(action), "why": action.why}
-    if isinstance(action, Publish | Refresh | SetAddOn | SettleExpiry):
+    if isinstance(action, Publish | Refresh | SetAddOn | SettleExpiry | SyncBreaker):
         tree["underlying"] = action.underlying
     else:
         tree |= {"account": account_name(action.account), "account_id": f"{action.account:#066x}"}

@@ -13,6 +13,7 @@ from keeper.cli.show import words
 from keeper.cli.show.actions import became, handed_tree, on_what, tx_state, tx_tree
 from keeper.cli.show.cycle import alerts_view
 from keeper.cli.show.money import money_tree, money_view
+from keeper.cli.show.standings import standings_tree, standings_view
 from keeper.cli.show.tables import table as plain_table
 from keeper.cli.show.targets import targets_tree, targets_view
 from keeper.domain.action import kind
@@ -34,7 +35,8 @@ def status_view(status: Status) -> RenderableType:
         parts.append(alerts_view(status.last))
     parts.append(_bands(status))
     if status.snapshot is not None:
-        parts += [_markets(status, status.snapshot), *targets_view(status), *_auctions(status.snapshot)]
+        parts += [_markets(status, status.snapshot), *standings_view(status), *targets_view(status)]
+        parts += _auctions(status.snapshot)
     parts += [*_nearest(status), *_open(status), *money_view(status.money), *_notices(status), *_lately(status)]
     return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts[:-1]), parts[-1])
 
@@ -198,9 +200,13 @@ def status_tree(status: Status) -> dict[str, Any]:
                 "psr_ppm": u.live.ranges.psr_ppm if u.live else None,
                 "psr_target_ppm": targets[u.underlying].ranges.psr_ppm if u.underlying in targets else None,
                 "target": targets_tree(targets.get(u.underlying)),
+                "im_uplift_pct": u.live.im_uplift_pct if u.live else None,
+                "parameters": standings_tree(u, targets.get(u.underlying), snapshot.block.timestamp),
             }
-            for u in (snapshot.underlyings if snapshot else ())
-        ],
+            for u in snapshot.underlyings
+        ]
+        if snapshot
+        else [],
         "fund": words.money(snapshot.fund.balance) if snapshot and snapshot.fund else None,
         "auctions": [
             {

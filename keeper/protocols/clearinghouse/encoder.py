@@ -17,6 +17,7 @@ from keeper.domain.action import (
     Remeasure,
     SetAddOn,
     SettleExpiry,
+    SyncBreaker,
     Touch,
     Unflag,
     kind,
@@ -25,7 +26,7 @@ from keeper.domain.action import (
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import SignerRole, TxIntent
 from keeper.errors import LawBroken, Refused
-from keeper.protocols.clearinghouse.deployment import Deployment
+from keeper.protocols.clearinghouse.deployment import BREAKER, Deployment
 from keeper.protocols.clearinghouse.ids import owner_of
 from keeper.protocols.clearinghouse.rounds import last_of_phase
 from keeper.protocols.clearinghouse.views import Views
@@ -40,6 +41,7 @@ GAS_LIMITS: Final = {
     "bid": 12_000_000,
     "settle": 1_000_000,
     "touch": 5_000_000,
+    "sync": 5_000_000,
     "addon": 500_000,
 }
 
@@ -54,6 +56,7 @@ GAS_EXPECTED: Final = {
     "bid": 800_000,
     "settle": 100_000,
     "touch": 150_000,
+    "sync": 300_000,
     "addon": 60_000,
 }
 
@@ -128,6 +131,9 @@ class HouseEncoder:
             case SettleExpiry():
                 rounds = self._settlement_rounds(action, block)
                 return self._to("ClearingHouse", "settleExpiry", action.underlying, action.expiry, *rounds)
+            case SyncBreaker():
+                asset = self._views.one(block, "RiskFile", "assetOf", action.underlying)
+                return self._to(BREAKER, "sync", asset)
             case Touch():
                 return self._to("ClearingHouse", "touch", action.account)
             case MarginCall():

@@ -12,6 +12,7 @@ from keeper.domain.block import BlockRef
 from keeper.domain.snapshot import (
     AuctionRules,
     AuctionState,
+    BreakerState,
     CollateralState,
     FundState,
     Listing,
@@ -20,7 +21,7 @@ from keeper.domain.snapshot import (
     UnderlyingState,
 )
 from keeper.errors import Refused
-from keeper.protocols.clearinghouse.deployment import Deployment
+from keeper.protocols.clearinghouse.deployment import BREAKER, Deployment
 from keeper.protocols.clearinghouse.fences import publication_asks, publication_state
 from keeper.protocols.clearinghouse.index import HouseIndex, Setting
 from keeper.protocols.clearinghouse.rounds import RoundHistory
@@ -62,6 +63,10 @@ class Markets:
         for collateral in self._coins():
             for function in ("price", "feed"):
                 yield View("PriceOracle", function, (collateral.octets("asset"),))
+        yield View("ClearingHouse", "breaker")
+        if self._views.knows(BREAKER):
+            for priced in (*self._markets(), *self._coins()):
+                yield View(BREAKER, "state", (priced.octets("asset"),))
         for account in auctions:
             yield View("LiquidationAuction", "auction", (account,))
         yield View("LiquidationAuction", "params")
@@ -193,6 +198,7 @@ class Markets:
             publication=self._publication(block, market, problems),
             funding_index=funding["fundingIndex"],
             funding_rate_ppm_per_day=funding["ratePpmPerDay"],
+            breaker=self._breaker(block, market),
         )
 
     def _publication(self, block: BlockRef, market: Setting, problems: list[str]) -> PublicationState | None:
@@ -203,6 +209,17 @@ class Markets:
             problems.append(f"{self._symbol(market)}: its fences cannot be read, so nothing is published: {said}")
             return None
 
+    def _breaker(self, block: BlockRef, priced: Setting) -> BreakerState | None:
+        """None if the house has no breaker, or one that does not answer: then no flag passes the simulation either."""
+        if not self._views.breaker(block):
+            return None
+        try:
+            raw = self._views.one(block, BREAKER, "state", priced.octets("asset"))
+        except Refused:
+            return None
+        why = raw["why"].rstrip(b"\0").decode(errors="replace")
+        return BreakerState(open=raw["open"], until_s=raw["untilS"], why=why, told=raw["told"])
+
     def _collateral(self, block: BlockRef, config: Setting) -> CollateralState:
         return CollateralState(
             collateral=config.subject,
@@ -211,4 +228,5 @@ class Markets:
             price=self._views.price(block, config.octets("asset")),
             haircut_ppm=config.number("haircutPpm"),
             cap_per_account=config.number("capPerAccount"),
+            breaker=self._breaker(block, config),
         )

@@ -3,12 +3,13 @@
 Between decision and sending lie seconds, and whole blocks before a replacement: prices recover, others act first.  What
 is not wanted any more costs nothing here: no nonce, no gas, no place in the queue.
 
-    flag                the account is below maintenance, not in auction
+    flag                the account is below maintenance, not in auction, and no breaker it depends on is open
     bid                 the auction runs, the account is not restored, the price is within the bid's limit
     unflag, remeasure   the auction runs and has not noticed yet
     publish             its id is not taken
     refresh             nobody refreshed since the decision
     settle              the expiry has no price yet
+    sync                the breaker is open, and nobody told the contract yet
     touch               always wanted: cheap, and legal at any time
 
 What depends on a stale file is not judged by its price: the contract refreshes the file first, and the simulation that
@@ -23,6 +24,7 @@ from typing import Any, Final
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import TxIntent
 from keeper.errors import Refused
+from keeper.protocols.clearinghouse.deployment import BREAKER
 from keeper.protocols.clearinghouse.views import View, Views
 
 WAD: Final = 10**18
@@ -42,6 +44,7 @@ _FUNCTIONS: Final = {
     "publish": ("RiskParameters", "publish"),
     "refresh": ("RiskFile", "refresh"),
     "settle": ("ClearingHouse", "settleExpiry"),
+    "sync": (BREAKER, "sync"),
 }
 
 
@@ -64,6 +67,7 @@ class HouseStanding:
             "publish": self._publish,
             "refresh": self._refresh,
             "settle": self._settle,
+            "sync": self._sync,
         }
 
     def expect(self, intents: Sequence[TxIntent]) -> None:
@@ -101,7 +105,11 @@ class HouseStanding:
             case "flag" | "unflag" | "remeasure" | "bid":
                 yield View("LiquidationAuction", "auction", (args["account"],))
                 yield View("ClearingHouse", "margin", (args["account"], LIVE))
-                if intent.kind == "bid":
+                if intent.kind == "flag":
+                    yield View("ClearingHouse", "breaker")
+                    if self._views.knows(BREAKER):
+                        yield View(BREAKER, "deferral", (args["account"],))
+                elif intent.kind == "bid":
                     yield View("LiquidationAuction", "quote", (args["account"], args["fractionWad"]))
                 elif intent.kind == "unflag":
                     yield View("LiquidationAuction", "params")
@@ -122,6 +130,10 @@ class HouseStanding:
         if margin["equity"] >= 0 and margin["equity"] >= margin["mm"]:
             equity, mm = _usd(margin["equity"]), _usd(margin["mm"])
             return f"healthy at block {head.number}: equity {equity} covers maintenance {mm}"
+        if self._views.breaker(head):
+            deferral = self._views.at(head, BREAKER, "deferral", args["account"])
+            if deferral["untilS"]:
+                return f"deferred at block {head.number}: the breaker of {_ticker(deferral['asset'])} is open"
         return ""
 
     def _running(self, head: BlockRef, account: int) -> tuple[Any, Any] | str:
@@ -176,6 +188,18 @@ class HouseStanding:
     def _settle(self, head: BlockRef, args: dict[str, Any], _intent: TxIntent) -> str:
         settled = self._views.at(head, "ClearingHouse", "settlement", args["underlying"], args["expiry"])["settled"]
         return f"settled by block {head.number}" if settled else ""
+
+    def _sync(self, head: BlockRef, args: dict[str, Any], _intent: TxIntent) -> str:
+        if not self._views.breaker(head):
+            return f"the house has no breaker at block {head.number}"
+        state = self._views.one(head, BREAKER, "state", args["asset"])
+        if not state["open"]:
+            return f"the breaker is closed again at block {head.number}"
+        return f"told by block {head.number}" if state["told"] else ""
+
+
+def _ticker(asset: bytes) -> str:
+    return asset.rstrip(b"\0").decode(errors="replace")
 
 
 def _usd(wad: int) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Final, Protocol
 
 from eth_abi.exceptions import DecodingError
+from eth_utils import to_checksum_address
 
 from keeper.abis import load
 from keeper.domain.block import BlockRef
@@ -16,7 +17,7 @@ from keeper.domain.reads import Call, Read
 from keeper.domain.snapshot import Observation, Price, Unusable, Usable
 from keeper.errors import Refused
 from keeper.protocols.abi import Abi, explain_revert
-from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment
+from keeper.protocols.clearinghouse.deployment import BREAKER, CONTRACTS, Deployment
 
 #: What every feed looks like.  Source: Chainlink's AggregatorV3Interface, the part we use, and its proxy's pointer.
 FEED = "AggregatorV3Interface"
@@ -90,11 +91,15 @@ class Views:
     def abis(self) -> dict[str, Abi]:
         """ABI by contract name."""
         others = {FEED: Abi(FEED, FEED_ABI), BEACON: Abi(BEACON, BEACON_ABI)}
-        return {name: Abi(name, load(name).abi) for name in CONTRACTS} | others
+        return {name: Abi(name, load(name).abi) for name in (*CONTRACTS, BREAKER)} | others
 
     def address(self, contract: str) -> str:
         """Where a contract is read."""
         return self._addresses[contract]
+
+    def knows(self, contract: str) -> bool:
+        """Whether a contract has an address; only optional ones have none."""
+        return contract in self._addresses
 
     def follow(self, contract: str, address: str) -> None:
         """Read a contract somewhere else from now on."""
@@ -147,6 +152,17 @@ class Views:
             # Our oracle cannot say so: it was upgraded, or the node lies.  Zero would be a division by zero later.
             return Unusable(reason=f"the oracle answers {wad}, which cannot be a price")
         return Usable(wad=wad)
+
+    def breaker(self, block: BlockRef) -> str:
+        """Where the house's breaker is, and is read from now on; empty if it has none.  Raises: `Retry`."""
+        try:
+            found = to_checksum_address(self.one(block, "ClearingHouse", "breaker"))
+        except Refused:
+            return ""  # a house from before there were breakers
+        if not int(found, 16):
+            return ""
+        self.follow(BREAKER, found)
+        return found
 
     def explain(self, refusal: Refused) -> str:
         """A revert in the contracts' own words."""

@@ -1,0 +1,135 @@
+"""A deployment as the chain has it: code, wiring, owners and every role, each with who holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from eth_utils import to_checksum_address
+
+from keeper.deploy.hand import Hand
+from keeper.deploy.handover import TIMELOCK, ZERO, administered, owned
+from keeper.deploy.spec import HouseSpec
+from keeper.protocols.clearinghouse.deployment import Deployment
+
+#: View that must name another contract of the deployment: contract, view, the other.
+WIRING: Final = (
+    ("ClearingHouse", "oracle", "PriceOracle"),
+    ("ClearingHouse", "riskFile", "RiskFile"),
+    ("ClearingHouse", "parameters", "RiskParameters"),
+    ("ClearingHouse", "auction", "LiquidationAuction"),
+    ("ClearingHouse", "fund", "InsuranceFund"),
+    ("RiskParameters", "file", "RiskFile"),
+)
+#: Who pays for the deployment keeps none of these.
+_LISTER: Final = "LISTER_ROLE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    holds: bool
+    said: str
+
+
+def verify(deployment: Deployment, hand: Hand, spec: HouseSpec | None = None) -> tuple[Finding, ...]:
+    """Look at everything.
+
+    Args:
+        deployment: as its file says; with a TimelockController it must own everything, without one the deployer does.
+        hand: who deployed, and where.
+        spec: what was deployed; without it keys of publisher, guardian and liquidator are told and not compared.
+    """
+    return (
+        *_code(deployment, hand),
+        *_wiring(deployment, hand),
+        *_owners(deployment, hand),
+        *_roles(deployment, hand, spec),
+        *_timelock(deployment, hand, spec),
+    )
+
+
+def _code(deployment: Deployment, hand: Hand) -> Iterator[Finding]:
+    for name, at in deployment.addresses.items():
+        if not hand.has_code(at):
+            yield Finding(what=f"code of {name}", holds=False, said=f"no contract at {at}")
+        elif name in deployment.code:
+            same = hand.code_hash(at) == deployment.code[name]
+            yield Finding(
+                what=f"code of {name}", holds=same, said="as deployed" if same else f"other code than deployed at {at}"
+            )
+
+
+def _wiring(deployment: Deployment, hand: Hand) -> Iterator[Finding]:
+    for contract, view, other in WIRING:
+        told = to_checksum_address(hand.view(contract, deployment.addresses[contract], view))
+        wanted = to_checksum_address(deployment.addresses[other])
+        yield Finding(what=f"{contract}.{view}", holds=told == wanted, said=f"is {told}, the {other} is {wanted}")
+
+
+def _owners(deployment: Deployment, hand: Hand) -> Iterator[Finding]:
+    wanted = deployment.addresses.get(TIMELOCK, hand.address)
+    for name, at in owned(deployment).items():
+        owner, pending = (to_checksum_address(hand.view(name, at, view)) for view in ("owner", "pendingOwner"))
+        said = f"belongs to {owner}" + (f", offered to {pending}" if pending != ZERO else "")
+        yield Finding(
+            what=f"owner of {name}", holds=owner == to_checksum_address(wanted) and pending == ZERO, said=said
+        )
+
+
+def holders(deployment: Deployment, hand: Hand, contract: str, at: str) -> dict[str, tuple[str, ...]]:
+    """Everybody who holds a role of a contract now, by the role's name."""
+    roles = {name: bytes(hand.view(contract, at, name)) for name in hand.functions(contract) if name.endswith("_ROLE")}
+    granted = hand.events(contract, at, "RoleGranted", since=_since(deployment, contract))
+    found: dict[str, tuple[str, ...]] = {}
+    for name, role in roles.items():
+        accounts = dict.fromkeys(to_checksum_address(e["account"]) for e in granted if bytes(e["role"]) == role)
+        found[name] = tuple(who for who in accounts if hand.view(contract, at, "hasRole", role, who))
+    return found
+
+
+def _since(deployment: Deployment, contract: str) -> int:
+    """A timelock may be older than the house."""
+    return 0 if contract == TIMELOCK else deployment.block
+
+
+def _roles(deployment: Deployment, hand: Hand, spec: HouseSpec | None) -> Iterator[Finding]:
+    owner = to_checksum_address(deployment.addresses.get(TIMELOCK, hand.address))
+    contracts = {name: to_checksum_address(at) for name, at in deployment.addresses.items()}
+    quorum, breaker = contracts.get("KeeperQuorum"), contracts.get("CircuitBreaker")
+    may: dict[str, set[str | None]] = {
+        "DEFAULT_ADMIN_ROLE": {owner},
+        _LISTER: set(),
+        "EMERGENCY_ROLE": {quorum},
+        "BREAKER_ROLE": {breaker},
+    }
+    if spec is not None:
+        may |= {"PUBLISHER_ROLE": {to_checksum_address(spec.publisher), quorum}}
+        may |= {"GUARDIAN_ROLE": {to_checksum_address(spec.guardian)}}
+    must = {"DEFAULT_ADMIN_ROLE", *(("PUBLISHER_ROLE", "GUARDIAN_ROLE") if spec is not None else ())}
+    for contract, at in administered(deployment).items():
+        for name, who in holders(deployment, hand, contract, at).items():
+            good = hand.address not in who or owner == hand.address
+            good = good and (name not in may or set(who) <= may[name]) and (name not in must or bool(who))
+            yield Finding(what=f"{name} of {contract}", holds=good, said=f"held by {', '.join(who) or 'nobody'}")
+
+
+def _timelock(deployment: Deployment, hand: Hand, spec: HouseSpec | None) -> Iterator[Finding]:
+    at = deployment.addresses.get(TIMELOCK)
+    if at is None:
+        return
+    delay = hand.view(TIMELOCK, at, "getMinDelay")
+    fresh = spec.timelock if spec is not None and spec.timelock is not None and not spec.timelock.address else None
+    good = delay > 0 if fresh is None else delay == fresh.min_delay_s
+    yield Finding(what="delay of the timelock", holds=good, said=f"{delay} s")
+    for name, who in holders(deployment, hand, TIMELOCK, at).items():
+        good = hand.address not in who or (fresh is not None and hand.address in (*fresh.proposers, *fresh.executors))
+        if name == "PROPOSER_ROLE":
+            good = good and bool(who)
+        if name == "DEFAULT_ADMIN_ROLE":
+            good = set(who) == {to_checksum_address(at)}
+        words = ", ".join("anyone" if one == ZERO else one for one in who)
+        yield Finding(what=f"{name} of the timelock", holds=good, said=f"held by {words or 'nobody'}")

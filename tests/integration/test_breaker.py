@@ -1,0 +1,140 @@
+"""The breaker on the real contracts: read, told, waited for, and found by the look before sending."""
+
+from types import SimpleNamespace
+
+import pytest
+from eth_account import Account
+
+from keeper.chain.sending.fees import FeePolicy
+from keeper.chain.sending.outbox import Outbox, OutboxPolicy
+from keeper.chain.signers import LocalSigner
+from keeper.cycle import cycle
+from keeper.deploy import BreakerSpec
+from keeper.domain.action import Flag, SyncBreaker, kind
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
+from keeper.domain.tx import SignerRole
+from keeper.protocols.clearinghouse.deployment import BREAKER
+from keeper.protocols.clearinghouse.encoder import HouseEncoder
+from keeper.protocols.clearinghouse.ids import account_id
+from keeper.protocols.clearinghouse.standing import HouseStanding
+from keeper.testing.memory_store import MemoryStore
+from keeper.testing.small_house import SmallHouse
+from keeper.wiring import assemble
+
+pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
+
+WAD = 10**18
+BORROWER = 4
+KEYS = {SignerRole.PUBLISHER: 1, SignerRole.LIQUIDATOR: 2}
+SPEC = BreakerSpec(window_s=600, hold_s=300, confirm_s=60)
+
+
+@pytest.fixture
+def story():
+    """A borrower of 25,000 USD on ten ether at 3,000, in a market that was quiet for long."""
+    house = SmallHouse(breaker=SPEC)
+    borrower = house.chain.accounts[BORROWER]
+    account = account_id(borrower, 0)
+    at, weth = house.deployment.addresses["ClearingHouse"], house.tokens["WETH"]
+    house.do("MockERC20", "mint", borrower, 10 * WAD, to=weth)
+    house.do("MockERC20", "approve", at, 10 * WAD, sender=BORROWER, to=weth)
+    house.do("ClearingHouse", "deposit", account, 1, 10 * WAD, sender=BORROWER)
+    house.do("ClearingHouse", "withdraw", account, 0, 25_000 * 10**6, borrower, sender=BORROWER)
+    house.chain.advance_to(house.chain.block().timestamp + 2 * SPEC.window_s + SPEC.hold_s)
+    round_at(house, 3_000)
+    store = MemoryStore()
+    signers = {role: (LocalSigner(Account.from_key(house.chain.key(i))),) for role, i in KEYS.items()}
+    keeper = assemble(
+        rpc=house.rpc,
+        store=store,
+        deployment=house.deployment,
+        risk=RiskKnobs(),
+        policy=PolicyKnobs(),
+        sender=lambda decode, recheck: Outbox(
+            house.rpc,
+            store,
+            signers,
+            fees=FeePolicy(max_fee_wei=10**13, max_priority_fee_wei=10**9),
+            policy=OutboxPolicy(confirmations=0, daily_cap_wei=10**24),
+            decode_revert=decode,
+            recheck=recheck,
+        ),
+        reorg_depth=8,
+    )
+    return SimpleNamespace(house=house, keeper=keeper, account=account, store=store)
+
+
+def round_at(house, usd, *, after_s=0):
+    """The feed speaks, so many seconds from now."""
+    if after_s:
+        house.chain.advance_to(house.chain.block().timestamp + after_s)
+    house.do("MockAggregator", "push", usd * 10**8, to=house.feeds[0])
+
+
+def live(story):
+    record = cycle(story.house.chain.block(), story.keeper.ports, story.keeper.risk, story.keeper.policy)
+    story.house.chain.mine()
+    return record
+
+
+def kinds(record):
+    return {kind(a) for a in record.decision.actions if kind(a) in ("flag", "sync")}
+
+
+def test_wick__told_and_waited_out__then_nobody_was_flagged(story):
+    """BRK-5, BRK-10, BRK-11: the keeper tells of the opening once, sends no flag, and the price comes back."""
+    assert kinds(live(story)) == set()
+    round_at(story.house, 2_600)
+    record = live(story)
+    assert kinds(record) == {"sync"}
+    assert any("breaker is open" in alert for alert in record.decision.alerts)
+    state = story.keeper.reader.read(story.house.chain.block()).underlyings[0].breaker
+    assert state.open
+    assert state.told, "BRK-11: the contract knows"
+    assert kinds(live(story)) == set(), "once"
+    round_at(story.house, 3_000, after_s=30)
+    assert kinds(live(story)) == set()
+    assert not [tx for tx in story.store.txs(limit=100) if tx.intent.kind == "flag"]
+
+
+def test_crash__confirmed_by_a_second_round__flagged(story):
+    """BRK-6: the flag goes out with the round that confirms."""
+    round_at(story.house, 2_600)
+    live(story)
+    round_at(story.house, 2_610, after_s=SPEC.confirm_s)
+    assert kinds(live(story)) == {"flag"}
+    assert story.keeper.views.one(story.house.chain.block(), "ClearingHouse", "inAuction", story.account)
+
+
+def test_standing__flag_decided_just_before_the_jump__not_sent(story):
+    """BRK-12: what was right at the decision is looked at again at the newest block, and waits."""
+    house, views = story.house, story.keeper.views
+    round_at(house, 2_700)  # short by an ordinary move
+    before = house.chain.block()
+    encoder = HouseEncoder(views=views, deployment=house.deployment, intent_ttl_s=600)
+    flag = encoder.encode(Flag(account=story.account, why="short"), block=before)
+    standing = HouseStanding(views)
+    assert standing.standing(flag, before) == ""
+    round_at(house, 2_600)
+    head = house.chain.block()
+    assert standing.standing(flag, head) == f"deferred at block {head.number}: the breaker of ETH is open", "BRK-12"
+    sync = encoder.encode(SyncBreaker(underlying=0, why="open"), block=head)
+    assert standing.standing(sync, head) == ""
+    house.do(BREAKER, "sync", b"ETH".ljust(32, b"\0"))
+    assert "told by block" in standing.standing(sync, house.chain.block())
+    house.chain.advance_to(head.timestamp + SPEC.hold_s + 1)
+    house.chain.mine()
+    assert "closed again" in standing.standing(sync, house.chain.block())
+    assert standing.standing(flag, house.chain.block()) == "", "BRK-6: it releases by itself"
+
+
+def test_reader__house_without_a_breaker__none():
+    """A house that has none is read as before."""
+    house = SmallHouse()
+    keeper = assemble(
+        rpc=house.rpc, store=MemoryStore(), deployment=house.deployment, risk=RiskKnobs(), policy=PolicyKnobs(),
+        sender=lambda *_: None, reorg_depth=8,
+    )  # fmt: skip
+    snapshot = keeper.reader.read(house.chain.block())
+    assert snapshot.underlyings[0].breaker is None
+    assert snapshot.collaterals[0].breaker is None

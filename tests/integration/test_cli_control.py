@@ -1,0 +1,324 @@
+"""recalibrate, glide, impact, push, shadow and override as an operator uses them, against a chain behind HTTP."""
+
+import json
+import logging
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import structlog
+from typer.testing import CliRunner
+
+from keeper.cli.root import app
+from keeper.demo.stylised import stylised_crash
+from keeper.demo.world import open_world
+from keeper.domain.overrides import Override
+from keeper.store import open_store
+from keeper.testing.http_node import HttpNode
+from tests.integration.test_cli_chain import ACCOUNTS, WARMUP, Site
+
+pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
+
+#: The demo's knobs: a market whose history is hours.  Its first publication stood at a floor of 6 %.
+KNOBS = """
+[risk]
+ewma_lambda = 0.3
+horizon_hours = 2.0
+history_days = 3
+psr_floor_ppm = {floor}
+[policy]
+intent_ttl_s = 900
+impact_gate = "{gate}"
+impact_max_accounts_ppm = {share}
+impact_max_requirement_ppm = {share}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_logging():
+    """Commands set up logging; give the process back what it had."""
+    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
+    yield
+    logging.getLogger().handlers[:] = handlers
+    logging.getLogger().setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The demo's smallest market two hours after its opening, so that everything may be published again."""
+    path = stylised_crash(seed=1, blocks=20)
+    world = open_world(replace(path, warmup=path.warmup[-WARMUP:]), accounts=ACCOUNTS, seed=1)
+    for point in world.path.points[:3]:
+        world.reach(point)
+    folder = tmp_path_factory.mktemp("control")
+    world.deployment.save(folder / "deployment.json")
+    for role, signer in world.signers.items():
+        key = folder / f"{role}.key"
+        key.write_text(bytes(signer._account.key).hex())
+        key.chmod(0o600)
+    node = HttpNode(world.chain.node).start()
+    yield Site(world, node.url, folder)
+    node.close()
+
+
+def settings(site, name, *, floor=60_000, gate="slow", share=50_000):
+    """Settings whose lowest scan range asks for a publication, or not."""
+    path = Path(site.settings(f"{name}.toml"))
+    # The house is younger than a reorg is deep by default: a first start reads it block by block.
+    chain = path.read_text().replace("[protocol]", "reorg_depth = 1000\n[protocol]")
+    path.write_text(chain + KNOBS.format(floor=floor, gate=gate, share=share))
+    return str(path)
+
+
+def ask(*args):
+    """A command that succeeds or says why not; never a traceback."""
+    result = CliRunner().invoke(app, list(args))
+    assert "Traceback" not in result.output, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
+    return result
+
+
+def tree_of(*args, code=0):
+    result = ask(*args, "--json")
+    assert result.exit_code == code, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def floor_under(site):
+    """Puts a floor under ETH's scan range, in the chain's time."""
+
+    def put(name, floor_ppm):
+        store = open_store(f"sqlite:///{site.folder}/{name}.toml.sqlite")
+        now = site.world.chain.block().timestamp
+        store.set_override(
+            Override(
+                number=0,
+                underlying=0,
+                parameter="psr",
+                floor_ppm=floor_ppm,
+                reason="a fork is announced",
+                operator="alice",
+                set_at_s=now - 1,
+                expires_at_s=now + 86_400,
+            )
+        )
+        store.close()
+
+    return put
+
+
+def test_recalibrate__a_higher_floor__live_target_allowed_and_what_holds_it(site):
+    """Every number of the table, and why a push is due."""
+    config = settings(site, "floor", floor=120_000, gate="off")
+    tree = tree_of("recalibrate", "ETH", "-c", config)
+    (eth,) = tree["underlyings"]
+    (psr,) = [n for n in eth["numbers"] if n["number"] == "psr"]
+    assert psr == {
+        "number": "psr",
+        "expiry": None,
+        "unit": "ppm",
+        "in_force": 60_000,
+        "last_set": 60_000,
+        "target": 120_000,
+        "allowed_now": psr["allowed_now"],
+        "held_by": "step",
+    }
+    assert 60_000 < psr["allowed_now"] < 120_000
+    assert eth["due"] is True
+    assert "scan range 6.00 %" in eth["why"]
+    assert any("floor 12.00 % binds" in reason for reason in eth["reasons"])
+    shown = ask("recalibrate", "-c", config).stdout
+    assert "allowed now" in shown
+    assert "due: ETH scan range" in shown
+
+
+def test_recalibrate__floor_by_hand__aimed_at_and_told(site, floor_under):
+    """A floor set by hand raises the target, and stands with who and why wherever the target is shown."""
+    config = settings(site, "hand")
+    floor_under("hand", 90_000)
+    (eth,) = tree_of("recalibrate", "ETH", "-c", config)["underlyings"]
+    assert next(n["target"] for n in eth["numbers"] if n["number"] == "psr") == 90_000
+    assert any("override 1: scan_range at least 9 %" in one and "by alice" in one for one in eth["reasons"])
+    assert ask("once", "-c", config).exit_code == 0
+    (status, _) = tree_of("status", "-c", config)["markets"]
+    assert status["psr_target_ppm"] == 90_000
+    assert any("by alice" in one for one in status["target"]["reasons"])
+    assert tree_of("replay", "-c", config)["replay_agrees"] is True
+
+
+def test_recalibrate__stored_block__the_same_without_a_node(site):
+    """What the head said can be asked of the stored block when the node is gone."""
+    config = settings(site, "stored", floor=120_000, gate="off")
+    assert ask("once", "-c", config).exit_code == 0
+    head = tree_of("recalibrate", "-c", config)
+    path = Path(config)
+    path.write_text(path.read_text().replace(site.url, "http://127.0.0.1:1"))
+    stored = tree_of("recalibrate", "-c", config, "--block", str(head["block"]["number"]))
+    assert stored == head
+
+
+def test_glide__far_target__steps_times_and_both_arrivals(site):
+    """Legal steps in order, what binds each, when it is set and when margins are there."""
+    config = settings(site, "glide")
+    path = tree_of("glide", "ETH", "--set", "scan_range=20%", "-c", config)["underlyings"][0]
+    ranges = [step["params"]["psr_ppm"] for step in path["steps"]]
+    assert ranges == sorted(ranges)
+    assert ranges[-1] == 200_000
+    assert path["set_at_s"] == path["steps"][-1]["at_s"] > path["begins_s"]
+    assert path["arrives_at_s"] >= path["set_at_s"]
+    assert path["steps"][0]["short"][0]["held_by"] == "step"
+    shown = ask("glide", "ETH", "--set", "scan_range=20%", "-c", config).stdout
+    assert "target set:" in shown
+    assert "margins arrive:" in shown
+
+
+def test_glide__beyond_a_bound__exit_2_and_which(site):
+    result = ask("glide", "ETH", "--set", "scan_range=90%", "-c", settings(site, "bound"))
+    assert result.exit_code == 2
+    assert "only governance can move them" in " ".join(result.stdout.split())
+
+
+def test_impact__a_large_move__who_falls_by_name_at_each_stage(site):
+    """Totals, the ten largest, and the accounts that fall below maintenance, by name."""
+    config = settings(site, "impact")
+    one = tree_of("impact", "ETH", "--set", "scan_range=30%", "-c", config)["underlyings"][0]
+    whole = one["whole"]
+    assert whole["below_mm"] == len(whole["newly_below_mm"]) > 0
+    assert len(whole["largest"]) == 10
+    assert all(account["account"].startswith("0x") for account in whole["newly_below_mm"])
+    assert int(whole["mm_after"]["wad"]) > int(whole["mm_before"]["wad"])
+    stages = [stage["effect"]["below_mm"] for stage in one["stages"]]
+    assert stages[0] == 0
+    assert max(stages) >= whole["below_mm"]
+    assert "newly below maintenance" in ask("impact", "ETH", "--set", "scan_range=30%", "-c", config).stdout
+
+
+@pytest.fixture
+def later(site):
+    """The same market in its crash, where somebody stands close to the edge; afterwards it is as before."""
+    before = site.world.chain.snapshot()
+    for point in site.world.path.points[3:11]:
+        site.world.reach(point)
+    yield site
+    site.world.chain.revert(before)
+
+
+def test_impact__no_share_allowed__the_gate_says_whom_and_exit_2(later):
+    """The gate is asked about the push that is legal now, as the running keeper asks it."""
+    config = settings(later, "strict", floor=300_000, gate="refuse", share=0)
+    one = tree_of("impact", "BTC", "-c", config, code=2)["underlyings"][0]
+    assert one["gate"]["passes"] is False
+    assert "held by the impact gate" in one["gate"]["said"]
+    (whom,) = one["gate"]["accounts"]
+    once = tree_of("once", "-c", config)
+    assert any("BTC: push held by the impact gate" in alert for alert in once["alerts"]), "the daemon says it too"
+    published = [a["underlying"] for a in once["actions"] if a["kind"] == "publish"]
+    assert published == [0], "ETH's push hurts nobody"
+    slow = tree_of("impact", "BTC", "-c", settings(later, "slow", floor=300_000, share=0), code=2)["underlyings"][0]
+    assert 0 < slow["gate"]["kept_ppm"] < 1_000_000
+    assert slow["gate"]["accounts"] == [whom]
+
+
+def test_shadow__two_blocks__live_and_proposed_side_by_side(site):
+    """The shadow takes for pushed what the loop would push; nothing is sent, and nothing is stored."""
+    config = settings(site, "shadow", floor=120_000, gate="off")
+
+    def mine():
+        time.sleep(0.5)  # the command waits for a block that somebody has to mine
+        site.world.mine()
+
+    miner = threading.Thread(target=mine)
+    miner.start()
+    result = ask("shadow", "ETH", "--blocks", "2", "-c", config, "--json")
+    miner.join()
+    assert result.exit_code == 0, result.output
+    first, second = [json.loads(line) for line in result.stdout.splitlines()]
+    assert first["block"]["number"] < second["block"]["number"]
+    assert first["live"]["psr_ppm"] == second["live"]["psr_ppm"] == 60_000
+    assert "scan range" in first["pushed"]
+    assert second["target"]["psr_ppm"] == 120_000
+    assert second["effect"]["accounts"] > 0
+    assert "shadow" in ask("shadow", "ETH", "--blocks", "1", "-c", config).stdout
+
+
+def test_override__set_list_clear__each_told(site):
+    """From the command line and back: a number, an end, who and why."""
+    config = settings(site, "override")
+    assert ask("once", "-c", config).exit_code == 0
+    made = tree_of(
+        "override",
+        "set",
+        "eth.scan_range",
+        "12.5%",
+        "--for",
+        "7d",
+        "--reason",
+        "a fork",
+        "--operator",
+        "bob",
+        "-c",
+        config,
+    )["overrides"][0]
+    assert (made["floor_ppm"], made["parameter"], made["operator"]) == (125_000, "ETH.scan_range", "bob")
+    assert made["expires_at_s"] - made["set_at_s"] == 7 * 86_400
+    assert tree_of("override", "list", "-c", config)["overrides"] == [made]
+    assert tree_of("override", "clear", "1", "--operator", "eve", "-c", config)["overrides"] == []
+    assert "cleared by eve" in ask("override", "list", "--all", "-c", config).stdout
+    again = ask("override", "clear", "1", "-c", config)
+    assert again.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("ETH.scan_range", "18%"), "--reason"),
+        (("ETH.scan_range", "lots", "--reason", "x"), "18%"),
+        (("XRP.scan_range", "18%", "--reason", "x"), "TICKER.NAME"),
+        (("ETH.leverage", "18%", "--reason", "x"), "scan_range, vol_up"),
+        (("ETH.scan_range", "18%", "--reason", "x", "--for", "1y"), "24h or 7d"),
+        (("ETH.scan_range", "18%", "--reason", "x", "--for", "365d"), "90 days at most"),
+    ],
+)
+def test_override__wrong__exit_2_and_what_to_write(site, args, said):
+    config = settings(site, "override-wrong")
+    assert ask("once", "-c", config).exit_code == 0
+    result = ask("override", "set", *args, "-c", config)
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.split())
+
+
+def test_push__dry__decoded_previewed_and_simulated(site):
+    """Nothing leaves; the transaction is shown to the last number, with the contract's own word."""
+    config = settings(site, "push", floor=120_000, gate="off")
+    one = tree_of("push", "--underlying", "ETH", "-c", config)["pushes"][0]
+    assert one["decoded"]["underlying"] == "0"
+    assert 60_000 < int(one["decoded"]["p.psrPpm"]) < 120_000
+    assert one["preview"]["ok"] is True
+    assert one["reason"] == "dry run: would be sent"
+    assert one["hash"] is None
+    shown = ask("push", "--underlying", "ETH", "-c", config).stdout
+    assert "the contract takes every item of it" in shown
+    assert "--send does it" in shown
+
+
+def test_push__send__mined_through_the_outbox_with_its_inputs_kept(site):
+    """One publication leaves; the outbox has it, the store its inputs, and the chain its numbers."""
+    config = settings(site, "sent", floor=120_000, gate="off")
+    assert ask("once", "-c", config).exit_code == 0, "the sign-off looks at a lived block"
+    assert ask("push", "--send", "-c", config).exit_code == 0
+    unsigned = tree_of("push", "-c", config, "--send")["pushes"]
+    assert all("not signed off" in one["waits_for"] for one in unsigned)
+    signed = ask("model", "sign-off", "1", "--operator", "ada", "--reason", "tried", "-c", config)
+    assert signed.exit_code == 0, signed.output
+    sent = tree_of("push", "--underlying", "ETH", "--send", "-c", config)["pushes"][0]
+    assert sent["state"] == "sent", sent
+    assert sent["hash"].startswith("0x")
+    site.world.mine()
+    (eth,) = tree_of("recalibrate", "ETH", "-c", config)["underlyings"]
+    assert next(n["last_set"] for n in eth["numbers"] if n["number"] == "psr") == int(sent["decoded"]["p.psrPpm"])
+    kept = tree_of("inputs", "list", "-c", config)
+    assert sent["inputs_hash"] in json.dumps(kept)

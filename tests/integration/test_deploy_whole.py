@@ -1,0 +1,245 @@
+"""Deploying to the end: handed to a timelock, verified, and gone on with wherever it was killed."""
+
+import json
+import runpy
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+
+from keeper.chain.asking.rpc import Endpoint, Rpc
+from keeper.chain.signers import LocalSigner
+from keeper.deploy import Hand, HouseSpec
+from keeper.deploy.journal import Journal
+from keeper.deploy.spec import TimelockSpec
+from keeper.deploy.verify import verify
+from keeper.deploy.whole import deploy_whole
+from keeper.domain import codec
+from keeper.errors import BadInput, Halt
+from keeper.governance.proposal import load_proposal
+from keeper.protocols.clearinghouse.deployment import load_deployment
+from keeper.testing.embedded import EmbeddedChain, known_key
+from keeper.testing.http_node import HttpNode
+from keeper.testing.provider import EmbeddedProvider
+from keeper.testing.small_house import DAY, FEES, SmallHouse
+from tests.governed import Governed
+
+pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+DEPLOYER = 0
+DELAY_S = 2 * DAY
+
+
+class Killed(BaseException):
+    """The process ends here: nobody catches it."""
+
+
+class Deadly:
+    """A node that kills whoever sends, before or after it took what was sent.
+
+    Args:
+        chain: the chain behind it.
+        kill: what ends the sender.
+    """
+
+    def __init__(self, chain, kill):
+        self.node, self.kill = chain.node, kill
+        self.sends, self.at, self.takes = 0, 0, True
+
+    def request(self, method, params):
+        if method != "eth_sendRawTransaction":
+            return self.node.request(method, params)
+        self.sends += 1
+        if self.sends == self.at and not self.takes:
+            self.kill()
+        answer = self.node.request(method, params)
+        if self.sends == self.at:
+            self.kill()
+        return answer
+
+
+def raise_killed():
+    raise Killed
+
+
+def a_chain_and_spec(**timelock):
+    """A fresh chain with feed and tokens, and the smallest house on it, by whoever deploys it."""
+    chain = EmbeddedChain(accounts=6, block_interval_s=1)
+    house = SmallHouse.__new__(SmallHouse)
+    house.chain = chain
+    rpc = Rpc([Endpoint(name="chain", provider=chain.provider)], chain_id=chain.chain_id)
+    setter = Hand(rpc, LocalSigner(Account.from_key(known_key(5))), fees=FEES, poll_interval_s=0.0)
+    house.feeds = [setter.create("MockAggregator", 8, 3_000 * 10**8)]
+    house.tokens = {name: setter.create("MockERC20", name, name, d) for name, d in (("USDC", 6), ("WETH", 18))}
+    setter.send("MockERC20", house.tokens["USDC"], "mint", chain.accounts[DEPLOYER], 10**12)
+    spec: HouseSpec = house._spec(1)
+    timelock = timelock or {"proposers": (chain.accounts[4],), "min_delay_s": DELAY_S}
+    return chain, replace(spec, timelock=TimelockSpec(**timelock))
+
+
+def run(node, chain, spec, journal):
+    rpc = Rpc([Endpoint(name="chain", provider=EmbeddedProvider(node))], chain_id=chain.chain_id)
+    signer = LocalSigner(Account.from_key(known_key(DEPLOYER)))
+    return deploy_whole(spec, rpc, signer, fees=FEES, journal=journal, poll_interval_s=0.0)
+
+
+def nonce(chain):
+    return int(chain.request("eth_getTransactionCount", chain.accounts[DEPLOYER], "latest"), 16)
+
+
+def test_deploy__new_timelock__owns_everything_and_the_deployer_nothing(tmp_path):
+    """One run: house, timelock with its delay and proposers, ownership and roles handed over, all of it verified."""
+    chain, spec = a_chain_and_spec()
+    found = run(chain.node, chain, spec, tmp_path / "journal")
+    assert found.holds, found.findings
+    assert found.left is None
+    said = {one.what: one.said for one in found.findings}
+    assert said["delay of the timelock"] == f"{DELAY_S} s"
+    assert said["PROPOSER_ROLE of the timelock"] == f"held by {chain.accounts[4]}"
+    assert said["EXECUTOR_ROLE of the timelock"] == "held by anyone"
+    assert said["DEFAULT_ADMIN_ROLE of RiskParameters"] == f"held by {found.deployment.addresses['TimelockController']}"
+    assert {one.what for one in found.findings} >= {f"owner of {name}" for name in ("ClearingHouse", "PriceOracle")}
+
+
+def test_deploy__killed_at_every_send__ends_as_an_unbroken_run_did(tmp_path):
+    """DEP-1: killed before and after each transaction in turn, it ends with the same contracts at the same addresses,
+    and no transaction was made twice."""
+    chain, spec = a_chain_and_spec()
+    unbroken = run(chain.node, chain, spec, tmp_path / "unbroken")
+    sent = nonce(chain)
+    chain, spec = a_chain_and_spec()
+    node, deaths = Deadly(chain, raise_killed), 0
+    found = None
+    while found is None:
+        # One more transaction than the last run got through, lost and taken in turn.
+        node.sends, node.at, node.takes = 0, 1, deaths % 2 == 1
+        try:
+            found = run(node, chain, spec, tmp_path / "journal")
+        except Killed:
+            deaths += 1
+        assert deaths < 500, "it gets nowhere"
+    assert deaths > sent, "every transaction was met by a death, and every other one by two"
+    assert found.holds, [one for one in found.findings if not one.holds]
+    assert found.deployment == unbroken.deployment
+    assert nonce(chain) == sent
+
+
+def test_deploy__script_killed_by_the_system__the_same_command_goes_on(tmp_path):
+    """The real script over HTTP, SIGKILLed between two transactions: run again it finishes, and says what it found."""
+    chain, spec = a_chain_and_spec()
+    (tmp_path / "spec.json").write_bytes(codec.dumps(spec))
+    key = tmp_path / "key"
+    key.write_text(known_key(DEPLOYER).hex())
+    key.chmod(0o600)
+    running = []
+    node = Deadly(chain, lambda: running[-1].send_signal(signal.SIGKILL))
+    node.at = 25
+    with HttpNode(node) as served:
+        command = [sys.executable, SCRIPTS / "deploy.py", "--rpc", served.url, "--chain-id", str(chain.chain_id),
+                   "--spec", "spec.json", "--key-file", "key", "--max-fee-gwei", "9999", "--poll-s", "0"]  # fmt: skip
+        running.append(subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+        said, _ = running[-1].communicate(timeout=120)
+        assert running[-1].returncode == -signal.SIGKILL, said
+        assert not (tmp_path / "deployment.json").exists()
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "transactions were done by an earlier run" in done.stderr
+    assert "verified:" in done.stderr
+    deployment = load_deployment(tmp_path / "deployment.json")
+    rpc = Rpc([Endpoint(name="chain", provider=chain.provider)], chain_id=chain.chain_id)
+    hand = Hand(rpc, LocalSigner(Account.from_key(known_key(DEPLOYER))), fees=FEES)
+    assert all(one.holds for one in verify(deployment, hand, spec))
+
+
+def test_deploy__journal_of_something_else__refused(tmp_path):
+    """A journal belongs to one spec, chain and key; another one is named and kept."""
+    chain, spec = a_chain_and_spec()
+    run(chain.node, chain, spec, tmp_path / "journal")
+    with pytest.raises(BadInput, match="another deployment: spec"):
+        run(chain.node, chain, replace(spec, fee_ppm=7), tmp_path / "journal")
+    (tmp_path / "torn").write_text('{"about"')
+    with pytest.raises(BadInput, match="no journal"):
+        Journal(tmp_path / "torn", about={})
+    again = run(chain.node, chain, spec, tmp_path / "journal")
+    assert again.repeated > 20, "a finished one does nothing again"
+
+
+def test_deploy__step_with_other_bytes__refused(tmp_path):
+    """A journal whose step was made by other code is not gone on with: half of each would be deployed."""
+    chain, spec = a_chain_and_spec()
+    run(chain.node, chain, spec, tmp_path / "journal")
+    kept = json.loads((tmp_path / "journal").read_text())
+    kept["entries"][3]["digest"] = "0" * 64
+    (tmp_path / "journal").write_text(json.dumps(kept))
+    with pytest.raises(BadInput, match=r"step 4 was .* with other bytes"):
+        run(chain.node, chain, spec, tmp_path / "journal")
+
+
+def test_deploy__code_changed_under_it__refused(tmp_path):
+    """The code that a step made is compared when the step is met again."""
+    chain, spec = a_chain_and_spec()
+    run(chain.node, chain, spec, tmp_path / "journal")
+    kept = json.loads((tmp_path / "journal").read_text())
+    place = next(i for i, one in enumerate(kept["entries"]) if not one["to"])
+    kept["entries"][place]["code"] = "0x" + "00" * 32
+    (tmp_path / "journal").write_text(json.dumps(kept))
+    with pytest.raises(Halt, match="other code than was deployed"):
+        run(chain.node, chain, spec, tmp_path / "journal")
+
+
+@pytest.mark.parametrize(
+    ("timelock", "says"),
+    [({"proposers": ()}, "no proposers"), ({"address": "0x" + "42" * 20}, "timelock: no contract")],
+)
+def test_deploy__timelock_that_cannot_be__refused(tmp_path, timelock, says):
+    """A timelock that nobody could ever speak to, or that is not there."""
+    chain, spec = a_chain_and_spec(**timelock)
+    with pytest.raises(BadInput, match=says):
+        run(chain.node, chain, spec, tmp_path / "journal")
+
+
+def test_verify__role_left_with_the_deployer__told():
+    """Whatever the deployer still holds, and whatever runs other code, is found."""
+    governed = Governed(handed_over=False)
+    wrong = {one.what for one in verify(governed.deployment, governed.hand) if not one.holds}
+    assert {"owner of ClearingHouse", "DEFAULT_ADMIN_ROLE of RiskParameters"} <= wrong
+    code = dict(governed.deployment.code, PriceOracle="0x" + "00" * 32)
+    other = replace(governed.deployment, code=code)
+    assert "code of PriceOracle" in {one.what for one in verify(other, governed.hand) if not one.holds}
+
+
+def test_handover_script__through_a_governor__complete(tmp_path, monkeypatch, capsys):
+    """Offer, propose with the script, real vote and delay, then the deployer gives up: four commands, one state."""
+    governed = Governed(handed_over=False)
+    governed.deployment.save(tmp_path / "deployment.json")
+    key = tmp_path / "key"
+    key.write_text(known_key(DEPLOYER).hex())
+    key.chmod(0o600)
+    monkeypatch.chdir(tmp_path)
+    with HttpNode(governed.chain.node) as node:
+
+        def script(name, *args):
+            """A script in this process: six times a second of imports is too much."""
+            monkeypatch.setattr(sys, "argv", [name, *args, "--rpc", node.url, "--deployment", "deployment.json"])
+            code = runpy.run_path(str(SCRIPTS / name))["main"]()
+            return code, capsys.readouterr().out
+
+        sending = ("--key-file", "key", "--max-fee-gwei", "9999", "--poll-s", "0", "--send")
+        code, said = script("handover.py", "--key-file", "key")
+        assert code == 2
+        assert "the timelock accepts ClearingHouse" in said
+        assert "nothing was sent" in said
+        assert script("handover.py", *sending)[0] == 2
+        code, said = script("propose.py", "accept.toml", "--engine", "embedded", "--out", "out")
+        assert code == 0, said
+        assert "# Accept ownership" in said
+        governed.pass_through(load_proposal(tmp_path / "out" / "proposal.json"))
+        code, said = script("handover.py", *sending)
+        assert code == 0, said
+        assert "the deployer holds nothing" in said
+        assert script("handover.py", "--key-file", "key")[0] == 0, "and once more there is nothing to do"

@@ -1,0 +1,107 @@
+"""Words of proposals: numbers with their units, changes as they are written, keys that follow the contracts."""
+
+import pytest
+
+from keeper.abis import load, names
+from keeper.errors import BadInput
+from keeper.governance.changes import parse_changes
+from keeper.governance.kinds import KINDS, toml_key
+from keeper.governance.proposal import changes_in, describe
+from keeper.governance.units import ADDRESS, CONTRACTS, FLAG, PPB, PPM, SECONDS, STRIKE, USD, parse, shown, unit_of
+from keeper.protocols.abi import Abi
+
+
+@pytest.mark.parametrize(
+    ("written", "unit", "raw", "said"),
+    [
+        ("12.5 %", PPM, 125_000, "12.5 %"),
+        (125_000, PPM, 125_000, "12.5 %"),
+        ("97 %", PPB, 970_000_000, "0.97"),
+        ("2 h", SECONDS, 7_200, "2 h"),
+        ("90 s", SECONDS, 90, "90 s"),
+        ("3 d", SECONDS, 259_200, "3 d"),
+        ("100_000.5 USD", USD, 100_000_500_000_000_000_000_000, "100,000.5 USD"),
+        ("0.25 contracts", CONTRACTS, 25 * 10**16, "0.25 contracts"),
+        ("3000 USD", STRIKE, 3_000 * 10**8, "3,000 USD"),
+        (True, FLAG, True, "true"),
+    ],
+)
+def test_number__written_and_shown__the_same(written, unit, raw, said):
+    """GOV-6: a value reads as the raw integer or with its unit, and is shown with it."""
+    assert parse(written, unit, key="k") == raw
+    assert shown(raw, unit) == said
+
+
+@pytest.mark.parametrize("written", ["12,5 %", "12.5 ppm", "1e3 %", "%", "3 h h", 1.5, None, True, ""])
+def test_number__nothing_that_a_person_means__refused(written):
+    """A number that could be read in two ways is read in none."""
+    with pytest.raises(BadInput, match=r"^a\.b = "):
+        parse(written, PPM, key="a.b")
+
+
+def test_number__hundreds_of_digits__refused_and_no_overflow():
+    """No text makes it slow or inexact."""
+    with pytest.raises(BadInput):
+        parse("1." + "1" * 500 + " %", PPM, key="k")
+    assert parse("1" * 50 + " USD", USD, key="k") == int("1" * 50) * 10**18
+
+
+def test_address__checksummed_or_refused():
+    """An address is an address, however it is written."""
+    assert parse("0x" + "aa" * 20, ADDRESS, key="k").lower() == "0x" + "aa" * 20
+    with pytest.raises(BadInput, match="not an address"):
+        parse("0x" + "aa" * 19, ADDRESS, key="k")
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if k.contract in names()], ids=lambda k: "/".join(k.path))
+def test_kinds__every_row__names_what_the_contract_has(kind):
+    """GOV-7: each row's setter, getter and own views are in the exported ABI, and each field has a key of its own."""
+    abi = Abi(kind.contract, load(kind.contract).abi)
+    if kind.setter not in abi:
+        pytest.skip(f"{kind.contract} has no {kind.setter} in this version")
+    inputs = abi.inputs(kind.setter)[len(kind.keys) :]
+    leaves = inputs[0]["components"] if len(inputs) == 1 and inputs[0]["type"] == "tuple" else inputs
+    assert leaves
+    keys = [toml_key(leaf["name"]) for leaf in leaves]
+    assert len(set(keys)) == len(keys)
+    assert not kind.getter or kind.getter in abi
+    told = {leaf["name"] for leaf in leaves}
+    assert kind.fixed <= told
+    for field, view in kind.alone.items():
+        assert field not in told or view in abi
+
+
+def test_units__of_names__follow_what_they_say():
+    """A field's unit is in its name."""
+    said = {
+        "tailPpm": "ppm", "maxAgeS": "s", "noticeBlocks": "blocks", "dustUsd": "USD", "phiMinPpb": "ppb",
+        "ratePpmPerYear": "ppm", "decimals": "count", "slewPpmPerHour": "ppm",
+    }  # fmt: skip
+    assert {name: str(unit_of(name, "uint32").scale) for name in said} == said
+
+
+def test_description__carries_the_changes__as_they_were_written():
+    """Anyone who finds the text on chain can generate the calls again."""
+    source = 'title = "A"\nsummary = "B *c*"\n\n[fund]\ncap_per_auction = 1\n'
+    text = describe(parse_changes(source))
+    assert parse_changes(changes_in(text)).tree == parse_changes(source).tree
+    with pytest.raises(BadInput, match="carries no changes"):
+        changes_in("# A\n\nnothing")
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("title = 1", "no title"),
+        ('title = "a\\nb"\n[fund]\nx=1', "no title"),
+        ('title = "a"', "changes nothing"),
+        ('title = "a"\nroute = 1\n[fund]\nx=1', "route a table"),
+        ('title = "a"\nsummary = "```"\n[fund]\nx=1', "```"),
+        ('title = "a"\n[fund', "table declaration"),
+        ('title = "a"\nsummary = "' + "x" * 20_001 + '"\n[fund]\nx=1', "letters"),
+    ],
+)
+def test_changes__malformed__told(source, says):
+    """What is wrong with a file is said before the chain is asked anything."""
+    with pytest.raises(BadInput, match=says):
+        parse_changes(source)
