@@ -107,9 +107,8 @@ contract FreezeTest is FreezeFixture {
     function test_freeze__roles__governance_alone() public {
         address[2] memory others = [PUBLISHER, GUARDIAN];
         for (uint256 i; i < 2; ++i) {
-            bytes memory refusal = abi.encodeWithSelector(
-                IAccessControl.AccessControlUnauthorizedAccount.selector, others[i], bytes32(0)
-            );
+            bytes memory refusal =
+                abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, others[i], bytes32(0));
             vm.prank(others[i]);
             vm.expectRevert(refusal);
             parameters.freeze(ETH);
