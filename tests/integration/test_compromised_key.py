@@ -15,7 +15,7 @@ from keeper.policy.ring import SMILE_LATTICE_PPM
 from keeper.policy.speeds import RANGES, value
 from keeper.risk.exact.riskfile import term_factor
 from tests.integration.compromised_key import AIMS, HOUR, PPM, Attack, opened, probes, young_anvil
-from tests.integration.publisher import OWNER, PUBLISHER, Publisher
+from tests.integration.publisher import GUARDIAN, OWNER, PUBLISHER, Publisher
 
 pytestmark = [pytest.mark.chain, pytest.mark.needs_anvil, pytest.mark.timeout(900)]
 
@@ -93,13 +93,38 @@ def within_speed(old, new, seconds):
         assert (high + DUST_PPM) / (low + DUST_PPM) <= math.exp((1 if place == 0 else 3) * rate) + 1e-3
 
 
+def test_stolen_key__paused_by_the_guardian__governance_has_three_days_to_revoke_it(world):
+    """A pause stops publications at once and ends by itself; what is revoked meanwhile stays revoked.
+
+    Funding is not the guardian's: its own fences hold it, a step an hour and a maximum, until governance revokes the key
+    or freezes the market.
+    """
+    attack = Attack(world, AIMS[0])
+    attack.through(hours=1)
+    thief = attack.thief
+    world.govern("RiskParameters", "pause", 0, sender=GUARDIAN)
+    publish, funding = tries(thief)
+    assert publish.startswith("Paused(")
+    assert funding == ""
+    assert thief.ask("RiskFile", "refresh", 0)[1] == ""
+    still = thief.see().underlyings[0].publication
+    world.chain.advance_to(world.chain.block().timestamp + 68 * HOUR)
+    assert tries(thief)[0].startswith("Paused(")
+    (role,) = thief.ask("RiskParameters", "PUBLISHER_ROLE")[0].values()
+    world.govern("RiskParameters", "revokeRole", role, world.chain.accounts[PUBLISHER], sender=OWNER)
+    world.chain.advance_to(world.chain.block().timestamp + 4 * HOUR)
+    publish, funding = tries(thief)
+    assert "AccessControlUnauthorizedAccount" in publish
+    assert funding.startswith("NotPublisher(")
+    assert current(thief.see().underlyings[0].publication) == current(still)
+
+
 def test_stolen_key__revoked__nothing_of_it_works_and_the_keeper_goes_on(world):
     """What governance takes from a key, it has no more: neither publications nor funding rates."""
     attack = Attack(world, AIMS[0])
     attack.through(hours=1)
     thief = attack.thief
-    role = thief.ask("RiskParameters", "PUBLISHER_ROLE")[0]
-    (role,) = role.values()
+    (role,) = thief.ask("RiskParameters", "PUBLISHER_ROLE")[0].values()
     world.govern("RiskParameters", "revokeRole", role, world.chain.accounts[PUBLISHER], sender=OWNER)
     publish, funding = tries(thief)
     assert "AccessControlUnauthorizedAccount" in publish
