@@ -96,8 +96,8 @@ def within_speed(old, new, seconds):
 def test_stolen_key__paused_by_the_guardian__governance_has_three_days_to_revoke_it(world):
     """A pause stops publications at once and ends by itself; what is revoked meanwhile stays revoked.
 
-    Funding is not the guardian's: its own fences hold it, a step an hour and a maximum, until governance revokes the key
-    or freezes the market.
+    Funding is not the guardian's: its own fences hold it, a step an hour and a maximum, until governance revokes the
+    key or freezes the market.
     """
     attack = Attack(world, AIMS[0])
     attack.through(hours=1)
