@@ -90,7 +90,7 @@ class VolFenceSpec:
 class JointFenceSpec:
     """How far the requirement of a standard portfolio may move, whichever range moved it."""
 
-    step_ppm: int = 300_000
+    step_ppm: int = 220_000
     """Of itself, in one publication."""
     budget_ppm: int = 1_000_000
     """Of itself a day ago, net in a day."""
