@@ -11,7 +11,7 @@ from keeper.abis import load
 from keeper.chain.signers import LocalSigner
 from keeper.demo.stylised import stylised_crash
 from keeper.demo.world import open_world
-from keeper.deploy import Hand
+from keeper.deploy import BreakerSpec, Hand
 from keeper.deploy.handover import Accepting, finish, hand_over
 from keeper.deploy.spec import TimelockSpec
 from keeper.governance.chain import ChainView
@@ -36,7 +36,7 @@ class Governed:
     """
 
     def __init__(self, *, handed_over: bool = True, chain: Any = None, house: Any = None) -> None:
-        self.house = house or SmallHouse(chain=chain)
+        self.house = house or SmallHouse(chain=chain, breaker=BreakerSpec())
         self.chain, self.hand = self.house.chain, self.house.hand
         hand, me = self.hand, self.hand.address
         self.timelock = hand.create("TimelockController", MIN_DELAY_S, [], [ANYONE], me)

@@ -314,20 +314,24 @@ contract RiskFile is IRiskFile {
         uint32[] memory list_ = _listed[underlying];
         uint256 count;
         for (uint256 i; i < list_.length; ++i) {
-            if (list_[i] > block.timestamp) count += _refreshExpiry(slate, list_[i], old);
+            if (list_[i] > block.timestamp) count += _recompute(slate, bank, list_[i], old);
         }
         emit FileComputed(underlying, epoch, h, count, true);
     }
 
-    /// Recompute what the last publication had of one expiry; what was listed since has no volatility yet.
-    function _refreshExpiry(Rows.Slate memory slate, uint32 expiry, uint40 old) private returns (uint256 count) {
-        ExpiryParams storage e = _expiries[_key(slate.underlying, slate.bank, expiry, 0)];
+    /// Recompute what one bank had of an expiry at an epoch; what was listed since has no volatility yet.
+    function _recompute(Rows.Slate memory slate, uint256 from, uint32 expiry, uint40 old)
+        private
+        returns (uint256 count)
+    {
+        ExpiryParams memory e = _expiries[_key(slate.underlying, from, expiry, 0)];
         if (e.epoch != old) return 0;
         e.epoch = slate.epoch;
+        _expiries[_key(slate.underlying, slate.bank, expiry, 0)] = e;
         slate.prepare(expiry, e.phiPpb, e.dfPpb);
         uint64[] memory list_ = _strikes[slate.underlying][expiry];
         for (uint256 k; k < list_.length; ++k) {
-            (uint32 sigma, uint40 epoch) = _meta(_key(slate.underlying, slate.bank, expiry, list_[k]));
+            (uint32 sigma, uint40 epoch) = _meta(_key(slate.underlying, from, expiry, list_[k]));
             if (epoch != old) continue;
             _compute(slate, list_[k], sigma);
             ++count;
@@ -387,6 +391,17 @@ contract RiskFile is IRiskFile {
             _fenceButterfly(expiry, i, chain, list_[i], mid);
             (chain[0], chain[1], chain[2], chain[3]) = (chain[2], chain[3], list_[i], mid);
         }
+    }
+
+    /// @inheritdoc IRiskFile
+    function carry(uint16 underlying, uint32 expiry) external onlyParameters {
+        Market storage market = _markets[underlying];
+        if (!market.staging) revert NothingStaged(underlying);
+        uint8 bank = market.bank;
+        uint40 epoch = _headers[underlying][bank].epoch;
+        if (epoch == 0) revert NoFile(underlying);
+        uint256 count = _recompute(_slate(underlying, 1 - bank), bank, expiry, epoch);
+        if (count != _strikes[underlying][expiry].length) revert StrikeNotInFile(underlying, expiry, 0);
     }
 
     /// Marks fall with the strike and are convex in it, within `BUTTERFLY_PPM`.
@@ -464,6 +479,7 @@ contract RiskFile is IRiskFile {
     function _bank(uint16 underlying, FileVersion version) private view returns (uint256) {
         Market storage market = _markets[underlying];
         uint256 bank = market.bank;
+        if (version == FileVersion.Staged) return 1 - bank;
         return version == FileVersion.Previous && block.number < market.noticeUntil ? 1 - bank : bank;
     }
 

@@ -6,12 +6,15 @@ import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 import {IRiskFile} from "./interfaces/IRiskFile.sol";
 import {IRiskParameters} from "./interfaces/IRiskParameters.sol";
 import {Fences} from "./libraries/Fences.sol";
+import {Previews} from "./libraries/Previews.sol";
+import {Publishing} from "./libraries/Publishing.sol";
 
 /// @title What the keeper publishes, and the fences around it.  See IRiskParameters.
-/// @dev Every fence on a published number is in `Fences.check`, over one set of numbers, whichever way they came in; the
-/// fences on rows are in RiskFile.
+/// @dev What the fences say is in FenceMath, over one set of numbers, whichever way they came in; how a publication comes
+/// into force is in Publishing; the fences on rows are in RiskFile.
 contract RiskParameters is IRiskParameters, AccessControl {
     using Fences for Fences.State;
+    using Publishing for Publishing.Market;
 
     /// Publishes, within the fences.
     bytes32 public constant PUBLISHER_ROLE = keccak256("PUBLISHER_ROLE");
@@ -23,29 +26,10 @@ contract RiskParameters is IRiskParameters, AccessControl {
     uint256 private constant PPM = 1e6;
     uint256 private constant YEAR = 31_536_000;
 
-    struct Last {
-        uint64 id;
-        uint64 time;
-        uint64 blockNumber;
-        bool frozen; // here, so that a publication reads it in the slot it reads anyway
-        bytes32 inputsHash;
-    }
-
-    struct Staged {
-        uint64 id;
-        uint64 validUntil;
-        uint24 psrPpm;
-        uint24 vsrUpPpm;
-        uint24 vsrDownPpm;
-        bytes32 inputsHash;
-    }
-
     IRiskFile public immutable file;
 
     mapping(uint16 underlying => UnderlyingConfig) private _configs;
-    mapping(uint16 underlying => Fences.State) private _fences;
-    mapping(uint16 underlying => Last) private _last;
-    mapping(uint16 underlying => Staged) private _staged;
+    mapping(uint16 underlying => Publishing.Market) private _markets;
 
     constructor(IRiskFile file_, address owner_) {
         file = file_;
@@ -73,10 +57,11 @@ contract RiskParameters is IRiskParameters, AccessControl {
         if (_configs[underlying].listed) revert BadConfig("listed");
         if (asset == 0 || !c.listed) revert BadConfig("asset");
         _setConfig(underlying, asset, c);
-        Fences.State storage f = _fences[underlying];
+        Fences.State storage f = _markets[underlying].fences;
         f.setFence(underlying, "psr", ranges.psr);
         f.setFence(underlying, "vsrUp", ranges.vsrUp);
         f.setFence(underlying, "vsrDown", ranges.vsrDown);
+        f.setJointFence(underlying, ranges.joint);
         f.setVolFences(underlying, vols);
         f.start(Fences.Ranges(psrPpm, vsrUpPpm, vsrDownPpm));
     }
@@ -96,7 +81,7 @@ contract RiskParameters is IRiskParameters, AccessControl {
         onlyRole(DEFAULT_ADMIN_ROLE)
         onlyListed(underlying)
     {
-        _fences[underlying].setFence(underlying, what, f);
+        _markets[underlying].fences.setFence(underlying, what, f);
     }
 
     /// @inheritdoc IRiskParameters
@@ -105,7 +90,16 @@ contract RiskParameters is IRiskParameters, AccessControl {
         onlyRole(DEFAULT_ADMIN_ROLE)
         onlyListed(underlying)
     {
-        _fences[underlying].setVolFences(underlying, v);
+        _markets[underlying].fences.setVolFences(underlying, v);
+    }
+
+    /// @inheritdoc IRiskParameters
+    function setJointFence(uint16 underlying, JointFence calldata f)
+        external
+        onlyRole(DEFAULT_ADMIN_ROLE)
+        onlyListed(underlying)
+    {
+        _markets[underlying].fences.setJointFence(underlying, f);
     }
 
     /// @inheritdoc IRiskParameters
@@ -113,7 +107,7 @@ contract RiskParameters is IRiskParameters, AccessControl {
         if (!hasRole(GUARDIAN_ROLE, msg.sender) && !hasRole(DEFAULT_ADMIN_ROLE, msg.sender)) {
             revert NotGuardian(msg.sender);
         }
-        delete _staged[underlying];
+        delete _markets[underlying].staged;
         _setFrozen(underlying, true);
     }
 
@@ -123,8 +117,8 @@ contract RiskParameters is IRiskParameters, AccessControl {
     }
 
     function _setFrozen(uint16 underlying, bool frozen_) private {
-        if (_last[underlying].frozen == frozen_) return;
-        _last[underlying].frozen = frozen_;
+        if (_markets[underlying].last.frozen == frozen_) return;
+        _markets[underlying].last.frozen = frozen_;
         emit FrozenSet(underlying, frozen_, msg.sender);
     }
 
@@ -169,7 +163,8 @@ contract RiskParameters is IRiskParameters, AccessControl {
     ) external onlyRole(LISTER_ROLE) onlyListed(underlying) {
         if (expiry <= block.timestamp || expiry > block.timestamp + 3 * YEAR) revert BadConfig("expiry");
         if (strikes.length == 0 || file.strikes(underlying, expiry).length != 0) revert BadConfig("strikes");
-        _fences[underlying].startExpiry(Fences.Quote(expiry, phiPpb, dfPpb, sigmaAtmPpm));
+        _markets[underlying].fences
+            .startExpiry(Fences.Quote(expiry, phiPpb, dfPpb, sigmaAtmPpm), listedExpiries(underlying));
         file.list(underlying, expiry, strikes);
         emit ExpiryListed(underlying, expiry, strikes, sigmaAtmPpm, phiPpb, dfPpb);
     }
@@ -194,21 +189,12 @@ contract RiskParameters is IRiskParameters, AccessControl {
         onlyRole(PUBLISHER_ROLE)
         onlyListed(underlying)
     {
-        _checkTurn(underlying, p.id, p.validUntil);
-        Fences.Quote[] memory quotes = _quotes(p.expiries);
-        _check(underlying, Fences.Ranges(p.psrPpm, p.vsrUpPpm, p.vsrDownPpm), quotes);
-        file.begin(underlying, p.psrPpm, p.vsrUpPpm, p.vsrDownPpm);
-        _write(underlying, p.expiries);
-        _goLive(underlying, Staged(p.id, p.validUntil, p.psrPpm, p.vsrUpPpm, p.vsrDownPpm, p.inputsHash), quotes);
+        _markets[underlying].publish(_context(underlying), p, false);
     }
 
     /// @inheritdoc IRiskParameters
     function stage(uint16 underlying, Publication calldata p) external onlyRole(PUBLISHER_ROLE) onlyListed(underlying) {
-        _checkTurn(underlying, p.id, p.validUntil);
-        _staged[underlying] = Staged(p.id, p.validUntil, p.psrPpm, p.vsrUpPpm, p.vsrDownPpm, p.inputsHash);
-        uint40 epoch = file.begin(underlying, p.psrPpm, p.vsrUpPpm, p.vsrDownPpm);
-        emit PublicationStaged(underlying, p.id, epoch);
-        _write(underlying, p.expiries);
+        _markets[underlying].stage(_context(underlying), p);
     }
 
     /// @inheritdoc IRiskParameters
@@ -217,27 +203,12 @@ contract RiskParameters is IRiskParameters, AccessControl {
         onlyRole(PUBLISHER_ROLE)
         onlyListed(underlying)
     {
-        if (_last[underlying].frozen) revert Frozen(underlying);
-        if (_staged[underlying].id == 0) revert IRiskFile.NothingStaged(underlying);
-        _write(underlying, expiries);
+        _markets[underlying].stageExpiries(_context(underlying), expiries);
     }
 
     /// @inheritdoc IRiskParameters
     function flip(uint16 underlying) external onlyRole(PUBLISHER_ROLE) onlyListed(underlying) {
-        if (_last[underlying].frozen) revert Frozen(underlying);
-        Staged memory s = _staged[underlying];
-        if (s.id == 0) revert IRiskFile.NothingStaged(underlying);
-        _checkTurn(underlying, s.id, s.validUntil);
-        (uint32[] memory listed, IRiskFile.ExpiryParams[] memory params) = file.staged(underlying);
-        uint256 live;
-        while (live < listed.length && listed[live] <= block.timestamp) ++live;
-        Fences.Quote[] memory quotes = new Fences.Quote[](listed.length - live);
-        for (uint256 i; i < quotes.length; ++i) {
-            IRiskFile.ExpiryParams memory e = params[live + i];
-            quotes[i] = Fences.Quote(listed[live + i], e.phiPpb, e.dfPpb, e.sigmaAtmPpm);
-        }
-        _check(underlying, Fences.Ranges(s.psrPpm, s.vsrUpPpm, s.vsrDownPpm), quotes);
-        _goLive(underlying, s, quotes);
+        _markets[underlying].flip(_context(underlying));
     }
 
     /// @inheritdoc IRiskParameters
@@ -253,68 +224,27 @@ contract RiskParameters is IRiskParameters, AccessControl {
         }
     }
 
-    /// @notice Every check of `publish`, rows included; always reverts, with `DryRunPassed` if all hold.
+    /// @notice `publish`, if every item passes, rows included; always reverts, with `DryRunPassed` if they do.
     function dryRun(uint16 underlying, Publication calldata p) external onlyListed(underlying) {
-        _checkTurn(underlying, p.id, p.validUntil);
-        _check(underlying, Fences.Ranges(p.psrPpm, p.vsrUpPpm, p.vsrDownPpm), _quotes(p.expiries));
-        file.begin(underlying, p.psrPpm, p.vsrUpPpm, p.vsrDownPpm);
-        _write(underlying, p.expiries);
-        file.flip(underlying, 0);
+        _markets[underlying].publish(_context(underlying), p, true);
         revert DryRunPassed();
     }
 
-    function _checkTurn(uint16 underlying, uint64 id, uint64 validUntil) private view {
-        Last memory last = _last[underlying];
-        if (last.frozen) revert Frozen(underlying);
-        if (id <= last.id) revert IdNotIncreasing(id, last.id);
-        if (block.timestamp > validUntil) revert Expired(validUntil, block.timestamp);
-        uint256 next = last.time + _fences[underlying].vols.minDelayS;
-        if (last.id != 0 && block.timestamp < next) revert TooEarly(next, block.timestamp);
+    /// @inheritdoc IRiskParameters
+    function preview(uint16 underlying, Publication calldata p)
+        external
+        view
+        onlyListed(underlying)
+        returns (Preview memory)
+    {
+        return Previews.preview(_markets[underlying], _context(underlying), p);
     }
 
-    function _quotes(ExpiryPublication[] calldata expiries) private pure returns (Fences.Quote[] memory quotes) {
-        quotes = new Fences.Quote[](expiries.length);
-        for (uint256 i; i < expiries.length; ++i) {
-            ExpiryPublication calldata e = expiries[i];
-            quotes[i] = Fences.Quote(e.expiry, e.phiPpb, e.dfPpb, e.sigmaAtmPpm);
-        }
-    }
-
-    function _write(uint16 underlying, ExpiryPublication[] calldata expiries) private {
-        (uint256 minPpm, uint256 maxPpm) = (_fences[underlying].vols.smileMinPpm, _fences[underlying].vols.smileMaxPpm);
-        for (uint256 i; i < expiries.length; ++i) {
-            ExpiryPublication calldata e = expiries[i];
-            _checkSmile(underlying, e, minPpm, maxPpm);
-            file.write(underlying, e.expiry, e.phiPpb, e.dfPpb, e.sigmaAtmPpm, e.sigmaPpm);
-            emit ExpiryPublished(underlying, e.expiry, e.phiPpb, e.dfPpb, e.sigmaAtmPpm, e.sigmaPpm);
-        }
-    }
-
-    function _goLive(uint16 underlying, Staged memory s, Fences.Quote[] memory quotes) private {
-        _fences[underlying].commit(Fences.Ranges(s.psrPpm, s.vsrUpPpm, s.vsrDownPpm), quotes);
-        _last[underlying] = Last(s.id, uint64(block.timestamp), uint64(block.number), false, s.inputsHash);
-        delete _staged[underlying];
-        uint40 epoch = file.flip(underlying, _configs[underlying].noticeBlocks);
-        emit Published(underlying, s.id, epoch, s.inputsHash, s.psrPpm, s.vsrUpPpm, s.vsrDownPpm);
-    }
-
-    /// Every fence on the numbers.  The joint post-condition of a later part belongs here too.
-    function _check(uint16 underlying, Fences.Ranges memory r, Fences.Quote[] memory quotes) private view {
-        _fences[underlying].check(r, quotes, listedExpiries(underlying));
-    }
-
-    /// Every strike's volatility within the band around the expiry's.
-    function _checkSmile(uint16 underlying, ExpiryPublication calldata e, uint256 minPpm, uint256 maxPpm) private view {
-        uint256 low = uint256(e.sigmaAtmPpm) * minPpm;
-        uint256 high = uint256(e.sigmaAtmPpm) * maxPpm;
-        for (uint256 i; i < e.sigmaPpm.length; ++i) {
-            uint256 sigma = uint256(e.sigmaPpm[i]) * PPM;
-            if (sigma < low || sigma > high) {
-                uint64[] memory strikes = file.strikes(underlying, e.expiry);
-                uint64 strike = i < strikes.length ? strikes[i] : 0;
-                revert SmileOutOfBand(e.expiry, strike, e.sigmaPpm[i], e.sigmaAtmPpm);
-            }
-        }
+    /// What a publication reads besides fences.
+    function _context(uint16 underlying) private view returns (Publishing.Context memory c) {
+        UnderlyingConfig storage config_ = _configs[underlying];
+        (c.file, c.underlying) = (file, underlying);
+        (c.tailPpm, c.volFloorPpm, c.noticeBlocks) = (config_.tailPpm, config_.volFloorPpm, config_.noticeBlocks);
     }
 
     // --- views --------------------------------------------------------------------------------------------------------
@@ -326,17 +256,17 @@ contract RiskParameters is IRiskParameters, AccessControl {
 
     /// @inheritdoc IRiskParameters
     function frozen(uint16 underlying) external view returns (bool) {
-        return _last[underlying].frozen;
+        return _markets[underlying].last.frozen;
     }
 
     /// @inheritdoc IRiskParameters
     function fence(uint16 underlying, bytes32 what) external view returns (Fence memory) {
-        return _fences[underlying].ranges[what];
+        return _markets[underlying].fences.ranges[what];
     }
 
     /// @inheritdoc IRiskParameters
     function volFences(uint16 underlying) external view returns (VolFences memory) {
-        return _fences[underlying].vols;
+        return _markets[underlying].fences.vols;
     }
 
     /// @inheritdoc IRiskParameters
@@ -345,18 +275,36 @@ contract RiskParameters is IRiskParameters, AccessControl {
         view
         returns (uint256 value, uint256 anchor)
     {
-        return _fences[underlying].inForce(expiry, what);
+        return _markets[underlying].fences.inForce(expiry, what);
     }
 
     /// @inheritdoc IRiskParameters
-    function listedExpiries(uint16 underlying) public view returns (uint32[] memory live) {
-        uint32[] memory all = file.expiries(underlying);
-        uint256 gone;
-        while (gone < all.length && all[gone] <= block.timestamp) ++gone;
-        live = new uint32[](all.length - gone);
-        for (uint256 i; i < live.length; ++i) {
-            live[i] = all[gone + i];
-        }
+    function standing(uint16 underlying, uint32 expiry, bytes32 what)
+        external
+        view
+        returns (uint256 value, uint32[26] memory anchors)
+    {
+        return _markets[underlying].fences.standing(expiry, what);
+    }
+
+    /// @inheritdoc IRiskParameters
+    function smileRings(uint16 underlying, uint32 expiry) external view returns (uint256[] memory) {
+        return _markets[underlying].fences.smileRings(expiry, file.strikes(underlying, expiry));
+    }
+
+    /// @inheritdoc IRiskParameters
+    function jointFence(uint16 underlying) external view returns (JointFence memory) {
+        return _markets[underlying].fences.joint;
+    }
+
+    /// @inheritdoc IRiskParameters
+    function targetDigest(uint16 underlying) external view returns (bytes32) {
+        return _markets[underlying].fences.digest;
+    }
+
+    /// @inheritdoc IRiskParameters
+    function listedExpiries(uint16 underlying) public view returns (uint32[] memory) {
+        return Publishing.live(file, underlying);
     }
 
     /// @inheritdoc IRiskParameters
@@ -370,7 +318,7 @@ contract RiskParameters is IRiskParameters, AccessControl {
         view
         returns (uint64 id, uint64 time, uint64 blockNumber, bytes32 inputsHash)
     {
-        Last memory last = _last[underlying];
+        Publishing.Last memory last = _markets[underlying].last;
         return (last.id, last.time, last.blockNumber, last.inputsHash);
     }
 

@@ -159,7 +159,8 @@ abstract contract BaseTest is Test {
         return IRiskParameters.RangeFences({
             psr: IRiskParameters.Fence(50_000, 320_000, 200_000, 50_000, 400_000, 100_000),
             vsrUp: IRiskParameters.Fence(100_000, 1_500_000, 250_000, 200_000, 500_000, 400_000),
-            vsrDown: IRiskParameters.Fence(50_000, 600_000, 250_000, 100_000, 500_000, 200_000)
+            vsrDown: IRiskParameters.Fence(50_000, 600_000, 250_000, 100_000, 500_000, 200_000),
+            joint: IRiskParameters.JointFence(300_000, 1_000_000)
         });
     }
 
@@ -177,7 +178,11 @@ abstract contract BaseTest is Test {
             phiBudgetPpb: 5e7,
             carryMaxPpm: 300_000,
             dfMinPpb: 8e8,
-            minDelayS: 600
+            minDelayS: 600,
+            smileStepPpm: 150_000,
+            smileBudgetPpm: 350_000,
+            dfStepPpb: 5_000_000,
+            dfBudgetPpb: 20_000_000
         });
     }
 
@@ -345,6 +350,7 @@ abstract contract BaseTest is Test {
     /// What is in force, again, with a flat smile: legal by construction.
     function aPublication(uint16 u) internal returns (IRiskParameters.Publication memory p) {
         (p.id, p.validUntil, p.inputsHash) = (nextPublication++, uint64(block.timestamp + 600), keccak256("inputs"));
+        p.expectedOld = parameters.targetDigest(u);
         p.psrPpm = uint24(inForce(u, 0, "psr"));
         p.vsrUpPpm = uint24(inForce(u, 0, "vsrUp"));
         p.vsrDownPpm = uint24(inForce(u, 0, "vsrDown"));

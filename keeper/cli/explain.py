@@ -57,9 +57,9 @@ def explain(
     Exit codes: 0 when told; 2 for a name that nothing has; 3 when no node answers.
     """
     if bool(account) == bool(parameter):
-        said = "an account and a parameter" if account else "neither an account nor a parameter"
+        said = "an account and a parameter were" if account else "neither an account nor a parameter was"
         raise BadInput(
-            f"{said} were named", hint="keeper explain ACCOUNT, or keeper explain --parameter ETH.scan_range"
+            f"{said} named", hint="keeper explain ACCOUNT, or keeper explain --parameter ETH.scan_range"
         )
     if parameter:
         _tell(parameter, config, since=since, limit=limit, as_json=as_json)

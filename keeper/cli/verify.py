@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from keeper.ops.updates import kept, parse_update
 from keeper.settings import load_settings
 
 EXAMPLE = """keeper verify ETH:17
+keeper verify ETH:17 --state
 keeper verify ETH:17 --inputs eth-17.json --rpc https://node.example --deployment deployment.json
 keeper verify 0x6b1f… --json | jq '.first_difference'"""
 
@@ -35,6 +37,9 @@ def verify(
     deployment: Annotated[
         Path | None, typer.Option("--deployment", metavar="FILE", help="Deployment file, in place of the settings'.")
     ] = None,
+    state: Annotated[
+        bool, typer.Option("--state", help="Read prices, rounds, listings and fences again at the block decided at.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Derive a publication again from its inputs file, and compare it with what stands on the chain.
@@ -43,7 +48,11 @@ def verify(
     file's hash must be the one on-chain; the fit is run again from the raw rounds and quotes, and each number must lie
     within one unit of its stated lattice; the target must follow from the fitted numbers exactly, and the pushed
     integers from the target, fences and policy exactly. The first difference is named. What the impact gate kept of a
-    step is taken from the file: it follows from all accounts.
+    step follows from all accounts, and is taken from the file without --state.
+
+    With --state the raw inputs are read again too, from a node that keeps old states: every price, oracle round,
+    listing and fence of the underlying must be what the chain had at that block, and the gate replays every account.
+    Quotes come from no chain.
 
     Exit codes: 0 when everything matches; 4 when something differs; 2 when the update or its file cannot be found or
     read, or another model made it; 3 when no node answers.
@@ -51,7 +60,7 @@ def verify(
     # Heavy, and only this command needs them.
     from keeper.cli.show.updates import verdict_tree, verdict_view  # noqa: PLC0415 - numpy and scipy are slow to import
     from keeper.ops.verify import verify as derive_again  # noqa: PLC0415 - the same
-    from keeper.wiring.publications import chain_memory  # noqa: PLC0415 - web3 is
+    from keeper.wiring.publications import chain_memory, state_again  # noqa: PLC0415 - web3 is
 
     name = parse_update(update)
     alone = inputs is not None and bool(rpc) and deployment is not None and not config.exists()
@@ -68,7 +77,8 @@ def verify(
         original = None if alone else _stored(config, str(name))
     memory = chain_memory(settings, rpc_url=rpc, deployment_file=deployment)
     try:
-        verdict = derive_again(name, files, memory.publications, original=original)
+        again = partial(state_again, settings, memory) if state else None
+        verdict = derive_again(name, files, memory.publications, original=original, state=again)
     finally:
         memory.close()
     if as_json:

@@ -16,10 +16,11 @@ from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.riskfile import Ranges
 from keeper.domain.snapshot import FileState, PublicationState, UnderlyingState, Usable
 from keeper.policy.guard import current
-from keeper.policy.impact import Effect, effect, file_after, margins_under
+from keeper.policy.impact import Effect, effect, file_after, margins_under, uplift
 from keeper.policy.ramp import later
 from keeper.policy.ring import advanced, seen_at
 from keeper.ports import Heads
+from keeper.risk.exact.slew import begun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +101,16 @@ def _lived(sight: Sight, u: UnderlyingState, life: _Life | None) -> tuple[_Life,
     now, spot, snapshot = sight.now, u.spot.wad, sight.inputs.snapshot
     life = life or _Life(file=u.live, fences=u.publication, at_s=now)
     fences = seen_at(life.fences, then=life.at_s, now=now)
+    fences = replace(fences, expiries=tuple(e for e in fences.expiries if e.expiry > now))
     ranges = later(life.file.ranges, fences.slew, current(fences), since=life.at_s, now=now)
-    in_force = replace(life.file, ranges=ranges, ref_spot=spot, time=now)
+    widened = uplift(u, ranges, current(fences))
+    in_force = replace(life.file, ranges=ranges, ref_spot=spot, time=now, im_uplift_pct=widened)
     proposal = sight.proposal(replace(u, live=in_force, publication=fences))
     if proposal.push is not None:
+        target = proposal.push.params.ranges
+        slew = None if fences.slew is None else replace(fences.slew, time_s=now)
+        ranges, _ = begun(in_force, slew, target, u.rules, now=now)
         fences = advanced(fences, proposal.push.params, now)
-        ranges = ranges if fences.slew is not None else proposal.push.params.ranges
         in_force = file_after(u, proposal.push.params, ranges=ranges, spot=spot, now=now)
     before = margins_under(snapshot, {u.underlying: replace(u.live, ref_spot=spot, time=now)})
     after = margins_under(snapshot, {u.underlying: in_force})

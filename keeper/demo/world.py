@@ -89,12 +89,15 @@ class World:
             hasty = replace(u, vol_fences=replace(u.vol_fences, min_delay_s=0))
             self.govern("RiskParameters", "setFence", i, fence, wide)
             self.govern("RiskParameters", "setVolFences", i, structs.vols(hasty))
+            self.govern("RiskParameters", "setJointFence", i, (10**7, 10**7))
             vols = [(e.expiry, e.phi_ppb, e.df_ppb, e.sigma_atm_ppm, list(e.smile)) for e in u.expiries]
             numbers = (wanted.psr_ppm, wanted.vsr_up_ppm, wanted.vsr_down_ppm)
-            publication = (2, self.plan.opening_s + 3_600, b"\0" * 32, *numbers, vols)
+            digest = self._view("RiskParameters", "targetDigest", i)
+            publication = (2, self.plan.opening_s + 3_600, b"\0" * 32, digest, *numbers, vols)
             self.govern("RiskParameters", "publish", i, publication, sender=1)
             self.govern("RiskParameters", "setFence", i, fence, structs.fence(u.psr_fence))
             self.govern("RiskParameters", "setVolFences", i, structs.vols(u))
+            self.govern("RiskParameters", "setJointFence", i, structs.joint(u))
 
     def govern(self, contract: str, function: str, *args: object, sender: int = 0) -> None:
         """Do something as the owner (or another of the chain's accounts), mined at once."""
@@ -105,6 +108,11 @@ class World:
         )
         self.chain.mine()
         self.chain.receipt(tx_hash)
+
+    def _view(self, contract: str, function: str, *args: object) -> object:
+        abi = Abi(contract, load(contract).abi)
+        answer = self.rpc.call_at(self.chain.block(), self.deployment.addresses[contract], abi.call(function, *args))
+        return next(iter(abi.result(function, answer).values()))
 
     def _send(self, contract: str, to: str, function: str, *args: object) -> str:
         data = Abi(contract, load(contract).abi).call(function, *args)

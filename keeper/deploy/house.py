@@ -22,6 +22,9 @@ from keeper.protocols.clearinghouse.deployment import BREAKER, MULTICALL, Deploy
 
 ROLES = {name: keccak(name.encode()) for name in ("PUBLISHER_ROLE", "LISTER_ROLE", "GUARDIAN_ROLE")}
 
+#: Digest of the last set target before the first publication.
+NOTHING_YET = b"\0" * 32
+
 #: Told of progress: name of the step, done, total.
 Progress = Callable[[str, int, int], None]
 
@@ -187,7 +190,7 @@ def _open_markets(spec: HouseSpec, hand: Hand, at: dict[str, str], steps: _Steps
         steps.done(f"{u.asset} listed")
         digest = hashlib.sha256(codec.dumps(u)).digest()
         first = [(e.expiry, e.phi_ppb, e.df_ppb, e.sigma_atm_ppm, list(e.smile)) for e in u.expiries]
-        send("publish", i, (1, deadline, digest, *structs.ranges(u), first))
+        send("publish", i, (1, deadline, digest, NOTHING_YET, *structs.ranges(u), first))
         steps.done(f"{u.asset} published")
     for role in ("LISTER_ROLE", "PUBLISHER_ROLE"):
         send("renounceRole", ROLES[role], hand.address)

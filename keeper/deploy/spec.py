@@ -78,6 +78,22 @@ class VolFenceSpec:
     df_min_ppb: int = 500_000_000
     min_delay_s: int = 600
     """Between two publications of one underlying."""
+    smile_step_ppm: int = 150_000
+    """Of a strike's volatility over σ_ATM, in one publication."""
+    smile_budget_ppm: int = 350_000
+    """The same, net in a day."""
+    df_step_ppb: int = 5_000_000
+    df_budget_ppb: int = 20_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointFenceSpec:
+    """How far the requirement of a standard portfolio may move, whichever range moved it."""
+
+    step_ppm: int = 300_000
+    """Of itself, in one publication."""
+    budget_ppm: int = 1_000_000
+    """Of itself a day ago, net in a day."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +146,7 @@ class UnderlyingSpec:
     vsr_down_fence: FenceSpec = FenceSpec(
         min=50_000, max=900_000, step_rel_ppm=200_000, step_abs=200_000, budget_rel_ppm=500_000, budget_abs=500_000
     )
+    joint_fence: JointFenceSpec = JointFenceSpec()
     vol_fences: VolFenceSpec = VolFenceSpec()
     price_band_ppm: int = 10_000
     """Trades lie inside the vol-down … vol-up marks and this part of spot around them."""

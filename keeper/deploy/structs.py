@@ -46,7 +46,12 @@ def fence(f: FenceSpec) -> tuple[int, ...]:
 
 def fences(u: UnderlyingSpec) -> tuple[object, ...]:
     """IRiskParameters.RangeFences."""
-    return fence(u.psr_fence), fence(u.vsr_up_fence), fence(u.vsr_down_fence)
+    return fence(u.psr_fence), fence(u.vsr_up_fence), fence(u.vsr_down_fence), joint(u)
+
+
+def joint(u: UnderlyingSpec) -> tuple[int, int]:
+    """IRiskParameters.JointFence."""
+    return u.joint_fence.step_ppm, u.joint_fence.budget_ppm
 
 
 def vols(u: UnderlyingSpec) -> tuple[int, ...]:
@@ -66,6 +71,10 @@ def vols(u: UnderlyingSpec) -> tuple[int, ...]:
         v.carry_max_ppm,
         v.df_min_ppb,
         v.min_delay_s,
+        v.smile_step_ppm,
+        v.smile_budget_ppm,
+        v.df_step_ppb,
+        v.df_budget_ppb,
     )
 
 

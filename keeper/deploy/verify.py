@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from eth_utils import to_checksum_address
 
@@ -97,18 +97,23 @@ def _since(deployment: Deployment, contract: str) -> int:
 
 
 def _roles(deployment: Deployment, hand: Hand, spec: HouseSpec | None) -> Iterator[Finding]:
-    wanted: dict[str, tuple[str, ...]] = {_LISTER: ()}
+    owner = to_checksum_address(deployment.addresses.get(TIMELOCK, hand.address))
+    contracts = {name: to_checksum_address(at) for name, at in deployment.addresses.items()}
+    quorum, breaker = contracts.get("KeeperQuorum"), contracts.get("CircuitBreaker")
+    may: dict[str, set[str | None]] = {
+        "DEFAULT_ADMIN_ROLE": {owner},
+        _LISTER: set(),
+        "EMERGENCY_ROLE": {quorum},
+        "BREAKER_ROLE": {breaker},
+    }
     if spec is not None:
-        wanted |= {"PUBLISHER_ROLE": (spec.publisher,), "GUARDIAN_ROLE": (spec.guardian,)}
+        may |= {"PUBLISHER_ROLE": {to_checksum_address(spec.publisher), quorum}}
+        may |= {"GUARDIAN_ROLE": {to_checksum_address(spec.guardian)}}
+    must = {"DEFAULT_ADMIN_ROLE", *(("PUBLISHER_ROLE", "GUARDIAN_ROLE") if spec is not None else ())}
     for contract, at in administered(deployment).items():
-        owner = to_checksum_address(deployment.addresses.get(TIMELOCK, hand.address))
         for name, who in holders(deployment, hand, contract, at).items():
-            expected: Any = wanted.get(name)
-            if name == "DEFAULT_ADMIN_ROLE":
-                expected = (owner,)
             good = hand.address not in who or owner == hand.address
-            if expected is not None:
-                good = good and set(who) == {to_checksum_address(one) for one in expected}
+            good = good and (name not in may or set(who) <= may[name]) and (name not in must or bool(who))
             yield Finding(what=f"{name} of {contract}", holds=good, said=f"held by {', '.join(who) or 'nobody'}")
 
 

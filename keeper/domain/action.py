@@ -19,6 +19,8 @@ class Publish:
     """Unix seconds."""
     inputs_hash: str
     """0x sha-256 of the canonical inputs."""
+    expected_old: str
+    """0x digest of the last set target, against which the numbers were computed."""
     params: UnderlyingTarget
     """What is published: the target as far as the fences let it move now."""
     why: str

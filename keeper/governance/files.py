@@ -74,7 +74,7 @@ def write_files(report: Report, folder: Path) -> tuple[Path, ...]:
                     "data": "0x" + step.call.data.hex(),
                     "safe_tx_hash": step.safe_tx_hash or None,
                 }
-                for step in p.steps
+                for step in (*p.steps, *p.views)
             ]
         ),
         **{name: _dump(batch) for name, batch in safe_files(p)},

@@ -173,7 +173,7 @@ def _ids(p: Proposal) -> Iterator[str]:
     ]
     yield from _table(("", ""), [(name, f"`{value}`") for name, value in found if value])
     yield ""
-    for step in p.steps:
+    for step in (*p.steps, *p.views):
         yield f"- {step.name}, by {step.who}: to `{step.call.target}`, `{step.call.signature}`"
         if step.safe_tx_hash:
             yield f"  - Safe transaction hash `{step.safe_tx_hash}`, message hash `{step.safe_message_hash}`"

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from eth_abi.exceptions import EncodingError
+from eth_utils import to_checksum_address
 
+from keeper import abis
 from keeper.errors import BadInput
 from keeper.governance.chain import ChainView
 from keeper.governance.changes import Changes
@@ -129,7 +131,7 @@ def _setter_item(kind: Kind, names: tuple[str, ...], table: Mapping[str, Any], c
             raise BadInput(f"[{where}] has no key {key}", hint=f"its keys are {', '.join(by_key)}")
         name = str(leaf["name"])
         unit = _unit(kind, leaf, names, chain)
-        wanted[name] = parse(given, unit, key=f"{where}.{key}")
+        wanted[name] = _parsed(given, unit, str(leaf["type"]), key=f"{where}.{key}")
         differences.append(difference(of, key, now[name], wanted[name], unit, risk=_risk(kind, names, key)))
     values = tuple(wanted[str(leaf["name"])] for leaf in leaves)
     call = make_call(chain, kind.contract, kind.setter, *keys, *((values,) if struct else values))
@@ -138,9 +140,7 @@ def _setter_item(kind: Kind, names: tuple[str, ...], table: Mapping[str, Any], c
 
 def _exported(kind: Kind) -> bool:
     """Whether this version has the contract at all."""
-    from keeper.abis import names  # noqa: PLC0415 - looks into a folder; only where it is asked
-
-    return kind.contract in names()
+    return kind.contract in abis.names()
 
 
 def difference(of: str, name: str, old: Any, new: Any, unit: Unit, *, risk: str = "") -> Difference:
@@ -192,11 +192,21 @@ def _now(kind: Kind, keys: tuple[Any, ...], leaves: Sequence[Mapping[str, Any]],
             found[name] = chain.one(kind.contract, kind.alone[name])
         else:
             found[name] = told[kind.aka.get(name, name)]
-        if leaf["type"] == "address" and isinstance(found[name], str):
-            from eth_utils import to_checksum_address  # noqa: PLC0415 - beside its only use
-
+        if leaf["type"] == "address":
             found[name] = to_checksum_address(found[name])
+        elif leaf["type"] == "address[]":
+            found[name] = [to_checksum_address(one) for one in found[name]]
     return found
+
+
+def _parsed(given: Any, unit: Unit, kind: str, *, key: str) -> Any:
+    """One value, or a list of them; addresses in lists ascend, as contracts want them."""
+    if not kind.endswith("[]"):
+        return parse(given, unit, key=key)
+    if not isinstance(given, list):
+        raise BadInput(f"{key} = {given!r} cannot be read", hint="give a list")
+    found = [parse(one, unit, key=key) for one in given]
+    return sorted(found, key=lambda one: int(one, 16)) if kind == "address[]" else found
 
 
 def _unit(kind: Kind, leaf: Mapping[str, Any], names: tuple[str, ...], chain: ChainView) -> Unit:
@@ -205,7 +215,7 @@ def _unit(kind: Kind, leaf: Mapping[str, Any], names: tuple[str, ...], chain: Ch
         decimals = chain.view("ClearingHouse", "collateral", chain.collaterals[names[0]])
         config = next(iter(decimals.values()))
         return Unit(scale=Scale.TOKENS, decimals=config["decimals"], symbol=names[0])
-    return kind.units.get(name) or unit_of(name, str(leaf["type"]))
+    return kind.units.get(name) or unit_of(name, str(leaf["type"]).removesuffix("[]"))
 
 
 def _risk(kind: Kind, names: tuple[str, ...], key: str) -> str:

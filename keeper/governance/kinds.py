@@ -92,7 +92,7 @@ KINDS: Final = (
     ),
     Kind(
         path=("breaker", ASSET),
-        contract="CircuitBreaker", setter="configure", getter="config", keys=(ASSET,),
+        contract="CircuitBreaker", setter="setConfig", getter="config", keys=(ASSET,),
         says="circuit breaker of {0}",
     ),
     Kind(
@@ -127,6 +127,10 @@ KINDS: Final = (
         path=("fund",), contract="InsuranceFund", setter="setCap", getter="",
         says="insurance fund", alone={"capPerAuction_": "capPerAuction", "capPerAuction": "capPerAuction"},
         units={"capPerAuction_": USD, "capPerAuction": USD},
+    ),
+    Kind(
+        path=("keepers",), contract="KeeperQuorum", setter="setKeepers", getter="", says="quorum of keepers",
+        alone={"keepers_": "keepers", "publishQuorum_": "publishQuorum", "tightenQuorum_": "tightenQuorum"},
     ),
     Kind(
         path=("timelock",), contract="TimelockController", setter="updateDelay", getter="",

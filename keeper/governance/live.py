@@ -15,7 +15,7 @@ from keeper.governance.chain import GOVERNOR, ChainView
 from keeper.governance.changes import parse_changes
 from keeper.governance.items import Call, words_of
 from keeper.governance.proposal import Proposal, build, changes_in
-from keeper.governance.route import Route, Way, ids_of, route_of, steps_of
+from keeper.governance.route import Route, Way, ids_of, route_of, steps_of, views_of
 from keeper.protocols.abi import named, signature_of, type_of
 
 
@@ -56,6 +56,7 @@ def find_proposal(chain: ChainView, given: Mapping[str, Any], number: int) -> Pr
         calls=calls,
         differences=fresh.differences if fresh else (),
         steps=steps_of(chain, route, calls, description),
+        views=views_of(chain, route, calls, description),
         code=fresh.code if fresh else {},
     )
 

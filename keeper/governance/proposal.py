@@ -19,7 +19,7 @@ from keeper.governance.apart import apart_items
 from keeper.governance.chain import ChainView
 from keeper.governance.changes import Changes
 from keeper.governance.items import Call, Difference, Item, setter_items
-from keeper.governance.route import Ids, Route, Step, ids_of, steps_of
+from keeper.governance.route import Ids, Route, Step, ids_of, steps_of, views_of
 
 _FENCED: Final = re.compile(r"^```toml\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
@@ -46,6 +46,8 @@ class Proposal:
     steps: tuple[Step, ...]
     code: dict[str, str]
     """Hash of the code at every address that a call or a step goes to."""
+    views: tuple[Step, ...] = ()
+    """Calls that tell where it stands; nothing is sent for these."""
     settled: tuple[str, ...] = ()
     """What was wanted and is so already."""
 
@@ -91,6 +93,7 @@ def build(changes: Changes, chain: ChainView, route: Route) -> Proposal:
         calls=calls,
         differences=tuple(d for item in moving for d in item.differences if d.moves),
         steps=steps,
+        views=views_of(chain, route, calls, description),
         code={address: chain.code_hash(address) for address in sorted(spoken_to)},
         settled=tuple(f"{d.of}: {d.name} is {d.new_shown}" for item in items for d in item.differences if not d.moves),
     )

@@ -17,7 +17,7 @@ from eth_utils import is_address, keccak, to_checksum_address
 from keeper.errors import BadInput
 from keeper.governance import governor, safe, timelock
 from keeper.governance.chain import GOVERNOR, SAFE, TIMELOCK, ChainView
-from keeper.governance.items import Call
+from keeper.governance.items import Call, make_call
 from keeper.governance.safe import MULTI_SEND
 
 
@@ -209,6 +209,18 @@ def steps_of(chain: ChainView, route: Route, calls: Sequence[Call], description:
         Step(name="schedule", who="a proposer of the timelock", call=plan),
         Step(name="execute", who="an executor of the timelock, after the delay", call=done),
     )
+
+
+def views_of(chain: ChainView, route: Route, calls: Sequence[Call], description: str) -> tuple[Step, ...]:
+    """Calls by which anyone sees where it stands: of the governor, and of the timelock."""
+    found = []
+    if route.way is Way.GOVERNOR:
+        number = governor.proposal_id(calls, description)
+        found.append(make_call(chain, GOVERNOR, "state", number, at=route.governor))
+    if route.timelock:
+        op = operation_of(route, calls, description)
+        found.append(make_call(chain, TIMELOCK, "getOperationState", op.id, at=route.timelock))
+    return tuple(Step(name="state", who="anyone, by eth_call", call=call) for call in found)
 
 
 def _by_safe(route: Route, chain_id: int, parts: Sequence[tuple[str, Sequence[Call]]]) -> tuple[Step, ...]:

@@ -17,7 +17,9 @@ from keeper.domain.block import BlockRef
 from keeper.domain.snapshot import Price, Unusable
 from keeper.domain.tx import SignerRole
 from keeper.errors import KeeperError
+from keeper.policy.signed import unsigned
 from keeper.ports import Store
+from keeper.risk.version import MODEL_VERSION
 
 WAD = 10**18
 #: Seconds between the head's time and ours that are worth a word, and that are too many.
@@ -374,9 +376,17 @@ def _store(site: Site) -> Iterator[Finding]:
     try:
         newest = store.cycles(limit=1)
         said = f"opens; newest block {newest[0].block.number:,}" if newest else "opens; no block lived yet"
+        yield from _model(store)
         yield _good("store", f"{said}, {len(store.open_txs())} transactions open")
     finally:
         store.close()
+
+
+def _model(store: Store) -> Iterator[Finding]:
+    if unsigned([one.version for one in store.sign_offs()]):
+        said = f"version {MODEL_VERSION} is not signed off: with --send it publishes nothing"
+        hint = f"keeper shadow, then keeper model sign-off {MODEL_VERSION} --operator NAME --reason WHY"
+        yield Finding(what="model", verdict=Verdict.WARNING, said=said, hint=hint)
 
 
 # --- helpers ----------------------------------------------------------------------------------------------------------

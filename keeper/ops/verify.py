@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from keeper.domain.inputs import SCHEMA, InputsFile, hash_of, load
 from keeper.domain.landed import Landed
+from keeper.domain.snapshot import Snapshot
 from keeper.errors import BadInput
 from keeper.ops.updates import UpdateName
-from keeper.policy.verify import Check, Difference, checks_of, first_difference, pushed
+from keeper.policy.verify import Check, Difference, checks_of, first_difference, gate_again, pushed, state_again
 from keeper.ports import Publications
 from keeper.risk.version import MODEL_VERSION
 
@@ -41,7 +42,14 @@ class Verdict:
 _HASH = "inputs hash"
 
 
-def verify(name: UpdateName, files: Sequence[bytes], chain: Publications, *, original: bytes | None = None) -> Verdict:
+def verify(
+    name: UpdateName,
+    files: Sequence[bytes],
+    chain: Publications,
+    *,
+    original: bytes | None = None,
+    state: Callable[[InputsFile], Snapshot] | None = None,
+) -> Verdict:
     """Derive an update again and compare it with the chain.
 
     Args:
@@ -49,6 +57,8 @@ def verify(name: UpdateName, files: Sequence[bytes], chain: Publications, *, ori
         files: inputs files it may have been made from, newest first; the one with the hash on-chain is taken.
         chain: where publications are.
         original: the file as the store has it, if another one is checked: a difference is then named by its path.
+        state: reads everything again at the file's block; None to believe the file's own state, whose hash was on-chain
+            when the numbers were.
 
     Raises:
         BadInput: a file cannot be read, is of another update or model, or the update is not on the chain.
@@ -72,12 +82,18 @@ def verify(name: UpdateName, files: Sequence[bytes], chain: Publications, *, ori
         name=f"{of.symbol}:{publication}",
         file=file,
         landed=found,
-        checks=tuple(_checks(data, file, found, chain, original)),
+        checks=tuple(_checks(data, file, found, chain, original=original, state=state)),
     )
 
 
 def _checks(
-    data: bytes, file: InputsFile, landed: Landed, chain: Publications, original: bytes | None
+    data: bytes,
+    file: InputsFile,
+    landed: Landed,
+    chain: Publications,
+    *,
+    original: bytes | None,
+    state: Callable[[InputsFile], Snapshot] | None,
 ) -> Iterator[Check]:
     ours, theirs = hash_of(data), landed.inputs_hash
     differs = None if ours == theirs else Difference(name=_HASH, ours=ours, theirs=theirs)
@@ -91,6 +107,10 @@ def _checks(
         said=f"{block.number:,} {block.hash[:10]}…",
         difference=first_difference(block, there, name="block"),
     )
+    if state is not None:
+        snapshot = state(file)
+        yield state_again(file, snapshot)
+        yield gate_again(file, snapshot)
     yield from checks_of(file)
     yield pushed(file, landed)
 

@@ -20,7 +20,8 @@ from keeper.domain.market import ExpiryTarget, UnderlyingTarget
 from keeper.domain.riskfile import Ranges
 from keeper.domain.snapshot import Snapshot, UnderlyingState, Usable
 from keeper.policy.guard import current
-from keeper.policy.impact import Effect, effect, file_after, margins_under, short_of
+from keeper.policy.impact import Effect, effect, file_after, margins_under, short_of, uplift
+from keeper.risk.exact.slew import begun
 
 PPM: Final = 1_000_000
 #: Halvings of the step that are tried: to one part in 32.
@@ -74,18 +75,19 @@ class Scale:
         assert isinstance(u.spot, Usable), "its price is usable"
         self._snapshot, self._u, self._knobs = snapshot, u, knobs
         self._spot, self._now = u.spot.wad, snapshot.block.timestamp
-        self._ranges = u.live.ranges
-        self.before = self.under_file(self._ranges)
+        self.before = self.under_file(u.live.ranges)
         """Everybody under what is in force, recomputed at this block."""
         self._short = short_of(self.before)
         target = current(u.publication)
-        self._doomed = self._short if target == self._ranges else short_of(self.under_file(target))
+        self._doomed = self._short if target == u.live.ranges else short_of(self.under_file(target))
 
     def under_file(self, ranges: Ranges) -> MarginTable:
         """Everybody under what is in force with other scan ranges."""
-        live = self._u.live
+        live, state = self._u.live, self._u.publication
         assert live is not None, "there is something in force"
-        file = replace(live, ref_spot=self._spot, time=self._now, ranges=ranges)
+        assert state is not None, "its fences are known"
+        widened = live.im_uplift_pct if ranges == live.ranges else uplift(self._u, ranges, current(state))
+        file = replace(live, ref_spot=self._spot, time=self._now, ranges=ranges, im_uplift_pct=widened)
         return margins_under(self._snapshot, {self._u.underlying: file})
 
     def under(self, params: UnderlyingTarget, ranges: Ranges) -> MarginTable:
@@ -93,9 +95,14 @@ class Scale:
         file = file_after(self._u, params, ranges=ranges, spot=self._spot, now=self._now)
         return margins_under(self._snapshot, {self._u.underlying: file})
 
+    def begun(self, target: Ranges) -> Ranges:
+        """Scan ranges in force right after a publication at this block."""
+        slew = self._u.publication.slew if self._u.publication else None
+        return begun(self._u.live, slew, target, self._u.rules, now=self._now)[0]
+
     def weigh(self, params: UnderlyingTarget) -> Weighed:
         """Replay every account under a publication."""
-        at_once, arrived = self.under(params, self._ranges), self.under(params, params.ranges)
+        at_once, arrived = self.under(params, self.begun(params.ranges)), self.under(params, params.ranges)
         effects = [effect(self._u.underlying, self.before, after) for after in (at_once, arrived)]
         adds = (short_of(at_once) | short_of(arrived)) - self._doomed - self._short
         within = all(

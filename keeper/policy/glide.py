@@ -25,6 +25,7 @@ from keeper.policy.ring import HOUR_S, HOURS, advanced, seen_at
 from keeper.policy.smile import straighten
 from keeper.policy.speeds import paced
 from keeper.risk.exact.riskfile import DAY, PPB, PPM
+from keeper.risk.exact.slew import elapsed, moved
 
 #: Days after which a path is not followed any further.
 HORIZON_S: Final = 60 * DAY
@@ -156,7 +157,8 @@ class _Walk:
 
     def wait_until(self, at: int) -> None:
         """Let time pass; budgets free themselves and expiries pass."""
-        self.state = seen_at(self.state, then=self.at, now=at)
+        state = seen_at(self.state, then=self.at, now=at)
+        self.state = replace(state, expiries=tuple(e for e in state.expiries if e.expiry > at))
         self.at = at
 
     def there(self, target: UnderlyingTarget) -> bool:
@@ -183,14 +185,23 @@ class _Walk:
             self.wait_until((self.at // HOUR_S + 1) * HOUR_S)
             return
         self.idle = 0
-        self.in_force = later(self.in_force, self.state.slew, current(self.state), since=self._since, now=self.at)
+        self._begin(legal.ranges)
         self.state = advanced(self.state, legal, self.at)
-        if self.state.slew is None:
-            self.in_force = legal.ranges
         self._since, self._last = self.at, legal
         self._done = legal.ranges == aim.ranges and legal.expiries == aim.expiries
         self.steps.append(Step(at_s=self.at, params=legal, in_force=self.in_force, short=self.short))
         self.wait_until(max(self.at, self.state.next_allowed_s))
+
+    def _begin(self, target: Ranges) -> None:
+        """What is in force follows what was published, refreshed every hour; then the new publication moves it."""
+        slew = self.state.slew
+        if slew is None:
+            self.in_force = target
+            return
+        whole = self.at - (self.at - self._since) % HOUR_S
+        self.in_force = later(self.in_force, slew, current(self.state), since=self._since, now=whole)
+        seconds = elapsed(replace(slew, time_s=whole), self.at)
+        self.in_force = moved(self.in_force, target, rate_ppm_per_hour=slew.rate_ppm_per_hour, seconds=seconds)
 
     def _paced(self, aim: Ranges) -> Ranges:
         held = "" if self.at >= self.loosens_from_s else "loosening waits"

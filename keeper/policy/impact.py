@@ -21,6 +21,7 @@ from keeper.domain.margin_table import CODES, MarginTable
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.riskfile import Ranges
 from keeper.domain.snapshot import FileState, Snapshot, StrikeVol, UnderlyingState
+from keeper.risk.exact.slew import uplift_pct
 from keeper.risk.model import model
 from keeper.risk.report import shock
 
@@ -125,7 +126,15 @@ def file_after(u: UnderlyingState, params: UnderlyingTarget, *, ranges: Ranges, 
         ranges=ranges,
         expiries=tuple(expiries),
         strikes=tuple((e.expiry, published.get(e.expiry, vols.get(e.expiry, ()))) for e in expiries),
+        im_uplift_pct=uplift(u, ranges, params.ranges),
     )
+
+
+def uplift(u: UnderlyingState, ranges: Ranges, target: Ranges) -> int:
+    """What initial margin is widened by while ranges in force are below their target, percent."""
+    if u.publication is None or u.publication.slew is None:
+        return 0
+    return uplift_pct(ranges, target, tail_ppm=u.rules.tail_ppm, vol_floor_ppm=u.rules.vol_floor_ppm)
 
 
 def margins_under(snapshot: Snapshot, files: Mapping[int, FileState]) -> MarginTable:

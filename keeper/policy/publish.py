@@ -143,6 +143,7 @@ def propose(
         id=state.last_id + 1,
         valid_until=now + knobs.intent_ttl_s,
         inputs_hash=hash_of(dump(file)),
+        expected_old=state.digest,
         params=legal if gated is None or gated.params is None else gated.params,
         why=f"{u.symbol} {why}" + (f"; {gated.said}" if gated and gated.said else ""),
     )

@@ -43,17 +43,20 @@ def _builder() -> ModuleType:
 
 @dataclass(frozen=True, kw_only=True)
 class Mutation:
-    """Replacements in one source file.  The file defines one contract or library, named like it."""
+    """Replacements in one source file.  The file defines one contract or library, named like it unless `into` says."""
 
     source: str
     """Below contracts/."""
     edits: tuple[tuple[str, str], ...]
     """What stands there, once, and what somebody would have written.  A source that moved on fails its test."""
 
+    into: str = ""
+    """Source of the contract that the code ends up in, if the file is an internal library."""
+
     @property
     def contract(self) -> str:
         """Name of the contract."""
-        return Path(self.source).stem
+        return Path(self.into or self.source).stem
 
     def put_in(self, patch: pytest.MonkeyPatch) -> None:
         """Let every house deployed from here on have the mutant."""
@@ -62,7 +65,7 @@ class Mutation:
 
     def artifact(self) -> Artifact:
         """The mutant, compiled as the original is."""
-        found = _compiled(self._request(), self.source, self.contract)
+        found = _compiled(self._request(), self.into or self.source, self.contract)
         code, links = found["bytecode"]["object"], found["bytecode"]["linkReferences"]
         original = load(self.contract)
         assert "0x" + code != original.bytecode, "the mutant is the original"
@@ -76,7 +79,7 @@ class Mutation:
         for old, new in self.edits:
             assert sources[self.source].count(old) == 1, f"{self.source} is not what the mutation was written for"
             sources[self.source] = sources[self.source].replace(old, new)
-        wanted = {self.source: {self.contract: ["evm.bytecode.object", "evm.bytecode.linkReferences"]}}
+        wanted = {self.into or self.source: {self.contract: ["evm.bytecode.object", "evm.bytecode.linkReferences"]}}
         return json.dumps(
             {
                 "language": "Solidity",

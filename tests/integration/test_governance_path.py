@@ -1,5 +1,7 @@
 """A proposal through real OpenZeppelin contracts: ids, calldata, and a simulation that foretells what then happens."""
 
+import subprocess
+
 import pytest
 
 from keeper.deploy.handover import OWNED
@@ -7,7 +9,10 @@ from keeper.errors import BadInput
 from keeper.governance.fork import Engine, forked
 from keeper.governance.proposal import load_proposal
 from keeper.governance.simulate import simulate
+from keeper.protocols.clearinghouse.deployment import Deployment
 from keeper.testing.anvil import AnvilChain
+from keeper.testing.embedded import EmbeddedChain
+from keeper.testing.http_node import HttpNode
 from keeper.testing.small_house import DAY
 from tests.governed import MIN_DELAY_S, Governed
 
@@ -30,6 +35,9 @@ max_age_s = "3 h"
 
 [underlying.ETH.vol_fences]
 atm_budget_ppm = "50 %"
+
+[underlying.ETH.joint_fence]
+step_ppm = "35 %"
 
 [underlying.ETH.market]
 price_band_ppm = "1.5 %"
@@ -56,6 +64,9 @@ cap_per_auction = "200000 USD"
 
 [timelock]
 new_delay = "3 d"
+
+[breaker.ETH]
+hold_s = "4 min"
 
 [[role]]
 role = "PUBLISHER_ROLE"
@@ -105,6 +116,9 @@ def test_proposal__ids__are_the_contracts_own(governed):
     tail = (bytes.fromhex(proposal.ids.predecessor[2:]), bytes.fromhex(proposal.ids.salt[2:]))
     operation = chain.one("TimelockController", "hashOperationBatch", *batch, *tail)
     assert "0x" + operation.hex() == proposal.ids.operation
+    governed.propose(proposal)
+    states = [chain.rpc.call_at(governed.view().block, one.call.target, one.call.data) for one in proposal.views]
+    assert [int.from_bytes(state, "big") for state in states] == [1, 0], "active at the governor, unset at the timelock"
 
 
 @pytest.mark.parametrize("changes", [BOUNDS, MANY], ids=["bounds", "every kind"])
@@ -231,6 +245,20 @@ def test_simulation__on_anvil__as_in_this_process():
         assert all(one.holds for one in ended), ended
         assert ended[0].checks == ended[1].checks
         assert [a.what for a in ended[0].acted] == [a.what for a in ended[1].acted]
+
+
+@pytest.mark.needs_anvil
+def test_fork__url_with_a_key__not_in_what_anvil_is_given(monkeypatch):
+    """A provider's URL often holds a key; what a program is started with is seen by everybody on the machine."""
+    given = []
+    started = subprocess.Popen
+    monkeypatch.setattr("keeper.testing.anvil.subprocess.Popen", lambda *a, **k: given.append(a) or started(*a, **k))
+    chain = EmbeddedChain(accounts=1)
+    nothing = Deployment(chain_id=1, block=0, addresses={}, symbols={}, collaterals={}, liquidator_account=None)
+    with HttpNode(chain.node) as node, forked(f"{node.url}/v2/secret-key", nothing, engine=Engine.ANVIL) as fork:
+        assert fork.view().block.number == chain.block().number
+    assert given
+    assert "secret-key" not in str(given)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from keeper.governance import safe
+from keeper.governance.check import Drift, check
 from keeper.governance.fork import Engine, forked
 from keeper.governance.simulate import simulate
 from tests.governed import Governed
@@ -122,3 +123,31 @@ def test_timelock_alone__schedule_and_execute(governed):
     with forked(governed.chain.provider, governed.deployment, engine=Engine.EMBEDDED) as fork:
         told = simulate(proposal, fork)
     assert told.holds, told
+
+
+def looked_at(governed, proposal):
+    with forked(governed.chain.provider, governed.deployment, engine=Engine.EMBEDDED) as fork:
+        return check(proposal, governed.view(), fork)
+
+
+def test_check__safe_sent_something_else__signatures_are_void(governed):
+    """What owners signed for one nonce is worth nothing at the next: it is told, although it still goes through."""
+    first, other = by_safe(governed), by_safe(governed, '[fund]\ncap_per_auction = "7 USD"\n')
+    assert looked_at(governed, first).sound
+    step = other.steps[0]
+    tx = safe.safe_tx([step.call], nonce=0)
+    governed.safe.send(safe.exec_arguments(tx, governed.safe.signatures(bytes.fromhex(step.safe_tx_hash[2:]))))
+    verdict = looked_at(governed, first)
+    assert verdict.alive
+    (finding,) = verdict.findings
+    assert (finding.drift, "signatures are void" in finding.said) == (Drift.ROUTE, True)
+
+
+def test_check__timelock_asks_for_more_delay_now__cannot_be_scheduled(governed):
+    """A delay that was long enough when it was proposed is too short by now: the timelock itself says so."""
+    late = governed.proposal(BOUNDS, timelock=governed.timelock)
+    governed.pass_through(governed.proposal('[timelock]\nnew_delay = "3 d"\n'))
+    verdict = looked_at(governed, late)
+    assert not verdict.alive
+    assert "TimelockInsufficientDelay" in verdict.simulation.failure
+    assert Drift.ROUTE in {finding.drift for finding in verdict.findings}

@@ -83,6 +83,8 @@ def the_contracts(house) -> dict[str, Any]:
             "rules": {k: v for k, v in config.items() if k not in ("noticeBlocks", "listed", "slewPpmPerHour")},
             "listings": {e: tuple(one(house, "RiskFile", "strikes", u, e)) for e in expiries},
             "fences": {n: (f["min"], f["max"], f["stepRelPpm"], f["budgetAbs"]) for n, f in fence.items()},
+            "joint": tuple(one(house, "RiskParameters", "jointFence", u).values()),
+            "digest": "0x" + one(house, "RiskParameters", "targetDigest", u).hex(),
             "vols": (vols["sigmaMinPpm"], vols["atmStepPpm"], vols["smileMaxPpm"], vols["phiStepPpb"]),
             "next": last["time"] + vols["minDelayS"] if last["id"] else 0,
             "last": (last["id"], last["time"]),
@@ -138,6 +140,8 @@ def the_snapshot(snapshot) -> dict[str, Any]:
             },
             "listings": {x.expiry: x.strikes for x in u.listings},
             "fences": {n: (f.min, f.max, f.step_rel_ppm, f.budget_abs) for n, f in fences.items()},
+            "joint": (p.joint.step_ppm, p.joint.budget_ppm),
+            "digest": p.digest,
             "vols": (p.vol.sigma_min_ppm, p.vol.atm_step_ppm, p.vol.smile_max_ppm, p.vol.phi_step_ppb),
             "next": p.next_allowed_s,
             "last": (p.last_id, p.last_time),
@@ -194,7 +198,9 @@ def a_publication(house, *, psr_ppm=125_000, id_=2):
     e = u0(house).expiries[0]
     smile = list(e.smile) or [e.sigma_atm_ppm] * len(e.strikes)
     vols = [(e.expiry, e.phi_ppb, e.df_ppb, e.sigma_atm_ppm, smile)]
-    return 0, (id_, now + 3_600, b"\1" * 32, psr_ppm, u0(house).vsr_up_ppm, u0(house).vsr_down_ppm, vols)
+    digest = house.hand.view("RiskParameters", house.deployment.addresses["RiskParameters"], "targetDigest", 0)
+    ranges = psr_ppm, u0(house).vsr_up_ppm, u0(house).vsr_down_ppm
+    return 0, (id_, now + 3_600, b"\1" * 32, digest, *ranges, vols)
 
 
 def a_market(house, asset):
@@ -225,6 +231,7 @@ SETTERS = [
     Setter("RiskParameters", "setConfig", lambda h: (0, with_(structs.config(u0(h)), _2=810_000, _7=9_000)), "U0"),
     Setter("RiskParameters", "setFence", lambda h: (0, PSR, with_(structs.fence(u0(h).psr_fence), _0=21_000)), "U0"),
     Setter("RiskParameters", "setVolFences", lambda h: (0, with_(structs.vols(u0(h)), _2=190_000, _12=60)), "U0"),
+    Setter("RiskParameters", "setJointFence", lambda _: (0, (250_000, 900_000)), "U0"),
     Setter("RiskParameters", "listUnderlying", a_listing),  # it is kept from its market on
     Setter(
         "RiskParameters",
@@ -279,7 +286,7 @@ NO_SETTERS = {
         *("settleExpiry", "settleExpiryByHand", "socialise", "sweepDust", "touch", "trade", "wire", "withdraw"),
     },
     "RiskParameters": {"checkPublication", "dryRun"},
-    "RiskFile": {"begin", "configure", "connect", "flip", "list", "refresh", "retarget", "write"},
+    "RiskFile": {"begin", "carry", "configure", "connect", "flip", "list", "refresh", "retarget", "write"},
     "LiquidationAuction": {"bid", "flag", "remeasure", "unflag"},
     "InsuranceFund": {"cover"},
 }

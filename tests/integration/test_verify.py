@@ -18,7 +18,7 @@ from keeper.demo.opening import RISK, policy
 from keeper.demo.stylised import stylised_crash
 from keeper.demo.venue import DemoVenue
 from keeper.demo.world import FEES, open_world
-from keeper.domain.inputs import dump, hash_of, load
+from keeper.domain.inputs import dump, hash_of, history_digest, load
 from keeper.replay import replay
 from keeper.store import open_store
 from keeper.testing.http_node import HttpNode
@@ -63,7 +63,7 @@ def lived(tmp_path_factory):
             recheck=recheck,
         )
 
-    eager = replace(policy(600), hysteresis_ppm=10_000, impact_gate="off")
+    eager = replace(policy(600), hysteresis_ppm=10_000)
     keeper = assemble(
         rpc=world.rpc, store=store, deployment=world.deployment, risk=RISK, policy=eager, sender=outbox,
         quotes=DemoVenue(1),
@@ -216,6 +216,40 @@ def test_verify__fences_tampered_with__the_pushed_integer_is_named(lived, tmp_pa
     names = [one["difference"]["name"] for one in json.loads(said)["checks"] if not one["ok"]]
     assert "state.publication.vol.atm_step_ppm" in names, "VER-3"  # the store has the true file
     assert any("sigma_atm_ppm" in name for name in names), "VER-3"
+
+
+def test_verify__state_again__the_raw_inputs_are_the_chains(lived):
+    """VER-6: a node that keeps old states bears out every price, round, listing and fence."""
+    code, said = ask("verify", lived.landed, "--state", "-c", lived.config, "--json")
+    tree = json.loads(said)
+    assert code == 0, tree
+    said = {one["what"]: one["said"] for one in tree["checks"]}
+    assert "state on the chain" in said, "VER-6"
+    assert "accounts replayed" in said["impact gate"], "VER-6"
+
+
+def test_verify__a_state_that_never_was__named(lived, tmp_path):
+    """VER-6: inputs that hang together and were made up are told from the chain's."""
+    known = load(export(lived, lived.landed, tmp_path).read_bytes())
+    history = tuple(replace(seen, price=seen.price + seen.price // 50) for seen in known.state.history)
+    path = tmp_path / "inputs.json"
+    state = replace(known.state, history=history)
+    path.write_bytes(dump(replace(known, state=state, history_sha256=history_digest(history))))
+    code, said = ask("verify", lived.landed, "--inputs", str(path), "--state", "-c", lived.config, "--json")
+    assert code == 4
+    failed = {one["what"]: one["difference"] for one in json.loads(said)["checks"] if not one["ok"]}
+    assert failed["state on the chain"]["name"] == "state.history[0].price", "VER-6"
+
+
+def test_verify__more_of_a_step_than_the_gate_keeps__named(lived, tmp_path):
+    """VER-6: what the gate kept follows from the accounts, and a file that says otherwise is told."""
+    known = load(export(lived, lived.landed, tmp_path).read_bytes())
+    path = tmp_path / "inputs.json"
+    path.write_bytes(dump(replace(known, kept_ppm=known.kept_ppm // 2)))
+    code, said = ask("verify", lived.landed, "--inputs", str(path), "--state", "-c", lived.config, "--json")
+    assert code == 4
+    failed = {one["what"]: one["difference"] for one in json.loads(said)["checks"] if not one["ok"]}
+    assert failed["impact gate"]["ours"] == str(known.kept_ppm), "VER-6"
 
 
 def test_export__from_the_store__the_bytes_whose_hash_is_on_chain(lived, tmp_path):

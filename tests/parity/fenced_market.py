@@ -21,6 +21,8 @@ from keeper.deploy import (
 )
 from keeper.domain.market import ExpiryTarget, UnderlyingTarget
 from keeper.domain.riskfile import ExpiryParams, Ranges
+from keeper.domain.snapshot import Rules
+from keeper.policy.guard import allow
 from keeper.protocols.abi import explain_revert
 from keeper.protocols.clearinghouse.fences import publication_state
 from keeper.protocols.clearinghouse.views import Views
@@ -84,6 +86,29 @@ class Market:
         """The fences at the newest block."""
         return publication_state(self.views, self.chain.block(), 0)
 
+    def view(self, function, *args):
+        """First output of a view of `RiskParameters` at the newest block."""
+        data = self.abi.call(function, *args)
+        return next(iter(self.abi.result(function, self.rpc.call_at(self.chain.block(), self.at, data)).values()))
+
+    def rules(self):
+        """What governance fixed, as far as the fences ask."""
+        c = self.view("config", 0)
+        return Rules(
+            tail_ppm=c["tailPpm"],
+            short_min_ppm=c["shortMinPpm"],
+            kappa_ppm=c["kappaPpm"],
+            flag_fee_ppm=c["flagFeePpm"],
+            stale_add_on_ppm=c["staleAddOnPpm"],
+            im_add_on_ppm=c["imAddOnPpm"],
+            vol_floor_ppm=c["volFloorPpm"],
+            max_age_s=c["maxAgeS"],
+        )
+
+    def allowed(self, target):
+        """The legal publication nearest to a target, as the mirror sees it at the newest block."""
+        return allow(target, self.state(), self.now(), self.rules())
+
     def in_force(self):
         """The publication that changes nothing."""
         state = self.state()
@@ -105,8 +130,9 @@ class Market:
             for e in target.expiries
         ]
         r = target.ranges
-        later = self.chain.block().timestamp + DAY
-        return (self.state().last_id + 1, later, b"\1" * 32, r.psr_ppm, r.vsr_up_ppm, r.vsr_down_ppm, flat)
+        later, state = self.chain.block().timestamp + DAY, self.state()
+        digest = bytes.fromhex(state.digest[2:])
+        return (state.last_id + 1, later, b"\1" * 32, digest, r.psr_ppm, r.vsr_up_ppm, r.vsr_down_ppm, flat)
 
     def refusal(self, target):
         """Name of the error with which the contract refuses a publication at this block; empty if it takes it."""

@@ -39,7 +39,7 @@ def test_probes__any_scan_ranges__same_bits(harness):
 
 
 def test_probes__wider_ranges__never_less_and_the_perp_its_scan_range():
-    """A wider scan range or shock never lowers a requirement; the perp's is the scan range until the tails weigh more."""
+    """A wider scan range or shock never lowers a requirement; the perp's is the scan range if no tail weighs more."""
     base = twin(USUAL)
     assert base[0] == 150_000
     assert len(base) == len(NAMES)

@@ -44,6 +44,8 @@ STRIKES = tuple(k * 10**8 for k in (2_400, 2_600, 2_800, 2_900, 3_000, 3_100, 3_
 LIVES_S = (6 * HOUR, 7 * DAY, 60 * DAY)
 LIVE = 0
 KNOBS = RiskKnobs()
+#: Of the market below, as far as the fences ask.
+RULES = replace(an_underlying().rules, tail_ppm=UnderlyingSpec.tail_ppm, vol_floor_ppm=UnderlyingSpec.vol_floor_ppm)
 
 
 class Market:
@@ -101,7 +103,9 @@ class Market:
             for e in params.expiries
         ]
         r = params.ranges
-        return (self.state().last_id + 1, self.now + DAY, b"\1" * 32, r.psr_ppm, r.vsr_up_ppm, r.vsr_down_ppm, flat)
+        state = self.state()
+        digest = bytes.fromhex(state.digest[2:])
+        return (state.last_id + 1, self.now + DAY, b"\1" * 32, digest, r.psr_ppm, r.vsr_up_ppm, r.vsr_down_ppm, flat)
 
     def refusal(self, params):
         """Name of the error with which the contract refuses a publication at this block; empty if it takes it."""
@@ -115,7 +119,7 @@ class Market:
 
     def legal(self, wanted, *, spot_usd=SPOT_USD):
         now = self.now
-        allowed = allow(wanted, self.state(), now)
+        allowed = allow(wanted, self.state(), now, RULES)
         return straighten(allowed, self.listings, spot=round(spot_usd * WAD), now=now, latest_s=now + 600)
 
     def rows(self):
@@ -217,7 +221,7 @@ def test_straighten__wild_surfaces__the_contract_takes_them_and_no_steeper(quiet
     refused = 0
     for _ in range(4):
         wanted = wild(chance, quiet.listings, 600_000)
-        allowed = allow(wanted, quiet.state(), quiet.now)
+        allowed = allow(wanted, quiet.state(), quiet.now, RULES)
         refusal = quiet.refusal(allowed)
         assert refusal == "" or refusal.startswith("ButterflyArbitrage"), "nothing else is left to fence"
         refused += refusal != ""

@@ -425,8 +425,9 @@ def publish(story, underlying):
         id=state.last_id + 1,
         valid_until=block.timestamp + HOUR,
         inputs_hash="0x" + "11" * 32,
+        expected_old=state.digest,
         params=straighten(
-            allow(wider, state, block.timestamp),
+            allow(wider, state, block.timestamp, snapshot.underlyings[underlying].rules),
             snapshot.underlyings[underlying].listings,
             spot=snapshot.underlyings[underlying].spot.wad,
             now=block.timestamp,

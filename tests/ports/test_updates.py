@@ -10,9 +10,12 @@ from keeper.store import open_store
 from keeper.testing.memory_store import MemoryStore
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgres)])
 def store(request, tmp_path):
-    store = MemoryStore() if request.param == "memory" else open_store(f"sqlite:///{tmp_path}/keeper.sqlite")
+    url = f"sqlite:///{tmp_path}/keeper.sqlite"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+    store = MemoryStore() if request.param == "memory" else open_store(url)
     yield store
     store.close()
 

@@ -80,7 +80,7 @@ ERRORS = [
     (["once", "-c", "notjson.toml"], ["is not JSON"]),
     (["run", "-c", "elsewhere.toml"], ["11155111", "31337"]),
     (["check", "-c", "typo.toml"], ["did you mean"]),
-    (["explain"], ["Missing argument"]),
+    (["explain"], ["neither an account nor a parameter was named"]),
     (["status", "--colour"], ["No such option"]),
     (["statsu"], ["Did you mean 'status'"]),
 ]

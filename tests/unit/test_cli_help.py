@@ -28,7 +28,7 @@ ALL_OPTIONS = {
     "shadow": ["UNDERLYING", "--blocks", "--config", "--json"],
     "override": ["set|list|clear", "--for", "--reason", "--operator", "--all", "--config", "--json"],
     "replay": ["--config", "--block", "--json"],
-    "verify": ["--rpc", "--inputs", "--deployment", "--config", "--json", "UPDATE_ID"],
+    "verify": ["--rpc", "--inputs", "--deployment", "--state", "--config", "--json", "UPDATE_ID"],
     "model": ["show|sign-off", "--operator", "--reason", "--config", "--json"],
     "inputs": ["list|export", "--out", "--limit", "--config", "--json"],
     "margin": [

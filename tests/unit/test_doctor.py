@@ -7,8 +7,10 @@ import pytest
 
 from keeper.domain.snapshot import Price, Unusable, Usable
 from keeper.domain.tx import SignerRole
+from keeper.domain.updates import SignOff
 from keeper.errors import BadInput, Halt, KeeperError, Retry
 from keeper.ops.doctor import Finding, NodeLook, Quoting, Verdict, Vouching, examine, ready
+from keeper.risk.version import MODEL_VERSION
 from keeper.testing.builders import NOW, a_block, usd
 from keeper.testing.memory_store import MemoryStore
 
@@ -71,6 +73,7 @@ class FakeSite:
         default_factory=lambda: {SignerRole.PUBLISHER: (PUBLISHER,), SignerRole.LIQUIDATOR: (LIQUIDATOR,)}
     )
     store_problem: KeeperError | None = None
+    signed_off: bool = True
     liquidator_account: int | None = 5
     chain_id: int = 1
     daily_cap_wei: int = ETHER // 2
@@ -98,7 +101,10 @@ class FakeSite:
     def store(self):
         if self.store_problem:
             raise self.store_problem
-        return MemoryStore()
+        store = MemoryStore()
+        if self.signed_off:
+            store.sign_off(SignOff(version=MODEL_VERSION, operator="Ada", reason="seen", at_s=0, evidence=""))
+        return store
 
 
 def _or_raise(value):
@@ -126,6 +132,16 @@ def test_check__fresh_quotes__good_with_their_age():
     (one,) = [f for f in found(FakeSite(quoted=quoted(taken_s=NOW))) if f.what == "quotes ETH"]
     assert one.verdict is Verdict.GOOD
     assert "400 options, 5 s old" in one.said
+
+
+def test_check__model_not_signed_off__a_warning_that_names_the_command():
+    """MOD-2: the keeper could run, and would publish nothing."""
+    findings = found(FakeSite(signed_off=False))
+    (one,) = [f for f in findings if f.what == "model"]
+    assert one.verdict is Verdict.WARNING
+    assert "publishes nothing" in one.said
+    assert f"keeper model sign-off {MODEL_VERSION}" in one.hint
+    assert ready(findings)
 
 
 def test_check__pool_of_keys__each_judged():

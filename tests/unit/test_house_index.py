@@ -104,6 +104,23 @@ def test_apply__publication__previous_file_is_kept() -> None:
     assert (index.previous[1].epoch, index.previous[1].expiries[0].sigma_atm_ppm) == (1, 600_000)
 
 
+def refused(expiry: int) -> Event:
+    args = {"underlying": 1, "id": 2, "expiry": expiry, "what": b"phi".ljust(32, b"\0"), "reason": b"\1" * 4}
+    return Event("RiskParameters", "ItemRefused", args)
+
+
+def test_apply__item_refused__the_expiry_keeps_what_was_in_force() -> None:
+    """An expiry that the fences refuse goes on with its numbers, announced or not; a refused range is no expiry."""
+    for announced in (False, True):
+        index = HouseIndex()
+        index.apply([listed(), *publication(600_000, epoch=1)])
+        staged = publication(900_000, epoch=2, flip=False) if announced else []
+        index.apply([refused(0), *staged, refused(EXPIRY), computed(2, refresh=False), published(2)])
+        assert index.live[1].epoch == 2
+        assert index.live[1].expiries == index.previous[1].expiries
+        assert index.live[1].strikes == index.previous[1].strikes
+
+
 def test_apply__refresh__changes_header_only() -> None:
     """A refresh recomputes rows at live spot; what was published, and the file before it, stay."""
     index = HouseIndex()

@@ -15,8 +15,9 @@ from keeper.policy.binding import bounds
 from keeper.policy.glide import HORIZON_S, glide
 from keeper.policy.guard import allow, current
 from keeper.policy.judge import Update, judge
-from keeper.policy.ramp import arrival_s, later, moved
+from keeper.policy.ramp import arrival_s, later
 from keeper.policy.ring import advanced, seen_at
+from keeper.risk.exact.slew import moved
 from keeper.testing.builders import EXPIRY, NOW, PPB, STRIKES_USD, a_file, a_publication, an_underlying, strike
 from tests.unit.test_policy_impact import a_target
 

@@ -222,3 +222,13 @@ def test_gate__name__is_the_callers():
     scale = Scale(snapshot, u, TIGHT)
     found = gate(scale, a_target(psr_ppm=180_000), lambda _: published(u, a_target()), slow=False, name=str)
     assert "(10, 11, 12 and 4 more)" in found.said
+
+
+def test_weigh__tightening_under_a_slew__initial_margin_bites_at_once_and_maintenance_on_arrival():
+    """What is widened while ranges rise counts against IM from the first block; MM moves when they arrive."""
+    snapshot = a_crowd(slew=True)
+    found = Scale(snapshot, snapshot.underlyings[0], TIGHT).weigh(a_target(psr_ppm=180_000))
+    assert found.at_once.mm_after == found.at_once.mm_before
+    assert found.at_once.im_after > found.at_once.im_before
+    assert found.at_once.below_im > 0 == found.at_once.below_mm
+    assert found.arrived.mm_after == found.at_once.mm_before * 180_000 // 150_000

@@ -148,6 +148,8 @@ interface IRiskFile {
         uint32 sigmaAtmPpm,
         uint32[] calldata sigmaPpm
     ) external;
+    /// Rows of one expiry into the same bank, from the numbers that the live file has of it.  Reverts if it lacks a strike.
+    function carry(uint16 underlying, uint32 expiry) external;
     /// Make the staged bank live.  The bank before it stays readable for `noticeBlocks`.
     function flip(uint16 underlying, uint256 noticeBlocks) external returns (uint40 epoch);
     /// Move the live ranges to other ones than the last published, from the next refresh or publication on.

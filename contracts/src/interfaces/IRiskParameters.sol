@@ -28,11 +28,18 @@ interface IRiskParameters {
         uint40 budgetAbs;
     }
 
+    /// How far the requirement of a standard portfolio (`Probes`) may move, whichever of the ranges moved it.
+    struct JointFence {
+        uint24 stepPpm; // per publication; start 300_000
+        uint24 budgetPpm; // net per rolling 24 h; start 1_000_000
+    }
+
     /// Fences on the three scan ranges.
     struct RangeFences {
         Fence psr; // names: "psr", "vsrUp", "vsrDown"
         Fence vsrUp;
         Fence vsrDown;
+        JointFence joint; // on the three together: "joint"
     }
 
     /// Fences on volatilities and forwards.
@@ -50,6 +57,10 @@ interface IRiskParameters {
         uint24 carryMaxPpm; // |φ − 1| <= carryMax · T_years + 1 %
         uint40 dfMinPpb;
         uint32 minDelayS; // between publications of one underlying
+        uint24 smileStepPpm; // |Δ σ_K/σ_ATM| per publication, ppm of σ_ATM; start 150_000
+        uint24 smileBudgetPpm; // net per rolling 24 h; start 350_000
+        uint40 dfStepPpb;
+        uint40 dfBudgetPpb;
     }
 
     struct ExpiryPublication {
@@ -64,15 +75,38 @@ interface IRiskParameters {
         uint64 id; // strictly increasing per underlying
         uint64 validUntil; // unix seconds
         bytes32 inputsHash; // of what the numbers were computed from
+        bytes32 expectedOld; // `targetDigest` that the numbers were computed against
         uint24 psrPpm;
         uint24 vsrUpPpm;
         uint24 vsrDownPpm;
         ExpiryPublication[] expiries; // every listed, unexpired expiry, ascending
     }
 
+    /// What `preview` says of one item of a publication.
+    struct ItemVerdict {
+        uint32 expiry; // 0 for the ranges
+        bytes32 what; // "psr", "vsrUp", "vsrDown", "joint"; of an expiry the number that fails, "expiry" if none does
+        bytes reason; // the error; empty if it passes
+        uint64 nextAllowed; // 0 if it passes; second from which the number that fails would, max if waiting does not help
+    }
+
+    /// What `publish` would do, as far as numbers decide.
+    struct Preview {
+        bool ok; // it passes whole, every item of it
+        bytes reason; // why nothing of it passes; empty if something does
+        uint64 nextAllowed; // the latest of what is refused
+        ItemVerdict[] items; // psr, vsrUp, vsrDown, joint, then expiries; none if refused as a whole
+    }
+
     error OutOfRange(bytes32 what, uint256 value, uint256 min, uint256 max);
     error StepTooLarge(bytes32 what, uint256 oldValue, uint256 newValue, uint256 limit);
     error BudgetExceeded(bytes32 what, uint256 anchor, uint256 newValue, uint256 limit);
+    /// The requirement of a standard portfolio moves too far, from what is in force or from what was a day ago.
+    error JointMove(uint8 probe, uint256 from, uint256 newValue, uint256 limitPpm);
+    error Vetoed(uint256 until);
+    error Paused(uint16 underlying, uint256 until);
+    /// The numbers were computed against another target than the one last set.
+    error UnexpectedOld(bytes32 given, bytes32 last);
     error TooEarly(uint256 nextAllowed, uint256 nowS);
     error Expired(uint64 validUntil, uint256 nowS);
     error IdNotIncreasing(uint64 given, uint64 last);
@@ -112,6 +146,12 @@ interface IRiskParameters {
         uint24 vsrUpPpm,
         uint24 vsrDownPpm
     );
+    /// One item of a publication does not pass and keeps what is in force; the others bind.  Comes before `Published`,
+    /// and after the `ExpiryPublished` of what it takes back if that was staged.
+    /// @param expiry 0 for the ranges.
+    /// @param what the number that fails; "rows" if rows could not be made of the volatilities.
+    /// @param reason the error.
+    event ItemRefused(uint16 indexed underlying, uint64 indexed id, uint32 expiry, bytes32 what, bytes reason);
     /// Binds with the `Published` that follows it.
     event ExpiryPublished(
         uint16 indexed underlying,
@@ -137,6 +177,7 @@ interface IRiskParameters {
     /// @param what "psr", "vsrUp" or "vsrDown", left-aligned.
     function setFence(uint16 underlying, bytes32 what, Fence calldata f) external;
     function setVolFences(uint16 underlying, VolFences calldata v) external;
+    function setJointFence(uint16 underlying, JointFence calldata f) external;
 
     /// Governance or guardian: from now on nothing a publisher does moves a number of this underlying, until governance
     /// thaws it.  A staged publication is void.  What is in force stays in force and refreshable by anyone, so that
@@ -145,18 +186,25 @@ interface IRiskParameters {
     /// Governance alone: the guardian that may stop a publisher may not start it again.
     function thaw(uint16 underlying) external;
 
-    /// One transaction: fences, rows into the idle bank, flip.
+    /// One transaction: fences, rows into the idle bank, flip.  An item that does not pass keeps what is in force
+    /// (`ItemRefused`); the whole reverts if nothing passes, if an item that was never in force does not, or if what is
+    /// kept of an expiry would have less total variance than what applies of an earlier one.
     function publish(uint16 underlying, Publication calldata p) external;
     /// Several transactions: open with the header, add expiries in order, flip.  Nothing is live until `flip`.
     function stage(uint16 underlying, Publication calldata p) external;
     function stageExpiries(uint16 underlying, ExpiryPublication[] calldata expiries) external;
-    /// The fences on the numbers are checked here, at the time they bind.
+    /// The fences on the numbers are checked here, at the time they bind.  Staged rows rest on the staged ranges, so a
+    /// range that `stage` took and that does not pass any more is refused with all the rest.
     function flip(uint16 underlying) external;
-    /// Whether `publish` would pass now, and if not the error it would revert with.  Meant for `eth_call`: it changes
-    /// nothing, but computes every row, so it is not `view`.
+    /// Whether `publish` would land every item now, rows included, and if not the first error.  Meant for `eth_call`: it
+    /// changes nothing, but computes every row, so it is not `view`.
     function checkPublication(uint16 underlying, Publication calldata p) external returns (bool ok, bytes memory reason);
+    /// What `publish` would do with each item now, and when it would pass: every fence on numbers, none on rows, and not
+    /// the notice window, which is counted in blocks.
+    function preview(uint16 underlying, Publication calldata p) external view returns (Preview memory);
 
-    /// Governance or lister: a new expiry with its first σ_ATM and φ, which anchor the step fences.
+    /// Governance or lister: a new expiry with its first σ_ATM, φ and discount factor, which anchor the step fences.  It
+    /// must fit its neighbours' total variance in force, or no publication could ever pass.
     function listExpiry(
         uint16 underlying,
         uint32 expiry,
@@ -173,11 +221,22 @@ interface IRiskParameters {
     function fence(uint16 underlying, bytes32 what) external view returns (Fence memory);
     function volFences(uint16 underlying) external view returns (VolFences memory);
     /// The value that steps are measured from, and the anchor of the budget, now.
-    /// @param expiry 0 for "psr", "vsrUp", "vsrDown"; an expiry for "sigmaAtm" and "phi".
+    /// @param expiry 0 for "psr", "vsrUp", "vsrDown"; an expiry for "sigmaAtm", "phi" and "df".
     function inForce(uint16 underlying, uint32 expiry, bytes32 what)
         external
         view
         returns (uint256 value, uint256 anchor);
+    /// The same with the anchors of the hours to come: entry k is the one that binds in the k-th hour from now if nothing
+    /// is published until then.
+    function standing(uint16 underlying, uint32 expiry, bytes32 what)
+        external
+        view
+        returns (uint256 value, uint32[26] memory anchors);
+    /// Volatility over σ_ATM of every listed strike and its last day, one word each (`SmileRing`); 0 if never published.
+    function smileRings(uint16 underlying, uint32 expiry) external view returns (uint256[] memory);
+    function jointFence(uint16 underlying) external view returns (JointFence memory);
+    /// Of the last set target: its id, its ranges, and φ, df and σ_ATM of each expiry that bind.  0 before the first.
+    function targetDigest(uint16 underlying) external view returns (bytes32);
     function config(uint16 underlying) external view returns (UnderlyingConfig memory);
     function listedExpiries(uint16 underlying) external view returns (uint32[] memory); // unexpired, ascending
     function listedStrikes(uint16 underlying, uint32 expiry) external view returns (uint64[] memory);

@@ -12,8 +12,9 @@ type InstrumentId is uint120;
 type Position is uint256;
 
 /// Which publication of the file to sum: the live one, or, while a new publication is in its notice window, the one
-/// that was live before it.
+/// that was live before it; or what is being staged, whole or not, for looking at.
 enum FileVersion {
     Live,
-    Previous
+    Previous,
+    Staged
 }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {IRiskFile} from "../interfaces/IRiskFile.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
+import {FenceMath} from "./FenceMath.sol";
 import {HourlyRing} from "./HourlyRing.sol";
-import {Q64} from "./Q64.sol";
-import {Scenarios} from "./Scenarios.sol";
+import {SmileRing} from "./SmileRing.sol";
 
-/// @title The fences on published numbers: bounds, steps, and budgets over a rolling day.
+/// @title The fences on published numbers as they are stored: bounds, steps, budgets over a rolling day, and what is in
+/// force.
 /// @notice A linked library, so that RiskParameters keeps room under the code size limit.  A fence that remembers is a
-/// ring, written only when a publication goes live (`commit`).
+/// ring, written only when a publication goes live (`commit`).  What the fences say is in FenceMath.
 library Fences {
     using HourlyRing for HourlyRing.Ring;
 
@@ -17,6 +19,7 @@ library Fences {
     bytes32 private constant VSR_DOWN = "vsrDown";
     bytes32 private constant SIGMA_ATM = "sigmaAtm";
     bytes32 private constant PHI = "phi";
+    bytes32 private constant DF = "df";
 
     uint256 private constant PPM = 1e6;
     /// Whatever governance sets, the scan range stays below half the price.
@@ -24,11 +27,8 @@ library Fences {
     uint256 private constant MAX_VSR_UP_PPM = 5_000_000;
     uint256 private constant MAX_VSR_DOWN_PPM = 950_000;
     uint256 private constant MAX_SIGMA_PPM = 50_000_000;
-    /// Basis that is there without any carry.
-    uint256 private constant FREE_CARRY_PPB = 1e7;
-    uint256 private constant YEAR = 31_536_000;
 
-    /// One expiry's published numbers, as `_check` sees them.
+    /// One expiry's numbers in force.
     struct Quote {
         uint32 expiry;
         uint256 phiPpb;
@@ -39,9 +39,14 @@ library Fences {
     /// Of one underlying.
     struct State {
         IRiskParameters.VolFences vols;
+        IRiskParameters.JointFence joint;
+        /// Of the last set target.
+        bytes32 digest;
         mapping(bytes32 what => IRiskParameters.Fence) ranges;
         /// Expiry 0 for the ranges.
         mapping(uint32 expiry => mapping(bytes32 what => HourlyRing.Ring)) rings;
+        /// SmileRing slots.
+        mapping(uint32 expiry => mapping(uint64 strike => uint256)) smiles;
     }
 
     /// The three scan ranges of one publication.
@@ -65,15 +70,22 @@ library Fences {
         if (v.sigmaMinPpm == 0 || v.sigmaMinPpm > v.sigmaMaxPpm || v.sigmaMaxPpm > MAX_SIGMA_PPM) {
             revert IRiskParameters.BadConfig(SIGMA_ATM);
         }
-        if (v.smileMinPpm == 0 || v.smileMinPpm > PPM || v.smileMaxPpm < PPM) {
+        if (v.smileMinPpm == 0 || v.smileMinPpm > PPM || v.smileMaxPpm < PPM || v.smileMaxPpm > SmileRing.MAX_RATIO_PPM)
+        {
             revert IRiskParameters.BadConfig("smile");
         }
         if (v.phiMinPpb < 5e8 || v.phiMinPpb > 1e9 || v.phiMaxPpb < 1e9 || v.phiMaxPpb > 2e9) {
             revert IRiskParameters.BadConfig(PHI);
         }
-        if (v.dfMinPpb < 1e8 || v.dfMinPpb > 1e9) revert IRiskParameters.BadConfig("df");
+        if (v.dfMinPpb < 1e8 || v.dfMinPpb > 1e9) revert IRiskParameters.BadConfig(DF);
         self.vols = v;
         emit IRiskParameters.FencesSet(underlying, SIGMA_ATM);
+    }
+
+    function setJointFence(State storage self, uint16 underlying, IRiskParameters.JointFence calldata f) external {
+        if (f.stepPpm == 0 || f.budgetPpm == 0) revert IRiskParameters.BadConfig("joint");
+        self.joint = f;
+        emit IRiskParameters.FencesSet(underlying, "joint");
     }
 
     /// First scan ranges, and the anchors they leave.
@@ -85,29 +97,111 @@ library Fences {
 
     function _start(State storage self, bytes32 what, uint256 value) private {
         IRiskParameters.Fence memory f = self.ranges[what];
-        _requireRange(what, value, f.min, f.max);
+        if (value < f.min || value > f.max) revert IRiskParameters.OutOfRange(what, value, f.min, f.max);
         self.rings[0][what].start(uint32(value), block.timestamp);
     }
 
     /// First numbers of an expiry, and the anchors they leave.
-    function startExpiry(State storage self, Quote memory q) external {
-        _checkLevels(q, self.vols);
+    /// @param live the listed, unexpired ones, ascending, without it.
+    function startExpiry(State storage self, Quote memory q, uint32[] memory live) external {
+        IRiskParameters.ExpiryPublication memory e;
+        (e.phiPpb, e.dfPpb, e.sigmaAtmPpm) = (uint40(q.phiPpb), uint40(q.dfPpb), uint32(q.sigmaAtmPpm));
+        _require(FenceMath.levels(self.vols, q.expiry - block.timestamp, e));
+        for (uint256 i; i < live.length; ++i) {
+            (uint32 first, uint32 second) = live[i] < q.expiry ? (live[i], q.expiry) : (q.expiry, live[i]);
+            uint256 other = self.rings[live[i]][SIGMA_ATM].value;
+            (uint256 a, uint256 b) = live[i] < q.expiry ? (other, q.sigmaAtmPpm) : (q.sigmaAtmPpm, other);
+            if (b * b * (second - block.timestamp) < a * a * (first - block.timestamp)) {
+                revert IRiskParameters.CalendarArbitrage(first, second);
+            }
+        }
         self.rings[q.expiry][SIGMA_ATM].start(uint32(q.sigmaAtmPpm), block.timestamp);
         self.rings[q.expiry][PHI].start(uint32(q.phiPpb), block.timestamp);
+        self.rings[q.expiry][DF].start(uint32(q.dfPpb), block.timestamp);
     }
 
-    // --- publications -------------------------------------------------------------------------------------------------
+    function _require(bytes memory reason) private pure {
+        if (reason.length == 0) return;
+        assembly ("memory-safe") {
+            revert(add(reason, 0x20), mload(reason))
+        }
+    }
 
-    /// The numbers of a publication bind from now.
-    function commit(State storage self, Ranges memory r, Quote[] memory quotes) external {
+    // --- where numbers stand ------------------------------------------------------------------------------------------
+
+    /// Into memory, for FenceMath.  What is not stored here is left to the caller.
+    /// @param hours_ of how many anchors: 1, or 26 where waiting is asked about.
+    function load(State storage self, IRiskFile file, uint16 underlying, uint32[] memory live, uint256 hours_)
+        internal
+        view
+        returns (FenceMath.State memory s)
+    {
+        (s.underlying, s.nowS, s.digest) = (underlying, block.timestamp, self.digest);
+        (s.vols, s.joint) = (self.vols, self.joint);
+        bytes32[3] memory names = [PSR, VSR_UP, VSR_DOWN];
+        for (uint256 i; i < 3; ++i) {
+            s.fences[i] = self.ranges[names[i]];
+            s.ranges[i] = _number(self.rings[0][names[i]], hours_);
+        }
+        s.expiries = new FenceMath.ExpiryState[](live.length);
+        for (uint256 i; i < live.length; ++i) {
+            FenceMath.ExpiryState memory x = s.expiries[i];
+            mapping(bytes32 => HourlyRing.Ring) storage rings = self.rings[live[i]];
+            x.expiry = live[i];
+            x.sigma = _number(rings[SIGMA_ATM], hours_);
+            x.phi = _number(rings[PHI], hours_);
+            x.df = _number(rings[DF], hours_);
+            x.strikes = file.strikes(underlying, live[i]);
+            x.smile = _slots(self, live[i], x.strikes);
+        }
+    }
+
+    function _number(HourlyRing.Ring storage ring, uint256 hours_) private view returns (FenceMath.Number memory n) {
+        n.value = ring.value;
+        n.anchors = new uint256[](hours_);
+        for (uint256 k; k < hours_; ++k) {
+            n.anchors[k] = ring.anchor(block.timestamp + 3600 * k);
+        }
+    }
+
+    function _slots(State storage self, uint32 expiry, uint64[] memory strikes)
+        private
+        view
+        returns (uint256[] memory slots)
+    {
+        mapping(uint64 => uint256) storage smiles = self.smiles[expiry];
+        slots = new uint256[](strikes.length);
+        for (uint256 i; i < slots.length; ++i) {
+            slots[i] = smiles[strikes[i]];
+        }
+    }
+
+    /// The three ranges bind from now.
+    function commit(State storage self, Ranges memory r) internal {
         self.rings[0][PSR].set(uint32(r.psrPpm), block.timestamp);
         self.rings[0][VSR_UP].set(uint32(r.vsrUpPpm), block.timestamp);
         self.rings[0][VSR_DOWN].set(uint32(r.vsrDownPpm), block.timestamp);
-        for (uint256 i; i < quotes.length; ++i) {
-            self.rings[quotes[i].expiry][SIGMA_ATM].set(uint32(quotes[i].sigmaAtmPpm), block.timestamp);
-            self.rings[quotes[i].expiry][PHI].set(uint32(quotes[i].phiPpb), block.timestamp);
+    }
+
+    /// An expiry's numbers bind from now.
+    function commitExpiry(
+        State storage self,
+        FenceMath.ExpiryState memory x,
+        IRiskParameters.ExpiryPublication memory e
+    ) internal {
+        mapping(bytes32 => HourlyRing.Ring) storage rings = self.rings[x.expiry];
+        rings[SIGMA_ATM].set(e.sigmaAtmPpm, block.timestamp);
+        rings[PHI].set(uint32(e.phiPpb), block.timestamp);
+        rings[DF].set(uint32(e.dfPpb), block.timestamp);
+        mapping(uint64 => uint256) storage smiles = self.smiles[x.expiry];
+        uint256 hour = block.timestamp / 3600;
+        for (uint256 i; i < x.strikes.length; ++i) {
+            uint256 ratio = uint256(e.sigmaPpm[i]) * PPM / e.sigmaAtmPpm;
+            smiles[x.strikes[i]] = SmileRing.set(x.smile[i], ratio, hour);
         }
     }
+
+    // --- views --------------------------------------------------------------------------------------------------------
 
     /// The value that steps are measured from, and the anchor of the budget, now.
     function inForce(State storage self, uint32 expiry, bytes32 what) external view returns (uint256, uint256) {
@@ -115,93 +209,25 @@ library Fences {
         return (ring.value, ring.anchor(block.timestamp));
     }
 
-    /// Every fence on the numbers of one publication.  The joint post-condition of a later part belongs at its end.
-    /// @param listed every listed, unexpired expiry: the publication covers them all, in order.
-    function check(State storage self, Ranges memory r, Quote[] memory quotes, uint32[] memory listed) external view {
-        _checkRange(self, PSR, r.psrPpm);
-        _checkRange(self, VSR_UP, r.vsrUpPpm);
-        _checkRange(self, VSR_DOWN, r.vsrDownPpm);
-        if (quotes.length != listed.length) revert IRiskParameters.WrongExpiries(quotes.length, listed.length);
-        IRiskParameters.VolFences memory v = self.vols;
-        uint256 variance;
-        for (uint256 i; i < quotes.length; ++i) {
-            Quote memory q = quotes[i];
-            if (q.expiry != listed[i]) revert IRiskParameters.WrongExpiries(q.expiry, listed[i]);
-            _checkLevels(q, v);
-            _checkSigma(self, q, v);
-            _checkPhi(self, q, v);
-            uint256 next = q.sigmaAtmPpm * q.sigmaAtmPpm * (q.expiry - block.timestamp);
-            if (next < variance) revert IRiskParameters.CalendarArbitrage(quotes[i - 1].expiry, q.expiry);
-            variance = next;
+    /// The same, with the anchors of the hours to come.
+    function standing(State storage self, uint32 expiry, bytes32 what)
+        external
+        view
+        returns (uint256 value, uint32[26] memory anchors)
+    {
+        HourlyRing.Ring storage ring = self.rings[expiry][what];
+        value = ring.value;
+        for (uint256 k; k < 26; ++k) {
+            anchors[k] = ring.anchor(block.timestamp + 3600 * k);
         }
     }
 
-    /// Bounds, step and budget, each the tighter of relative and absolute.
-    function _checkRange(State storage self, bytes32 what, uint256 value) private view {
-        IRiskParameters.Fence memory f = self.ranges[what];
-        HourlyRing.Ring storage ring = self.rings[0][what];
-        _requireRange(what, value, f.min, f.max);
-        uint256 old = ring.value;
-        uint256 anchor = ring.anchor(block.timestamp);
-        _requireStep(what, old, value, _tighter(old, f.stepRelPpm, f.stepAbs));
-        _requireBudget(what, anchor, old, value, _tighter(anchor, f.budgetRelPpm, f.budgetAbs));
-    }
-
-    /// What holds for one expiry by itself.
-    function _checkLevels(Quote memory q, IRiskParameters.VolFences memory v) private view {
-        _requireRange(SIGMA_ATM, q.sigmaAtmPpm, v.sigmaMinPpm, v.sigmaMaxPpm);
-        _requireRange(PHI, q.phiPpb, v.phiMinPpb, v.phiMaxPpb);
-        _requireRange("df", q.dfPpb, v.dfMinPpb, 1e9);
-        uint256 carry = uint256(v.carryMaxPpm) * 1000 * (q.expiry - block.timestamp) / YEAR + FREE_CARRY_PPB;
-        _requireRange("carry", q.phiPpb, carry > 1e9 ? 0 : 1e9 - carry, 1e9 + carry);
-    }
-
-    /// |Δ ln σ_ATM| within step · m(dte), and within budget · m(dte) of the anchor.
-    function _checkSigma(State storage self, Quote memory q, IRiskParameters.VolFences memory v) private view {
-        HourlyRing.Ring storage ring = self.rings[q.expiry][SIGMA_ATM];
-        uint256 m = Scenarios.termFactor(q.expiry - block.timestamp);
-        uint256 old = ring.value;
-        uint256 anchor = ring.anchor(block.timestamp);
-        uint256 step = (uint256(v.atmStepPpm) * m) / PPM;
-        uint256 budget = (uint256(v.atmBudgetPpm) * m) / PPM;
-        if (_logDistance(old, q.sigmaAtmPpm) > step) {
-            revert IRiskParameters.StepTooLarge(SIGMA_ATM, old, q.sigmaAtmPpm, step * PPM >> 64);
-        }
-        if (_logDistance(anchor, q.sigmaAtmPpm) > budget && !HourlyRing.allowed(anchor, old, q.sigmaAtmPpm, 0)) {
-            revert IRiskParameters.BudgetExceeded(SIGMA_ATM, anchor, q.sigmaAtmPpm, budget * PPM >> 64);
-        }
-    }
-
-    function _checkPhi(State storage self, Quote memory q, IRiskParameters.VolFences memory v) private view {
-        HourlyRing.Ring storage ring = self.rings[q.expiry][PHI];
-        _requireStep(PHI, ring.value, q.phiPpb, v.phiStepPpb);
-        _requireBudget(PHI, ring.anchor(block.timestamp), ring.value, q.phiPpb, v.phiBudgetPpb);
-    }
-
-    /// |ln(b / a)|, Q64.
-    function _logDistance(uint256 a, uint256 b) private pure returns (uint256) {
-        int256 d = Q64.ln(b << 64) - Q64.ln(a << 64);
-        return uint256(d < 0 ? -d : d);
-    }
-
-    function _tighter(uint256 base, uint256 relPpm, uint256 abs_) private pure returns (uint256) {
-        uint256 rel = base * relPpm / PPM;
-        return rel < abs_ ? rel : abs_;
-    }
-
-    function _requireRange(bytes32 what, uint256 value, uint256 min, uint256 max) private pure {
-        if (value < min || value > max) revert IRiskParameters.OutOfRange(what, value, min, max);
-    }
-
-    function _requireStep(bytes32 what, uint256 old, uint256 value, uint256 limit) private pure {
-        if ((value > old ? value - old : old - value) > limit) {
-            revert IRiskParameters.StepTooLarge(what, old, value, limit);
-        }
-    }
-
-    function _requireBudget(bytes32 what, uint256 anchor, uint256 old, uint256 value, uint256 limit) private pure {
-        if (!HourlyRing.allowed(anchor, old, value, limit)) {
-            revert IRiskParameters.BudgetExceeded(what, anchor, value, limit);
-        }
+    /// SmileRing slots of these strikes.
+    function smileRings(State storage self, uint32 expiry, uint64[] memory strikes)
+        external
+        view
+        returns (uint256[] memory)
+    {
+        return _slots(self, expiry, strikes);
     }
 }

@@ -59,7 +59,8 @@ abstract contract RiskFixture is Test {
         return IRiskParameters.RangeFences({
             psr: IRiskParameters.Fence(50_000, 400_000, 200_000, 50_000, 400_000, 100_000),
             vsrUp: IRiskParameters.Fence(100_000, 1_500_000, 250_000, 200_000, 500_000, 400_000),
-            vsrDown: IRiskParameters.Fence(50_000, 600_000, 250_000, 100_000, 500_000, 200_000)
+            vsrDown: IRiskParameters.Fence(50_000, 600_000, 250_000, 100_000, 500_000, 200_000),
+            joint: IRiskParameters.JointFence(300_000, 1_000_000)
         });
     }
 
@@ -77,7 +78,11 @@ abstract contract RiskFixture is Test {
             phiBudgetPpb: 5e7,
             carryMaxPpm: 300_000,
             dfMinPpb: 8e8,
-            minDelayS: 600
+            minDelayS: 600,
+            smileStepPpm: 150_000,
+            smileBudgetPpm: 350_000,
+            dfStepPpb: 5_000_000,
+            dfBudgetPpb: 20_000_000
         });
     }
 
@@ -101,6 +106,7 @@ abstract contract RiskFixture is Test {
     /// What is in force, again, with a flat smile: legal by construction.
     function aPublication() internal returns (IRiskParameters.Publication memory p) {
         (p.id, p.validUntil, p.inputsHash) = (nextId++, uint64(block.timestamp + 600), keccak256("inputs"));
+        p.expectedOld = parameters.targetDigest(ETH);
         (p.psrPpm, p.vsrUpPpm, p.vsrDownPpm) =
         (uint24(inForce(0, "psr")), uint24(inForce(0, "vsrUp")), uint24(inForce(0, "vsrDown")));
         uint32[] memory expiries = parameters.listedExpiries(ETH);
@@ -111,7 +117,8 @@ abstract contract RiskFixture is Test {
     }
 
     function quote(uint32 expiry, uint32 sigma) internal view returns (IRiskParameters.ExpiryPublication memory e) {
-        (e.expiry, e.phiPpb, e.dfPpb, e.sigmaAtmPpm) = (expiry, uint40(inForce(expiry, "phi")), 999_000_000, sigma);
+        (e.expiry, e.sigmaAtmPpm) = (expiry, sigma);
+        (e.phiPpb, e.dfPpb) = (uint40(inForce(expiry, "phi")), uint40(inForce(expiry, "df")));
         e.sigmaPpm = new uint32[](parameters.listedStrikes(ETH, expiry).length);
         for (uint256 k; k < e.sigmaPpm.length; ++k) {
             e.sigmaPpm[k] = sigma;

@@ -21,12 +21,25 @@ contract RiskParametersTest is RiskFixture {
         pass(1 hours);
     }
 
+    /// The whole is refused.
     function _refused(IRiskParameters.Publication memory p, bytes memory reason) private {
         (bool ok, bytes memory why) = parameters.checkPublication(ETH, p);
         assertFalse(ok, "FEN-9 the preview says no");
         assertEq(why, reason, "FEN-9 the preview names the reason");
         vm.expectRevert(reason);
         parameters.publish(ETH, p);
+    }
+
+    /// One item is refused, and the others bind; what is published is forgotten again.
+    function _kept(IRiskParameters.Publication memory p, uint32 expiry, bytes32 what, bytes memory reason) private {
+        (bool ok, bytes memory why) = parameters.checkPublication(ETH, p);
+        assertFalse(ok, "FEN-9 the preview says no");
+        assertEq(why, reason, "FEN-9 the preview names the reason");
+        uint256 before = vm.snapshotState();
+        vm.expectEmit(address(parameters));
+        emit IRiskParameters.ItemRefused(ETH, p.id, expiry, what, reason);
+        parameters.publish(ETH, p);
+        vm.revertToState(before);
     }
 
     function _passes(IRiskParameters.Publication memory p) private {
@@ -40,13 +53,11 @@ contract RiskParametersTest is RiskFixture {
     function test_psr__step_or_bound__refused() public {
         IRiskParameters.Publication memory p = aPublication();
         p.psrPpm = 180_001; // 20 % of 150,000
-        _refused(
-            p, abi.encodeWithSelector(IRiskParameters.StepTooLarge.selector, bytes32("psr"), 150_000, 180_001, 30_000)
-        );
+        bytes4 refusal = IRiskParameters.StepTooLarge.selector;
+        _kept(p, 0, "psr", abi.encodeWithSelector(refusal, bytes32("psr"), 150_000, 180_001, 30_000));
         p.psrPpm = 49_999;
-        _refused(
-            p, abi.encodeWithSelector(IRiskParameters.OutOfRange.selector, bytes32("psr"), 49_999, 50_000, 400_000)
-        );
+        refusal = IRiskParameters.OutOfRange.selector;
+        _kept(p, 0, "psr", abi.encodeWithSelector(refusal, bytes32("psr"), 49_999, 50_000, 400_000));
         p.psrPpm = 180_000;
         _passes(p);
         assertEq(inForce(0, "psr"), 180_000);
@@ -86,9 +97,8 @@ contract RiskParametersTest is RiskFixture {
         pass(1 hours);
         p = aPublication();
         p.psrPpm = 180_001;
-        _refused(
-            p, abi.encodeWithSelector(IRiskParameters.BudgetExceeded.selector, bytes32("psr"), 150_000, 180_001, 10_000)
-        );
+        bytes4 refusal = IRiskParameters.BudgetExceeded.selector;
+        _kept(p, 0, "psr", abi.encodeWithSelector(refusal, bytes32("psr"), 150_000, 180_001, 10_000));
         p.psrPpm = 175_000;
         _passes(p);
     }
@@ -97,12 +107,9 @@ contract RiskParametersTest is RiskFixture {
     function test_sigma__step__scales_with_term() public {
         IRiskParameters.Publication memory p = aPublication();
         p.expiries[1] = quote(_month, 740_000); // ln(740/600) = .2097 > .2 · 1.0004
-        _refused(
-            p,
-            abi.encodeWithSelector(
-                IRiskParameters.StepTooLarge.selector, bytes32("sigmaAtm"), 600_000, 740_000, 200_083
-            )
-        );
+        bytes4 refusal = IRiskParameters.StepTooLarge.selector;
+        bytes32 what = "sigmaAtm";
+        _kept(p, _month, what, abi.encodeWithSelector(refusal, what, 600_000, 740_000, 200_083));
         p.expiries[1] = quote(_month, 730_000); // .1961
         p.expiries[0] = quote(_week, 800_000); // .2877 < .2 · 1.547
         _passes(p);
@@ -139,18 +146,17 @@ contract RiskParametersTest is RiskFixture {
         assertFalse(ok, "FEN-5");
         p.expiries[0].phiPpb = phi;
         p.expiries[1].phiPpb += 2e7 + 1;
-        _refused(
-            p,
-            abi.encodeWithSelector(
-                IRiskParameters.StepTooLarge.selector, bytes32("phi"), 1_003_000_000, 1_023_000_001, 20_000_000
-            )
-        );
+        bytes4 refusal = IRiskParameters.StepTooLarge.selector;
+        bytes32 what = "phi";
+        _kept(p, _month, what, abi.encodeWithSelector(refusal, what, 1_003_000_000, 1_023_000_001, 20_000_000));
         p.expiries[1].phiPpb = 7e8;
-        _refused(p, abi.encodeWithSelector(IRiskParameters.OutOfRange.selector, bytes32("phi"), 7e8, 8e8, 13e8));
+        refusal = IRiskParameters.OutOfRange.selector;
+        _kept(p, _month, what, abi.encodeWithSelector(refusal, what, 7e8, 8e8, 13e8));
         p.expiries[1].phiPpb = 1_003_000_000;
         p.expiries[1].dfPpb = 1e9 + 1;
-        _refused(p, abi.encodeWithSelector(IRiskParameters.OutOfRange.selector, bytes32("df"), 1e9 + 1, 8e8, 1e9));
-        p.expiries[1].dfPpb = 1e9;
+        what = "df";
+        _kept(p, _month, what, abi.encodeWithSelector(refusal, what, 1e9 + 1, 8e8, 1e9));
+        p.expiries[1].dfPpb = 997_000_000;
         _passes(p);
     }
 
@@ -158,9 +164,8 @@ contract RiskParametersTest is RiskFixture {
     function test_smile__out_of_band__refused() public {
         IRiskParameters.Publication memory p = aPublication();
         p.expiries[0].sigmaPpm[2] = 419_999;
-        _refused(
-            p, abi.encodeWithSelector(IRiskParameters.SmileOutOfBand.selector, _week, uint64(1700e8), 419_999, 600_000)
-        );
+        bytes4 refusal = IRiskParameters.SmileOutOfBand.selector;
+        _kept(p, _week, "smile", abi.encodeWithSelector(refusal, _week, uint64(1700e8), 419_999, 600_000));
     }
 
     /// FEN-7: σ²T does not fall with the expiry.
@@ -171,13 +176,18 @@ contract RiskParametersTest is RiskFixture {
         IRiskParameters.Publication memory p = aPublication();
         p.expiries[0] = quote(_week, 1_300_000);
         _refused(p, abi.encodeWithSelector(IRiskParameters.CalendarArbitrage.selector, _week, _month));
+        p = aPublication();
+        p.expiries[1] = quote(_month, 250_000);
+        bytes4 refusal = IRiskParameters.CalendarArbitrage.selector;
+        _kept(p, _month, "calendar", abi.encodeWithSelector(refusal, _week, _month));
     }
 
     /// FEN-8: call marks fall with the strike and are convex in it.
     function test_butterfly__hump_in_the_smile__refused() public {
         IRiskParameters.Publication memory p = aPublication();
-        p.expiries[1].sigmaPpm[2] = 1_000_000; // 1,700 dearer than its neighbours
-        _refused(p, abi.encodeWithSelector(IRiskParameters.ButterflyArbitrage.selector, _month, uint64(1700e8)));
+        p.expiries[1].sigmaPpm[2] = 690_000; // 1,700 dearer than its neighbours
+        bytes4 refusal = IRiskParameters.ButterflyArbitrage.selector;
+        _kept(p, _month, "rows", abi.encodeWithSelector(refusal, _month, uint64(1700e8)));
     }
 
     /// FEN-10: id, deadline, delay, completeness.
@@ -190,11 +200,13 @@ contract RiskParametersTest is RiskFixture {
         _refused(p, abi.encodeWithSelector(IRiskParameters.Expired.selector, block.timestamp - 1, block.timestamp));
         p.validUntil = uint64(block.timestamp);
         _passes(p);
-        p.id = 10;
-        p.validUntil = type(uint64).max;
+        (p.id, p.validUntil) = (10, type(uint64).max);
         vm.roll(block.number + 20);
         _refused(p, abi.encodeWithSelector(IRiskParameters.TooEarly.selector, block.timestamp + 600, block.timestamp));
         pass(600);
+        bytes32 last = parameters.targetDigest(ETH);
+        _refused(p, abi.encodeWithSelector(IRiskParameters.UnexpectedOld.selector, p.expectedOld, last));
+        p.expectedOld = last;
         IRiskParameters.ExpiryPublication[] memory one = new IRiskParameters.ExpiryPublication[](1);
         one[0] = p.expiries[0];
         p.expiries = one;

@@ -158,6 +158,7 @@ class HouseEncoder:
             action.id,
             action.valid_until,
             bytes.fromhex(action.inputs_hash.removeprefix("0x")),
+            bytes.fromhex(action.expected_old.removeprefix("0x")),
             p.ranges.psr_ppm,
             p.ranges.vsr_up_ppm,
             p.ranges.vsr_down_ppm,

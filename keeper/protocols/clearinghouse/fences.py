@@ -6,26 +6,39 @@ from collections.abc import Iterable, Iterator
 
 from keeper.domain.block import BlockRef
 from keeper.domain.riskfile import Ranges
-from keeper.domain.snapshot import ExpiryFence, FenceState, PublicationState, SlewState, VolFences
+from keeper.domain.snapshot import (
+    ExpiryFence,
+    FenceState,
+    JointFence,
+    PublicationState,
+    SlewState,
+    SmileFence,
+    VolFences,
+)
 from keeper.protocols.clearinghouse.views import View, Views
 
+HOUR_S = 3_600
+#: Until a value is its own anchor.
+HOURS = 25
 #: Our names of the fenced ranges, and the contract's.
 RANGES = {"psr": "psr", "vsr_up": "vsrUp", "vsr_down": "vsrDown"}
-SIGMA, PHI = b"sigmaAtm".ljust(32, b"\0"), b"phi".ljust(32, b"\0")
+SIGMA, PHI, DF = (name.ljust(32, b"\0") for name in (b"sigmaAtm", b"phi", b"df"))
 
 
 def publication_asks(underlying: int, expiries: Iterable[int]) -> Iterator[View]:
     """Everything `publication_state` will ask, if the contract lists what we think it does."""
-    for function in ("lastPublication", "frozen", "volFences", "listedExpiries"):
+    for function in ("lastPublication", "frozen", "volFences", "listedExpiries", "jointFence", "targetDigest"):
         yield View("RiskParameters", function, (underlying,))
     for function in ("noticeUntil", "slew"):
         yield View("RiskFile", function, (underlying,))
     for theirs in RANGES.values():
         yield View("RiskParameters", "fence", (underlying, _name(theirs)))
-        yield View("RiskParameters", "inForce", (underlying, 0, _name(theirs)))
+        yield View("RiskParameters", "standing", (underlying, 0, _name(theirs)))
     for expiry in expiries:
-        for name in (SIGMA, PHI):
-            yield View("RiskParameters", "inForce", (underlying, expiry, name))
+        for name in (SIGMA, PHI, DF):
+            yield View("RiskParameters", "standing", (underlying, expiry, name))
+        for function in ("listedStrikes", "smileRings"):
+            yield View("RiskParameters", function, (underlying, expiry))
 
 
 def publication_state(views: Views, block: BlockRef, underlying: int) -> PublicationState:
@@ -33,6 +46,7 @@ def publication_state(views: Views, block: BlockRef, underlying: int) -> Publica
     last = views.at(block, "RiskParameters", "lastPublication", underlying)
     vol = views.one(block, "RiskParameters", "volFences", underlying)
     expiries = views.one(block, "RiskParameters", "listedExpiries", underlying)
+    joint = views.one(block, "RiskParameters", "jointFence", underlying)
     return PublicationState(
         last_id=last["id"],
         last_time=last["time"],
@@ -55,8 +69,14 @@ def publication_state(views: Views, block: BlockRef, underlying: int) -> Publica
             phi_budget_ppb=vol["phiBudgetPpb"],
             carry_max_ppm=vol["carryMaxPpm"],
             df_min_ppb=vol["dfMinPpb"],
+            smile_step_ppm=vol["smileStepPpm"],
+            smile_budget_ppm=vol["smileBudgetPpm"],
+            df_step_ppb=vol["dfStepPpb"],
+            df_budget_ppb=vol["dfBudgetPpb"],
             min_delay_s=vol["minDelayS"],
         ),
+        joint=JointFence(step_ppm=joint["stepPpm"], budget_ppm=joint["budgetPpm"]),
+        digest="0x" + views.one(block, "RiskParameters", "targetDigest", underlying).hex(),
     )
 
 
@@ -74,11 +94,12 @@ def _slew(views: Views, block: BlockRef, underlying: int) -> SlewState:
 def _fence(views: Views, block: BlockRef, underlying: int, ours: str, theirs: str) -> FenceState:
     name = _name(theirs)
     fence = views.one(block, "RiskParameters", "fence", underlying, name)
-    stands = views.at(block, "RiskParameters", "inForce", underlying, 0, name)
+    value, anchor, later = _standing(views, block, underlying, 0, name)
     return FenceState(
         name=ours,
-        current=stands["value"],
-        anchor=stands["anchor"],
+        current=value,
+        anchor=anchor,
+        later=later,
         min=fence["min"],
         max=fence["max"],
         step_rel_ppm=fence["stepRelPpm"],
@@ -88,17 +109,55 @@ def _fence(views: Views, block: BlockRef, underlying: int, ours: str, theirs: st
     )
 
 
+def _standing(
+    views: Views, block: BlockRef, underlying: int, expiry: int, name: bytes
+) -> tuple[int, int, tuple[int, ...]]:
+    """Value, anchor now, anchors of the next 25 hours."""
+    stands = views.at(block, "RiskParameters", "standing", underlying, expiry, name)
+    anchor, *later = stands["anchors"]
+    return stands["value"], anchor, tuple(later)
+
+
 def _name(theirs: str) -> bytes:
     return theirs.encode().ljust(32, b"\0")
 
 
 def _expiry(views: Views, block: BlockRef, underlying: int, expiry: int) -> ExpiryFence:
-    sigma = views.at(block, "RiskParameters", "inForce", underlying, expiry, SIGMA)
-    phi = views.at(block, "RiskParameters", "inForce", underlying, expiry, PHI)
+    sigma, sigma_anchor, sigma_later = _standing(views, block, underlying, expiry, SIGMA)
+    phi, phi_anchor, phi_later = _standing(views, block, underlying, expiry, PHI)
+    df, df_anchor, df_later = _standing(views, block, underlying, expiry, DF)
+    strikes = views.one(block, "RiskParameters", "listedStrikes", underlying, expiry)
+    slots = views.one(block, "RiskParameters", "smileRings", underlying, expiry)
     return ExpiryFence(
         expiry=expiry,
-        sigma_ppm=sigma["value"],
-        sigma_anchor_ppm=sigma["anchor"],
-        phi_ppb=phi["value"],
-        phi_anchor_ppb=phi["anchor"],
+        sigma_ppm=sigma,
+        sigma_anchor_ppm=sigma_anchor,
+        sigma_later=sigma_later,
+        phi_ppb=phi,
+        phi_anchor_ppb=phi_anchor,
+        phi_later=phi_later,
+        df_ppb=df,
+        df_anchor_ppb=df_anchor,
+        df_later=df_later,
+        smile=tuple(
+            smile_fence(strike, slot, block.timestamp // HOUR_S) for strike, slot in zip(strikes, slots, strict=True)
+        ),
     )
+
+
+def smile_fence(strike: int, slot: int, hour: int) -> SmileFence:
+    """A strike's slot as contracts/src/libraries/SmileRing.sol reads it.
+
+    Args:
+        strike: 1e-8 USD.
+        slot: 25 codes from bit 0, the hour of the last publication from bit 200, the ratio in force from bit 224.
+        hour: hours since 1970, not before that of the last publication.
+    """
+    last, ratio = slot >> 200 & 0xFFFFFF, slot >> 224
+
+    def anchor(then: int) -> int:
+        wanted = max(0, then - HOURS)
+        return ratio if wanted >= last else ((slot >> 8 * (last - 1 - wanted) & 0xFF) << 13) + 4_096
+
+    now, *later = (anchor(hour + k) for k in range(HOURS + 1))
+    return SmileFence(strike=strike, ratio_ppm=ratio, anchor_ppm=now, later=tuple(later))

@@ -117,7 +117,8 @@ SETTINGS = {
 EVENTS: Final = (
     *SHAPES,
     *SETTINGS,
-    *("ExpiryListed", "StrikesListed", "PublicationStaged", "ExpiryPublished", "FileComputed", "ExpirySettled"),
+    *("ExpiryListed", "StrikesListed", "PublicationStaged", "ExpiryPublished", "ItemRefused", "FileComputed"),
+    "ExpirySettled",
 )
 
 
@@ -148,6 +149,7 @@ class HouseIndex:
             "ExpiryListed": self._expiry_listed,
             "PublicationStaged": self._publication_staged,
             "ExpiryPublished": self._expiry_published,
+            "ItemRefused": self._item_refused,
             "Published": self._published,
             "FileComputed": self._file_computed,
             "ExpirySettled": self._expiry_settled,
@@ -267,6 +269,15 @@ class HouseIndex:
         )
         listed = self.listings[u, expiry].strikes
         vols = tuple(StrikeVol(strike=k, sigma_ppm=s) for k, s in zip(listed, args["sigmaPpm"], strict=True))
+        self.staged[u] = {**self.staged.get(u, {}), expiry: (params, vols)}
+
+    def _item_refused(self, args: dict[str, Any]) -> None:
+        """An expiry keeps what is in force, whatever was announced for it."""
+        u, expiry = args["underlying"], args["expiry"]
+        if not expiry:  # a range: `Published` says what binds
+            return
+        params = next(e for e in self.live[u].expiries if e.expiry == expiry)
+        vols = next(vols for e, vols in self.live[u].strikes if e == expiry)
         self.staged[u] = {**self.staged.get(u, {}), expiry: (params, vols)}
 
     def _published(self, args: dict[str, Any]) -> None:

@@ -120,7 +120,8 @@ class HousePublications:
             if event is None:
                 continue
             if event.name == "PublicationStaged":
-                pending = []
+                # What was staged before is void; ranges refused now were told just before, by this transaction.
+                pending = [(one, part) for one, part in pending if one.tx_hash == log.tx_hash]
             elif event.name != "Published":
                 pending.append((log, event))
             else:
@@ -136,7 +137,9 @@ class HousePublications:
         same = [(one, part) for one, part in parts if one.tx_hash == log.tx_hash and part.name == "ExpiryPublished"]
         # Published at once, its expiries are of its own transaction; what was staged before and never went live is not.
         expiries = same or [(one, part) for one, part in parts if part.name == "ExpiryPublished"]
-        newest = {part.args["expiry"]: _expiry(part.args) for _, part in expiries}
+        refused = tuple(self._refused(part.args) for _, part in parts if part.name == "ItemRefused")
+        kept = {item.expiry for item in refused}  # staged, and refused when it was to go live
+        newest = {part.args["expiry"]: _expiry(part.args) for _, part in expiries if part.args["expiry"] not in kept}
         args = event.args
         return Landed(
             underlying=args["underlying"],
@@ -148,7 +151,7 @@ class HousePublications:
             inputs_hash="0x" + args["inputsHash"].hex(),
             ranges=Ranges(psr_ppm=args["psrPpm"], vsr_up_ppm=args["vsrUpPpm"], vsr_down_ppm=args["vsrDownPpm"]),
             expiries=tuple(newest[expiry] for expiry in sorted(newest)),
-            refused=tuple(self._refused(part.args) for _, part in parts if part.name == "ItemRefused"),
+            refused=refused,
         )
 
     def _refused(self, args: Mapping[str, Any]) -> RefusedItem:

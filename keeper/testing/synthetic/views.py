@@ -46,7 +46,7 @@ _WORD: Final = (1 << 256) - 1
 #: RiskParameters.volFences.
 VOL_FENCES: Final = (
     50_000, 4_000_000, 200_000, 450_000, 700_000, 2_000_000, 900_000_000, 1_100_000_000, 5_000_000, 20_000_000,
-    300_000, 800_000_000, 600,
+    300_000, 800_000_000, 600, 150_000, 350_000, 5_000_000, 20_000_000,
 )  # fmt: skip
 
 
@@ -251,16 +251,29 @@ class SyntheticViews:
     def _RiskParameters_fence(self, _u: int, _what: bytes) -> list[Any]:
         return [(10_000, 900_000, 200_000, 100_000, 500_000, 200_000)]
 
-    def _RiskParameters_inForce(self, _u: int, _expiry: int, what: bytes) -> list[Any]:
+    def _RiskParameters_standing(self, _u: int, _expiry: int, what: bytes) -> list[Any]:
         stands = {
             b"psr": setting.PSR_PPM,
             b"vsrUp": setting.VSR_UP_PPM,
             b"vsrDown": setting.VSR_DOWN_PPM,
             b"sigmaAtm": setting.SIGMA_PPM,
             b"phi": setting.PPB,
+            b"df": setting.PPB,
         }
         value = stands.get(what.rstrip(b"\0"), 0)
-        return [value, value]
+        return [value, [value] * 26]
+
+    def _RiskParameters_smileRings(self, _u: int, _expiry: int) -> list[Any]:
+        return [[0] * len(self._chain.population.strikes)]
+
+    def _RiskParameters_listedStrikes(self, _u: int, _expiry: int) -> list[Any]:
+        return [self._chain.population.strikes]
+
+    def _RiskParameters_jointFence(self, _u: int) -> list[Any]:
+        return [(300_000, 1_000_000)]
+
+    def _RiskParameters_targetDigest(self, _u: int) -> list[Any]:
+        return [b"\1" * 32]
 
     def _RiskFile_noticeUntil(self, _u: int) -> list[Any]:
         return [0]
