@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
 WAD = 10**18
 BORROWER = 4
 KEYS = {SignerRole.PUBLISHER: 1, SignerRole.LIQUIDATOR: 2}
-SPEC = BreakerSpec(window_s=600, hold_s=300, confirm_s=60)
+SPEC = BreakerSpec(k_ppm=1_000_000, window_s=600, hold_s=300, confirm_s=60)
 
 
 @pytest.fixture
