@@ -5,6 +5,7 @@ import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 
 import {IRiskFile} from "./interfaces/IRiskFile.sol";
 import {IRiskParameters} from "./interfaces/IRiskParameters.sol";
+import {Controls} from "./libraries/Controls.sol";
 import {Fences} from "./libraries/Fences.sol";
 import {Previews} from "./libraries/Previews.sol";
 import {Publishing} from "./libraries/Publishing.sol";
@@ -13,6 +14,7 @@ import {Publishing} from "./libraries/Publishing.sol";
 /// @dev What the fences say is in FenceMath, over one set of numbers, whichever way they came in; how a publication comes
 /// into force is in Publishing; the fences on rows are in RiskFile.
 contract RiskParameters is IRiskParameters, AccessControl {
+    using Controls for Controls.State;
     using Fences for Fences.State;
     using Publishing for Publishing.Market;
 
@@ -20,8 +22,12 @@ contract RiskParameters is IRiskParameters, AccessControl {
     bytes32 public constant PUBLISHER_ROLE = keccak256("PUBLISHER_ROLE");
     /// Lists expiries and strikes.
     bytes32 public constant LISTER_ROLE = keccak256("LISTER_ROLE");
-    /// Holds the brake: may freeze an underlying, and nothing else.  The emergency lane of a later part is its too.
+    /// Holds the brake: may pause publications and veto a loosening, and nothing else.
     bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
+    /// Tightens in an emergency: a quorum of keepers.
+    bytes32 public constant EMERGENCY_ROLE = keccak256("EMERGENCY_ROLE");
+    /// Widens IM for minutes: the flash-crash breaker.
+    bytes32 public constant BREAKER_ROLE = keccak256("BREAKER_ROLE");
 
     uint256 private constant PPM = 1e6;
     uint256 private constant YEAR = 31_536_000;
@@ -30,6 +36,7 @@ contract RiskParameters is IRiskParameters, AccessControl {
 
     mapping(uint16 underlying => UnderlyingConfig) private _configs;
     mapping(uint16 underlying => Publishing.Market) private _markets;
+    mapping(uint16 underlying => Controls.State) private _controls;
 
     constructor(IRiskFile file_, address owner_) {
         file = file_;
@@ -103,10 +110,7 @@ contract RiskParameters is IRiskParameters, AccessControl {
     }
 
     /// @inheritdoc IRiskParameters
-    function freeze(uint16 underlying) external onlyListed(underlying) {
-        if (!hasRole(GUARDIAN_ROLE, msg.sender) && !hasRole(DEFAULT_ADMIN_ROLE, msg.sender)) {
-            revert NotGuardian(msg.sender);
-        }
+    function freeze(uint16 underlying) external onlyRole(DEFAULT_ADMIN_ROLE) onlyListed(underlying) {
         delete _markets[underlying].staged;
         _setFrozen(underlying, true);
     }
@@ -134,6 +138,7 @@ contract RiskParameters is IRiskParameters, AccessControl {
         // A day of one-second blocks: a publisher must not be able to hold off a flag for longer.
         if (c.noticeBlocks > 86_400) revert BadConfig("noticeBlocks");
         // So slow that a range of 1 % still moves in an hour; so fast that nothing is smoothed.
+        if (c.breakerAddOnPpm > PPM) revert BadConfig("breakerAddOnPpm");
         if (c.slewPpmPerHour < 100 || c.slewPpmPerHour > PPM) revert BadConfig("slewPpmPerHour");
         _configs[underlying] = c;
         file.configure(
@@ -148,6 +153,57 @@ contract RiskParameters is IRiskParameters, AccessControl {
             })
         );
         emit UnderlyingConfigured(underlying, c);
+    }
+
+    // --- faster than a publication ------------------------------------------------------------------------------------
+
+    /// @inheritdoc IRiskParameters
+    function pause(uint16 underlying) external onlyRole(GUARDIAN_ROLE) onlyListed(underlying) {
+        _controls[underlying].pause(underlying);
+    }
+
+    /// @inheritdoc IRiskParameters
+    function veto(uint16 underlying) external onlyRole(GUARDIAN_ROLE) onlyListed(underlying) {
+        IRiskFile.Ranges memory r = _controls[underlying].veto(file, underlying);
+        Fences.State storage f = _markets[underlying].fences;
+        f.commit(Fences.Ranges(r.psrPpm, r.vsrUpPpm, r.vsrDownPpm));
+        // A publication that was made for the old target does not know of the veto.
+        f.digest = keccak256(abi.encode(f.digest, r));
+        delete _markets[underlying].staged;
+    }
+
+    /// @inheritdoc IRiskParameters
+    function tighten(uint16 underlying, uint24 peakPpm) external onlyRole(EMERGENCY_ROLE) onlyListed(underlying) {
+        if (_markets[underlying].last.frozen) revert Frozen(underlying);
+        _controls[underlying].tighten(underlying, peakPpm);
+    }
+
+    /// @inheritdoc IRiskParameters
+    function setStateAddOn(uint16 underlying, uint24 addOnPpm, uint40 validUntil)
+        external
+        onlyRole(PUBLISHER_ROLE)
+        onlyListed(underlying)
+    {
+        if (_markets[underlying].last.frozen) revert Frozen(underlying);
+        uint256 until = _controls[underlying].pausedUntil;
+        if (block.timestamp < until) revert Paused(underlying, until);
+        _controls[underlying].setStateAddOn(underlying, addOnPpm, validUntil);
+    }
+
+    /// @inheritdoc IRiskParameters
+    function widen(uint16 underlying, uint40 until) external onlyRole(BREAKER_ROLE) onlyListed(underlying) {
+        _controls[underlying].widen(underlying, until);
+    }
+
+    /// @inheritdoc IRiskParameters
+    function controls(uint16 underlying) external view returns (ControlState memory) {
+        return _controls[underlying].standing();
+    }
+
+    /// @inheritdoc IRiskParameters
+    function effective(uint16 underlying) external view returns (UnderlyingConfig memory c) {
+        c = _configs[underlying];
+        _controls[underlying].bind(c);
     }
 
     // --- listing ------------------------------------------------------------------------------------------------------
@@ -245,6 +301,8 @@ contract RiskParameters is IRiskParameters, AccessControl {
         UnderlyingConfig storage config_ = _configs[underlying];
         (c.file, c.underlying) = (file, underlying);
         (c.tailPpm, c.volFloorPpm, c.noticeBlocks) = (config_.tailPpm, config_.volFloorPpm, config_.noticeBlocks);
+        Controls.State storage s = _controls[underlying];
+        (c.pausedUntil, c.noLooseningUntil) = (s.pausedUntil, s.noLooseningUntil);
     }
 
     // --- views --------------------------------------------------------------------------------------------------------

@@ -151,7 +151,8 @@ abstract contract BaseTest is Test {
             maxAgeS: 3600,
             noticeBlocks: 10,
             listed: true,
-            slewPpmPerHour: 10_000
+            slewPpmPerHour: 10_000,
+            breakerAddOnPpm: 250_000
         });
     }
 

@@ -48,10 +48,11 @@ def verify(
     file's hash must be the one on-chain; the fit is run again from the raw rounds and quotes, and each number must lie
     within one unit of its stated lattice; the target must follow from the fitted numbers exactly, and the pushed
     integers from the target, fences and policy exactly. The first difference is named. What the impact gate kept of a
-    step is taken from the file: it follows from all accounts.
+    step follows from all accounts, and is taken from the file without --state.
 
     With --state the raw inputs are read again too, from a node that keeps old states: every price, oracle round,
-    listing and fence of the underlying must be what the chain had at that block. Quotes come from no chain.
+    listing and fence of the underlying must be what the chain had at that block, and the gate replays every account.
+    Quotes come from no chain.
 
     Exit codes: 0 when everything matches; 4 when something differs; 2 when the update or its file cannot be found or
     read, or another model made it; 3 when no node answers.

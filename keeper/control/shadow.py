@@ -101,6 +101,7 @@ def _lived(sight: Sight, u: UnderlyingState, life: _Life | None) -> tuple[_Life,
     now, spot, snapshot = sight.now, u.spot.wad, sight.inputs.snapshot
     life = life or _Life(file=u.live, fences=u.publication, at_s=now)
     fences = seen_at(life.fences, then=life.at_s, now=now)
+    fences = replace(fences, expiries=tuple(e for e in fences.expiries if e.expiry > now))
     ranges = later(life.file.ranges, fences.slew, current(fences), since=life.at_s, now=now)
     widened = uplift(u, ranges, current(fences))
     in_force = replace(life.file, ranges=ranges, ref_spot=spot, time=now, im_uplift_pct=widened)

@@ -10,6 +10,7 @@ from keeper.deploy.spec import (
     FeedSpec,
     FenceSpec,
     HouseSpec,
+    QuorumSpec,
     UnderlyingSpec,
     VolFenceSpec,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "FenceSpec",
     "Hand",
     "HouseSpec",
+    "QuorumSpec",
     "UnderlyingSpec",
     "VolFenceSpec",
     "account_id",

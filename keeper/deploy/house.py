@@ -18,9 +18,12 @@ from keeper.deploy.hand import Hand
 from keeper.deploy.spec import HouseSpec
 from keeper.domain import codec
 from keeper.errors import BadInput
-from keeper.protocols.clearinghouse.deployment import BREAKER, MULTICALL, Deployment
+from keeper.protocols.clearinghouse.deployment import BREAKER, MULTICALL, QUORUM, Deployment
 
-ROLES = {name: keccak(name.encode()) for name in ("PUBLISHER_ROLE", "LISTER_ROLE", "GUARDIAN_ROLE")}
+ROLES = {
+    name: keccak(name.encode())
+    for name in ("PUBLISHER_ROLE", "LISTER_ROLE", "GUARDIAN_ROLE", "EMERGENCY_ROLE", "BREAKER_ROLE")
+}
 
 #: Digest of the last set target before the first publication.
 NOTHING_YET = b"\0" * 32
@@ -64,6 +67,7 @@ def deploy_house(
     deadline = (int(time.time()) if now_s is None else now_s) + spec.valid_for_s
     _open_markets(spec, hand, at, steps, deadline)
     _set_breaker(spec, hand, at)
+    _set_quorum(spec, hand, at)
     steps.done("breaker set")
     _seed_fund(spec, hand, at)
     steps.done("fund seeded")
@@ -207,7 +211,19 @@ def _set_breaker(spec: HouseSpec, hand: Hand, at: dict[str, str]) -> None:
     for feed in spec.feeds:
         config = structs.breaker(spec.breaker, feed, underlyings.get(feed.asset))
         hand.send(BREAKER, at[BREAKER], "setConfig", structs.asset_id(feed.asset), config)
+    hand.send("RiskParameters", at["RiskParameters"], "grantRole", ROLES["BREAKER_ROLE"], at[BREAKER])
     hand.send("ClearingHouse", at["ClearingHouse"], "setBreaker", at[BREAKER])
+
+
+def _set_quorum(spec: HouseSpec, hand: Hand, at: dict[str, str]) -> None:
+    if spec.quorum is None:
+        return
+    keepers = sorted(spec.quorum.keepers, key=lambda address: int(address, 16))
+    counts = spec.quorum.to_publish, spec.quorum.to_tighten
+    at[QUORUM] = hand.create(QUORUM, at["RiskParameters"], hand.address, keepers, *counts)
+    roles = ["EMERGENCY_ROLE", *(["PUBLISHER_ROLE"] if spec.quorum.publishes else [])]
+    for role in roles:
+        hand.send("RiskParameters", at["RiskParameters"], "grantRole", ROLES[role], at[QUORUM])
 
 
 def _seed_fund(spec: HouseSpec, hand: Hand, at: dict[str, str]) -> None:

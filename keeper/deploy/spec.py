@@ -90,7 +90,7 @@ class VolFenceSpec:
 class JointFenceSpec:
     """How far the requirement of a standard portfolio may move, whichever range moved it."""
 
-    step_ppm: int = 300_000
+    step_ppm: int = 220_000
     """Of itself, in one publication."""
     budget_ppm: int = 1_000_000
     """Of itself a day ago, net in a day."""
@@ -137,6 +137,8 @@ class UnderlyingSpec:
     notice_blocks: int = 1
     slew_ppm_per_hour: int = 10_000
     """Largest relative move of a scan range in force; the published ranges are its target."""
+    breaker_add_on_ppm: int = 250_000
+    """Added to IM while the flash-crash breaker is open."""
     psr_fence: FenceSpec = FenceSpec(
         min=20_000, max=325_000, step_rel_ppm=200_000, step_abs=30_000, budget_rel_ppm=2_000_000, budget_abs=120_000
     )
@@ -211,6 +213,20 @@ class BreakerSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class QuorumSpec:
+    """Keepers that speak as one, k of n (`KeeperQuorum`)."""
+
+    keepers: tuple[str, ...]
+    """Addresses, none twice."""
+    to_tighten: int
+    """How many of them call an emergency."""
+    to_publish: int
+    """How many of them publish."""
+    publishes: bool = False
+    """Whether they may publish; an emergency they may call always."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class HouseSpec:
     """A whole house."""
 
@@ -227,6 +243,8 @@ class HouseSpec:
     auction: AuctionSpec = AuctionSpec()
     breaker: BreakerSpec | None = BreakerSpec()
     """None for a house without one."""
+    quorum: QuorumSpec | None = None
+    """None for a house without an emergency lane; governance may grant the role later."""
     fund_cap_per_auction: int = 100_000 * WAD
     fund_seed: int = 0
     """Settlement token units that the deployer pays into the fund."""

@@ -36,6 +36,7 @@ def config(u: UnderlyingSpec) -> tuple[object, ...]:
         u.notice_blocks,
         True,
         u.slew_ppm_per_hour,
+        u.breaker_add_on_ppm,
     )
 
 

@@ -24,7 +24,7 @@ _HINT: Final = "write it with keeper recalibrate --json, or keeper calibrate --j
 
 
 def read_targets(path: Path) -> dict[tuple[str, str], int]:
-    """Targets by (ticker, what): what is psr, vsr_up, vsr_down or haircut, ppm.
+    """Targets by (ticker, what): what is psr, vsr_up, vsr_down, sigma_min, sigma_max or haircut, ppm.
 
     Raises: `BadInput` if the file is neither answer.
     """
@@ -47,6 +47,10 @@ def _live(tree: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], int]]:
         for number in one["numbers"]:
             if number["number"] in RANGES and number["target"] is not None:
                 yield (one["symbol"], number["number"]), int(number["target"])
+        vols = [int(n["target"]) for n in one["numbers"] if n["number"] == "sigma" and n["target"] is not None]
+        if vols:
+            yield (one["symbol"], "sigma_min"), min(vols)
+            yield (one["symbol"], "sigma_max"), max(vols)
 
 
 def _recorded(tree: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], int]]:
@@ -93,13 +97,30 @@ def changes_from(targets: Mapping[tuple[str, str], int], chain: ChainView, *, or
 
 def _bound(symbol: str, what: str, target: int, chain: ChainView) -> Iterator[str]:
     number = chain.underlyings[symbol]
+    if what in ("sigma_min", "sigma_max"):
+        yield from _vol_bound(symbol, what, target, chain.one("RiskParameters", "volFences", number))
+        return
     fence = chain.one("RiskParameters", "fence", number, RANGES[what].encode().ljust(32, b"\0"))
     if target > fence["max"]:
-        bound = -(-target * (_PPM + _ROOM_PPM) // (_PPM * _STEP_PPM)) * _STEP_PPM
-        yield f"[underlying.{symbol}.fence.{what}]\nmax = {bound}  # target {target}\n"
+        yield f"[underlying.{symbol}.fence.{what}]\nmax = {_above(target)}  # target {target}\n"
     elif target < fence["min"]:
-        bound = target * (_PPM - _ROOM_PPM) // (_PPM * _STEP_PPM) * _STEP_PPM
-        yield f"[underlying.{symbol}.fence.{what}]\nmin = {bound}  # target {target}\n"
+        yield f"[underlying.{symbol}.fence.{what}]\nmin = {_below(target)}  # target {target}\n"
+
+
+def _vol_bound(symbol: str, what: str, target: int, fences: Mapping[str, Any]) -> Iterator[str]:
+    """Of volatilities at the money, whichever expiry is the farthest out."""
+    if what == "sigma_max" and target > fences["sigmaMaxPpm"]:
+        yield f"[underlying.{symbol}.vol_fences]\nsigma_max_ppm = {_above(target)}  # target {target}\n"
+    elif what == "sigma_min" and target < fences["sigmaMinPpm"]:
+        yield f"[underlying.{symbol}.vol_fences]\nsigma_min_ppm = {_below(target)}  # target {target}\n"
+
+
+def _above(target: int) -> int:
+    return -(-target * (_PPM + _ROOM_PPM) // (_PPM * _STEP_PPM)) * _STEP_PPM
+
+
+def _below(target: int) -> int:
+    return target * (_PPM - _ROOM_PPM) // (_PPM * _STEP_PPM) * _STEP_PPM
 
 
 def _haircut(asset: str, target: int, chain: ChainView) -> Iterator[str]:

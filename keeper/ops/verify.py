@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from keeper.domain.inputs import SCHEMA, InputsFile, hash_of, load
 from keeper.domain.landed import Landed
-from keeper.domain.snapshot import UnderlyingState
+from keeper.domain.snapshot import Snapshot
 from keeper.errors import BadInput
 from keeper.ops.updates import UpdateName
-from keeper.policy.verify import Check, Difference, checks_of, first_difference, pushed
+from keeper.policy.verify import Check, Difference, checks_of, first_difference, gate_again, pushed, state_again
 from keeper.ports import Publications
 from keeper.risk.version import MODEL_VERSION
 
@@ -48,7 +48,7 @@ def verify(
     chain: Publications,
     *,
     original: bytes | None = None,
-    state: Callable[[InputsFile], UnderlyingState] | None = None,
+    state: Callable[[InputsFile], Snapshot] | None = None,
 ) -> Verdict:
     """Derive an update again and compare it with the chain.
 
@@ -57,8 +57,8 @@ def verify(
         files: inputs files it may have been made from, newest first; the one with the hash on-chain is taken.
         chain: where publications are.
         original: the file as the store has it, if another one is checked: a difference is then named by its path.
-        state: reads the underlying again at the file's block; None to believe the file's own state, whose hash was
-            on-chain when the numbers were.
+        state: reads everything again at the file's block; None to believe the file's own state, whose hash was on-chain
+            when the numbers were.
 
     Raises:
         BadInput: a file cannot be read, is of another update or model, or the update is not on the chain.
@@ -93,7 +93,7 @@ def _checks(
     chain: Publications,
     *,
     original: bytes | None,
-    state: Callable[[InputsFile], UnderlyingState] | None,
+    state: Callable[[InputsFile], Snapshot] | None,
 ) -> Iterator[Check]:
     ours, theirs = hash_of(data), landed.inputs_hash
     differs = None if ours == theirs else Difference(name=_HASH, ours=ours, theirs=theirs)
@@ -108,8 +108,9 @@ def _checks(
         difference=first_difference(block, there, name="block"),
     )
     if state is not None:
-        again = first_difference(state(file), file.state, name="state")
-        yield Check(what="state on the chain", said="prices, rounds, listings, fences", difference=again)
+        snapshot = state(file)
+        yield state_again(file, snapshot)
+        yield gate_again(file, snapshot)
     yield from checks_of(file)
     yield pushed(file, landed)
 

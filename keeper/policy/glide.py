@@ -157,7 +157,8 @@ class _Walk:
 
     def wait_until(self, at: int) -> None:
         """Let time pass; budgets free themselves and expiries pass."""
-        self.state = seen_at(self.state, then=self.at, now=at)
+        state = seen_at(self.state, then=self.at, now=at)
+        self.state = replace(state, expiries=tuple(e for e in state.expiries if e.expiry > at))
         self.at = at
 
     def there(self, target: UnderlyingTarget) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from typing import Final
 
 import numpy as np
 
@@ -11,19 +12,29 @@ from keeper.domain.action import MarginCall, Refresh, SettleExpiry, Touch
 from keeper.domain.columns import find, id_column, id_numbers
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.margin import AccountMargin, Band
-from keeper.domain.snapshot import Snapshot, Usable
+from keeper.domain.snapshot import FileState, Snapshot, UnderlyingState, Usable
 from keeper.policy.auction import PPM, WAD
 from keeper.policy.priced import Priced
+from keeper.risk.exact.slew import HOUR
+
+#: Time that nobody used counts for an hour at most, so that a ramp that is refreshed less often loses some.
+RAMP_S: Final = HOUR
 
 
 def refreshes(snapshot: Snapshot, knobs: PolicyKnobs) -> Iterator[Refresh]:
-    """Files that are near the distance at which they turn stale, or old.
+    """Files that are near the distance at which they turn stale, or old, or on their way to published ranges.
 
     The distance is counted in thirds of the scan range, the limit at which the contract calls a file stale; we come
     earlier by `refresh_distance_ppm`.
     """
+    now = snapshot.block.timestamp
     for u in snapshot.underlyings:
-        if u.live is None or not isinstance(u.spot, Usable) or not u.live.expiries:
+        if u.live is None or not isinstance(u.spot, Usable):
+            continue
+        if _ramps(u, u.live, now):
+            yield Refresh(underlying=u.underlying, why=f"{u.symbol} scan ranges move on to the published ones")
+            continue
+        if not u.live.expiries:
             continue
         moved = abs(u.spot.wad - u.live.ref_spot) * 3 * PPM * PPM
         if moved >= knobs.refresh_distance_ppm * u.live.ranges.psr_ppm * u.live.ref_spot:
@@ -33,6 +44,14 @@ def refreshes(snapshot: Snapshot, knobs: PolicyKnobs) -> Iterator[Refresh]:
             yield Refresh(
                 underlying=u.underlying, why=f"{u.symbol} file is {snapshot.block.timestamp - u.live.time} s old"
             )
+
+
+def _ramps(u: UnderlyingState, live: FileState, now: int) -> bool:
+    """Whether an hour's move of the ranges in force is due; perps need it as much as options."""
+    slew = None if u.publication is None else u.publication.slew
+    if slew is None or live.ranges == slew.target:
+        return False
+    return now >= slew.held_until_s and now - slew.time_s >= RAMP_S
 
 
 def settlements(snapshot: Snapshot) -> Iterator[SettleExpiry]:

@@ -15,12 +15,13 @@ from keeper.domain.fitted import FittedNumbers
 from keeper.domain.inputs import InputsFile, history_digest
 from keeper.domain.landed import Landed
 from keeper.domain.market import ExpiryTarget
-from keeper.domain.snapshot import Usable
+from keeper.domain.snapshot import Snapshot, Usable
 from keeper.errors import KeeperError
-from keeper.policy.publish import permitted
+from keeper.policy.publish import permitted, propose
 from keeper.risk.calibration.implied import see
 from keeper.risk.calibration.lately import highest_lately
 from keeper.risk.calibration.targets import Untargeted, day, fit, target_of
+from keeper.risk.model import model
 
 #: By how many units a number of a fit run again may differ; what is not named here must be the same.
 SLACK: Final[Mapping[str, int]] = dict.fromkeys(
@@ -103,6 +104,35 @@ def pushed(file: InputsFile, landed: Landed) -> Check:
     if landed.refused:
         said += f"; {len(landed.refused)} item(s) refused by the fences, which kept what was in force"
     return Check(what="pushed integers", said=said, difference=difference)
+
+
+def state_again(file: InputsFile, snapshot: Snapshot) -> Check:
+    """The underlying as the chain has it, against the file's."""
+    what = "state on the chain"
+    ours = next((u for u in snapshot.underlyings if u.underlying == file.state.underlying), None)
+    return Check(
+        what=what, said="prices, rounds, listings, fences", difference=first_difference(ours, file.state, name="state")
+    )
+
+
+def gate_again(file: InputsFile, snapshot: Snapshot) -> Check:
+    """What the impact gate keeps of the step when every account is replayed again."""
+    what = "impact gate"
+    try:
+        market = model(snapshot, file.risk, () if file.quotes is None else (file.quotes,))
+        u = next(u for u in snapshot.underlyings if u.underlying == file.state.underlying)
+        found = propose(snapshot, u, market, file.policy, file.overrides, asked=what)
+    except KeeperError as error:
+        return _underivable(what, "kept_ppm", error)
+    if found.push is None or found.file is None:
+        refused = Difference(name="kept_ppm", ours=found.waits, theirs=str(file.kept_ppm))
+        return Check(what=what, said="", difference=refused)
+    ours, theirs = found.file.kept_ppm, file.kept_ppm
+    return Check(
+        what=what,
+        said=f"{len(snapshot.accounts)} accounts replayed, {theirs / 10_000:g} % of the step kept",
+        difference=None if ours == theirs else Difference(name="kept_ppm", ours=str(ours), theirs=str(theirs)),
+    )
 
 
 def first_difference(

@@ -11,7 +11,7 @@ from keeper.domain.snapshot import Instrument, Kind
 from keeper.protocols.abi import Abi
 from keeper.protocols.clearinghouse.ids import pack_instrument
 from keeper.risk.exact.grid import Leg
-from keeper.testing.embedded import EmbeddedChain
+from keeper.testing.embedded import EmbeddedChain, LocalChain
 from keeper.testing.portfolios import Portfolio
 
 #: Contracts without storage, one for each part of the arithmetic.
@@ -25,10 +25,16 @@ UNDERLYING: Final = 1
 
 
 class Harness:
-    """The harness contracts, deployed."""
+    """The harness contracts, deployed.
 
-    def __init__(self) -> None:
-        self._chain = EmbeddedChain(accounts=1)
+    Args:
+        chain: where; a fresh embedded one if none is given.
+        gas: of one batch.
+    """
+
+    def __init__(self, chain: LocalChain | None = None, *, gas: int = BATCH_GAS) -> None:
+        self._gas = gas
+        self._chain = chain or EmbeddedChain(accounts=1)
         self._abis = {name: Abi(name, load(name).abi) for name in HARNESSES}
         libraries = {name: self._chain.deploy(load(name)).address for name in LIBRARIES}
         self._at = {name: self._chain.deploy(load(name), libraries=libraries).address for name in HARNESSES}
@@ -36,7 +42,7 @@ class Harness:
     def ask(self, contract: str, function: str, *args: Any) -> Any:
         """The single output of a function.  Raises: `AssertionError` with the revert data."""
         abi = self._abis[contract]
-        call = {"to": self._at[contract], "data": "0x" + abi.call(function, *args).hex(), "gas": hex(BATCH_GAS)}
+        call = {"to": self._at[contract], "data": "0x" + abi.call(function, *args).hex(), "gas": hex(self._gas)}
         answer = bytes.fromhex(self._chain.request("eth_call", call, "latest").removeprefix("0x"))
         return next(iter(abi.result(function, answer).values()))
 

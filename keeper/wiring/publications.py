@@ -12,8 +12,7 @@ from keeper.chain.asking.rpc import Rpc
 from keeper.chain.following.log_search import LogSearch
 from keeper.chain.sending.dry import DrySender
 from keeper.domain.inputs import InputsFile
-from keeper.domain.snapshot import UnderlyingState
-from keeper.errors import BadInput
+from keeper.domain.snapshot import Snapshot
 from keeper.protocols.abi import Abi
 from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment, load_deployment
 from keeper.protocols.clearinghouse.publications import HousePublications
@@ -57,13 +56,12 @@ def chain_memory(settings: Settings, *, rpc_url: str = "", deployment_file: Path
     return ChainMemory(rpc=rpc, deployment=deployment, publications=HousePublications(search, deployment, abis()))
 
 
-def state_again(settings: Settings, memory: ChainMemory, file: InputsFile) -> UnderlyingState:
-    """The underlying of an inputs file as the chain has it at the file's block, read from nothing.
+def state_again(settings: Settings, memory: ChainMemory, file: InputsFile) -> Snapshot:
+    """Everything at the block of an inputs file as the chain has it, read from nothing.
 
     Logs are read from the deployment on, and state at an old block: from a node that keeps it.
 
-    Raises: `Retry` if the node cannot be asked, or does not have that state (any more); `BadInput` if the underlying is
-    not there.
+    Raises: `Retry` if the node cannot be asked, or does not have that state (any more).
     """
     with TemporaryDirectory(prefix="keeper-verify-") as folder:
         store = open_store(f"sqlite:///{folder}/looked.sqlite")
@@ -78,13 +76,9 @@ def state_again(settings: Settings, memory: ChainMemory, file: InputsFile) -> Un
                 multicall=settings.chain.multicall or None,
                 accepted_code=settings.protocol.accepted_code,
             )
-            snapshot = keeper.reader.read(file.block)
+            return keeper.reader.read(file.block)
         finally:
             store.close()
-    for u in snapshot.underlyings:
-        if u.underlying == file.state.underlying:
-            return u
-    raise BadInput(f"{file.state.symbol} is not there at block {file.block.number}", underlying=file.state.underlying)
 
 
 def abis() -> Mapping[str, Abi]:

@@ -86,8 +86,8 @@ def test_reverts_by_now__before_a_replacement__cancelled_with_the_reason():
 
 
 @defect(21, mutant=simulated_when_decided)
-def test_publication__governance_narrows_the_fence_meanwhile__dropped_with_the_contracts_reason():
-    """A publication that was legal when it was decided: the owner narrows the fence, and it never leaves."""
+def test_publication__governance_freezes_meanwhile__dropped_with_the_contracts_reason():
+    """A publication that was legal when it was decided: governance freezes the parameters, and it never leaves."""
     market = Market()
     market.wait(60)
     decided = changed(market.in_force(), psr_ppm=170_000)
@@ -96,7 +96,7 @@ def test_publication__governance_narrows_the_fence_meanwhile__dropped_with_the_c
         market.at, market.chain.block(), kind="publish", role=SignerRole.PUBLISHER, data=market.call(decided),
         gas_limit=3_000_000,
     )  # fmt: skip
-    market.do("setFence", 0, b"psr".ljust(32, b"\0"), (40_000, 160_000, 200_000, 60_000, 500_000, 110_000))
+    market.do("freeze", 0)
     store = MemoryStore()
     outbox = an_outbox(
         market.chain, store, rpc=market.rpc, decode_revert=lambda data: explain_revert(data, [market.abi])
@@ -104,7 +104,7 @@ def test_publication__governance_narrows_the_fence_meanwhile__dropped_with_the_c
     record = outbox.submit(intent)
     outbox.settle(market.chain.mine())
     assert (record.state, record.attempts) == (TxState.DROPPED, ())
-    assert "OutOfRange" in record.reason
+    assert "Frozen" in record.reason
     publisher = market.chain.accounts[PUBLISHER]
     assert int(market.chain.request("eth_getTransactionCount", publisher, "latest"), 16) == 0, "no gas was spent"
 

@@ -61,7 +61,7 @@ def test_keeper__frozen__publishes_nothing_whatever_is_due(opened):
     snapshot = house.chain.snapshot()
     try:
         assert lives(house, store)[0], "something is due"
-        house.do("RiskParameters", "freeze", 0, sender=GUARDIAN)
+        house.do("RiskParameters", "freeze", 0)
         for _ in range(3):
             later(house)
             pushed, told = lives(house, store)
@@ -91,7 +91,7 @@ def test_contract__frozen__no_publication_lands_and_the_flag_stays():
     market = Market()
     market.wait(HOUR)
     before = market.in_force()
-    market.do("freeze", 0, sender=GUARDIAN)
+    market.do("freeze", 0)
     for wait_s in (0, HOUR, DAY):
         market.wait(wait_s or 1)
         assert not market.lands(changed(before, psr_ppm=before.ranges.psr_ppm + 100)), "FRZ-1"

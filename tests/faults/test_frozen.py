@@ -95,7 +95,7 @@ def test_frozen__blocks_hours_and_a_restart__nothing_is_published_until_the_thaw
     one = keeper()
     assert pushed(live(one)), "a publication is due: else this test tests nothing"
     before = last_id(house)
-    house.do("RiskParameters", "freeze", 0, sender=GUARDIAN)
+    house.do("RiskParameters", "freeze", 0)
     refreshed = 0
     for restart in (False, False, True, False):
         one = keeper() if restart else one
@@ -119,7 +119,7 @@ def test_frozen__decided_before__not_sent(house, keeper):
     snapshot = one.reader.read(house.chain.block())
     (push,) = publications(snapshot, model(snapshot, RISK), EAGER)
     intent = one.ports.encoder.encode(push, block=snapshot.block)
-    house.do("RiskParameters", "freeze", 0, sender=GUARDIAN)
+    house.do("RiskParameters", "freeze", 0)
     assert HouseStanding(one.views).standing(intent, house.chain.block()).startswith("its parameters are frozen")
     nonce = house.chain.request("eth_getTransactionCount", house.chain.accounts[PUBLISHER], "latest")
     dropped = one.ports.sender.submit(intent)

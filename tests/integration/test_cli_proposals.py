@@ -177,12 +177,26 @@ def test_propose__from_recalibration__what_fences_do_not_admit(market, tmp_path)
     assert result.exit_code == 0, result.output
     told = {(d["of"], d["name"]): d["new"] for d in json.loads(result.stdout)["proposal"]["differences"]}
     assert told == {("fence of psr of ETH", "max"): "460000", ("collateral WETH", "haircut_ppm"): "250000"}
-    live = {"underlyings": [{"symbol": "BTC", "numbers": [{"number": "vsr_up", "target": 1_700_000}]}]}
-    (tmp_path / "targets.json").write_text(json.dumps(live))
-    (one,) = json.loads(ask(market, *args).stdout)["proposal"]["differences"]
-    assert (one["of"], one["name"], one["new"]) == ("fence of vsr_up of BTC", "max", "2040000")
+    numbers = [{"number": "vsr_up", "target": 1_700_000}, {"number": "sigma", "target": 6_000_000}]
+    (tmp_path / "targets.json").write_text(json.dumps({"underlyings": [{"symbol": "BTC", "numbers": numbers}]}))
+    told = {d["of"]: (d["name"], d["new"]) for d in json.loads(ask(market, *args).stdout)["proposal"]["differences"]}
+    assert told == {
+        "fence of vsr_up of BTC": ("max", "2040000"),
+        "volatility fences of BTC": ("sigma_max_ppm", "7200000"),
+    }
     (tmp_path / "targets.json").write_text(json.dumps({"underlyings": []}))
     assert ask(market, *args).exit_code == 2
+
+
+def test_propose__what_recalibrate_says__is_read(market, tmp_path, monkeypatch):
+    """The live market's own recalibration: its fences admit every target, and that is what is said."""
+    monkeypatch.chdir(tmp_path)  # where a store would be made
+    result = ask(market, "recalibrate", "--json")
+    assert result.exit_code == 0, result.output
+    (tmp_path / "targets.json").write_text(result.stdout)
+    result = ask(market, "propose", "--from-recalibration", str(tmp_path / "targets.json"), "--engine", "embedded")
+    assert result.exit_code == 2, result.output
+    assert "admit every target" in result.output
 
 
 def test_propose__prices__old_and_new_bound_held_against_them(market, tmp_path):

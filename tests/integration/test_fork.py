@@ -92,6 +92,31 @@ def test_fork__snapshot_and_revert__as_if_nothing_had_happened(upstream, fork):
         assert fork.request("eth_getTransactionReceipt", tx_hash) is None
 
 
+def test_fork__anybody_acts__as_on_anvil(upstream, fork):
+    """A contract of the other chain, without a key or ether anywhere, sends here once it is impersonated."""
+    somebody = upstream.counter
+    call = {"from": somebody, "to": upstream.counter, "data": "0x"}
+    with pytest.raises(AssertionError, match="unknown account"):
+        fork.request("eth_sendTransaction", call)
+    fork.request("anvil_impersonateAccount", somebody)
+    for poked in (4, 5):
+        receipt = fork.receipt(fork.request("eth_sendTransaction", call))
+        assert (count(fork, upstream.counter), int(receipt["logs"][0]["data"], 16)) == (poked, poked)
+    assert int(fork.request("eth_getTransactionCount", somebody, "latest"), 16) == 3, "a contract begins with one"
+    assert poke(fork, upstream.counter)["status"] == "0x1", "and those with keys go on"
+    assert count(upstream, upstream.counter) == 3
+
+
+def test_fork__call_at_the_forked_block__knows_the_block_before(upstream):
+    """What runs in the forked block itself may ask for the hash of its parent, which is the other chain's."""
+    # NUMBER − 1, BLOCKHASH, returned
+    code = bytes.fromhex("6001430340") + bytes.fromhex("60005260206000f3")
+    at = upstream.deploy_code(code)
+    fresh = ForkedChain.at(upstream.provider, accounts=4)
+    answer = fresh.request("eth_call", {"to": at, "data": "0x"}, "latest")
+    assert answer == fresh.block().parent_hash
+
+
 def test_fork__older_blocks__answered_by_the_upstream(upstream, fork):
     """Blocks, logs, receipts and state from before the fork are still there, joined with what happened since."""
     poke(fork, upstream.counter)

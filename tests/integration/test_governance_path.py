@@ -1,5 +1,7 @@
 """A proposal through real OpenZeppelin contracts: ids, calldata, and a simulation that foretells what then happens."""
 
+import subprocess
+
 import pytest
 
 from keeper.deploy.handover import OWNED
@@ -7,7 +9,10 @@ from keeper.errors import BadInput
 from keeper.governance.fork import Engine, forked
 from keeper.governance.proposal import load_proposal
 from keeper.governance.simulate import simulate
+from keeper.protocols.clearinghouse.deployment import Deployment
 from keeper.testing.anvil import AnvilChain
+from keeper.testing.embedded import EmbeddedChain
+from keeper.testing.http_node import HttpNode
 from keeper.testing.small_house import DAY
 from tests.governed import MIN_DELAY_S, Governed
 
@@ -30,6 +35,9 @@ max_age_s = "3 h"
 
 [underlying.ETH.vol_fences]
 atm_budget_ppm = "50 %"
+
+[underlying.ETH.joint_fence]
+step_ppm = "35 %"
 
 [underlying.ETH.market]
 price_band_ppm = "1.5 %"
@@ -189,6 +197,23 @@ strikes = ["3200 USD"]
     assert not after.one("RiskParameters", "hasRole", lister, governed.timelock)
 
 
+def test_keepers__list_and_quorums__set_whole(governed):
+    """The keepers that speak as one are governance's too: a list, told ascending as the contract wants it."""
+    keepers = sorted((governed.chain.accounts[i] for i in (1, 2, 3)), key=lambda a: int(a, 16))
+    parameters = governed.deployment.addresses["RiskParameters"]
+    at = governed.hand.create("KeeperQuorum", parameters, governed.timelock, keepers, 2, 2)
+    governed.deployment.addresses["KeeperQuorum"] = at
+    try:
+        more = [governed.chain.accounts[4], *keepers]
+        proposal = governed.proposal(f"[keepers]\nkeepers = {more}\ntighten_quorum = 3\n")
+        assert simulated(governed, proposal).holds
+        governed.pass_through(proposal)
+        assert len(governed.view().one("KeeperQuorum", "keepers")) == 4
+        assert governed.view().one("KeeperQuorum", "tightenQuorum") == 3
+    finally:
+        del governed.deployment.addresses["KeeperQuorum"]
+
+
 def test_new_underlying__with_its_market_and_first_expiry(governed):
     """A market that was not there is there, with fences and an expiry, in one proposal with its feed."""
     feed = governed.hand.create("MockAggregator", 8, 60_000 * 10**8)
@@ -237,6 +262,20 @@ def test_simulation__on_anvil__as_in_this_process():
         assert all(one.holds for one in ended), ended
         assert ended[0].checks == ended[1].checks
         assert [a.what for a in ended[0].acted] == [a.what for a in ended[1].acted]
+
+
+@pytest.mark.needs_anvil
+def test_fork__url_with_a_key__not_in_what_anvil_is_given(monkeypatch):
+    """A provider's URL often holds a key; what a program is started with is seen by everybody on the machine."""
+    given = []
+    started = subprocess.Popen
+    monkeypatch.setattr("keeper.testing.anvil.subprocess.Popen", lambda *a, **k: given.append(a) or started(*a, **k))
+    chain = EmbeddedChain(accounts=1)
+    nothing = Deployment(chain_id=1, block=0, addresses={}, symbols={}, collaterals={}, liquidator_account=None)
+    with HttpNode(chain.node) as node, forked(f"{node.url}/v2/secret-key", nothing, engine=Engine.ANVIL) as fork:
+        assert fork.view().block.number == chain.block().number
+    assert given
+    assert "secret-key" not in str(given)
 
 
 @pytest.mark.parametrize(

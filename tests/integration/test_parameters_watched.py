@@ -21,6 +21,9 @@ pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
 
 PSR, ETH, NEW = b"psr".ljust(32, b"\0"), structs.asset_id("ETH"), structs.asset_id("SOL")
 PUBLISHER, GUARDIAN = 1, 3
+#: Of `effective`, what no margin depends on by itself; of `controls`, what the policy reads.
+NO_RULES = ("noticeBlocks", "listed", "slewPpmPerHour", "breakerAddOnPpm")
+CONTROLS = ("pausedUntil", "noLooseningUntil", "stateAddOnPpm", "stateUntil")
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +73,8 @@ def the_contracts(house) -> dict[str, Any]:
     found: dict[str, Any] = {"in_house": []}
     for u in range(4):
         market = one(house, "ClearingHouse", "marketState", u)
-        config = one(house, "RiskParameters", "config", u)
+        config = one(house, "RiskParameters", "effective", u)
+        controls = one(house, "RiskParameters", "controls", u)
         if not config["listed"] or not int.from_bytes(market["market"]["asset"], "big"):
             continue
         found["in_house"].append(u)
@@ -80,7 +84,7 @@ def the_contracts(house) -> dict[str, Any]:
         last = says(house, "RiskParameters", "lastPublication", u)
         slew = says(house, "RiskFile", "slew", u)
         found[f"U{u}"] = {
-            "rules": {k: v for k, v in config.items() if k not in ("noticeBlocks", "listed", "slewPpmPerHour")},
+            "rules": {k: v for k, v in config.items() if k not in NO_RULES},
             "listings": {e: tuple(one(house, "RiskFile", "strikes", u, e)) for e in expiries},
             "fences": {n: (f["min"], f["max"], f["stepRelPpm"], f["budgetAbs"]) for n, f in fence.items()},
             "joint": tuple(one(house, "RiskParameters", "jointFence", u).values()),
@@ -90,6 +94,7 @@ def the_contracts(house) -> dict[str, Any]:
             "last": (last["id"], last["time"]),
             "frozen": one(house, "RiskParameters", "frozen", u),
             "psr": one(house, "RiskFile", "header", u, 0)["psrPpm"],
+            "controls": tuple(controls[k] for k in CONTROLS),
             "slew": (slew["target"]["psrPpm"], slew["ratePpmPerHour"], slew["time"], slew["heldUntil"]),
             "notice": one(house, "RiskParameters", "inNotice", u),
             "funding": (market["fundingIndex"], market["ratePpmPerDay"]),
@@ -147,6 +152,7 @@ def the_snapshot(snapshot) -> dict[str, Any]:
             "last": (p.last_id, p.last_time),
             "frozen": p.frozen,
             "psr": u.live.ranges.psr_ppm if u.live else 0,
+            "controls": (p.paused_until_s, p.no_loosening_until_s, p.state_add_on_ppm, p.state_until_s),
             "slew": (p.slew.target.psr_ppm, p.slew.rate_ppm_per_hour, p.slew.time_s, p.slew.held_until_s),
             "notice": p.in_notice,
             "funding": (u.funding_index, u.funding_rate_ppm_per_day),
@@ -227,6 +233,12 @@ PAUSED = ("ClearingHouse", "pause", lambda _: (600,), GUARDIAN)
 STAGED = ("RiskParameters", "stage", a_publication, PUBLISHER)
 LISTED = ("RiskParameters", "listUnderlying", a_listing, 0)
 
+LOOSENED = ("RiskParameters", "publish", lambda h: a_publication(h, psr_ppm=110_000), PUBLISHER)
+EMERGENCY, BREAKS = (
+    ("RiskParameters", "grantRole", lambda h, role=role: (ROLES[role], h.hand.address), 0)
+    for role in ("EMERGENCY_ROLE", "BREAKER_ROLE")
+)
+
 SETTERS = [
     Setter("RiskParameters", "setConfig", lambda h: (0, with_(structs.config(u0(h)), _2=810_000, _7=9_000)), "U0"),
     Setter("RiskParameters", "setFence", lambda h: (0, PSR, with_(structs.fence(u0(h).psr_fence), _0=21_000)), "U0"),
@@ -244,10 +256,13 @@ SETTERS = [
     Setter("RiskParameters", "stage", a_publication, "U0", PUBLISHER, (HASTE,)),
     Setter("RiskParameters", "stageExpiries", lambda h: (0, a_publication(h)[1][-1]), "", PUBLISHER, (HASTE, STAGED)),
     Setter("RiskParameters", "flip", lambda _: (0,), "U0", PUBLISHER, (HASTE, STAGED)),
-    Setter("RiskParameters", "freeze", lambda _: (0,), "U0", GUARDIAN),
-    Setter(
-        "RiskParameters", "thaw", lambda _: (0,), "U0", 0, (("RiskParameters", "freeze", lambda _: (0,), GUARDIAN),)
-    ),
+    Setter("RiskParameters", "freeze", lambda _: (0,), "U0"),
+    Setter("RiskParameters", "thaw", lambda _: (0,), "U0", 0, (("RiskParameters", "freeze", lambda _: (0,), 0),)),
+    Setter("RiskParameters", "pause", lambda _: (0,), "U0", GUARDIAN),
+    Setter("RiskParameters", "veto", lambda _: (0,), "U0", GUARDIAN, (HASTE, LOOSENED)),
+    Setter("RiskParameters", "tighten", lambda _: (0, 500_000), "U0", 0, (EMERGENCY,)),
+    Setter("RiskParameters", "setStateAddOn", lambda h: (0, 90_000, h.chain.block().timestamp + 600), "U0", PUBLISHER),
+    Setter("RiskParameters", "widen", lambda h: (0, h.chain.block().timestamp + 600), "U0", 0, (BREAKS,)),
     Setter("RiskParameters", "grantRole", lambda h: (ROLES["GUARDIAN_ROLE"], h.chain.accounts[4])),
     Setter("RiskParameters", "revokeRole", lambda h: (ROLES["GUARDIAN_ROLE"], h.chain.accounts[3])),
     Setter("RiskParameters", "renounceRole", lambda h: (ROLES["LISTER_ROLE"], h.hand.address)),

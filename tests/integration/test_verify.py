@@ -63,7 +63,7 @@ def lived(tmp_path_factory):
             recheck=recheck,
         )
 
-    eager = replace(policy(600), hysteresis_ppm=10_000, impact_gate="off")
+    eager = replace(policy(600), hysteresis_ppm=10_000)
     keeper = assemble(
         rpc=world.rpc, store=store, deployment=world.deployment, risk=RISK, policy=eager, sender=outbox,
         quotes=DemoVenue(1),
@@ -223,7 +223,9 @@ def test_verify__state_again__the_raw_inputs_are_the_chains(lived):
     code, said = ask("verify", lived.landed, "--state", "-c", lived.config, "--json")
     tree = json.loads(said)
     assert code == 0, tree
-    assert "state on the chain" in [one["what"] for one in tree["checks"]], "VER-6"
+    said = {one["what"]: one["said"] for one in tree["checks"]}
+    assert "state on the chain" in said, "VER-6"
+    assert "accounts replayed" in said["impact gate"], "VER-6"
 
 
 def test_verify__a_state_that_never_was__named(lived, tmp_path):
@@ -237,6 +239,17 @@ def test_verify__a_state_that_never_was__named(lived, tmp_path):
     assert code == 4
     failed = {one["what"]: one["difference"] for one in json.loads(said)["checks"] if not one["ok"]}
     assert failed["state on the chain"]["name"] == "state.history[0].price", "VER-6"
+
+
+def test_verify__more_of_a_step_than_the_gate_keeps__named(lived, tmp_path):
+    """VER-6: what the gate kept follows from the accounts, and a file that says otherwise is told."""
+    known = load(export(lived, lived.landed, tmp_path).read_bytes())
+    path = tmp_path / "inputs.json"
+    path.write_bytes(dump(replace(known, kept_ppm=known.kept_ppm // 2)))
+    code, said = ask("verify", lived.landed, "--inputs", str(path), "--state", "-c", lived.config, "--json")
+    assert code == 4
+    failed = {one["what"]: one["difference"] for one in json.loads(said)["checks"] if not one["ok"]}
+    assert failed["impact gate"]["ours"] == str(known.kept_ppm), "VER-6"
 
 
 def test_export__from_the_store__the_bytes_whose_hash_is_on_chain(lived, tmp_path):
@@ -321,7 +334,9 @@ def test_explain_parameter__an_expirys_numbers__each_has_a_history(lived, tmp_pa
     dollars = listing.strikes[1] / 10**8
     code, said = ask("explain", "-p", f"ETH.sigma@{listing.expiry}/{dollars:.8f}", "-c", lived.config, "--json")
     assert code == 0, said
-    assert json.loads(said)["history"][0]["new"] > 0, "VER-5"
+    moments = json.loads(said)["history"]
+    assert moments[0]["new"] > 0, "VER-5"
+    assert all(later["old"] == earlier["new"] for later, earlier in itertools.pairwise(moments)), "VER-5"
 
 
 @pytest.mark.parametrize(

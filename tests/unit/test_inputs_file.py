@@ -1,7 +1,9 @@
-"""The canonical inputs file: its bytes, its hash, and that it is kept before anything leaves (INP-1 … INP-3)."""
+"""The canonical inputs file: its bytes, its hash, and that it is kept before anything leaves (INP-1 … INP-4)."""
 
+import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from keeper.cycle import Ports, cycle, thought
 from keeper.domain.action import Publish
 from keeper.domain.cycle import CycleInputs
+from keeper.domain.fitted import FittedSmile
 from keeper.domain.inputs import dump, hash_of, history_digest, load
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.snapshot import Observation
@@ -17,6 +20,7 @@ from keeper.errors import BadInput, LawBroken, Retry
 from keeper.marketdata.board import NoSource
 from keeper.policy.publish import permitted
 from keeper.policy.verify import checks_of, first_difference
+from keeper.risk.calibration.targets import target_of
 from keeper.testing.builders import NOW, a_publication, a_snapshot, an_account, an_underlying
 from keeper.testing.memory_store import MemoryStore
 from keeper.updates import keep_inputs
@@ -134,3 +138,39 @@ def test_first_difference__any_two_records__the_first_in_the_order_of_fields():
     moved = replace(file.fitted, vol_ppm=file.fitted.vol_ppm + 1)
     assert first_difference(file.fitted, moved, slack={"vol_ppm": 1}) is None, "INP-3"
     assert first_difference(file.fitted, moved, slack={"mean_vol_ppm": 1}).name == "vol_ppm", "INP-3"
+
+
+LIBM = ("exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "pow", "sin", "cos", "tanh", "erf", "fsum")
+
+
+def test_derivation__without_a_math_library__the_same_integers(monkeypatch):
+    """INP-4: from fitted numbers to pushed integers nothing is asked of the processor but integers."""
+    _, (file,) = decided()
+    fitted = file.fitted
+    smiles = tuple(
+        FittedSmile(
+            expiry=one.expiry,
+            phi_ppb=1_003_000_007,
+            atm_ppm=612_345,
+            vols_ppm=tuple(612_345 + 7_001 * abs(i - 2) for i in range(len(one.strikes))),
+        )
+        for one in file.state.listings
+    )
+    quoted = replace(fitted, quotes_used=True, quotes_said="a venue's", smiles=smiles)
+    now = file.block.timestamp
+
+    def derived(found):
+        target = target_of(found, file.state, now, file.risk)
+        return target, permitted(replace(file, fitted=found, target=target))
+
+    before = [derived(fitted), derived(quoted)]
+    assert before[0] != before[1]
+
+    def absent(*_args, **_named):
+        raise AssertionError("INP-4: a function of the machine's math library was called")
+
+    for name in LIBM:
+        for module in (math, np):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, absent)
+    assert [derived(fitted), derived(quoted)] == before, "INP-4"

@@ -133,7 +133,7 @@ library MarginLib {
 
     function _addRequirement(House storage h, Pass memory s, Position[] memory legs) private view {
         IRiskFile.Assessment memory a = h.file.assess(s.underlying, legs, s.perpSize, _spot(h, s), s.version);
-        IRiskParameters.UnderlyingConfig memory c = h.parameters.config(s.underlying);
+        IRiskParameters.UnderlyingConfig memory c = h.parameters.effective(s.underlying);
         uint256 r = a.grid + a.shortMinimum;
         s.equity += a.optionMark;
         s.grid += r;

@@ -16,6 +16,7 @@ interface IRiskParameters {
         uint32 noticeBlocks; // between a publication and a flag it causes
         bool listed;
         uint24 slewPpmPerHour; // largest relative move of a scan range in force
+        uint24 breakerAddOnPpm; // IM widening while the flash-crash breaker is open
     }
 
     /// Fence of one published number.  Steps and budgets are the tighter of relative and absolute.
@@ -30,7 +31,7 @@ interface IRiskParameters {
 
     /// How far the requirement of a standard portfolio (`Probes`) may move, whichever of the ranges moved it.
     struct JointFence {
-        uint24 stepPpm; // per publication; start 300_000
+        uint24 stepPpm; // per publication; start 220_000
         uint24 budgetPpm; // net per rolling 24 h; start 1_000_000
     }
 
@@ -117,13 +118,30 @@ interface IRiskParameters {
     error WrongStrikes(uint32 expiry, uint256 given, uint256 listed);
     error NotListed(uint16 underlying);
     error Frozen(uint16 underlying);
-    error NotGuardian(address caller);
+    error EmergencyBudget(uint16 underlying, uint256 cost, uint256 left);
+    error NothingToVeto(uint16 underlying);
+    /// Between two pauses, and between two vetoes, lies a day in which neither holds.
+    error GuardianRests(uint16 underlying, uint256 until);
     error BadConfig(bytes32 what);
     /// What `dryRun` reverts with when every check holds.
     error DryRunPassed();
 
     event UnderlyingConfigured(uint16 indexed underlying, UnderlyingConfig config);
     event FencesSet(uint16 indexed underlying, bytes32 indexed what);
+    event PublishingPaused(uint16 indexed underlying, uint256 until, address indexed by);
+    /// What was in force when the loosening was stopped is the target again.
+    event LooseningVetoed(
+        uint16 indexed underlying,
+        uint24 psrPpm,
+        uint24 vsrUpPpm,
+        uint24 vsrDownPpm,
+        uint256 noLooseningUntil,
+        address indexed by
+    );
+    /// MM moves from (1 + from) to (1 + peak) times in an hour; IM is there at once.
+    event EmergencyCalled(uint16 indexed underlying, uint24 fromPpm, uint24 peakPpm);
+    event StateAddOnSet(uint16 indexed underlying, uint24 addOnPpm, uint40 validUntil);
+    event Widened(uint16 indexed underlying, uint40 until);
     event ExpiryListed(
         uint16 indexed underlying,
         uint32 indexed expiry,
@@ -132,7 +150,6 @@ interface IRiskParameters {
         uint40 phiPpb,
         uint40 dfPpb
     );
-    /// `by` may be the guardian when it freezes; it is always governance when it thaws.
     event FrozenSet(uint16 indexed underlying, bool frozen, address indexed by);
     event StrikesListed(uint16 indexed underlying, uint32 indexed expiry, uint64[] strikes);
     /// Rows go into the idle bank from here; an earlier staging that was not flipped is void.
@@ -179,12 +196,45 @@ interface IRiskParameters {
     function setVolFences(uint16 underlying, VolFences calldata v) external;
     function setJointFence(uint16 underlying, JointFence calldata f) external;
 
-    /// Governance or guardian: from now on nothing a publisher does moves a number of this underlying, until governance
-    /// thaws it.  A staged publication is void.  What is in force stays in force and refreshable by anyone, so that
+    /// Governance: from now on nothing a publisher does moves a number of this underlying, until governance thaws it.  A staged publication is void.  What is in force stays in force and refreshable by anyone, so that
     /// trading and liquidation go on.  Freezing the frozen changes nothing.
     function freeze(uint16 underlying) external;
-    /// Governance alone: the guardian that may stop a publisher may not start it again.
     function thaw(uint16 underlying) external;
+
+    // --- faster than a publication, each only tighter or only waiting, each over by itself ----------------------------
+
+    /// What stands of all that, now.
+    struct ControlState {
+        uint24 emergencyMmPpm; // part by which MM is raised
+        uint24 emergencyImPpm; // and IM
+        uint24 emergencyPeakPpm; // 0 when it is over
+        uint40 emergencyCalledAt;
+        uint24 emergencyLeftPpm; // of its budget
+        uint24 stateAddOnPpm; // 0 when it has lapsed
+        uint40 stateUntil;
+        uint40 widenUntil;
+        uint40 pausedUntil;
+        uint40 noLooseningUntil;
+    }
+
+    /// Guardian: no publication for 72 hours, then a day in which it cannot be paused again.  What is in force stays in
+    /// force; refresh, trading, liquidation and the emergency lane go on.
+    function pause(uint16 underlying) external;
+    /// Guardian: stop a loosening on its way.  Where a target is below the range in force, the range becomes the target;
+    /// no publication lowers one for a day.  What is staged is void.  Not again for a day after that.
+    function veto(uint16 underlying) external;
+    /// Emergency role, held by a quorum of keepers: raise MM to (1 + peak) times over an hour, IM at once, both back to
+    /// nothing a day after the call.  `peakPpm` lies above what is in force and is at most 1e6; what it adds counts
+    /// against a budget of 1e6 that refills in a week.  Neither a pause nor a missing publication stops it.
+    function tighten(uint16 underlying, uint24 peakPpm) external;
+    /// Publisher: widen IM for a state of the market (a late oracle, a lost peg, crowded open interest), at most by half
+    /// and for a day.  MM does not move.
+    function setStateAddOn(uint16 underlying, uint24 addOnPpm, uint40 validUntil) external;
+    /// Breaker role: widen IM by `breakerAddOnPpm`, at most for fifteen minutes from now.
+    function widen(uint16 underlying, uint40 until) external;
+    function controls(uint16 underlying) external view returns (ControlState memory);
+    /// The configuration with `kappaPpm` and `imAddOnPpm` as they bind now: what margins are made of.
+    function effective(uint16 underlying) external view returns (UnderlyingConfig memory);
 
     /// One transaction: fences, rows into the idle bank, flip.  An item that does not pass keeps what is in force
     /// (`ItemRefused`); the whole reverts if nothing passes, if an item that was never in force does not, or if what is

@@ -15,8 +15,6 @@ contract FrozenTest is BaseTest {
         give(alice, 4000);
         trade(alice, bob, perp(ETH), 10e18); // MM 2,430 at 2,000
         trade(bob, alice, call_(ETH, near, 2600), 1e18);
-        parameters.grantRole(parameters.GUARDIAN_ROLE(), guardian);
-        vm.prank(guardian);
         parameters.freeze(ETH);
     }
 

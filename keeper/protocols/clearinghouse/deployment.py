@@ -12,6 +12,8 @@ from keeper.errors import BadInput
 MULTICALL = "Multicall3"
 #: Optional too: a house can do without a breaker.
 BREAKER = "CircuitBreaker"
+#: And without keepers that speak as one.
+QUORUM = "KeeperQuorum"
 CONTRACTS = ("ClearingHouse", "RiskParameters", "RiskFile", "PriceOracle", "LiquidationAuction", "InsuranceFund")
 
 

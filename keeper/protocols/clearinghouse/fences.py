@@ -27,7 +27,15 @@ SIGMA, PHI, DF = (name.ljust(32, b"\0") for name in (b"sigmaAtm", b"phi", b"df")
 
 def publication_asks(underlying: int, expiries: Iterable[int]) -> Iterator[View]:
     """Everything `publication_state` will ask, if the contract lists what we think it does."""
-    for function in ("lastPublication", "frozen", "volFences", "listedExpiries", "jointFence", "targetDigest"):
+    for function in (
+        "lastPublication",
+        "frozen",
+        "volFences",
+        "listedExpiries",
+        "jointFence",
+        "targetDigest",
+        "controls",
+    ):
         yield View("RiskParameters", function, (underlying,))
     for function in ("noticeUntil", "slew"):
         yield View("RiskFile", function, (underlying,))
@@ -47,6 +55,7 @@ def publication_state(views: Views, block: BlockRef, underlying: int) -> Publica
     vol = views.one(block, "RiskParameters", "volFences", underlying)
     expiries = views.one(block, "RiskParameters", "listedExpiries", underlying)
     joint = views.one(block, "RiskParameters", "jointFence", underlying)
+    controls = views.one(block, "RiskParameters", "controls", underlying)
     return PublicationState(
         last_id=last["id"],
         last_time=last["time"],
@@ -76,6 +85,10 @@ def publication_state(views: Views, block: BlockRef, underlying: int) -> Publica
             min_delay_s=vol["minDelayS"],
         ),
         joint=JointFence(step_ppm=joint["stepPpm"], budget_ppm=joint["budgetPpm"]),
+        paused_until_s=controls["pausedUntil"],
+        no_loosening_until_s=controls["noLooseningUntil"],
+        state_add_on_ppm=controls["stateAddOnPpm"],
+        state_until_s=controls["stateUntil"],
         digest="0x" + views.one(block, "RiskParameters", "targetDigest", underlying).hex(),
     )
 

@@ -57,6 +57,7 @@ class Markets:
             u, asset = market.subject, market.octets("asset")
             yield View("PriceOracle", "price", (asset,))
             yield View("ClearingHouse", "marketState", (u,))
+            yield View("RiskParameters", "effective", (u,))
             yield from self._rounds.asks(asset)
             yield from publication_asks(u, [e for v, e in self._index.listings if v == u and e > block.timestamp])
         for collateral in self._coins():
@@ -171,21 +172,22 @@ class Markets:
     def _underlying(self, block: BlockRef, market: Setting, problems: list[str]) -> UnderlyingState:
         u = market.subject
         funding = self._views.one(block, "ClearingHouse", "marketState", u)
-        config = self._index.settings["UnderlyingConfigured", u]
+        # As it binds at this block: an emergency ramps, and add-ons lapse, without an event.
+        config = self._views.one(block, "RiskParameters", "effective", u)
         return UnderlyingState(
             underlying=u,
             symbol=self._symbol(market),
             spot=self._views.price(block, market.octets("asset")),
             history=self._rounds.of(block, u),
             rules=Rules(
-                tail_ppm=config.number("tailPpm"),
-                short_min_ppm=config.number("shortMinPpm"),
-                kappa_ppm=config.number("kappaPpm"),
-                flag_fee_ppm=config.number("flagFeePpm"),
-                stale_add_on_ppm=config.number("staleAddOnPpm"),
-                im_add_on_ppm=config.number("imAddOnPpm"),
-                vol_floor_ppm=config.number("volFloorPpm"),
-                max_age_s=config.number("maxAgeS"),
+                tail_ppm=config["tailPpm"],
+                short_min_ppm=config["shortMinPpm"],
+                kappa_ppm=config["kappaPpm"],
+                flag_fee_ppm=config["flagFeePpm"],
+                stale_add_on_ppm=config["staleAddOnPpm"],
+                im_add_on_ppm=config["imAddOnPpm"],
+                vol_floor_ppm=config["volFloorPpm"],
+                max_age_s=config["maxAgeS"],
             ),
             listings=tuple(
                 Listing(expiry=e, strikes=x.strikes) for (v, e), x in sorted(self._index.listings.items()) if v == u

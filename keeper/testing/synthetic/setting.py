@@ -17,8 +17,8 @@ EPOCH: Final = 65_536
 #: Whether a computation was a mere refresh.
 REFRESH: Final = False
 FUND_ACCOUNT: Final = 0xF00D << 96
-#: UnderlyingConfig: tail, short minimum, kappa, flag fee, stale, IM add-on, vol floor, age, notice, listed, slew.
-CONFIG: Final = (750_000, 10_000, 800_000, 10_000, 250_000, 0, 300_000, 7_200, 50, True, 10_000)
+#: UnderlyingConfig: tail, short min, kappa, flag fee, stale, IM add-on, vol floor, age, notice, listed, slew, breaker.
+CONFIG: Final = (750_000, 10_000, 800_000, 10_000, 250_000, 0, 300_000, 7_200, 50, True, 10_000, 250_000)
 #: LiquidationAuction.Params.
 AUCTION: Final = (900, 7_200, 980_000, 800_000, 3_600, 100_000, 600, 50 * WAD, 0)
 CAP_PER_AUCTION: Final = 50_000 * WAD

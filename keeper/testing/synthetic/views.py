@@ -242,6 +242,12 @@ class SyntheticViews:
     def _RiskParameters_config(self, _u: int) -> list[Any]:
         return [setting.CONFIG]
 
+    def _RiskParameters_effective(self, _u: int) -> list[Any]:
+        return [setting.CONFIG]
+
+    def _RiskParameters_controls(self, _u: int) -> list[Any]:
+        return [(0, 0, 0, 0, 10**6, 0, 0, 0, 0, 0)]
+
     def _RiskParameters_volFences(self, _u: int) -> list[Any]:
         return [VOL_FENCES]
 
