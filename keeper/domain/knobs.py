@@ -182,7 +182,7 @@ class PolicyKnobs:
     """Half the bid-ask spread of volatilities where you hedge, ppm; 10000 is a volatility point."""
     addon_life_s: int = 3_600
     """How long an add-on to IM for the state of the market lives, in seconds; renewed while it is due.  To a day."""
-    addon_sure_age_s: int = 5_400
+    addon_sure_age_s: int = 3_600
     """An oracle round older than this, in seconds, makes its price less than sure; at twice the age nothing is sure."""
     addon_late_ppm: int = 200_000
     """What IM is widened by when nothing is sure about a price, ppm; 0 turns it off."""

@@ -18,8 +18,8 @@ from keeper.governance.chain import TIMELOCK, ChainView
 from keeper.governance.changes import parse_changes
 from keeper.governance.fork import Fork
 from keeper.governance.items import Call, Difference
-from keeper.governance.proposal import Proposal, build, items_of, same_calls
-from keeper.governance.route import Route, Way, operation_of, safe_view
+from keeper.governance.proposal import Proposal, build, changes_in, items_of, same_calls
+from keeper.governance.route import Route, Way, ids_of, operation_of, safe_view, steps_of
 from keeper.governance.simulate import Simulation, simulate
 
 
@@ -87,6 +87,7 @@ def check(
         raise BadInput(
             f"the proposal is for chain {proposal.chain_id}, this is {chain.rpc.chain_id}", hint="ask that chain's node"
         )
+    _whole(proposal, chain)
     state, over = standing(proposal, chain)
     findings = tuple(_findings(proposal, chain))
     if over:
@@ -100,6 +101,18 @@ def check(
         findings=findings,
         simulation=None if over else resimulated(proposal, fork, proposer=proposer, voters=voters),
     )
+
+
+def _whole(proposal: Proposal, chain: ChainView) -> None:
+    """What would be signed is what the calls say.  Raises: `BadInput` for a file that somebody changed."""
+    route, calls, words = proposal.route, proposal.calls, proposal.description
+    ids = ids_of(route, calls, words, chain_id=chain.rpc.chain_id)
+    same = ids == proposal.ids and changes_in(words).strip() == proposal.changes.strip()
+    if not same or steps_of(chain, route, calls, words) != proposal.steps:
+        raise BadInput(
+            "the proposal's ids, transactions or changes are not those of its calls",
+            hint="somebody changed the file: make it anew, or check it by its number",
+        )
 
 
 def resimulated(proposal: Proposal, fork: Fork, *, proposer: str = "", voters: Sequence[str] = ()) -> Simulation:

@@ -22,8 +22,8 @@ from keeper.testing.http_node import HttpNode
 
 #: Ether that an account that acts is given.
 _ALLOWANCE: Final = hex(10**21)
-#: The fork in this process mines block by block, about a millisecond each: longer votes are for anvil.
-MOST_BLOCKS: Final = 100_000
+#: The fork in this process mines block by block, a few milliseconds each: longer votes are for anvil.
+MOST_BLOCKS: Final = 60_000
 
 
 class Engine(StrEnum):

@@ -31,7 +31,7 @@ def add_ons(snapshot: Snapshot, knobs: PolicyKnobs) -> Iterator[SetAddOn]:
     now = snapshot.block.timestamp
     for u in snapshot.underlyings:
         state = u.publication
-        if state is None or state.frozen:
+        if state is None or state.frozen or now < state.paused_until_s:
             continue
         wanted, why = wanted_ppm(snapshot, u, knobs)
         stands = state.state_add_on_ppm if now < state.state_until_s else 0

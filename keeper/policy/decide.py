@@ -16,6 +16,7 @@ from keeper.domain.report import MarginReport
 from keeper.domain.snapshot import Snapshot
 from keeper.domain.worth import Economics, Refusal, Verdict
 from keeper.policy import backoff, breaker, liquidate, publish, upkeep
+from keeper.policy.addons import add_ons
 from keeper.policy.priced import Priced
 from keeper.policy.worth import Judge
 
@@ -101,6 +102,7 @@ def choose(
         yield from breaker.syncs(snapshot)
         yield from pushes
         yield from refreshes
+        yield from add_ons(snapshot, knobs)
         yield from upkeep.settlements(snapshot)
         yield from liquidate.flags(snapshot, accounts, again)
         yield from liquidate.unflags(snapshot, accounts)

@@ -100,10 +100,12 @@ class Publisher:
         """An error of the contracts."""
         return explain_revert(reason, self.abis.values()) if reason else ""
 
-    def send(self, contract: str, function: str, *args: Any, sender: int = PUBLISHER, to: str = "") -> str:
+    def send(
+        self, contract: str, function: str, *args: Any, sender: int = PUBLISHER, to: str = "", gas: int = GAS
+    ) -> str:
         """A transaction into the pool.  Returns: its hash."""
         data = self.abis[contract].call(function, *args)
-        return self.chain.send(sender=self.chain.accounts[sender], to=to or self.at[contract], data=data, gas=GAS)
+        return self.chain.send(sender=self.chain.accounts[sender], to=to or self.at[contract], data=data, gas=gas)
 
     def landed(self, tx_hash: str) -> bool:
         """Whether a mined transaction went through."""

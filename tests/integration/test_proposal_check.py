@@ -1,5 +1,7 @@
 """A live proposal is looked at again before execution, and told what is not as it was."""
 
+from dataclasses import replace
+
 import pytest
 
 from keeper.errors import BadInput
@@ -101,6 +103,20 @@ def test_check__text_says_one_thing_and_calls_do_another__told(governed):
 
 def _decoded(abi, log):
     return abi.event([bytes.fromhex(t[2:]) for t in log["topics"]], bytes.fromhex(log["data"][2:]))
+
+
+def test_check__file_that_somebody_changed__refused(governed):
+    """Calls, ids, transactions and changes belong together: one of them replaced is found before anything is said."""
+    ours, other = governed.proposal(BOUNDS), governed.proposal("[underlying.ETH.fence.psr]\nmax = 900_000\n")
+    for change in (
+        {"calls": other.calls},
+        {"steps": other.steps},
+        {"ids": other.ids},
+        {"changes": other.changes},
+        {"description": other.description},
+    ):
+        with pytest.raises(BadInput, match="not those of its calls"):
+            looked_at(governed, replace(ours, **change))
 
 
 def test_check__bound_moved_meanwhile__told_with_both_values(governed):

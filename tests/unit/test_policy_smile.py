@@ -13,8 +13,8 @@ from keeper.domain.quotes import Unquoted
 from keeper.domain.riskfile import ExpiryParams, Ranges
 from keeper.domain.snapshot import ExpiryFence, Listing, StrikeVol
 from keeper.policy.guard import allow
-from keeper.policy.reach import phi_reach, sigma_reach
 from keeper.policy.publish import publications
+from keeper.policy.reach import phi_reach, sigma_reach
 from keeper.policy.smile import MOVES_PPM, in_order, straighten
 from keeper.risk.exact.riskfile import butterfly_breach, call_mark
 from keeper.testing.builders import (

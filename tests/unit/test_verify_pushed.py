@@ -1,0 +1,206 @@
+"""What was pushed against what the chain took: every integer counts, save those the fences refused (VER-3)."""
+
+from dataclasses import replace
+
+import pytest
+
+from keeper.cycle import thought
+from keeper.domain.action import Publish
+from keeper.domain.cycle import CycleInputs
+from keeper.domain.inputs import dump, hash_of
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
+from keeper.domain.landed import Landed, RefusedItem
+from keeper.domain.snapshot import Observation
+from keeper.errors import BadInput
+from keeper.ops.updates import UpdateName, kept, landed_one, parse_update
+from keeper.ops.verify import verify
+from keeper.policy.parameter import Parameter, What, kept_by, published, room
+from keeper.policy.verify import pushed
+from keeper.testing.builders import NOW, a_block, a_publication, a_snapshot, an_account, an_underlying
+from keeper.testing.memory_store import MemoryStore
+from keeper.updates import keep_inputs
+
+HOUR, WAD = 3_600, 10**18
+
+
+@pytest.fixture(scope="module")
+def decided():
+    history = tuple(
+        Observation(time=NOW - HOUR * (400 - i), price=int(3_000 * (1 + 0.02 * (i % 2)) * WAD)) for i in range(401)
+    )
+    u = an_underlying(history=history, publication=a_publication(last_time=NOW - 10 * HOUR))
+    inputs = CycleInputs(
+        snapshot=a_snapshot(an_account(7), underlying=u), in_flight=(), called=(), risk=RiskKnobs(),
+        policy=PolicyKnobs(heartbeat_s=1),
+    )  # fmt: skip
+    decision, (file,) = thought(inputs)
+    (push,) = [one for one in decision.actions if isinstance(one, Publish)]
+    return push, file
+
+
+@pytest.fixture
+def landed(decided):
+    push, _ = decided
+    return Landed(
+        underlying=push.underlying, id=push.id, block=replace(a_block(101), timestamp=NOW + 12), tx_hash="0x1",
+        sender="0x2", via="0x3", inputs_hash=push.inputs_hash, ranges=push.params.ranges, expiries=push.params.expiries,
+        refused=(),
+    )  # fmt: skip
+
+
+def test_pushed__as_it_landed__no_difference(decided, landed):
+    _, file = decided
+    check = pushed(file, landed)
+    assert check.difference is None
+    assert check.said == f"{3 + sum(3 + len(e.sigmas_ppm) for e in landed.expiries)} integers"
+
+
+@pytest.mark.parametrize("name", ["psr_ppm", "vsr_up_ppm", "vsr_down_ppm"])
+@pytest.mark.parametrize("by", [-1, 1])
+def test_pushed__a_range_one_off__named(decided, landed, name, by):
+    """VER-3: one unit is a difference."""
+    _, file = decided
+    other = replace(landed.ranges, **{name: getattr(landed.ranges, name) + by})
+    found = pushed(file, replace(landed, ranges=other)).difference
+    assert found is not None, "VER-3"
+    assert found.name == name, "VER-3"
+    assert int(found.theirs) - int(found.ours) == by
+
+
+@pytest.mark.parametrize("name", ["phi_ppb", "df_ppb", "sigma_atm_ppm"])
+def test_pushed__an_expirys_number_one_off__named(decided, landed, name):
+    """VER-3"""
+    _, file = decided
+    first, *rest = landed.expiries
+    params = replace(first.params, **{name: getattr(first.params, name) + 1})
+    found = pushed(file, replace(landed, expiries=(replace(first, params=params), *rest))).difference
+    assert found is not None
+    assert found.name.endswith(f"params.{name}"), "VER-3"
+
+
+def test_pushed__a_strike_or_an_expiry__named(decided, landed):
+    """VER-3"""
+    _, file = decided
+    first, *rest = landed.expiries
+    bent = replace(first, sigmas_ppm=(*first.sigmas_ppm[:-1], first.sigmas_ppm[-1] + 1))
+    found = pushed(file, replace(landed, expiries=(bent, *rest))).difference
+    assert found.name.endswith(f"sigmas_ppm[{len(first.sigmas_ppm) - 1}]"), "VER-3"
+    missing = pushed(file, replace(landed, expiries=tuple(rest))).difference
+    assert missing.theirs == "not published", "VER-3"
+    later = replace(first, params=replace(first.params, expiry=first.params.expiry + 7))
+    strange = pushed(file, replace(landed, expiries=(*landed.expiries, later))).difference
+    assert strange.ours == "not published", "VER-3"
+
+
+def test_pushed__items_the_fences_refused__are_not_ours_to_answer_for(decided, landed):
+    """LND-2: a refused item kept what was in force; everything else must still be what was derived."""
+    _, file = decided
+    first = landed.expiries[0]
+    old = replace(landed.ranges, psr_ppm=1, vsr_up_ppm=2, vsr_down_ppm=3)
+
+    def refusing(expiry, what):
+        return RefusedItem(expiry=expiry, what=what, reason="too far")
+
+    joint = replace(landed, ranges=old, refused=(refusing(0, "joint"),))
+    assert pushed(file, joint).difference is None, "LND-2"
+    assert "1 item(s) refused" in pushed(file, joint).said
+    alone = replace(landed, ranges=old, refused=(refusing(0, "psr"),))
+    assert pushed(file, alone).difference.name == "vsr_up_ppm", "LND-2"
+    gone = replace(landed, expiries=landed.expiries[1:], refused=(refusing(first.params.expiry, "smile"),))
+    assert pushed(file, gone).difference is None, "LND-2"
+    assert kept_by(Parameter(what=What.SCAN_RANGE), alone) == "too far"
+    assert kept_by(Parameter(what=What.VOL_UP), alone) == ""
+    assert kept_by(Parameter(what=What.VOL_UP), joint) == "too far"
+    assert kept_by(Parameter(what=What.SIGMA, expiry=first.params.expiry), gone) == "too far"
+    assert kept_by(Parameter(what=What.SCAN_RANGE), gone) == ""
+
+
+def test_room__each_number__what_was_pushed_lay_inside(decided, landed):
+    """VER-5: the fences told beside a value are those it was decided under."""
+    push, file = decided
+    first = landed.expiries[0].params.expiry
+    wanted = [Parameter(what=what) for what in What if what.ranged]
+    wanted += [Parameter(what=what, expiry=first) for what in What if not what.ranged]
+    for parameter in wanted:
+        found = room(parameter, file, push.params)
+        value = published(parameter, landed, ())
+        assert found.low <= value <= found.high, "VER-5"
+        assert found.budget_low <= found.low or found.low == found.current, "VER-5"
+        assert found.left_up >= 0, "VER-5"
+        assert found.left_down >= 0, "VER-5"
+
+
+class Chain:
+    """What a chain remembers, made up."""
+
+    def __init__(self, landed):
+        self.landed, self.asked = landed, []
+
+    def underlying(self, symbol):
+        return 1
+
+    def find(self, underlying, publication, *, since, until_s):
+        self.asked.append((since.number, until_s))
+        return self.landed if self.landed is not None and publication == self.landed.id else None
+
+    def block(self, number):
+        return a_snapshot(an_account(7)).block
+
+
+def test_verify__one_id_decided_twice__the_file_that_landed_is_taken(decided, landed):
+    """VER-1: of several decisions with one id the hash on-chain tells which."""
+    push, file = decided
+    other = dump(replace(file, kept_ppm=file.kept_ppm - 1))
+    name = UpdateName(symbol=file.state.symbol, publication=push.id)
+    chain = Chain(landed)
+    verdict = verify(name, [other, dump(file)], chain)
+    assert verdict.matches, verdict.first
+    assert chain.asked == [(file.block.number, NOW + file.policy.intent_ttl_s)]
+    alone = verify(name, [other], chain)
+    assert alone.first is not None
+    assert not alone.matches, "VER-1"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda f: replace(f, model=99), "made by model 99"),
+        (lambda f: replace(f, schema=2), "schema 2"),
+        (lambda f: replace(f, state=replace(f.state, symbol="XRP")), "is of XRP"),
+        (lambda f: replace(f, state=replace(f.state, publication=None)), "cannot be published to"),
+        (lambda f: replace(f, state=replace(f.state, underlying=5)), "another underlying"),
+    ],
+)
+def test_verify__a_file_that_cannot_be_judged__bad_input(decided, landed, change, said):
+    """VER-3: another model, schema or update is not a mismatch: it is the wrong tool or the wrong file."""
+    push, file = decided
+    with pytest.raises(BadInput, match=said):
+        verify(UpdateName(symbol=file.state.symbol, publication=push.id), [dump(change(file))], Chain(landed))
+
+
+def test_verify__never_landed__bad_input(decided):
+    push, file = decided
+    with pytest.raises(BadInput, match="did not go live"):
+        verify(UpdateName(symbol=file.state.symbol, publication=push.id), [dump(file)], Chain(None))
+
+
+def test_kept__by_name_or_hash__and_what_there_is_otherwise(decided):
+    push, file = decided
+    store = MemoryStore()
+    with pytest.raises(BadInput, match="not in the store") as told:
+        kept(store, parse_update("ETH:3"))
+    assert "this store has none" in told.value.hint
+    keep_inputs([push], [file], store)
+    data = dump(file)
+    for name in (
+        f"{file.state.symbol}:{push.id}",
+        f"{file.state.symbol.lower()}:{push.id}",
+        hash_of(data),
+        hash_of(data).upper().replace("0X", "0x"),
+    ):
+        ((index, found),) = kept(store, parse_update(name))
+        assert found == data
+        assert landed_one(store, ((index, found),)) == (index, data)
+    with pytest.raises(BadInput, match="not in the store") as told:
+        kept(store, parse_update("ETH:999"))
+    assert f"the newest here is {file.state.symbol}:{push.id}" in told.value.hint
