@@ -71,7 +71,7 @@ abstract contract ControlsFixture is RiskFixture {
     }
 }
 
-/// @notice EMG-1 … EMG-4, ADD-1, ADD-2, GRD… of the guardian: PAU-1, PAU-2, VET-1, VET-2.
+/// @notice EMG-1 … EMG-4, SAO-1, WID-1, GRD… of the guardian: PAU-1, PAU-2, VET-1, VET-2.
 contract ControlsTest is ControlsFixture {
     // --- emergency lane -----------------------------------------------------------------------------------------------
 
@@ -145,14 +145,14 @@ contract ControlsTest is ControlsFixture {
 
     // --- add-ons ------------------------------------------------------------------------------------------------------
 
-    /// ADD-1: the state of the market widens IM, bounded, for a while; MM stands.
+    /// SAO-1: the state of the market widens IM, bounded, for a while; MM stands.
     function test_state_add_on__lives_and_lapses__initial_only() public {
         vm.startPrank(PUBLISHER);
         uint40 until = uint40(block.timestamp + 1 days);
         parameters.setStateAddOn(ETH, 500_000, until);
         (uint256 mm, uint256 im) = factors();
-        assertEq(mm, 810_000, "ADD-1 MM stands");
-        assertEq(im, 1.5e6, "ADD-1");
+        assertEq(mm, 810_000, "SAO-1 MM stands");
+        assertEq(im, 1.5e6, "SAO-1");
         vm.expectRevert(
             abi.encodeWithSelector(IRiskParameters.OutOfRange.selector, bytes32("stateAddOn"), 500_001, 0, 500_000)
         );
@@ -164,10 +164,10 @@ contract ControlsTest is ControlsFixture {
         vm.stopPrank();
         vm.warp(until);
         (, im) = factors();
-        assertEq(im, PPM, "ADD-1 lapsed");
+        assertEq(im, PPM, "SAO-1 lapsed");
     }
 
-    /// ADD-1: frozen or paused, a publisher's key widens nothing either.
+    /// SAO-1: frozen or paused, a publisher's key widens nothing either.
     function test_state_add_on__paused_or_frozen_or_by_others__refused() public {
         uint40 until = uint40(block.timestamp + 1 hours);
         bytes memory refusal = unauthorized(GUARDIAN, parameters.PUBLISHER_ROLE());
@@ -184,7 +184,7 @@ contract ControlsTest is ControlsFixture {
         parameters.setStateAddOn(ETH, 1, until);
     }
 
-    /// ADD-2: the breaker widens IM for a quarter of an hour at most, and never cuts short what it promised.
+    /// WID-1: the breaker widens IM for a quarter of an hour at most, and never cuts short what it promised.
     function test_widen__by_the_breaker__bounded_and_over_by_itself() public {
         vm.startPrank(BREAKER);
         uint40 latest = uint40(block.timestamp + 15 minutes);
@@ -193,13 +193,13 @@ contract ControlsTest is ControlsFixture {
         parameters.widen(ETH, latest);
         parameters.widen(ETH, latest - 100);
         vm.stopPrank();
-        assertEq(controls().widenUntil, latest, "ADD-2 not cut short");
+        assertEq(controls().widenUntil, latest, "WID-1 not cut short");
         (uint256 mm, uint256 im) = factors();
-        assertEq(mm, 810_000, "ADD-2 MM stands");
-        assertEq(im, 1.25e6, "ADD-2");
+        assertEq(mm, 810_000, "WID-1 MM stands");
+        assertEq(im, 1.25e6, "WID-1");
         vm.warp(latest);
         (, im) = factors();
-        assertEq(im, PPM, "ADD-2 over");
+        assertEq(im, PPM, "WID-1 over");
         bytes memory refusal = unauthorized(PUBLISHER, parameters.BREAKER_ROLE());
         vm.prank(PUBLISHER);
         vm.expectRevert(refusal);

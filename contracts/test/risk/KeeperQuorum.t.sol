@@ -8,7 +8,7 @@ import {IKeeperQuorum} from "../../src/interfaces/IKeeperQuorum.sol";
 import {IRiskParameters} from "../../src/interfaces/IRiskParameters.sol";
 import {RiskFixture} from "./RiskFixture.sol";
 
-/// @notice QRM-1 … QRM-4: what k of n signatures do, and what nothing less does.
+/// @notice KQM-1 … KQM-4: what k of n signatures do, and what nothing less does.
 contract KeeperQuorumTest is RiskFixture {
     KeeperQuorum internal quorum;
     uint256 private constant N = 5;
@@ -65,7 +65,7 @@ contract KeeperQuorumTest is RiskFixture {
         }
     }
 
-    /// QRM-1, QRM-2: any set of keepers calls an emergency if and only if there are enough of them.
+    /// KQM-1, KQM-2: any set of keepers calls an emergency if and only if there are enough of them.
     function testFuzz_tighten__any_set_of_keepers__lands_with_enough_of_them(uint256 who, uint24 peak) public {
         who %= 1 << N;
         peak = uint24(bound(peak, 1, 1e6));
@@ -77,10 +77,10 @@ contract KeeperQuorumTest is RiskFixture {
             vm.expectRevert(abi.encodeWithSelector(IKeeperQuorum.TooFew.selector, signers.length, K));
         }
         quorum.tighten(ETH, peak, nonce, until, signers, sigs);
-        assertEq(parameters.controls(ETH).emergencyPeakPpm, _count(who) < K ? 0 : uint256(peak), "QRM-1");
+        assertEq(parameters.controls(ETH).emergencyPeakPpm, _count(who) < K ? 0 : uint256(peak), "KQM-1");
     }
 
-    /// QRM-2: a signature of something else, of another chain, contract or nonce, by a stranger, or twice, counts for
+    /// KQM-2: a signature of something else, of another chain, contract or nonce, by a stranger, or twice, counts for
     /// nothing.
     function testFuzz_tighten__one_signature_wrong__refused(uint256 seed) public {
         uint64 until = uint64(block.timestamp + 60);
@@ -96,11 +96,11 @@ contract KeeperQuorumTest is RiskFixture {
         else if (kind == 3) (signers[place], sigs[place]) = (vm.addr(77), _sign(77, digest));
         else (signers[place], sigs[place]) = (signers[(place + 1) % K], sigs[(place + 1) % K]);
         (bool ok,) = address(quorum).call(abi.encodeCall(quorum.tighten, (ETH, 500_000, nonce, until, signers, sigs)));
-        assertFalse(ok, "QRM-2");
-        assertEq(parameters.controls(ETH).emergencyPeakPpm, 0, "QRM-2");
+        assertFalse(ok, "KQM-2");
+        assertEq(parameters.controls(ETH).emergencyPeakPpm, 0, "KQM-2");
     }
 
-    /// QRM-2: signatures are bound to this chain and this contract.
+    /// KQM-2: signatures are bound to this chain and this contract.
     function test_tighten__other_chain_or_contract__refused() public {
         address[] memory keepers = quorum.keepers();
         KeeperQuorum other = new KeeperQuorum(parameters, address(this), keepers, K, K);
@@ -115,7 +115,7 @@ contract KeeperQuorumTest is RiskFixture {
         quorum.tighten(ETH, 500_000, nonce, until, signers, sigs);
     }
 
-    /// QRM-3: expired or replayed never lands, whenever it is tried; a new set of keepers voids what the old one signed.
+    /// KQM-3: expired or replayed never lands, whenever it is tried; a new set of keepers voids what the old one signed.
     function testFuzz_tighten__expired_or_replayed__never_lands(uint256 wait, uint256 again) public {
         wait = bound(wait, 0, 2 hours);
         again = bound(again, 1 days, 30 days);
@@ -125,13 +125,13 @@ contract KeeperQuorumTest is RiskFixture {
         skipTime(wait);
         bytes memory data = abi.encodeCall(quorum.tighten, (ETH, 100_000, nonce, until, signers, sigs));
         (bool ok,) = address(quorum).call(data);
-        assertEq(ok, wait <= 1 hours, "QRM-3 expired");
+        assertEq(ok, wait <= 1 hours, "KQM-3 expired");
         skipTime(again);
         (ok,) = address(quorum).call(data);
-        assertFalse(ok, "QRM-3 replayed");
+        assertFalse(ok, "KQM-3 replayed");
     }
 
-    /// QRM-3: naming keepers again voids what waits, even if they are the same.
+    /// KQM-3: naming keepers again voids what waits, even if they are the same.
     function test_setKeepers__waiting_signatures__void() public {
         uint64 until = uint64(block.timestamp + 1 hours);
         uint256 nonce = quorum.nonce();
@@ -141,7 +141,7 @@ contract KeeperQuorumTest is RiskFixture {
         quorum.tighten(ETH, 100_000, nonce, until, signers, sigs);
     }
 
-    /// QRM-4: a publication by k keepers is one like any other, and lands once.
+    /// KQM-4: a publication by k keepers is one like any other, and lands once.
     function test_publish__quorum__lands_once_within_the_fences() public {
         IRiskParameters.Publication memory p = aPublication();
         p.psrPpm = 155_000;
@@ -154,7 +154,7 @@ contract KeeperQuorumTest is RiskFixture {
         p.psrPpm = 155_000;
         vm.prank(address(123)); // anyone may carry it
         quorum.publish(ETH, p, signers, sigs);
-        assertEq(inForce(0, "psr"), 155_000, "QRM-4");
+        assertEq(inForce(0, "psr"), 155_000, "KQM-4");
         pass(1 hours);
         vm.expectPartialRevert(IRiskParameters.IdNotIncreasing.selector);
         quorum.publish(ETH, p, signers, sigs);
