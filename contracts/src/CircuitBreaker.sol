@@ -7,12 +7,14 @@ import {ICircuitBreaker} from "./interfaces/ICircuitBreaker.sol";
 import {IClearingHouse} from "./interfaces/IClearingHouse.sol";
 import {IPriceOracle} from "./interfaces/IPriceOracle.sol";
 import {IRiskFile} from "./interfaces/IRiskFile.sol";
+import {IRiskParameters} from "./interfaces/IRiskParameters.sol";
 import {AccountId, FileVersion, InstrumentId, Position} from "./interfaces/Types.sol";
 import {BreakerMath} from "./libraries/BreakerMath.sol";
 import {InstrumentIds} from "./libraries/InstrumentIds.sol";
 
 /// @title See ICircuitBreaker.
-/// @dev Stores nothing but settings and what was already told: nothing here can be pushed open or held open.
+/// @dev Stores nothing but settings and what was already told: nothing here can be pushed open or held open.  Holds
+/// BREAKER_ROLE of RiskParameters.
 contract CircuitBreaker is ICircuitBreaker, Ownable2Step {
     using InstrumentIds for InstrumentId;
     using InstrumentIds for Position;
@@ -27,6 +29,7 @@ contract CircuitBreaker is ICircuitBreaker, Ownable2Step {
     IClearingHouse public immutable house;
     IPriceOracle public immutable oracle;
     IRiskFile public immutable file;
+    IRiskParameters public immutable parameters;
 
     mapping(bytes32 asset => Config) private _configs;
     /// Of the last opening that was told.
@@ -36,6 +39,7 @@ contract CircuitBreaker is ICircuitBreaker, Ownable2Step {
         house = house_;
         oracle = IPriceOracle(house_.oracle());
         file = IRiskFile(house_.riskFile());
+        parameters = IRiskParameters(house_.parameters());
     }
 
     /// @inheritdoc ICircuitBreaker
@@ -68,10 +72,19 @@ contract CircuitBreaker is ICircuitBreaker, Ownable2Step {
     function sync(bytes32 asset) external returns (uint256 untilS) {
         State memory s = state(asset);
         if (!s.open) return 0;
-        if (s.told) return s.untilS;
+        untilS = s.untilS;
+        if (s.told) return untilS;
+        Config memory c = _configs[asset];
+        if (c.hasUnderlying) {
+            // Without the role, or listed no more: who wants to close must not be held up by that, and whoever gives too
+            // little gas for it has told nothing.
+            try parameters.widen(c.underlying, s.untilS) {}
+            catch {
+                return untilS;
+            }
+        }
         _toldSinceS[asset] = s.sinceS;
         emit Tripped(asset, s.sinceS, s.untilS, s.why);
-        return s.untilS;
     }
 
     /// @inheritdoc ICircuitBreaker

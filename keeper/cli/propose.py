@@ -20,15 +20,19 @@ keeper recalibrate --json > targets.json && keeper propose --from-recalibration 
 # CHANGES.toml
 title = "Let the scan range of ETH follow a crash"
 summary = "Why, in Markdown."
-[underlying.ETH.fence.psr]     # also config, vol_fences, joint_fence, market; fence.vsr_up, fence.vsr_down
+[underlying.ETH.fence.psr]     # also vsr_up, vsr_down
 max = "40 %"                   # or the raw 400_000
-[collateral.WETH]              # also oracle.ETH, auction, fund, timelock, house.fee, house.interest, breaker.ETH
+[collateral.WETH]
 haircut_ppm = "12 %"
-[[new_expiry]]                 # also new_feed, new_collateral, new_underlying, new_strikes, role, frozen, call
+[[new_expiry]]
 underlying = "ETH"
 expiry = 1800000000
 strikes = ["3000 USD"]
-sigma_atm_ppm = 650_000"""
+sigma_atm_ppm = 650_000
+# further tables: underlying.ETH.config, .vol_fences, .joint_fence, .market; oracle.ETH,
+# breaker.ETH, sequencer, auction, fund, keepers, timelock; house.fee, .interest, .min_equity,
+# .guardian, .breaker; lists: [[new_feed]], [[new_collateral]], [[new_underlying]],
+# [[new_strikes]], [[role]], [[frozen]], [[call]]"""
 
 SHAPE = Several
 

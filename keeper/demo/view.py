@@ -118,6 +118,7 @@ def plain_line(frame: Frame, eta: str) -> str:
     """One block in one line."""
     prices = "  ".join(
         f"{u.symbol} {'unusable' if u.price is None else format(u.price, ',.2f')} scan {panels.percent(u.psr)}"
+        + "".join(f" → {p.published_ppm / 10_000:.1f} %" for p in u.parameters if p.name == "psr" and p.ramps)
         for u in frame.underlyings
     )
     bands = " ".join(f"{panels.BANDS[band][1]} {n}" for band, n in frame.bands.items() if n or band is Band.HEALTHY)

@@ -90,7 +90,7 @@ class VolFenceSpec:
 class JointFenceSpec:
     """How far the requirement of a standard portfolio may move, whichever range moved it."""
 
-    step_ppm: int = 300_000
+    step_ppm: int = 220_000
     """Of itself, in one publication."""
     budget_ppm: int = 1_000_000
     """Of itself a day ago, net in a day."""
@@ -197,11 +197,11 @@ class TimelockSpec:
 class BreakerSpec:
     """The flash-crash breaker of every asset.  Why these numbers: contracts/README.md."""
 
-    k_ppm: int = 1_000_000
+    k_ppm: int = 500_000
     """A jump is a move beyond this part of the scan range in force …"""
     min_move_ppm: int = 50_000
     """… and beyond this part of the price; of an asset that is collateral only, this alone."""
-    disagree_ppm: int = 10_000
+    disagree_ppm: int = 15_000
     """Two feeds further apart than this are doubtful; below each feed's `max_deviation_ppm`."""
     window_s: int = 600
     hold_s: int = 300

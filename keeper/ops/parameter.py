@@ -151,7 +151,7 @@ def _moments(parameter: Parameter, symbol: str, found: Iterable[Landed], store: 
         strikes = () if file is None else strikes_of(file, parameter.expiry)
         pushed = _pushed(landed)
         around = None if file is None else room(parameter, file, pushed)
-        old = around.current if around is not None else before
+        old = _before(parameter, file, around, before)
         kept = kept_by(parameter, landed)
         new = old if kept else published(parameter, landed, strikes)
         if new is None and old is None:
@@ -171,6 +171,16 @@ def _moments(parameter: Parameter, symbol: str, found: Iterable[Landed], store: 
             here=file is not None,
         )
         before = new
+
+
+def _before(parameter: Parameter, file: InputsFile | None, around: Room | None, last: int | None) -> int | None:
+    """What was published before: as the fences had it, or the file in force for a strike, which they fence by ratio."""
+    if file is None or around is None:
+        return last
+    if not parameter.strike:
+        return around.current
+    strikes = dict(file.state.live.strikes).get(parameter.expiry, ()) if file.state.live else ()
+    return next((one.sigma_ppm for one in strikes if one.strike == parameter.strike), last)
 
 
 def _pushed(landed: Landed) -> UnderlyingTarget:

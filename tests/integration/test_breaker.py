@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
 WAD = 10**18
 BORROWER = 4
 KEYS = {SignerRole.PUBLISHER: 1, SignerRole.LIQUIDATOR: 2}
-SPEC = BreakerSpec(window_s=600, hold_s=300, confirm_s=60)
+SPEC = BreakerSpec(k_ppm=1_000_000, window_s=600, hold_s=300, confirm_s=60)
 
 
 @pytest.fixture
@@ -88,9 +88,11 @@ def test_wick__told_and_waited_out__then_nobody_was_flagged(story):
     record = live(story)
     assert kinds(record) == {"sync"}
     assert any("breaker is open" in alert for alert in record.decision.alerts)
-    state = story.keeper.reader.read(story.house.chain.block()).underlyings[0].breaker
-    assert state.open
-    assert state.told, "BRK-11: the contract knows"
+    (market,) = story.keeper.reader.read(story.house.chain.block()).underlyings
+    assert market.breaker.open
+    assert market.breaker.told, "BRK-11: the contract knows"
+    spec = story.house.spec.underlyings[0]
+    assert market.rules.im_add_on_ppm == spec.im_add_on_ppm + spec.breaker_add_on_ppm, "BRK-11: and IM is wider"
     assert kinds(live(story)) == set(), "once"
     round_at(story.house, 3_000, after_s=30)
     assert kinds(live(story)) == set()

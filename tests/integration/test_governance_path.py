@@ -197,6 +197,23 @@ strikes = ["3200 USD"]
     assert not after.one("RiskParameters", "hasRole", lister, governed.timelock)
 
 
+def test_keepers__list_and_quorums__set_whole(governed):
+    """The keepers that speak as one are governance's too: a list, told ascending as the contract wants it."""
+    keepers = sorted((governed.chain.accounts[i] for i in (1, 2, 3)), key=lambda a: int(a, 16))
+    parameters = governed.deployment.addresses["RiskParameters"]
+    at = governed.hand.create("KeeperQuorum", parameters, governed.timelock, keepers, 2, 2)
+    governed.deployment.addresses["KeeperQuorum"] = at
+    try:
+        more = [governed.chain.accounts[4], *keepers]
+        proposal = governed.proposal(f"[keepers]\nkeepers = {more}\ntighten_quorum = 3\n")
+        assert simulated(governed, proposal).holds
+        governed.pass_through(proposal)
+        assert len(governed.view().one("KeeperQuorum", "keepers")) == 4
+        assert governed.view().one("KeeperQuorum", "tightenQuorum") == 3
+    finally:
+        del governed.deployment.addresses["KeeperQuorum"]
+
+
 def test_new_underlying__with_its_market_and_first_expiry(governed):
     """A market that was not there is there, with fences and an expiry, in one proposal with its feed."""
     feed = governed.hand.create("MockAggregator", 8, 60_000 * 10**8)

@@ -334,7 +334,9 @@ def test_explain_parameter__an_expirys_numbers__each_has_a_history(lived, tmp_pa
     dollars = listing.strikes[1] / 10**8
     code, said = ask("explain", "-p", f"ETH.sigma@{listing.expiry}/{dollars:.8f}", "-c", lived.config, "--json")
     assert code == 0, said
-    assert json.loads(said)["history"][0]["new"] > 0, "VER-5"
+    moments = json.loads(said)["history"]
+    assert moments[0]["new"] > 0, "VER-5"
+    assert all(later["old"] == earlier["new"] for later, earlier in itertools.pairwise(moments)), "VER-5"
 
 
 @pytest.mark.parametrize(

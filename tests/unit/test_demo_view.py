@@ -120,6 +120,13 @@ def test_screen__parameters__scan_ranges_on_a_small_one_everything_on_a_tall_one
         assert part in tall, part
 
 
+def test_plain_line__ramp__in_force_and_published():
+    """A log says where a scan range is and where it goes."""
+    line = view.plain_line(guarded(3), "0:41 left")
+    assert "scan 15.2 % → 16.5 %" in line
+    assert "BTC 64,000.00 scan 12.0 %  |" in line
+
+
 def test_report__parameters__a_line_each_and_columns_for_scripts():
     """The page has every parameter at the end of the run; `--json` has every parameter at every block."""
     summary = a_summary()

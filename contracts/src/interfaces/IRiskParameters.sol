@@ -31,7 +31,7 @@ interface IRiskParameters {
 
     /// How far the requirement of a standard portfolio (`Probes`) may move, whichever of the ranges moved it.
     struct JointFence {
-        uint24 stepPpm; // per publication; start 300_000
+        uint24 stepPpm; // per publication; start 220_000
         uint24 budgetPpm; // net per rolling 24 h; start 1_000_000
     }
 

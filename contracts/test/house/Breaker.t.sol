@@ -24,6 +24,7 @@ contract BreakerTest is BaseTest {
         breaker.setConfig("ETH", settings(ETH));
         breaker.setConfig("BTC", settings(BTC));
         house.setBreaker(address(breaker));
+        parameters.grantRole(parameters.BREAKER_ROLE(), address(breaker));
         house.setFee(0);
         give(bob, 10_000_000);
         give(liquidator, 1_000_000);
@@ -177,6 +178,45 @@ contract BreakerTest is BaseTest {
         vm.warp(since + 10);
         assertEq(breaker.sync("ETH"), since + HOLD);
         assertEq(vm.getRecordedLogs().length, 0);
+    }
+
+    /// BRK-11: the first who trades, withdraws or tells widens IM; MM stays; a round that releases does not narrow it.
+    function test_sync__widensIm_toTheEndOfTheHold() public {
+        _wick();
+        uint256 untilS = block.timestamp + HOLD;
+        (uint256 im, uint256 mm) = (live(acct(bob)).im, live(acct(bob)).mm);
+        breaker.sync("ETH");
+        assertEq(live(acct(bob)).im, im * 125 / 100, "BRK-11 a quarter");
+        assertEq(live(acct(bob)).mm, mm, "BRK-11 MM");
+        setSpot(ETH, 1500);
+        assertFalse(breaker.state("ETH").open);
+        assertEq(live(acct(bob)).im, im * 125 / 100, "BRK-11 to the end");
+        vm.warp(untilS);
+        assertEq(live(acct(bob)).im, im, "BRK-11 lapses by itself");
+    }
+
+    /// BRK-11: money that leaves does not wait for somebody to tell.
+    function test_withdraw__open_widensFirst() public {
+        setSpot(ETH, 2400); // equity 8,000, IM 3,600, then 4,500
+        vm.prank(alice);
+        vm.expectPartialRevert(IClearingHouse.BelowInitial.selector);
+        house.withdraw(acct(alice), USDC_ID, 4000e6, alice);
+        vm.prank(alice);
+        house.withdraw(acct(alice), USDC_ID, 3500e6, alice);
+        assertEq(equity(acct(alice)), 4500e18);
+        assertTrue(breaker.state("ETH").told);
+    }
+
+    /// Without its role the breaker widens nothing, and holds nobody up who closes.
+    function test_sync__withoutTheRole_closingPasses() public {
+        parameters.revokeRole(parameters.BREAKER_ROLE(), address(breaker));
+        give(alice, 100_000);
+        _wick();
+        uint256 im = live(acct(bob)).im;
+        assertEq(breaker.sync("ETH"), block.timestamp + HOLD);
+        assertEq(live(acct(bob)).im, im);
+        assertFalse(breaker.state("ETH").told);
+        trade(acct(bob), acct(alice), perp(ETH), 4e18, 1500e18);
     }
 
     // --- what opens it --------------------------------------------------------------------------------------------

@@ -44,7 +44,9 @@ def _lines(moment: Moment, parameter: Parameter) -> list[tuple[str, str]]:
         lines.append(("why", moment.why))
     if moment.here:
         lines.append(("target", value(moment.target, parameter)))
-        lines += [("", reason) for reason in moment.reasons[:2]]
+        # The first reason is the scan range's, the second the volatilities'.
+        relevant = moment.reasons[:1] if parameter.what.ranged else moment.reasons[1:3]
+        lines += [("", reason) for reason in relevant]
     lines += [
         ("floor", f"{floor.parameter} at least {floor.floor_ppm / 10_000:g} %, by {floor.operator}: {floor.reason}")
         for floor in moment.floors
@@ -54,14 +56,20 @@ def _lines(moment: Moment, parameter: Parameter) -> list[tuple[str, str]]:
     if moment.room is not None:
         room = moment.room
         lines.append(("fences", f"could be {value(room.low, parameter)} to {value(room.high, parameter)}"))
-        left = f"{value(room.left_up, parameter)} up, {value(room.left_down, parameter)} down"
-        lines.append(("budget left", f"{left}, from {value(room.anchor, parameter)} a day before"))
+        left = f"{_points(room.left_up, parameter)} up, {_points(room.left_down, parameter)} down"
+        lines.append(("budget left", f"{left}, counted from {value(room.anchor, parameter)} a day before"))
     if moment.ramp is not None:
         ramp = moment.ramp
         arrives = "not within a hundred days" if ramp.arrives_s is None else utc(ramp.arrives_s)
         said = f"from {value(ramp.in_force, parameter)} in force, at most {ramp.rate_ppm_per_hour / 10_000:g} % an hour"
-        lines.append(("ramp", f"{said}; there by {arrives}"))
+        there = "in force already" if ramp.in_force == moment.new else f"{said}; there by {arrives}"
+        lines.append(("ramp", there))
     return lines
+
+
+def _points(number: int, parameter: Parameter) -> str:
+    """A distance, in hundredths of one."""
+    return signed(f"{number / 10_000_000:.4f}" if parameter.in_ppb else f"{number / 10_000:g}") + " points"
 
 
 def value(number: int | None, parameter: Parameter) -> str:

@@ -28,10 +28,12 @@ def standings_view(status: Status) -> list[RenderableType]:
         for one in standings(u, targets.get(u.underlying), now):
             name = Text(f"{u.symbol} ", style="bold").append(one.said, style="not bold")
             table.add_row(name, *_cells(one, now))
-        if u.live is not None and u.live.im_uplift_pct:
-            said = f"{u.symbol}: IM is {u.live.im_uplift_pct} % higher until scan ranges in force are there"
-            table.add_row(Text(said, style="yellow"))
-    return [table] if table.row_count else []
+    widened = [
+        Text(f"{u.symbol}: IM is {u.live.im_uplift_pct} % higher until scan ranges in force are there", style="yellow")
+        for u in status.snapshot.underlyings
+        if u.live is not None and u.live.im_uplift_pct
+    ]
+    return [table, *widened] if table.row_count else []
 
 
 def _cells(one: Standing, now: int) -> list[Text]:

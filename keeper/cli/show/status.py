@@ -17,7 +17,7 @@ from keeper.cli.show.standings import standings_tree, standings_view
 from keeper.cli.show.tables import table as plain_table
 from keeper.cli.show.targets import targets_tree, targets_view
 from keeper.domain.action import kind
-from keeper.domain.snapshot import Snapshot, Usable
+from keeper.domain.snapshot import BreakerState, Snapshot, Usable
 from keeper.offline import account_name
 from keeper.ops.status import Status
 
@@ -77,7 +77,7 @@ def _bands(status: Status) -> RenderableType:
 def _markets(status: Status, snapshot: Snapshot) -> RenderableType:
     assert status.last is not None
     targets = {t.underlying: t for t in status.last.decision.targets}
-    table = plain_table("market", "spot", "scan range", "target", "file age", "next publication")
+    table = plain_table("market", "spot", "scan range", "target", "file age", "next publication", "breaker")
     now = snapshot.block.timestamp
     for u in snapshot.underlyings:
         spot = Text(words.usd(u.spot.wad)) if isinstance(u.spot, Usable) else Text("unusable", style="bold red")
@@ -87,6 +87,9 @@ def _markets(status: Status, snapshot: Snapshot) -> RenderableType:
             due = "frozen"
         elif due == "later" and u.publication is not None:
             due = f"in {u.publication.next_allowed_s - now} s"
+        breaker = Text("–" if u.breaker is None else "closed", style="bright_black")
+        if u.breaker is not None and u.breaker.open:
+            breaker = Text(f"open, {max(0, u.breaker.until_s - now)} s at most", style="bold yellow")
         table.add_row(
             Text(u.symbol, style="bold"),
             spot,
@@ -94,8 +97,15 @@ def _markets(status: Status, snapshot: Snapshot) -> RenderableType:
             words.percent(target.ranges.psr_ppm) if target else "–",
             f"{now - u.live.time:,} s" if u.live else "–",
             due,
+            breaker,
         )
     return table
+
+
+def _breaker_tree(breaker: BreakerState | None) -> dict[str, Any] | None:
+    if breaker is None:
+        return None
+    return {"open": breaker.open, "until_s": breaker.until_s or None, "why": breaker.why or None}
 
 
 def _auctions(snapshot: Snapshot) -> list[RenderableType]:
@@ -202,6 +212,7 @@ def status_tree(status: Status) -> dict[str, Any]:
                 "target": targets_tree(targets.get(u.underlying)),
                 "im_uplift_pct": u.live.im_uplift_pct if u.live else None,
                 "parameters": standings_tree(u, targets.get(u.underlying), snapshot.block.timestamp),
+                "breaker": _breaker_tree(u.breaker),
             }
             for u in snapshot.underlyings
         ]

@@ -18,6 +18,9 @@ from keeper.policy.verify import Difference
 def verdict_view(verdict: Verdict) -> RenderableType:
     """Each step, and the first difference."""
     table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column()
+    table.add_column()
+    table.add_column(overflow="fold")
     for check in verdict.checks:
         sign = Text("✓", "green") if check.difference is None else Text("✗", "bold red")
         said = check.said if check.difference is None else f"{check.difference.name} differs"

@@ -10,7 +10,7 @@ over.  The laws (BRK-1 … BRK-4) are held in forge; this file must only say the
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -67,6 +67,17 @@ class Opening:
     why: Event
 
 
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A stretch during which the breaker was open."""
+
+    since_s: int
+    """Unix seconds of the round that opened it."""
+    until_s: int
+    """Unix seconds at which it was closed again."""
+    why: Event
+
+
 def move_ppm(*, psr_ppm: int | None, k_ppm: int, min_move_ppm: int) -> int:
     """The move that is a jump: k scan ranges, at least `min_move_ppm`; without a scan range that alone."""
     return max(min_move_ppm, 0 if psr_ppm is None else psr_ppm * k_ppm // PPM)
@@ -95,6 +106,24 @@ def verdict(rounds: Sequence[Round], rule: BreakerRule, now_s: int) -> Opening |
     return None
 
 
+def openings(rounds: Sequence[Round], rule: BreakerRule) -> Iterator[Opened]:
+    """Every stretch of a path during which the breaker is open, in order; they never overlap."""
+    for i, one in enumerate(rounds):
+        what = event_at(rounds, i, rule)
+        if what is None or not _first(rounds, i, rule):
+            continue
+        until = one.time + rule.hold_s
+        for j in range(i + 1, len(rounds)):
+            if rounds[j].time >= until:
+                break
+            late = not rounds[j].second and rounds[j].time >= one.time + rule.confirm_s
+            if late if what is Event.JUMP else not _apart(rounds, j + 1, rule):
+                until = rounds[j].time
+                break
+        if until > one.time:
+            yield Opened(since_s=one.time, until_s=until, why=what)
+
+
 def event_at(rounds: Sequence[Round], i: int, rule: BreakerRule) -> Event | None:
     """What round `i` started."""
     if not rounds[i].second and _jumped(rounds, i, rule):
@@ -106,11 +135,11 @@ def event_at(rounds: Sequence[Round], i: int, rule: BreakerRule) -> Event | None
 
 def _jumped(rounds: Sequence[Round], i: int, rule: BreakerRule) -> bool:
     prices: list[int] = []
-    for r in reversed(rounds[:i]):
-        if r.second:
+    for j in range(i - 1, -1, -1):
+        if rounds[j].second:
             continue
-        prices.append(r.wad)
-        if r.time + rule.window_s <= rounds[i].time:
+        prices.append(rounds[j].wad)
+        if rounds[j].time + rule.window_s <= rounds[i].time:
             break  # in force when the window began
     if not prices:
         return False
@@ -138,8 +167,8 @@ def _agreed(rounds: Sequence[Round], i: int, rule: BreakerRule) -> bool:
 def _apart(rounds: Sequence[Round], n: int, rule: BreakerRule) -> bool:
     """Whether the feeds differ after the first `n` rounds."""
     found: dict[bool, int] = {}
-    for r in reversed(rounds[:n]):
-        found.setdefault(r.second, r.wad)
+    for j in range(n - 1, -1, -1):
+        found.setdefault(rounds[j].second, rounds[j].wad)
         if len(found) == 2:
             low, high = sorted(found.values())
             return (high - low) * PPM > low * rule.disagree_ppm
