@@ -50,6 +50,23 @@ contract RiskGasTest is RiskFixture {
         assertLt((twenty - ten) / 10, 12_500, "GAS-1 a further option");
     }
 
+    /// GAS-4: where every range moves and stood elsewhere both now and a day ago, three triples are probed besides.
+    function test_publish__ranges_move__probes_besides() public {
+        IRiskParameters.Publication memory p = aPublication();
+        (p.psrPpm, p.vsrUpPpm, p.vsrDownPpm) = (p.psrPpm + 1000, p.vsrUpPpm + 1000, p.vsrDownPpm + 1000);
+        parameters.publish(ETH, p);
+        pass(1 hours);
+        p = aPublication();
+        (p.psrPpm, p.vsrUpPpm, p.vsrDownPpm) = (p.psrPpm + 1000, p.vsrUpPpm + 1000, p.vsrDownPpm + 1000);
+        vm.cool(address(file));
+        vm.cool(address(parameters));
+        uint256 before = gasleft();
+        parameters.publish(ETH, p);
+        uint256 published = before - gasleft();
+        vm.snapshotValue("risk", "publish 50 strikes and new ranges, cold", published);
+        assertLt(published, 5_300_000, "GAS-4");
+    }
+
     /// GAS-2: 50 strikes = 100 instruments, fences included, at most 5M; a refresh is no dearer.
     function test_publish_and_refresh__fifty_strikes__within_target() public {
         IRiskParameters.Publication memory p = aPublication();
