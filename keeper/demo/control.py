@@ -117,5 +117,6 @@ def _constant(u: UnderlyingState, first: UnderlyingState, ranges: Ranges) -> Und
         for expiry, vols in u.live.strikes
     )
     now = max([u.live.time, *(o.time for o in u.history[-1:])])
-    live = replace(u.live, ref_spot=u.spot.wad, time=now, ranges=ranges, strikes=strikes)
+    # Constant ranges are never on their way, so nothing widens IM.
+    live = replace(u.live, ref_spot=u.spot.wad, time=now, ranges=ranges, strikes=strikes, im_uplift_pct=0)
     return replace(u, live=live, previous=None)
