@@ -93,12 +93,12 @@ contract KeeperQuorum is IKeeperQuorum, EIP712, Ownable2Step {
         if (signers.length != signatures.length) revert BadKeepers(signatures.length);
         if (signers.length < quorum) revert TooFew(signers.length, quorum);
         address[] memory allowed = _keepers;
-        uint256 at;
+        uint256 place;
         for (uint256 i; i < signers.length; ++i) {
             // Both lists ascend, so one pass over the keepers finds them all.
-            while (at < allowed.length && allowed[at] < signers[i]) ++at;
-            if (at == allowed.length || allowed[at] != signers[i]) revert NotAKeeper(signers[i]);
-            ++at;
+            while (place < allowed.length && allowed[place] < signers[i]) ++place;
+            if (place == allowed.length || allowed[place] != signers[i]) revert NotAKeeper(signers[i]);
+            ++place;
             if (!SignatureChecker.isValidSignatureNow(signers[i], digest, signatures[i])) {
                 revert BadSignature(signers[i]);
             }

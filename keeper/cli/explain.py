@@ -58,9 +58,7 @@ def explain(
     """
     if bool(account) == bool(parameter):
         said = "an account and a parameter were" if account else "neither an account nor a parameter was"
-        raise BadInput(
-            f"{said} named", hint="keeper explain ACCOUNT, or keeper explain --parameter ETH.scan_range"
-        )
+        raise BadInput(f"{said} named", hint="keeper explain ACCOUNT, or keeper explain --parameter ETH.scan_range")
     if parameter:
         _tell(parameter, config, since=since, limit=limit, as_json=as_json)
         return

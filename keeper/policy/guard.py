@@ -125,8 +125,9 @@ def _calendar_ceilings(reaches: Sequence[tuple[int, int]]) -> list[int]:
     limit: int | None = None
     for seconds, high in reversed(reaches):
         variance = high * high * seconds
-        limit = variance if limit is None else min(limit, variance)
-        ceilings.append(isqrt(limit // seconds))
+        top = isqrt((variance if limit is None else min(limit, variance)) // seconds)
+        ceilings.append(top)
+        limit = top * top * seconds  # of the rounded one: an earlier expiry at its ceiling leaves room for this one's
     return ceilings[::-1]
 
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from keeper.policy.reach import sigma_reach
 
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.snapshot import Listing, Usable
 from keeper.policy import guard, publish
+from keeper.policy.reach import sigma_reach
 from keeper.testing.builders import a_snapshot, an_underlying
 from tests.defects.frame import defect
 from tests.defects.solidity import Mutation

@@ -15,7 +15,6 @@ from tests.parity.fenced_market import DAY, HOUR, Market, changed
 
 pytestmark = pytest.mark.chain
 
-GUARDIAN = 3
 #: A publication is due in every block.
 EAGER = PolicyKnobs(heartbeat_s=1)
 

@@ -25,7 +25,7 @@ from keeper.wiring import assemble
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
 
 HOUR = 3_600
-PUBLISHER, GUARDIAN = 1, 3
+OWNER, PUBLISHER, GUARDIAN = 0, 1, 3
 #: A publication is due in each block, and a file is refreshed once it is an hour old.
 EAGER = PolicyKnobs(heartbeat_s=1, refresh_age_s=HOUR)
 RISK = RiskKnobs(min_observations=24)
@@ -113,18 +113,19 @@ def test_frozen__blocks_hours_and_a_restart__nothing_is_published_until_the_thaw
     assert last_id(house) == before + 1
 
 
-def test_frozen__decided_before__not_sent(house, keeper):
-    """FRZ-5: between the decision and the sending lies a freeze: nothing is signed, and the reason is kept."""
+@pytest.mark.parametrize(("function", "sender", "said"), [("freeze", OWNER, "frozen"), ("pause", GUARDIAN, "paused")])
+def test_frozen__decided_before__not_sent(house, keeper, function, sender, said):
+    """FRZ-5: between the decision and the sending lies a freeze or a pause: nothing is signed, the reason is kept."""
     one = keeper()
     snapshot = one.reader.read(house.chain.block())
     (push,) = publications(snapshot, model(snapshot, RISK), EAGER)
     intent = one.ports.encoder.encode(push, block=snapshot.block)
-    house.do("RiskParameters", "freeze", 0)
-    assert HouseStanding(one.views).standing(intent, house.chain.block()).startswith("its parameters are frozen")
+    house.do("RiskParameters", function, 0, sender=sender)
+    assert said in HouseStanding(one.views).standing(intent, house.chain.block())
     nonce = house.chain.request("eth_getTransactionCount", house.chain.accounts[PUBLISHER], "latest")
     dropped = one.ports.sender.submit(intent)
     assert (dropped.state, dropped.attempts) == (TxState.DROPPED, ()), "FRZ-5"
-    assert "frozen" in dropped.reason.lower()
+    assert said in dropped.reason.lower()
     assert house.chain.request("eth_getTransactionCount", house.chain.accounts[PUBLISHER], "latest") == nonce
 
 

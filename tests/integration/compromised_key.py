@@ -89,6 +89,8 @@ class Day:
     """Put in auction in the block of a publication."""
     wronged: set[int] = field(default_factory=set)
     """Of those, healthy under the file before it."""
+    held_off: set[int] = field(default_factory=set)
+    """Tried in that block without success, and to be had in the next."""
     flagged: set[int] = field(default_factory=set)
     """Put in auction all day."""
     fund_paid: int = 0
@@ -168,6 +170,8 @@ class Attack:
         landed = {account for account, tx in tries.items() if self.thief.landed(str(tx))}
         self.day.in_notice |= landed
         self.day.wronged |= landed - could
+        self.chain.mine()  # the notice is over
+        self.day.held_off |= {account for account in tries if account not in landed and self._flag(account, ask=True)}
         for _ in range(2):
             self._follow()
             self.chain.mine()
@@ -301,7 +305,8 @@ def lines(day: Day, thief: Publisher) -> Iterator[tuple[str, str]]:
     yield "below maintenance at the first block", str(sum(a.band in ours for a in before.values()))
     yield "put in auction all day", str(len(day.flagged))
     yield "of those in a publication's block", str(len(day.in_notice))
-    yield "of those healthy under the file before", str(len(day.wronged))
+    yield "held off by the notice in that block", str(len(day.held_off))
+    yield "put in auction in it, healthy under the file before", str(len(day.wronged))
     yield "fund paid, USD", f"{day.fund_paid / 1e18:,.2f}"
     yield "paid by the other accounts, USD", f"{day.socialised / 1e18:,.2f}"
 

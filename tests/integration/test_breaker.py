@@ -1,18 +1,23 @@
 """The breaker on the real contracts: read, told, waited for, and found by the look before sending."""
 
+from io import StringIO
 from types import SimpleNamespace
 
 import pytest
 from eth_account import Account
+from rich.console import Console
 
 from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.sending.outbox import Outbox, OutboxPolicy
 from keeper.chain.signers import LocalSigner
+from keeper.cli.show.status import status_tree, status_view
 from keeper.cycle import cycle
 from keeper.deploy import BreakerSpec
 from keeper.domain.action import Flag, SyncBreaker, kind
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.tx import SignerRole
+from keeper.ops.account import account_story
+from keeper.ops.status import status
 from keeper.protocols.clearinghouse.deployment import BREAKER
 from keeper.protocols.clearinghouse.encoder import HouseEncoder
 from keeper.protocols.clearinghouse.ids import account_id
@@ -77,6 +82,12 @@ def live(story):
     return record
 
 
+def printed(view):
+    out = Console(width=200, record=True, file=StringIO())
+    out.print(view)
+    return out.export_text()
+
+
 def kinds(record):
     return {kind(a) for a in record.decision.actions if kind(a) in ("flag", "sync")}
 
@@ -88,6 +99,12 @@ def test_wick__told_and_waited_out__then_nobody_was_flagged(story):
     record = live(story)
     assert kinds(record) == {"sync"}
     assert any("breaker is open" in alert for alert in record.decision.alerts)
+    found = status(story.store, now_s=record.block.timestamp)
+    (shown,) = status_tree(found)["markets"]
+    assert shown["breaker"] == {"open": True, "until_s": record.block.timestamp + SPEC.hold_s, "why": "jump"}
+    assert "at most" in printed(status_view(found)), "the table says for how long"
+    told = account_story(story.store, story.account)
+    assert told.reasons[0].said.startswith("its flag is deferred until"), "BRK-10: explain says so too"
     (market,) = story.keeper.reader.read(story.house.chain.block()).underlyings
     assert market.breaker.open
     assert market.breaker.told, "BRK-11: the contract knows"

@@ -1,4 +1,4 @@
-"""k of n keepers speak as one on the chain: emergency lane and publications (QRM-1 … QRM-4)."""
+"""k of n keepers speak as one on the chain: emergency lane and publications (KQM-1 … KQM-4)."""
 
 from dataclasses import replace
 
@@ -104,7 +104,7 @@ def a_publication(house, *, id_=2, psr_ppm=125_000):
 
 
 def test_tighten__two_of_three__maintenance_rises_over_an_hour_and_fades_in_a_day(house):
-    """QRM-1: what two keepers signed binds: IM at once, MM over an hour, nothing of it after a day."""
+    """KQM-1: what two keepers signed binds: IM at once, MM over an hour, nothing of it after a day."""
     before = house.says("RiskParameters", "effective", 0)
     assert house.sends(an_emergency(house, KEEPERS[0], KEEPERS[2]))
     at_once = house.says("RiskParameters", "effective", 0)
@@ -141,13 +141,13 @@ def test_reader__emergency_ramps__rules_are_those_that_bind_at_the_block(house):
     ids=["too few", "one of them a stranger", "a stranger"],
 )
 def test_tighten__short_of_a_quorum__nothing(house, keepers):
-    """QRM-2: one keeper, or a stranger beside one, calls nothing."""
+    """KQM-2: one keeper, or a stranger beside one, calls nothing."""
     assert not house.sends(an_emergency(house, *keepers))
     assert house.says("RiskParameters", "controls", 0)["emergencyPeakPpm"] == 0
 
 
 def test_tighten__one_signature_twice__counts_once(house):
-    """QRM-2: signers ascend strictly, so nobody counts twice, however it is spelled."""
+    """KQM-2: signers ascend strictly, so nobody counts twice, however it is spelled."""
     typed = house.quorum.tightening(0, 300_000, nonce=1, valid_until=2**40)
     (signature,) = signed(typed, KEEPERS[0]).values()
     twice = [KEEPERS[0].address] * 2, [signature] * 2
@@ -159,7 +159,7 @@ def test_tighten__one_signature_twice__counts_once(house):
 
 
 def test_tighten__replayed_or_expired_or_by_old_keepers__never_lands(house):
-    """QRM-3: a signature serves once, runs out, and is void when the keepers change."""
+    """KQM-3: a signature serves once, runs out, and is void when the keepers change."""
     first = an_emergency(house, KEEPERS[0], KEEPERS[1], peak_ppm=100_000)
     late = an_emergency(house, KEEPERS[0], KEEPERS[1], valid_until=house.chain.block().timestamp + 5)
     assert house.sends(first)
@@ -173,7 +173,7 @@ def test_tighten__replayed_or_expired_or_by_old_keepers__never_lands(house):
 
 
 def test_publish__two_of_three__lands_once_within_the_fences(house):
-    """QRM-4: a publication of the quorum is one like any other: fenced, in order, never twice; nobody alters it."""
+    """KQM-4: a publication of the quorum is one like any other: fenced, in order, never twice; nobody alters it."""
     house.wait(700)
     publication = a_publication(house)
     typed = house.quorum.publication(0, publication)

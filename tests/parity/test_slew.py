@@ -1,4 +1,4 @@
-"""Ranges in force and the surcharge on initial margin are the contract's, whoever moved them when (PAR-5)."""
+"""Ranges in force and the surcharge on initial margin are the contract's, whoever moved them when (SLW-6)."""
 
 from dataclasses import replace
 
@@ -90,7 +90,7 @@ def test_slew__publications_and_refreshes_at_any_time__same_integers(fresh, seed
             after = header(fresh)
             found = refreshed(before, state.slew, rules(fresh), spot=before.ref_spot, now=after.time)
             expected = found.ranges, found.im_uplift_pct
-        assert (after.ranges, after.im_uplift_pct) == expected, "PAR-5"
+        assert (after.ranges, after.im_uplift_pct) == expected, "SLW-6"
         rising += after.ranges.psr_ppm > before.ranges.psr_ppm
         falling += after.ranges.psr_ppm < before.ranges.psr_ppm
         uplifts.add(after.im_uplift_pct)

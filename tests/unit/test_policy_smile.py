@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from keeper.domain.knobs import PolicyKnobs
@@ -79,6 +79,7 @@ RATIOS = st.lists(st.floats(0.3, 3.0), min_size=len(STRIKES), max_size=len(STRIK
 
 
 @given(now=in_force(), wanted=TARGET_SIGMAS, phis=st.lists(st.integers(6 * 10**8, 15 * 10**8), min_size=4, max_size=4))
+@example(now=[869_087, 328_485, 158_674, 61_455], wanted=[60_000, 384_043, 60_000, 60_000], phis=[6 * 10**8] * 4)
 def test_allow__any_surface__inside_every_fence_and_in_calendar_order(now, wanted, phis):
     """FEN-P1: every σ and φ within its own reach, and σ²T never falls, whatever is wanted and whatever is in force."""
     state = a_state(now)

@@ -84,4 +84,24 @@ contract RiskGasTest is RiskFixture {
         assertLt(published, 5_000_000, "GAS-2 publish");
         assertLt(refreshed, published, "GAS-2 refresh");
     }
+
+    /// GAS-2: where scan ranges change, the joint fence and IM's surcharge are weighed too, five times seven portfolios.
+    function test_publish_and_refresh__ranges_on_their_way__within_target() public {
+        IRiskParameters.Publication memory p = aPublication();
+        (p.psrPpm, p.vsrUpPpm) = (170_000, 420_000);
+        vm.cool(address(file));
+        vm.cool(address(parameters));
+        uint256 before = gasleft();
+        parameters.publish(ETH, p);
+        uint256 published = before - gasleft();
+        pass(1 hours);
+        vm.cool(address(file));
+        before = gasleft();
+        file.refresh(ETH);
+        uint256 refreshed = before - gasleft();
+        vm.snapshotValue("risk", "publish 50 strikes and wider ranges, cold", published);
+        vm.snapshotValue("risk", "refresh 50 strikes, ranges on their way, cold", refreshed);
+        assertLt(published, 5_500_000, "GAS-2 publish");
+        assertLt(refreshed, 4_000_000, "GAS-2 refresh");
+    }
 }

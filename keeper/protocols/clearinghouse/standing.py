@@ -6,7 +6,7 @@ is not wanted any more costs nothing here: no nonce, no gas, no place in the que
     flag                the account is below maintenance, not in auction, and no breaker it depends on is open
     bid                 the auction runs, the account is not restored, the price is within the bid's limit
     unflag, remeasure   the auction runs and has not noticed yet
-    publish             its id is not taken
+    publish             its id is not taken, and neither freeze nor pause came in between
     refresh             nobody refreshed since the decision
     settle              the expiry has no price yet
     sync                the breaker is open, and nobody told the contract yet
@@ -115,7 +115,8 @@ class HouseStanding:
                     yield View("LiquidationAuction", "params")
             case "publish":
                 yield View("RiskParameters", "lastPublication", (args["underlying"],))
-                yield View("RiskParameters", "frozen", (args["underlying"],))
+                for function in ("frozen", "controls"):
+                    yield View("RiskParameters", function, (args["underlying"],))
             case "refresh":
                 yield View("RiskFile", "header", (args["underlying"], LIVE))
             case "settle":
@@ -176,6 +177,9 @@ class HouseStanding:
     def _publish(self, head: BlockRef, args: dict[str, Any], _intent: TxIntent) -> str:
         if self._views.one(head, "RiskParameters", "frozen", args["underlying"]):
             return f"its parameters are frozen at block {head.number}"
+        until = self._views.one(head, "RiskParameters", "controls", args["underlying"])["pausedUntil"]
+        if head.timestamp < until:
+            return f"the guardian paused its publications for {until - head.timestamp} s more at block {head.number}"
         last = self._views.at(head, "RiskParameters", "lastPublication", args["underlying"])["id"]
         taken = last >= args["p"]["id"]
         return f"publication {args['p']['id']} is out: the last is {last} at block {head.number}" if taken else ""

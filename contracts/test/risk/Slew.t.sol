@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {IRiskFile} from "../../src/interfaces/IRiskFile.sol";
+import {IRiskParameters} from "../../src/interfaces/IRiskParameters.sol";
+import {FileVersion, Position} from "../../src/interfaces/Types.sol";
+import {Probes} from "../../src/libraries/Probes.sol";
+import {Q64} from "../../src/libraries/Q64.sol";
+import {Test} from "../utils/Test.sol";
+import {RiskFixture} from "./RiskFixture.sol";
+
+/// @notice What all slew tests ask.
+abstract contract SlewFixture is RiskFixture {
+    uint256 internal constant PPM = 1e6;
+
+    function setUp() public virtual override {
+        super.setUp();
+        listDays(30, 3);
+        publish();
+        pass(1 hours);
+    }
+
+    function live() internal view returns (IRiskFile.Header memory) {
+        return file.header(ETH, FileVersion.Live);
+    }
+
+    function targets() internal view returns (IRiskFile.Ranges memory t) {
+        (t,,,) = file.slew(ETH);
+    }
+
+    /// Perp and unit straddles at constant price, volatility and tenor.
+    function required(uint256 psr, uint256 up, uint256 down) internal view returns (uint256[7] memory) {
+        IRiskParameters.UnderlyingConfig memory c = parameters.config(ETH);
+        return Probes.requirements(Probes.Triple(psr, up, down, c.tailPpm, c.volFloorPpm));
+    }
+
+    function aPublication(uint24 psr, uint24 up, uint24 down) internal returns (IRiskParameters.Publication memory p) {
+        p = aPublication();
+        (p.psrPpm, p.vsrUpPpm, p.vsrDownPpm) = (psr, up, down);
+    }
+}
+
+/// @notice SLW-1 … SLW-5 case by case.
+contract SlewTest is SlewFixture {
+    /// SLW-2: a tightening binds IM at once and maintenance by the rate; a loosening both by the rate.
+    function test_publish__tighter__initial_at_once_maintenance_by_the_rate() public {
+        parameters.publish(ETH, aPublication(180_000, 400_000, 250_000));
+        assertEq(live().psrPpm, 151_500, "SLW-2 an hour's move, from the hour before");
+        assertEq(targets().psrPpm, 180_000);
+        uint256 uplift = live().imUpliftPct;
+        uint256[7] memory has = required(151_500, 400_000, 250_000);
+        uint256[7] memory needs = required(180_000, 400_000, 250_000);
+        bool exact;
+        for (uint256 i; i < 7; ++i) {
+            assertGe(has[i] * (100 + uplift), needs[i] * 100, "SLW-2 IM is the target's");
+            if (has[i] * (99 + uplift) < needs[i] * 100) exact = true;
+        }
+        assertTrue(exact, "SLW-2 no dearer than the dearest probe, to a percent");
+        assertEq(file.assess(ETH, new Position[](0), 1e18, 2000e18, FileVersion.Live).upliftPpm, uplift * 10_000);
+    }
+
+    function test_publish__looser__both_by_the_rate() public {
+        parameters.publish(ETH, aPublication(130_000, 400_000, 250_000));
+        assertEq(live().psrPpm, 148_500, "SLW-2");
+        assertEq(live().imUpliftPct, 0, "SLW-2 nothing to make up for");
+    }
+
+    /// SLW-3: anyone moves the ranges on; time that nobody used counts for an hour; in the end they are there.
+    function test_refresh__ramp__arrives_and_stays() public {
+        parameters.publish(ETH, aPublication(180_000, 480_000, 200_000));
+        uint256 hours_;
+        while (keccak256(abi.encode(_triple())) != keccak256(abi.encode(targets()))) {
+            uint256 before = live().psrPpm;
+            pass(5 hours);
+            vm.prank(address(77));
+            file.refresh(ETH);
+            uint256 most = before + before / 100;
+            assertEq(uint256(live().psrPpm), most < 180_000 ? most : 180_000, "SLW-3 one hour's move, however long");
+            assertLt(++hours_, 30, "SLW-3 arrives");
+        }
+        assertEq(live().imUpliftPct, 0, "SLW-3 the surcharge is gone");
+        pass(1 hours);
+        file.refresh(ETH);
+        assertEq(keccak256(abi.encode(_triple())), keccak256(abi.encode(targets())), "SLW-3 stays");
+    }
+
+    function _triple() private view returns (IRiskFile.Ranges memory) {
+        return IRiskFile.Ranges(live().psrPpm, live().vsrUpPpm, live().vsrDownPpm);
+    }
+
+    /// SLW-3: refreshing every few seconds neither stops a ramp nor hastens it.
+    function test_refresh__every_few_seconds__same_speed() public {
+        parameters.publish(ETH, aPublication(180_000, 400_000, 250_000));
+        for (uint256 i; i < 150; ++i) {
+            pass(24);
+            file.refresh(ETH);
+        }
+        // An hour in moves of 72 seconds, each rounded down.
+        assertLe(uint256(live().psrPpm), uint256(151_500) * 1_010_051 / 1e6, "SLW-1");
+        assertGt(uint256(live().psrPpm), 152_900, "SLW-3 only the roundings are missing");
+    }
+
+    /// SLW-4: the ranges that a staged bank began from stay in force until its flip, for an hour at most.
+    function test_stage__waits__ranges_stand_still_for_an_hour() public {
+        parameters.publish(ETH, aPublication(180_000, 400_000, 250_000));
+        pass(1 hours);
+        IRiskParameters.Publication memory p = aPublication(150_000, 400_000, 250_000);
+        p.validUntil = uint64(block.timestamp + 1 days);
+        parameters.stage(ETH, p);
+        pass(30 minutes);
+        file.refresh(ETH);
+        assertEq(live().psrPpm, 151_500, "SLW-4 held");
+        uint256 opened = live().time - 30 minutes;
+        pass(31 minutes);
+        vm.expectRevert(abi.encodeWithSelector(IRiskFile.StagingTooOld.selector, ETH, opened));
+        parameters.flip(ETH);
+        file.refresh(ETH);
+        assertGt(uint256(live().psrPpm), 151_500, "SLW-4 and on again");
+    }
+
+    /// SLW-5: a rate that governance changed holds from the next move.
+    function test_setConfig__rate__bounds_and_effect() public {
+        IRiskParameters.UnderlyingConfig memory c = aConfig();
+        c.slewPpmPerHour = 99;
+        vm.expectRevert(abi.encodeWithSelector(IRiskParameters.BadConfig.selector, bytes32("slewPpmPerHour")));
+        parameters.setConfig(ETH, c);
+        c.slewPpmPerHour = 1e6;
+        parameters.setConfig(ETH, c);
+        parameters.publish(ETH, aPublication(180_000, 400_000, 250_000));
+        assertEq(live().psrPpm, 180_000, "SLW-5");
+    }
+
+    /// How much faster than the ranges a straddle's requirement moves, over all ranges that fences allow: at most twice.
+    function testFuzz_probes__all_ranges_one_percent_wider__at_most_twice(uint256 psr, uint256 up, uint256 down)
+        public
+        view
+    {
+        (psr, up, down) = (bound(psr, 20_000, 490_000), bound(up, 50_000, 4_900_000), bound(down, 50_000, 930_000));
+        uint256[7] memory a = required(psr, up, down);
+        uint256[7] memory b = required(psr * 101 / 100, up * 101 / 100, down * 101 / 100);
+        for (uint256 i; i < 7; ++i) {
+            assertLe(b[i] * PPM, (a[i] + 4) * 1_020_100, "SLW-1 elasticity");
+        }
+    }
+}
+
+/// @notice Publishes, stages, refreshes and waits in any order, and writes down what binds after every step.
+contract SlewHandler is SlewFixture {
+    struct Seen {
+        uint256 time;
+        int256[3] ranges; // ln
+        int256[7] required;
+    }
+
+    Seen[] private _seen;
+    uint256 public moves;
+    uint256 public tooFast;
+    uint256 public initialTooLow;
+    uint256 public beyondTarget;
+
+    function setUp() public override {
+        super.setUp();
+        _look();
+    }
+
+    /// An hour of the rate for every hour, and one more; a straddle moves at most twice as fast.
+    function _look() private {
+        IRiskFile.Header memory h = live();
+        Seen memory now_;
+        now_.time = block.timestamp;
+        now_.ranges = [_ln(h.psrPpm), _ln(h.vsrUpPpm), _ln(h.vsrDownPpm)];
+        uint256[7] memory r = required(h.psrPpm, h.vsrUpPpm, h.vsrDownPpm);
+        uint256[7] memory t = required(targets().psrPpm, targets().vsrUpPpm, targets().vsrDownPpm);
+        for (uint256 i; i < 7; ++i) {
+            now_.required[i] = _ln(r[i]);
+            if (r[i] * (100 + h.imUpliftPct) < t[i] * 100) ++initialTooLow;
+        }
+        for (uint256 i; i < _seen.length; ++i) {
+            Seen memory before = _seen[i];
+            uint256 rate = uint256(aConfig().slewPpmPerHour);
+            // ln(1 − x) lies below −x by less than x²; the last part is what a ppm of rounding may be of a range.
+            int256 most = int256((block.timestamp - before.time + 1 hours) * rate * 1011 / 1000 << 64) / (3600 * 1e6);
+            most += int256(uint256(1) << 64) / 10_000;
+            for (uint256 k; k < 3; ++k) {
+                if (_distance(now_.ranges[k], before.ranges[k]) > most) ++tooFast;
+            }
+            for (uint256 k; k < 7; ++k) {
+                if (_distance(now_.required[k], before.required[k]) > 2 * most + int256(uint256(1) << 64) / 1000) {
+                    ++tooFast;
+                }
+            }
+        }
+        if (_seen.length < 24) _seen.push(now_);
+        else _seen[moves % 24] = now_;
+        ++moves;
+    }
+
+    function _ln(uint256 x) private pure returns (int256) {
+        return Q64.ln(x << 64);
+    }
+
+    function _distance(int256 a, int256 b) private pure returns (int256) {
+        return a > b ? a - b : b - a;
+    }
+
+    function _some(uint256 seed) private returns (IRiskParameters.Publication memory) {
+        return aPublication(
+            _near(seed, inForce(0, "psr")),
+            _near(seed >> 32, inForce(0, "vsrUp")),
+            _near(seed >> 64, inForce(0, "vsrDown"))
+        );
+    }
+
+    /// Within a step, or just beyond.
+    function _near(uint256 seed, uint256 value) private pure returns (uint24) {
+        return uint24(value * (790_000 + seed % 420_001) / 1e6);
+    }
+
+    function actPublish(uint256 seed) external {
+        try parameters.publish(ETH, _some(seed)) {} catch {}
+        _look();
+    }
+
+    function actStage(uint256 seed) external {
+        try parameters.stage(ETH, _some(seed)) {} catch {}
+        _look();
+    }
+
+    function actFlip() external {
+        try parameters.flip(ETH) {} catch {}
+        _look();
+    }
+
+    function actRefresh() external {
+        IRiskFile.Header memory before = live();
+        file.refresh(ETH);
+        IRiskFile.Header memory h = live();
+        IRiskFile.Ranges memory t = targets();
+        if (_away(before.psrPpm, h.psrPpm, t.psrPpm)) ++beyondTarget;
+        if (_away(before.vsrUpPpm, h.vsrUpPpm, t.vsrUpPpm)) ++beyondTarget;
+        if (_away(before.vsrDownPpm, h.vsrDownPpm, t.vsrDownPpm)) ++beyondTarget;
+        _look();
+    }
+
+    /// Moved away from the target, or past it.
+    function _away(uint256 old, uint256 value, uint256 target) private pure returns (bool) {
+        return old <= target ? value < old || value > target : value > old || value < target;
+    }
+
+    function actPass(uint256 seconds_) external {
+        pass(bound(seconds_, 10, 5 hours));
+    }
+}
+
+/// @notice SLW-1 … SLW-3 over any story.
+contract SlewInvariants is Test {
+    SlewHandler internal handler;
+
+    function setUp() public {
+        handler = new SlewHandler();
+        handler.setUp();
+        targetContract(address(handler));
+        bytes4[] memory list = new bytes4[](7);
+        list[0] = handler.actPublish.selector;
+        list[1] = handler.actStage.selector;
+        list[2] = handler.actFlip.selector;
+        list[3] = handler.actRefresh.selector;
+        list[4] = handler.actPass.selector;
+        list[5] = handler.actPublish.selector;
+        list[6] = handler.actPass.selector;
+        targetSelector(address(handler), list);
+        targetSender(address(0xbeef));
+    }
+
+    function invariant_slew_holds() public view {
+        assertEq(handler.tooFast(), 0, "SLW-1 faster than the slew rate");
+        assertEq(handler.initialTooLow(), 0, "SLW-2 IM below what the target asks");
+        assertEq(handler.beyondTarget(), 0, "SLW-3 away from the target, or past it");
+    }
+}
