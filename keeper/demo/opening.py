@@ -53,6 +53,8 @@ def policy(block_s: int) -> PolicyKnobs:
         intent_ttl_s=max(900, 2 * block_s),
         max_inventory_usd=LIQUIDATOR_USD,
         max_actions_per_block=40,
+        # The path crams days of a crash into hours, so a day's volatility is many times a market's.
+        hedge_impact=0.1,
     )
 
 
@@ -214,6 +216,8 @@ def _underlying(
         vsr_up_ppm=RISK.vsr_up_ppm,
         vsr_down_ppm=RISK.vsr_down_ppm,
         max_age_s=max(7_200, 6 * block_s),
+        # As fast as the path is crammed; a real market has the default's 1 % an hour, and an emergency lane.
+        slew_ppm_per_hour=200_000,
         vol_fences=VolFenceSpec(min_delay_s=3 * block_s),
         expiries=expiries,
     )

@@ -172,7 +172,7 @@ class PolicyKnobs:
     bid_slippage_ppm: int = 5_000
     """How much more than computed a bid may cost by the time it mines, ppm; a standard deviation of what spot may move
     until then comes on top, and never so much that the hedge would eat the discount."""
-    hedge_volume_usd_per_day: int = 100_000_000
+    hedge_volume_usd_per_day: int = 1_000_000_000
     """What is traded a day in an underlying where you hedge, whole USD: the depth behind the cost of a hedge."""
     hedge_impact: float = 1.0
     """Y of the square-root law by which a hedge moves the price.  0 to 10."""
