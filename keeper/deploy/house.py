@@ -124,7 +124,7 @@ def _contracts(spec: HouseSpec, hand: Hand, steps: _Steps) -> dict[str, str]:
     libraries: dict[str, str] = {}
 
     def create(name: str, *args: object) -> str:
-        for library in _needed(name):
+        for library in needed(name):
             if library not in libraries:
                 libraries[library] = hand.create(library, libraries=libraries)
         at[name] = hand.create(name, *args, libraries=libraries)
@@ -141,12 +141,12 @@ def _contracts(spec: HouseSpec, hand: Hand, steps: _Steps) -> dict[str, str]:
     return at
 
 
-def _needed(name: str) -> list[str]:
+def needed(name: str) -> list[str]:
     """Libraries of a contract, those that others need first."""
     found: list[str] = []
     for places in load(name).link_references.values():
         for library in places:
-            found += [x for x in (*_needed(library), library) if x not in found]
+            found += [x for x in (*needed(library), library) if x not in found]
     return found
 
 

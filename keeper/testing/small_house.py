@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from eth_account import Account
 
-from keeper.abis import load
 from keeper.chain.asking.rpc import Endpoint, Rpc
 from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.signers import LocalSigner
@@ -28,6 +27,7 @@ from keeper.deploy import (
     UnderlyingSpec,
     deploy_house,
 )
+from keeper.deploy.house import needed
 from keeper.protocols.clearinghouse.deployment import Deployment
 from keeper.testing.embedded import EmbeddedChain, LocalChain
 
@@ -73,8 +73,8 @@ class ProxyHand(Hand):
     def linked(self, contract: str, *args: Any) -> str:
         """Likewise, of a contract with libraries, which are deployed for it.  Returns: its address."""
         libraries: dict[str, str] = {}
-        for name in {library for places in load(contract).link_references.values() for library in places}:
-            libraries[name] = super().create(name)
+        for name in needed(contract):
+            libraries[name] = super().create(name, libraries=libraries)
         return super().create(contract, *args, libraries=libraries)
 
     def code_hash(self, address: str) -> str:

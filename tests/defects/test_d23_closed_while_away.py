@@ -42,13 +42,13 @@ def only_ever_adds(patch):
 
 def listens_from_now_on(patch):
     """A restart loads what was stored, and its filter begins at the newest block."""
-    stored = LogSync._stored
+    start = LogSync._start
 
-    def from_now(self, cursor, state):
-        base = stored(self, cursor, state)
-        return base and self._rebase(replace(base, block=self._rpc.block("latest")))
+    def from_now(self, target):
+        base = start(self, target)
+        return base if base.fresh else self._rebase(replace(base, block=self._rpc.block("latest")))
 
-    patch.setattr(LogSync, "_stored", from_now)
+    patch.setattr(LogSync, "_start", from_now)
 
 
 def closes_while_away():

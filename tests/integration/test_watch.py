@@ -199,7 +199,7 @@ def test_pointer__another_contract_than_the_file_says__its_logs_are_read_in_the_
     """WATCH-5: what the house's own parameters and file emitted is known, though the file names other contracts."""
     right = read(a_keeper(house), house)
     at, owner = house.deployment.addresses, house.hand.address
-    file = house.hand.hand_made("RiskFile", at["PriceOracle"])
+    file = house.hand.linked("RiskFile", at["PriceOracle"])
     decoys = {"RiskFile": file, "RiskParameters": house.hand.linked("RiskParameters", file, owner)}
     keeper = a_keeper(house, deployment=replace(house.deployment, addresses=at | decoys))
     snapshot = read(keeper, house)
