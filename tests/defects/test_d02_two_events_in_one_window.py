@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from keeper.chain.following.log_batch import LogBatch, LogColumns
+from keeper.chain.following.log_batch import LogBatch
+from keeper.chain.following.log_columns import LogColumns, Texts
 from keeper.domain.margin import Band
 from tests.defects.frame import defect
 from tests.defects.made_up_house import MadeUpHouse
@@ -31,7 +32,8 @@ def _first(found):
     for at, key in enumerate(zip(*found.topics, strict=True)):
         rows.setdefault(key, at)
     kept = list(rows.values())
-    return LogColumns(tuple([column[at] for at in kept] for column in found.topics), [found.data[at] for at in kept])
+    topics = tuple(Texts(column.codes[kept], column.known) for column in found.topics)
+    return LogColumns(topics, [found.data[at] for at in kept])
 
 
 def bands(house, keeper, *accounts):

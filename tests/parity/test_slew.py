@@ -7,7 +7,9 @@ import pytest
 
 from keeper.domain.riskfile import Ranges
 from keeper.domain.snapshot import FileState, Rules
-from keeper.policy.guard import reach
+from keeper.policy.guard import anchored, current
+from keeper.policy.joint import joint_of, nearest
+from keeper.policy.reach import reach
 from keeper.risk.exact.slew import HOUR, SHORTEST_S, begun, moved, refreshed
 from tests.parity.fenced_market import Market
 
@@ -63,13 +65,14 @@ def refresh(market):
     market.chain.receipt(market.chain.send(sender=market.chain.accounts[4], to=to, data=data))
 
 
-def drawn(rng, state) -> Ranges:
+def drawn(rng, state, fixed) -> Ranges:
     """Any legal target; often as far as the fences let it."""
     values = {}
     for fence in state.fences:
         low, high = reach(fence)
         values[f"{fence.name}_ppm"] = int(rng.choice((low, high, fence.current, rng.integers(low, high + 1))))
-    return Ranges(**values)
+    together = joint_of(fixed, state.joint, current(state), anchored(state))
+    return nearest(current(state), Ranges(**values), together)
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -80,7 +83,7 @@ def test_slew__publications_and_refreshes_at_any_time__same_integers(fresh, seed
         fresh.wait(int(rng.choice((5, 61, 700, HOUR, 3 * HOUR, 26 * HOUR))))
         before, state = header(fresh), fresh.state()
         if rng.random() < 0.4:
-            fresh.publish(replace(fresh.in_force(), ranges=drawn(rng, state)), wait_s=0)
+            fresh.publish(replace(fresh.in_force(), ranges=drawn(rng, state, rules(fresh))), wait_s=0)
             after, binds = header(fresh), fresh.state()
             set_ = {fence.name: fence.current for fence in binds.fences}  # a range may be refused by itself
             assert binds.slew.target == Ranges(**{f"{name}_ppm": value for name, value in set_.items()})
