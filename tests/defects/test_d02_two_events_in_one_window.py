@@ -6,6 +6,7 @@ import pytest
 
 from keeper.chain.following.log_batch import LogBatch
 from keeper.chain.following.log_columns import LogColumns, Texts
+from keeper.chain.following.log_sync import LogSync
 from keeper.domain.margin import Band
 from tests.defects.frame import defect
 from tests.defects.made_up_house import MadeUpHouse
@@ -17,21 +18,29 @@ WAD = 10**18
 
 def one_job_an_account(patch):
     """`if account not in queued: queued[account] = event`: whatever else comes in a window finds it queued."""
-    split = LogBatch.split
+    split, sync_to = LogBatch.split, LogSync.sync_to
+    queued = set()
+
+    def next_window(self, target):
+        queued.clear()
+        return sync_to(self, target)
 
     def first_only(self, wanted):
         columns, others = split(self, wanted)
-        return {key: _first(found) for key, found in columns.items()}, others
+        firsts = {kind: _first(kind, found, queued) for kind, found in columns.items()}
+        return {kind: found for kind, found in firsts.items() if found.data}, others
 
+    patch.setattr(LogSync, "sync_to", next_window)
     patch.setattr(LogBatch, "split", first_only)
 
 
-def _first(found):
+def _first(kind, found, queued):
     """The first row of each thing of each account."""
-    rows = {}
+    kept = []
     for at, key in enumerate(zip(*found.topics, strict=True)):
-        rows.setdefault(key, at)
-    kept = list(rows.values())
+        if (kind, key) not in queued:
+            queued.add((kind, key))
+            kept.append(at)
     topics = tuple(Texts(column.codes[kept], column.known) for column in found.topics)
     return LogColumns(topics, [found.data[at] for at in kept])
 
