@@ -39,6 +39,7 @@ from keeper.testing.house import house_outbox, rpc_to
 from keeper.testing.memory_store import MemoryStore
 from keeper.wiring import assemble
 from tests.integration.publisher import OUTSIDER, Publisher
+from tests.slews import slow_down
 
 HOUR, PPM = 3_600, 10**6
 #: Accounts of the market, oracle rounds before it opens, and its seed.
@@ -107,6 +108,8 @@ def opened(chain: LocalChain, *, accounts: int = ACCOUNTS) -> World:
     """The demo's market with its crowd, at its first prices; blocks are mined when told."""
     path = stylised_crash(seed=SEED, blocks=300)
     world = open_world(replace(path, warmup=path.warmup[-WARMUP:]), accounts=accounts, seed=SEED, chain=chain)
+    for underlying in range(len(world.deployment.symbols)):
+        slow_down(world, underlying)
     world.reach(world.path.points[0])
     return world
 

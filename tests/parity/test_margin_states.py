@@ -20,6 +20,7 @@ from keeper.risk.model import model
 from keeper.risk.one_by_one import Under
 from keeper.testing.memory_store import MemoryStore
 from keeper.wiring import assemble
+from tests.slews import slow_down
 
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(600)]
 
@@ -44,10 +45,7 @@ class Lived:
             sender=lambda decode, _recheck: DrySender(self.world.rpc, {}, decode_revert=decode),
         )
         self.chain.set_automine(on=False)
-        # The demo's ranges arrive within hours; here they are to be met on their way.
-        config = self.keeper.views.at(self.chain.block(), "RiskParameters", "config", ETH)
-        (config,) = config.values() if len(config) == 1 else (config,)
-        self.world.govern("RiskParameters", "setConfig", ETH, tuple((config | {"slewPpmPerHour": 10_000}).values()))
+        slow_down(self.world, ETH)
 
     def act(self, contract, function, *args, sender):
         """One transaction in a block of its own; it must succeed."""
