@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import ClassVar, Final, overload
 
 import numpy as np
@@ -281,9 +281,8 @@ def _blank(a: AccountMargin | Unpriced) -> AccountMargin:
 
 def _fits(a: AccountMargin) -> bool:
     """Whether the columns hold a margin and give it back as it is."""
-    numbers = chain(
-        (getattr(a, name) for name in _MONEY), *((getattr(part, name) for name in _PARTS) for part in a.underlyings)
-    )
+    numbers = [getattr(a, name) for name in _MONEY]
+    numbers += [getattr(part, name) for part in a.underlyings for name in _PARTS]
     return (
         all(map(fits, numbers))
         and a.health_ppm == health_ppm(a.equity, a.mm)

@@ -148,6 +148,7 @@ def test_swept__hard_worlds__equal_to_the_slow_twin():
 
     @hypothesis.settings(max_examples=WORLDS, suppress_health_check=list(hypothesis.HealthCheck), deadline=None)
     @hypothesis.given(st.integers(0, 2**32 - 1), st.sampled_from([0, 100_000, 5_000_000]))
+    @hypothesis.example(seed=237_010, buffer_ppm=0)  # the first of two underlyings is too wide, the last is not
     def check(seed, buffer_ppm):
         snapshot = a_world(seed)
         market = model(snapshot, RiskKnobs())
