@@ -44,6 +44,7 @@ class Untouched:
     def append_sync(self, cursor: BlockRef, more: bytes) -> None:
         """The same."""
 
+    # The name is the port's.
     def append_prices(self, block: BlockRef, underlying: int, rounds: Sequence[Observation]) -> None:  # noqa: ARG002
         """Remembered while this process lasts."""
         self._prices.setdefault(underlying, {}).update({one.time: one for one in rounds})

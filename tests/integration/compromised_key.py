@@ -275,6 +275,7 @@ def same_accounts(day: Day, thief: Publisher) -> tuple[dict[int, Any], dict[int,
         files[old.underlying] = file_after(old, thief.in_force(new), ranges=new.live.ranges, spot=old.spot.wad, now=now)
     before = margins_under(day.first, {u.underlying: u.live for u in day.first.underlyings if u.live})
     after = margins_under(day.first, files)
+    # mypy does not count what a generator yields.
     return tuple({a.account: a for a in one if isinstance(a, AccountMargin)} for one in (before, after))  # type: ignore[return-value]
 
 
