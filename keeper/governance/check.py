@@ -19,8 +19,9 @@ from keeper.governance.changes import parse_changes
 from keeper.governance.fork import Fork
 from keeper.governance.items import Call, Difference
 from keeper.governance.proposal import Proposal, build, changes_in, items_of, same_calls
-from keeper.governance.route import Route, Way, ids_of, operation_of, safe_view, steps_of
+from keeper.governance.route import Route, Way, safe_view
 from keeper.governance.simulate import Simulation, simulate
+from keeper.governance.steps import ids_of, operation_of, steps_of
 
 
 class Drift(StrEnum):

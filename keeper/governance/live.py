@@ -15,7 +15,8 @@ from keeper.governance.chain import GOVERNOR, ChainView
 from keeper.governance.changes import parse_changes
 from keeper.governance.items import Call, words_of
 from keeper.governance.proposal import Proposal, build, changes_in
-from keeper.governance.route import Route, Way, ids_of, route_of, steps_of, views_of
+from keeper.governance.route import Route, Way, route_of
+from keeper.governance.steps import ids_of, steps_of, views_of
 from keeper.protocols.abi import named, signature_of, type_of
 
 

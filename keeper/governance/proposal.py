@@ -19,7 +19,8 @@ from keeper.governance.apart import apart_items
 from keeper.governance.chain import ChainView
 from keeper.governance.changes import Changes
 from keeper.governance.items import Call, Difference, Item, setter_items
-from keeper.governance.route import Ids, Route, Step, ids_of, steps_of, views_of
+from keeper.governance.route import Route
+from keeper.governance.steps import Ids, Step, ids_of, steps_of, views_of
 
 _FENCED: Final = re.compile(r"^```toml\n(.*?)^```", re.DOTALL | re.MULTILINE)
 

@@ -1,0 +1,54 @@
+"""What must hold once a proposal was executed: every wanted number is there, and nothing else was left behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eth_utils import keccak
+
+from keeper.governance import timelock
+from keeper.governance.chain import ChainView
+from keeper.governance.changes import parse_changes
+from keeper.governance.proposal import items_of
+from keeper.governance.steps import operation_of
+from keeper.governance.timelock import OperationState
+from keeper.governance.walking import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that must hold afterwards."""
+
+    what: str
+    holds: bool
+    said: str
+
+
+def checks_of(path: Path, begin: ChainView) -> list[Check]:
+    """Hold the fork as it is now against what was wanted, and against `begin`, where the way began."""
+    proposal, chain = path.proposal, path.fork.view()
+    found = [
+        Check(what=f"{d.of}: {d.name}", holds=not d.moves, said=f"is {d.old_shown}, wanted {d.new_shown}")
+        for item in items_of(parse_changes(proposal.changes), chain, proposal.route)
+        for d in item.differences
+        if d.name != "called"
+    ]
+    if proposal.route.timelock:
+        op = operation_of(proposal.route, proposal.calls, proposal.description)
+        state = timelock.state_of(chain, proposal.route.timelock, op)
+        found.append(Check(what="operation of the timelock", holds=state is OperationState.DONE, said=str(state)))
+    names = {at.lower(): name for name, at in chain.deployment.addresses.items()}
+    for address in proposal.code:
+        same = chain.code_hash(address) == begin.code_hash(address)
+        name = names.get(address.lower(), address)
+        found.append(Check(what=f"code of {name}", holds=same, said="unchanged" if same else "changed"))
+    role = keccak(text="LISTER_ROLE")
+    before, after = (view.one("RiskParameters", "hasRole", role, proposal.route.executor) for view in (begin, chain))
+    found.append(
+        Check(
+            what="the executor's lister role",
+            holds=before == after,
+            said="as before" if before == after else "left over",
+        )
+    )
+    return found
