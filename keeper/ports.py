@@ -9,6 +9,7 @@ from typing import Protocol
 from keeper.domain.action import Action, MarginCall
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleInputs, CycleRecord
+from keeper.domain.deployed import Deployed
 from keeper.domain.history import Notice
 from keeper.domain.landed import Landed
 from keeper.domain.overrides import Override
@@ -231,6 +232,14 @@ class Ledger(Protocol):
 
 class Publications(Protocol):
     """What the chain remembers of publications."""
+
+    @property
+    def protocol(self) -> str:
+        """Name of the protocol, as in `Snapshot.protocol`."""
+
+    @property
+    def deployed(self) -> Deployed:
+        """Which deployment it is asked about."""
 
     def underlying(self, symbol: str) -> int:
         """Id of an underlying by its ticker.  Raises: `BadInput` naming those that there are."""

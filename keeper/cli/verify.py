@@ -12,6 +12,7 @@ import typer
 from keeper.cli.options import DEFAULT_CONFIG, Config, Json, settings_of
 from keeper.cli.root import LAW, OK
 from keeper.cli.show.answer import answer, console
+from keeper.domain.inputs import load
 from keeper.errors import BadInput
 from keeper.offline import recall
 from keeper.ops.updates import kept, parse_update
@@ -19,7 +20,8 @@ from keeper.settings import load_settings
 
 EXAMPLE = """keeper verify ETH:17
 keeper verify ETH:17 --state
-keeper verify ETH:17 --inputs eth-17.json --rpc https://node.example --deployment deployment.json
+keeper verify ETH:17 --inputs eth-17.json --rpc https://node.example
+keeper verify ETH:17 --inputs eth-17.json --rpc https://node.example --deployment deployment.json --state
 keeper verify 0x6b1f… --json | jq '.first_difference'"""
 
 
@@ -38,34 +40,36 @@ def verify(
         Path | None, typer.Option("--deployment", metavar="FILE", help="Deployment file, in place of the settings'.")
     ] = None,
     state: Annotated[
-        bool, typer.Option("--state", help="Read prices, rounds, listings and fences again at the block decided at.")
+        bool, typer.Option("--state", help="Read the logs and replay every account at that block too.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Derive a publication again from its inputs file, and compare it with what stands on the chain.
 
-    Anyone can, on any machine: with --inputs, --rpc and --deployment it needs no settings file, key or store. The
-    file's hash must be the one on-chain; the fit is run again from the raw rounds and quotes, and each number must lie
+    Anyone can, on any machine: with --inputs and --rpc it needs no settings file, key or store. Then chain and
+    contracts are those that the file names; --deployment names them instead. The file's hash must be the one on-chain;
+    price, oracle rounds, listings, fences and numbers in force must be the contracts' own at the block it was decided
+    at, if the node still has that state; the fit is run again from the raw rounds and quotes, and each number must lie
     within one unit of its stated lattice; the target must follow from the fitted numbers exactly, and the pushed
-    integers from the target, fences and policy exactly. The first difference is named. What the impact gate kept of a
-    step follows from all accounts, and is taken from the file without --state.
+    integers from the target, fences and policy exactly. The first difference is named.
 
-    With --state the raw inputs are read again too, from a node that keeps old states: every price, oracle round,
-    listing and fence of the underlying must be what the chain had at that block, and the gate replays every account.
-    Quotes come from no chain.
+    What no chain can bear out, quotes first, is listed with its digest and where to check it. What the impact gate kept
+    of a step follows from all accounts: with --state they are read from the logs and replayed, and so is all the rest
+    that only logs tell.
 
     Exit codes: 0 when everything matches; 4 when something differs; 2 when the update or its file cannot be found or
-    read, or another model made it; 3 when no node answers.
+    read, is of another deployment, or another model made it; 3 when no node answers.
     """
     # Heavy, and only this command needs them.
     from keeper.cli.show.updates import verdict_tree, verdict_view  # noqa: PLC0415 - numpy and scipy are slow to import
     from keeper.ops.verify import verify as derive_again  # noqa: PLC0415 - the same
-    from keeper.wiring.publications import chain_memory, state_again  # noqa: PLC0415 - web3 is
+    from keeper.wiring.publications import attested, chain_memory, state_again  # noqa: PLC0415 - web3 is
 
     name = parse_update(update)
-    alone = inputs is not None and bool(rpc) and deployment is not None and not config.exists()
+    alone = inputs is not None and bool(rpc) and not config.exists()
     settings = load_settings(None, os.environ) if alone else settings_of(config)
     original = None
+    named = None
     if inputs is None:
         store = recall(settings)
         try:
@@ -74,11 +78,19 @@ def verify(
             store.close()
     else:
         files = [_read(inputs)]
+        named = load(files[0]) if alone else None
         original = None if alone else _stored(config, str(name))
-    memory = chain_memory(settings, rpc_url=rpc, deployment_file=deployment)
+    memory = chain_memory(settings, rpc_url=rpc, deployment_file=deployment, named=named)
     try:
-        again = partial(state_again, settings, memory) if state else None
-        verdict = derive_again(name, files, memory.publications, original=original, state=again)
+        verdict = derive_again(
+            name,
+            files,
+            memory.publications,
+            original=original,
+            attest=partial(attested, settings, memory),
+            state=partial(state_again, settings, memory) if state else None,
+            alone=memory.named_by_file,
+        )
     finally:
         memory.close()
     if as_json:

@@ -10,12 +10,14 @@ and run the fit again from the raw inputs.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from keeper.domain import codec
 from keeper.domain.block import BlockRef
+from keeper.domain.deployed import Deployed
 from keeper.domain.fitted import FittedNumbers
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.market import UnderlyingTarget
@@ -23,9 +25,12 @@ from keeper.domain.overrides import Override
 from keeper.domain.quotes import Quoted
 from keeper.domain.riskfile import Ranges
 from keeper.domain.snapshot import Observation, UnderlyingState
+from keeper.errors import BadInput
 
-#: Shape of the file.  A change that older files cannot be read by is a new number.
-SCHEMA: Final = 1
+#: Shape of the file.  A change of what a canonical file holds is a new number: 1 did not say which deployment.
+SCHEMA: Final = 2
+#: Shapes that are read, and written again byte for byte.
+SCHEMAS: Final = (1, SCHEMA)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +38,14 @@ class InputsFile:
     """What a publication of one underlying was made from."""
 
     schema: int = SCHEMA
+    deployed: Deployed | None = None
+    """Chain and contracts that it was read from, so that the files of two deployments cannot be taken for one another;
+    None in schema 1."""
     model: int
     """Version of the model that fitted it (`keeper.risk.version`)."""
     protocol: str
     block: BlockRef
-    """Where everything was read; its hash names the chain too."""
+    """Where everything was read."""
     state: UnderlyingState
     """The underlying at that block: spot, oracle rounds, listings, the file in force, and the fences."""
     history_sha256: str
@@ -67,12 +75,31 @@ def history_digest(history: Sequence[Observation]) -> str:
 
 def dump(file: InputsFile) -> bytes:
     """The canonical bytes: what is stored, exported and hashed."""
-    return codec.dumps(file)
+    data = codec.dumps(file)
+    if file.schema != 1:
+        return data
+    tree = json.loads(data)  # the first files had no such key, and their hashes stand on chains
+    del tree["deployed"]
+    return json.dumps(tree, separators=(",", ":")).encode("ascii")
 
 
 def load(data: bytes) -> InputsFile:
-    """Inverse of `dump`.  Raises: `BadInput` naming the path of what cannot be read."""
-    return codec.loads(InputsFile, data)
+    """Inverse of `dump`.  Raises: `BadInput` naming the path of what cannot be read, or the schema if it is another."""
+    file = codec.loads(InputsFile, data)
+    if file.schema not in SCHEMAS:
+        raise BadInput(
+            f"the inputs file has schema {file.schema}, this keeper reads {' and '.join(map(str, SCHEMAS))}",
+            hint="a newer keeper wrote it: verify it with that one",
+            schema=file.schema,
+        )
+    if (file.deployed is None) is not (file.schema == 1):
+        said = "does not say" if file.deployed is None else "says"
+        raise BadInput(
+            f"the inputs file has schema {file.schema} and {said} which deployment it is of (deployed)",
+            hint="a file of schema 2 names chain and contracts, one of schema 1 cannot: it was altered",
+            schema=file.schema,
+        )
+    return file
 
 
 def hash_of(data: bytes) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from keeper.domain.account import AccountState, Instrument, Kind, PerpState, Position
 from keeper.domain.block import BlockRef
+from keeper.domain.deployed import Deployed
 from keeper.domain.riskfile import ExpiryParams, Ranges
 from keeper.domain.roster import Roster
 
@@ -350,3 +351,5 @@ class Snapshot:
     """The liquidator's account, if the keeper has one."""
     problems: tuple[str, ...]
     """What could not be read, one line each; the cycle alerts on them."""
+    deployed: Deployed | None = None
+    """Where all this was read; None in snapshots from before it was kept."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from keeper.domain.inputs import SCHEMA, InputsFile, hash_of, load
+from keeper.domain.attested import Attested
+from keeper.domain.inputs import InputsFile, hash_of, load
 from keeper.domain.landed import Landed
 from keeper.domain.snapshot import Snapshot
-from keeper.errors import BadInput
+from keeper.errors import BadInput, Refused, Retry
 from keeper.ops.updates import UpdateName
+from keeper.policy.attested import Unattested, attested_again, elsewhere, unattested
 from keeper.policy.verify import Check, Difference, checks_of, first_difference, gate_again, pushed, state_again
 from keeper.ports import Publications
 from keeper.risk.version import MODEL_VERSION
@@ -25,6 +27,8 @@ class Verdict:
     landed: Landed
     checks: tuple[Check, ...]
     """In the order of the derivation, the hash first."""
+    unattested: tuple[Unattested, ...]
+    """Inputs that the chain did not bear out, or cannot."""
 
     @property
     def matches(self) -> bool:
@@ -48,7 +52,9 @@ def verify(
     chain: Publications,
     *,
     original: bytes | None = None,
+    attest: Callable[[InputsFile], Attested] | None = None,
     state: Callable[[InputsFile], Snapshot] | None = None,
+    alone: bool = False,
 ) -> Verdict:
     """Derive an update again and compare it with the chain.
 
@@ -57,11 +63,13 @@ def verify(
         files: inputs files it may have been made from, newest first; the one with the hash on-chain is taken.
         chain: where publications are.
         original: the file as the store has it, if another one is checked: a difference is then named by its path.
-        state: reads everything again at the file's block; None to believe the file's own state, whose hash was on-chain
-            when the numbers were.
+        attest: asks the contracts about the raw inputs at the file's block; None to believe the file, whose hash was
+            on-chain when the numbers were.  Where the node does not have that state (any more), that is told.
+        state: reads everything again at the file's block, accounts included; None to leave the accounts.
+        alone: whether the file itself named the contracts.
 
     Raises:
-        BadInput: a file cannot be read, is of another update or model, or the update is not on the chain.
+        BadInput: a file cannot be read, is of another deployment, update or model, or the update is not on the chain.
         Retry: the chain cannot be asked.
     """
     read = [(data, _readable(data, name, chain)) for data in files]
@@ -78,47 +86,80 @@ def verify(
             update=str(name),
         )
     data, file = next(((d, f) for d, f in read if hash_of(d) == found.inputs_hash), read[0])
+    there = chain.block(file.block.number)
+    same = first_difference(file.block, there, name="block")
+    seen, unseen = _seen(file, attest if same is None else None)
+    checks = [
+        *_named(data, file, found, original=original),
+        Check(what="block", said=f"{file.block.number:,} {file.block.hash[:10]}…", difference=same),
+        *_stated(file, seen, state if same is None else None),
+        *checks_of(file),
+        pushed(file, found),
+    ]
+    told = unattested(
+        file, seen if isinstance(seen, Attested) else None, unseen=unseen, accounts=state is not None, alone=alone
+    )
     return Verdict(
-        name=f"{of.symbol}:{publication}",
-        file=file,
-        landed=found,
-        checks=tuple(_checks(data, file, found, chain, original=original, state=state)),
+        name=f"{of.symbol}:{publication}", file=file, landed=found, checks=tuple(checks), unattested=tuple(told)
     )
 
 
-def _checks(
-    data: bytes,
-    file: InputsFile,
-    landed: Landed,
-    chain: Publications,
-    *,
-    original: bytes | None,
-    state: Callable[[InputsFile], Snapshot] | None,
-) -> Iterator[Check]:
+def _named(data: bytes, file: InputsFile, landed: Landed, *, original: bytes | None) -> Iterator[Check]:
+    """The file against its hash, and against the one that has it."""
     ours, theirs = hash_of(data), landed.inputs_hash
     differs = None if ours == theirs else Difference(name=_HASH, ours=ours, theirs=theirs)
     yield Check(what=_HASH, said=ours, difference=differs)
     if original is not None and differs is not None and hash_of(original) == theirs:
         stored = first_difference(file, load(original))
         yield Check(what="the stored file", said="the same", difference=stored)
-    block, there = file.block, chain.block(file.block.number)
-    yield Check(
-        what="block",
-        said=f"{block.number:,} {block.hash[:10]}…",
-        difference=first_difference(block, there, name="block"),
-    )
+
+
+def _seen(file: InputsFile, attest: Callable[[InputsFile], Attested] | None) -> tuple[Attested | Refused | None, str]:
+    """What the contracts say at the file's block, or why they were not heard."""
+    if attest is None:
+        return None, "the contracts were not asked"
+    try:
+        return attest(file), ""
+    except Retry as error:
+        return None, f"a node that keeps the state of that block, an archive node: {error.message}"
+    except Refused as refusal:
+        return refusal, "the contracts refuse to answer"
+
+
+def _stated(
+    file: InputsFile, seen: Attested | Refused | None, state: Callable[[InputsFile], Snapshot] | None
+) -> Iterator[Check]:
+    """The raw inputs against the chain's."""
+    if isinstance(seen, Attested):
+        yield from attested_again(file, seen)
+    elif isinstance(seen, Refused):
+        refused = Difference(name="state", ours=seen.message, theirs="an answer")
+        yield Check(what="state on the chain", said="", difference=refused)
     if state is not None:
         snapshot = state(file)
+        if isinstance(seen, Attested):
+            snapshot = _with_history(snapshot, file, seen)
         yield state_again(file, snapshot)
         yield gate_again(file, snapshot)
-    yield from checks_of(file)
-    yield pushed(file, landed)
+
+
+def _with_history(snapshot: Snapshot, file: InputsFile, seen: Attested) -> Snapshot:
+    """The whole state with every round of the file's underlying: a keeper that starts reads the newest ones only."""
+    mine = file.state.underlying
+    found = tuple(replace(u, history=seen.state.history) if u.underlying == mine else u for u in snapshot.underlyings)
+    return replace(snapshot, underlyings=found)
 
 
 def _readable(data: bytes, name: UpdateName, chain: Publications) -> InputsFile:
     file = load(data)
-    if file.schema != SCHEMA:
-        raise BadInput(f"the inputs file has schema {file.schema}, this keeper reads {SCHEMA}", schema=file.schema)
+    if file.protocol != chain.protocol:
+        raise BadInput(f"the inputs file is of protocol {file.protocol}, this deployment of {chain.protocol}")
+    if apart := elsewhere(chain.deployed, file):
+        raise BadInput(
+            f"the inputs file is {apart}",
+            hint="check it against its own deployment: --rpc URL --deployment FILE",
+            update=str(name),
+        )
     if file.model != MODEL_VERSION:
         raise BadInput(
             f"the update was made by model {file.model}, this keeper has model {MODEL_VERSION}",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from keeper.domain.action import Publish
-from keeper.domain.inputs import InputsFile, dump, hash_of, history_digest
+from keeper.domain.inputs import SCHEMA, InputsFile, dump, hash_of, history_digest
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.market import MarketModel, UnderlyingTarget
 from keeper.domain.overrides import Override
@@ -211,6 +211,8 @@ def inputs_of(
             found = highest_lately(state, now, market.risk, over_s=knobs.loosen_after_s)
             lately = None if found is None else found[0]
     return InputsFile(
+        schema=1 if snapshot.deployed is None else SCHEMA,
+        deployed=snapshot.deployed,
         model=MODEL_VERSION,
         protocol=snapshot.protocol,
         block=snapshot.block,

@@ -108,7 +108,7 @@ def pushed(file: InputsFile, landed: Landed) -> Check:
 
 def state_again(file: InputsFile, snapshot: Snapshot) -> Check:
     """The underlying as the chain has it, against the file's."""
-    what = "state on the chain"
+    what = "state from the logs"
     ours = next((u for u in snapshot.underlyings if u.underlying == file.state.underlying), None)
     return Check(
         what=what, said="prices, rounds, listings, fences", difference=first_difference(ours, file.state, name="state")

@@ -8,14 +8,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from keeper.abis import load
+from keeper.chain.asking.reads import BlockReads
 from keeper.chain.asking.rpc import Rpc
 from keeper.chain.following.log_search import LogSearch
 from keeper.chain.sending.dry import DrySender
+from keeper.domain.attested import Attested
 from keeper.domain.inputs import InputsFile
 from keeper.domain.snapshot import Snapshot
+from keeper.errors import BadInput
 from keeper.protocols.abi import Abi
-from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment, load_deployment
+from keeper.protocols.clearinghouse.attest import HouseAttest
+from keeper.protocols.clearinghouse.deployment import CONTRACTS, MULTICALL, Deployment, load_deployment
 from keeper.protocols.clearinghouse.publications import HousePublications
+from keeper.protocols.clearinghouse.views import Views
 from keeper.settings import Settings
 from keeper.settings.secret import Secret
 from keeper.store import open_store
@@ -30,30 +35,74 @@ class ChainMemory:
     rpc: Rpc
     deployment: Deployment
     publications: HousePublications
+    named_by_file: bool = False
+    """Whether the contracts are those that an inputs file names, since nobody named others."""
 
     def close(self) -> None:
         """Let go of the connection."""
         self.rpc.close()
 
 
-def chain_memory(settings: Settings, *, rpc_url: str = "", deployment_file: Path | None = None) -> ChainMemory:
+def chain_memory(
+    settings: Settings, *, rpc_url: str = "", deployment_file: Path | None = None, named: InputsFile | None = None
+) -> ChainMemory:
     """Connect to where publications are.
 
     Args:
         settings: the operator's, or the defaults for whoever only checks.
         rpc_url: a node in place of the settings'; of the deployment's chain.
         deployment_file: in place of the settings'.
+        named: an inputs file whose own word is taken for chain and contracts where no deployment file is given; None
+            to take the settings'.
 
     Raises: `BadInput` if the deployment cannot be read, or a URL is none.
     """
-    deployment = load_deployment(deployment_file or settings.protocol.deployment_file)
+    if named is not None and deployment_file is None:
+        deployment = deployment_in(named)
+    else:
+        deployment = load_deployment(deployment_file or settings.protocol.deployment_file)
     changed: dict[str, object] = {"chain_id": deployment.chain_id}
     if rpc_url:
         changed |= {"rpc_urls": (Secret(rpc_url),), "quorum": 0}
     chain = settings.chain.model_copy(update=changed)
     rpc = rpc_of(settings.model_copy(update={"chain": chain}))
     search = LogSearch(rpc, deployment.addresses["RiskParameters"])
-    return ChainMemory(rpc=rpc, deployment=deployment, publications=HousePublications(search, deployment, abis()))
+    return ChainMemory(
+        rpc=rpc,
+        deployment=deployment,
+        publications=HousePublications(search, deployment, abis()),
+        named_by_file=named is not None and deployment_file is None,
+    )
+
+
+def deployment_in(file: InputsFile) -> Deployment:
+    """As much of a deployment as an inputs file tells.  Raises: `BadInput` if it is too old to tell any."""
+    if file.deployed is None:
+        raise BadInput(
+            f"the inputs file does not say which contracts it is of: it has schema {file.schema}",
+            hint="name them with --deployment FILE: the deployment file that the protocol's operators publish",
+        )
+    missing = [name for name in CONTRACTS if name not in file.deployed.addresses]
+    if missing:
+        raise BadInput(f"the inputs file names no {', '.join(missing)}", hint="name them with --deployment FILE")
+    return Deployment(
+        chain_id=file.deployed.chain_id,
+        block=file.block.number,
+        addresses=file.deployed.addresses,
+        symbols={file.state.underlying: file.state.symbol},
+        collaterals={},
+        liquidator_account=None,
+    )
+
+
+def attested(settings: Settings, memory: ChainMemory, file: InputsFile) -> Attested:
+    """What the contracts say of an inputs file's underlying at its block, by views alone.
+
+    Raises: `Retry` if the node cannot be asked, or does not have that state (any more); `Refused`.
+    """
+    reads = BlockReads(memory.rpc, multicall=settings.chain.multicall or memory.deployment.addresses.get(MULTICALL))
+    asked = HouseAttest(Views(reads, memory.deployment), chain_id=memory.deployment.chain_id)
+    return asked.ask(file.block, file.state)
 
 
 def state_again(settings: Settings, memory: ChainMemory, file: InputsFile) -> Snapshot:
@@ -61,8 +110,11 @@ def state_again(settings: Settings, memory: ChainMemory, file: InputsFile) -> Sn
 
     Logs are read from the deployment on, and state at an old block: from a node that keeps it.
 
-    Raises: `Retry` if the node cannot be asked, or does not have that state (any more).
+    Raises: `Retry` if the node cannot be asked, or does not have that state (any more); `BadInput` if only the file
+    says where the contracts are, which does not tell from which block on logs are to be read.
     """
+    if memory.named_by_file:
+        raise BadInput("reading every account again needs the whole deployment", hint="name it: --deployment FILE")
     with TemporaryDirectory(prefix="keeper-verify-") as folder:
         store = open_store(f"sqlite:///{folder}/looked.sqlite")
         try:

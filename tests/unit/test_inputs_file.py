@@ -1,7 +1,8 @@
-"""The canonical inputs file: its bytes, its hash, and that it is kept before anything leaves (INP-1 … INP-4)."""
+"""The canonical inputs file: its bytes, its hash, and that it is kept before anything leaves (INP-1 … INP-5)."""
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.cycle import Ports, cycle, thought
+from keeper.domain import codec
 from keeper.domain.action import Publish
 from keeper.domain.cycle import CycleInputs
+from keeper.domain.deployed import Deployed
 from keeper.domain.fitted import FittedSmile
 from keeper.domain.inputs import dump, hash_of, history_digest, load
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
@@ -59,6 +62,54 @@ def test_file__of_a_publication__its_hash_and_its_integers_follow_from_it_alone(
     assert permitted(again) == push.params, "INP-1"
     assert [check.difference for check in checks_of(again)] == [None] * 4, "INP-1"
     assert again.history_sha256 == history_digest(file.state.history)
+
+
+#: A file as the first keepers wrote it, and the hash under which it stood on a chain.
+OLD = Path(__file__).parents[1] / "cases" / "inputs_schema_1.json"
+OLD_HASH = "0xc7a97a9d068576e3130c2792dded588ae08ff4f58fdc2a5e17cc71ad17a9a08e"
+HERE = Deployed(chain_id=1, contracts=(("ClearingHouse", "0x" + "11" * 20), ("RiskParameters", "0x" + "22" * 20)))
+
+
+def test_file__of_an_older_schema__same_bytes_and_still_derives():
+    """INP-5: what older keepers published verifies for as long as their model runs."""
+    data = OLD.read_bytes()
+    file = load(data)
+    assert (file.schema, file.deployed) == (1, None)
+    assert dump(file) == data, "INP-5"
+    assert hash_of(data) == OLD_HASH, "INP-5"
+    assert [check.difference for check in checks_of(file)] == [None] * 4, "INP-5"
+    assert permitted(file).ranges.psr_ppm == 180_000, "INP-5"
+
+
+def test_file__two_deployments__nothing_else_differs_and_the_hashes_do():
+    """INP-5: the same market on another chain, or in other contracts of the same chain, is another file."""
+    snapshot = a_due_snapshot()
+    elsewhere = (
+        HERE,
+        replace(HERE, chain_id=2),
+        replace(HERE, contracts=(("ClearingHouse", "0x" + "33" * 20), HERE.contracts[1])),
+    )
+    seen = {}
+    for where in elsewhere:
+        inputs = CycleInputs(
+            snapshot=replace(snapshot, deployed=where), in_flight=(), called=(), risk=RiskKnobs(), policy=KNOBS
+        )
+        decision, (file,) = thought(inputs)
+        (push,) = [one for one in decision.actions if isinstance(one, Publish)]
+        assert (file.schema, file.deployed) == (2, where)
+        assert load(dump(file)) == file, "INP-5"
+        seen[push.inputs_hash] = push.params
+    assert len(seen) == 3, "INP-5"
+    assert len({str(params) for params in seen.values()}) == 1
+
+
+@pytest.mark.parametrize(("schema", "deployed"), [(1, HERE), (2, None), (3, HERE)])
+def test_load__a_schema_that_contradicts_itself__bad_input(schema, deployed):
+    """INP-5: nobody strips a file of its deployment, or gives an old one a name."""
+    _, (file,) = decided()
+    data = codec.dumps(replace(file, schema=schema, deployed=deployed))
+    with pytest.raises(BadInput, match=f"schema {schema}"):
+        load(data)
 
 
 @given(st.integers(0, 400), st.integers(-(10**15), 10**15).filter(bool))

@@ -7,6 +7,7 @@ import pytest
 from keeper.cycle import thought
 from keeper.domain.action import Publish
 from keeper.domain.cycle import CycleInputs
+from keeper.domain.deployed import Deployed
 from keeper.domain.inputs import dump, hash_of
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.landed import Landed, RefusedItem
@@ -136,6 +137,9 @@ class Chain:
     def __init__(self, landed):
         self.landed, self.asked = landed, []
 
+    protocol = "clearinghouse"
+    deployed = Deployed(chain_id=1, contracts=(("ClearingHouse", "0xAA"), ("RiskParameters", "0xBB")))
+
     def underlying(self, symbol):
         return 1
 
@@ -161,11 +165,21 @@ def test_verify__one_id_decided_twice__the_file_that_landed_is_taken(decided, la
     assert not alone.matches, "VER-1"
 
 
+def apart(file, *, chain_id=1, **moved):
+    contracts = {**Chain.deployed.addresses, **moved}
+    return replace(file, schema=2, deployed=Deployed(chain_id=chain_id, contracts=tuple(sorted(contracts.items()))))
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (lambda f: replace(f, model=99), "made by model 99"),
-        (lambda f: replace(f, schema=2), "schema 2"),
+        (lambda f: replace(f, schema=3), "schema 3, this keeper reads 1 and 2"),
+        (lambda f: replace(f, schema=2), "does not say which deployment"),
+        (lambda f: apart(f, chain_id=5), "of chain 5, this deployment of chain 1"),
+        (lambda f: apart(f, ClearingHouse="0xCC"), "of the ClearingHouse at 0xCC, this deployment's is at 0xAA"),
+        (lambda f: apart(f, RiskParameters="0xCC"), "of the RiskParameters at 0xCC"),
+        (lambda f: replace(f, protocol="another"), "of protocol another"),
         (lambda f: replace(f, state=replace(f.state, symbol="XRP")), "is of XRP"),
         (lambda f: replace(f, state=replace(f.state, publication=None)), "cannot be published to"),
         (lambda f: replace(f, state=replace(f.state, underlying=5)), "another underlying"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -32,7 +32,16 @@ def verdict_view(verdict: Verdict) -> RenderableType:
         end = Text("what stands on the chain follows from its inputs", "bold green")
     else:
         end = _difference(verdict.first)
-    return Group(head, table, end)
+    return Group(head, table, end, *_untold(verdict))
+
+
+def _untold(verdict: Verdict) -> Iterator[RenderableType]:
+    """What the chain does not bear out."""
+    yield Text("not borne out by the chain:", "yellow")
+    for one in verdict.unattested:
+        yield Text.assemble("  ", one.what, (f" ({one.where})", "dim"))
+        if one.digest:
+            yield Text(f"    sha-256 {one.digest}", "dim")
 
 
 def _difference(one: Difference) -> Text:
@@ -48,6 +57,11 @@ def verdict_tree(verdict: Verdict) -> dict[str, Any]:
         "matches": verdict.matches,
         "first_difference": _difference_tree(verdict.first),
         "inputs_hash": landed.inputs_hash,
+        "schema": file.schema,
+        "deployed": None
+        if file.deployed is None
+        else {"chain_id": file.deployed.chain_id, "contracts": file.deployed.addresses},
+        "unattested": [vars(one) for one in verdict.unattested],
         "model": file.model,
         "decided_at": {"number": file.block.number, "hash": file.block.hash},
         "landed": {

@@ -179,16 +179,7 @@ class Markets:
             symbol=self._symbol(market),
             spot=self._views.price(block, market.octets("asset")),
             history=self._rounds.of(block, u),
-            rules=Rules(
-                tail_ppm=config["tailPpm"],
-                short_min_ppm=config["shortMinPpm"],
-                kappa_ppm=config["kappaPpm"],
-                flag_fee_ppm=config["flagFeePpm"],
-                stale_add_on_ppm=config["staleAddOnPpm"],
-                im_add_on_ppm=config["imAddOnPpm"],
-                vol_floor_ppm=config["volFloorPpm"],
-                max_age_s=config["maxAgeS"],
-            ),
+            rules=rules_of(config),
             listings=tuple(
                 Listing(expiry=e, strikes=x.strikes) for (v, e), x in sorted(self._index.listings.items()) if v == u
             ),
@@ -210,15 +201,7 @@ class Markets:
             return None
 
     def _breaker(self, block: BlockRef, priced: Setting) -> BreakerState | None:
-        """None if the house has no breaker, or one that does not answer: then no flag passes the simulation either."""
-        if not self._views.breaker(block):
-            return None
-        try:
-            raw = self._views.one(block, BREAKER, "state", priced.octets("asset"))
-        except Refused:
-            return None
-        why = raw["why"].rstrip(b"\0").decode(errors="replace")
-        return BreakerState(open=raw["open"], until_s=raw["untilS"], why=why, told=raw["told"])
+        return breaker_of(self._views, block, priced.octets("asset"))
 
     def _collateral(self, block: BlockRef, config: Setting) -> CollateralState:
         return CollateralState(
@@ -230,3 +213,29 @@ class Markets:
             cap_per_account=config.number("capPerAccount"),
             breaker=self._breaker(block, config),
         )
+
+
+def rules_of(config: dict[str, Any]) -> Rules:
+    """What governance fixed, out of `RiskParameters.effective`."""
+    return Rules(
+        tail_ppm=config["tailPpm"],
+        short_min_ppm=config["shortMinPpm"],
+        kappa_ppm=config["kappaPpm"],
+        flag_fee_ppm=config["flagFeePpm"],
+        stale_add_on_ppm=config["staleAddOnPpm"],
+        im_add_on_ppm=config["imAddOnPpm"],
+        vol_floor_ppm=config["volFloorPpm"],
+        max_age_s=config["maxAgeS"],
+    )
+
+
+def breaker_of(views: Views, block: BlockRef, asset: bytes) -> BreakerState | None:
+    """None if the house has no breaker, or one that does not answer: then no flag passes the simulation either."""
+    if not views.breaker(block):
+        return None
+    try:
+        raw = views.one(block, BREAKER, "state", asset)
+    except Refused:
+        return None
+    why = raw["why"].rstrip(b"\0").decode(errors="replace")
+    return BreakerState(open=raw["open"], until_s=raw["untilS"], why=why, told=raw["told"])

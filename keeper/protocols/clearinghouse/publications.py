@@ -8,12 +8,13 @@ from typing import Any, Final, Protocol
 from eth_utils import to_checksum_address
 
 from keeper.domain.block import BlockRef
+from keeper.domain.deployed import Deployed
 from keeper.domain.landed import Landed, RefusedItem
 from keeper.domain.market import ExpiryTarget
 from keeper.domain.riskfile import ExpiryParams, Ranges
 from keeper.errors import BadInput, Retry
 from keeper.protocols.abi import Abi, Event, explain_revert
-from keeper.protocols.clearinghouse.deployment import Deployment
+from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment
 
 _EVENTS: Final = ("Published", "ExpiryPublished", "PublicationStaged", "ItemRefused")
 #: Names of items as the rest of the keeper spells them; the others are spelt alike.
@@ -70,6 +71,18 @@ class HousePublications:
         self._deployment = deployment
         self._abis = abis
         self._abi = abis["RiskParameters"]
+
+    @property
+    def protocol(self) -> str:
+        """See `Publications.protocol`."""
+        return "clearinghouse"
+
+    @property
+    def deployed(self) -> Deployed:
+        """See `Publications.deployed`."""
+        addresses = self._deployment.addresses
+        contracts = tuple((name, addresses[name]) for name in sorted(CONTRACTS) if name in addresses)
+        return Deployed(chain_id=self._deployment.chain_id, contracts=contracts)
 
     def underlying(self, symbol: str) -> int:
         """See `Publications.underlying`."""

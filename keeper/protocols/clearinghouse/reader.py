@@ -101,6 +101,7 @@ class HouseReader:
             fund=self._markets.fund(block, house),
             own_account=self._own_account,
             problems=(*moved, *changed, *unread),
+            deployed=self._views.deployed,
         )
 
     def reconcile(self, snapshot: Snapshot, *, sample: int) -> tuple[str, ...]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from keeper.domain.block import BlockRef
 from keeper.domain.snapshot import Observation
 from keeper.errors import Refused
-from keeper.ports import Store
 from keeper.protocols.clearinghouse.views import FEED, View, Views
 
 DAY: Final = 86_400
@@ -23,6 +23,16 @@ _PHASE: Final = 64
 _IN_PHASE: Final = (1 << _PHASE) - 1
 #: Looked at when the length of a phase is sought: every power of two up to four billion rounds.
 _POWERS: Final = 32
+
+
+class Prices(Protocol):
+    """What is remembered of rounds: as of `keeper.ports.Store`."""
+
+    def append_prices(self, block: BlockRef, underlying: int, rounds: Sequence[Observation]) -> None:
+        """See `Store.append_prices`."""
+
+    def prices(self, underlying: int, *, since_s: int) -> tuple[Observation, ...]:
+        """See `Store.prices`."""
 
 
 @dataclass
@@ -45,10 +55,12 @@ class RoundHistory:
         views: the contracts' views.
         store: keeps rounds over restarts.
         history_s: how much of them a snapshot carries, seconds.
+        whole: whether to fetch all of that however long it takes; otherwise `MAX_BACKFILL` rounds at a time.
     """
 
-    def __init__(self, views: Views, store: Store, *, history_s: int) -> None:
+    def __init__(self, views: Views, store: Prices, *, history_s: int, whole: bool = False) -> None:
         self._views, self._store, self._history_s = views, store, history_s
+        self._most = math.inf if whole else MAX_BACKFILL
         #: Feed of each asset when last looked at, so that it can be asked along with the question which feed it is.
         self._feeds: dict[bytes, str] = {}
 
@@ -106,7 +118,7 @@ class RoundHistory:
             looks = [
                 look
                 for look, rounds in wanted
-                if not self._joined(block, since, look, rounds) and len(look.found) <= MAX_BACKFILL
+                if not self._joined(block, since, look, rounds) and len(look.found) <= self._most
             ]
             count = min(count * GROWTH, MAX_BACKFILL)
 

@@ -13,6 +13,7 @@ from eth_utils import to_checksum_address
 
 from keeper.abis import load
 from keeper.domain.block import BlockRef
+from keeper.domain.deployed import Deployed
 from keeper.domain.reads import Call, Read
 from keeper.domain.snapshot import Observation, Price, Unusable, Usable
 from keeper.errors import Refused
@@ -84,6 +85,7 @@ class Views:
 
     def __init__(self, reads: Reads, deployment: Deployment) -> None:
         self._reads = reads
+        self._chain_id = deployment.chain_id
         self._addresses = dict(deployment.addresses)
         self._kept: OrderedDict[str, dict[Read, bytes | Refused]] = OrderedDict()
 
@@ -92,6 +94,12 @@ class Views:
         """ABI by contract name."""
         others = {FEED: Abi(FEED, FEED_ABI), BEACON: Abi(BEACON, BEACON_ABI)}
         return {name: Abi(name, load(name).abi) for name in (*CONTRACTS, BREAKER)} | others
+
+    @property
+    def deployed(self) -> Deployed:
+        """What is read now: where governance replaced a contract, the new one."""
+        contracts = tuple((name, self._addresses[name]) for name in sorted(CONTRACTS))
+        return Deployed(chain_id=self._chain_id, contracts=contracts)
 
     def address(self, contract: str) -> str:
         """Where a contract is read."""

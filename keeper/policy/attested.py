@@ -1,0 +1,112 @@
+"""What the chain bears out of an inputs file's raw inputs, and what it cannot."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from keeper.domain.attested import Attested
+from keeper.domain.codec import dumps
+from keeper.domain.deployed import Deployed
+from keeper.domain.inputs import InputsFile
+from keeper.domain.quotes import QuoteSheet
+from keeper.policy.verify import Check, first_difference
+
+#: What names a deployment: governance may replace the others, and the house says which they were.
+_ROOTS = ("ClearingHouse", "RiskParameters")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unattested:
+    """An input that the chain does not bear out."""
+
+    what: str
+    digest: str
+    """0x sha-256 of its canonical bytes, by which whoever has the source can compare; empty where there is nothing."""
+    where: str
+    """Where it can be checked."""
+
+
+def attested_again(file: InputsFile, seen: Attested) -> Iterator[Check]:
+    """The raw inputs against what the contracts said at the file's block."""
+    if file.deployed is not None:
+        yield Check(
+            what="contracts",
+            said=f"chain {seen.deployed.chain_id}, those that the house names at that block",
+            difference=first_difference(seen.deployed, file.deployed, name="deployed"),
+        )
+    rounds = len(seen.state.history) - seen.older_rounds
+    yield Check(
+        what="state on the chain",
+        said=f"price, {rounds} rounds, listings, rules, fences, numbers in force, last target's digest",
+        difference=first_difference(seen.state, file.state, name="state"),
+    )
+
+
+def elsewhere(ours: Deployed, file: InputsFile) -> str:
+    """In which way a file is of another deployment; empty if it is of this one, or does not say."""
+    if file.deployed is None:
+        return ""
+    if file.deployed.chain_id != ours.chain_id:
+        return f"of chain {file.deployed.chain_id}, this deployment of chain {ours.chain_id}"
+    mine, its = ours.addresses, file.deployed.addresses
+    for name in _ROOTS:
+        if name in mine and its.get(name, "").lower() != mine[name].lower():
+            return f"of the {name} at {its.get(name) or 'no address'}, this deployment's is at {mine[name]}"
+    return ""
+
+
+def unattested(
+    file: InputsFile, seen: Attested | None, *, unseen: str, accounts: bool, alone: bool
+) -> Iterator[Unattested]:
+    """What the chain did not bear out, or cannot.
+
+    Args:
+        file: the inputs.
+        seen: what the contracts said; None if they were not asked.
+        unseen: why they were not.
+        accounts: whether every account was read and replayed too.
+        alone: whether the file itself named the contracts.
+    """
+    if alone and file.deployed is not None:
+        house = file.deployed.addresses.get("ClearingHouse", "")
+        said = "it is the file's own word: compare it with the deployment that the protocol publishes, or --deployment"
+        yield Unattested(
+            what=f"that {house} on chain {file.deployed.chain_id} is the house meant", digest="", where=said
+        )
+    elif file.deployed is None:
+        said = "schema 1 does not say; its block hash, which is checked, names the chain"
+        yield Unattested(what="which deployment the file is of", digest="", where=said)
+    if seen is None:
+        digest = _digest(file.state)
+        yield Unattested(what=f"the state at block {file.block.number:,}", digest=digest, where=unseen)
+    else:
+        if seen.older_rounds:
+            what = f"the {seen.older_rounds} oldest oracle rounds"
+            yield Unattested(what=what, digest="", where="older than what the present feed has: the feed before it")
+        for what in () if accounts else seen.untold:
+            yield Unattested(what=what, digest="", where="in logs: --state reads them")
+    if isinstance(file.quotes, QuoteSheet):
+        count = sum(len(one.quotes) for one in file.quotes.expiries)
+        what, where = (
+            f"{count} quotes of {file.quotes.source}, taken at {file.quotes.taken_s}",
+            "the venue's own records",
+        )
+        yield Unattested(what=what, digest=_digest(file.quotes), where=where)
+    elif file.quotes is not None:
+        what = f"that a venue quoted nothing: {file.quotes.reason}"
+        yield Unattested(what=what, digest=_digest(file.quotes), where="the venue's own records")
+    for one in file.overrides:
+        what = f"floor {one.number} set by {one.operator}"
+        yield Unattested(what=what, digest=_digest(one), where="the operator: keeper override list --all")
+    what, where = "the operator's knobs", "the operator's settings file, [risk] and [policy]"
+    yield Unattested(what=what, digest=_digest((file.risk, file.policy)), where=where)
+    if not accounts:
+        what = f"that the impact gate kept {file.kept_ppm / 10_000:g} % of the step"
+        yield Unattested(what=what, digest="", where="it follows from every account: --state replays them")
+
+
+def _digest(value: object) -> str:
+    parts = value if isinstance(value, tuple) else (value,)
+    return "0x" + hashlib.sha256(b"".join(dumps(one) for one in parts)).hexdigest()
