@@ -42,6 +42,8 @@ contract LiquidationAuction is ILiquidationAuction, Ownable2Step, ReentrancyGuar
     uint256 public knownDeficit;
     Params private _params;
     mapping(AccountId => Auction) private _auctions;
+    /// By account and key.  An account's owner is part of its id, so an approval is never another owner's.
+    mapping(AccountId => mapping(address => bool)) private _approved;
 
     constructor(IClearingHouse house_, address owner_, Params memory params_) Ownable(owner_) {
         house = house_;
@@ -52,9 +54,7 @@ contract LiquidationAuction is ILiquidationAuction, Ownable2Step, ReentrancyGuar
     }
 
     modifier notPublisher() {
-        if (IAccessControl(address(parameters)).hasRole(PUBLISHER_ROLE, msg.sender)) {
-            revert PublisherMayNotLiquidate(msg.sender);
-        }
+        if (_publishes(msg.sender)) revert PublisherMayNotLiquidate(msg.sender);
         _;
     }
 
@@ -154,9 +154,27 @@ contract LiquidationAuction is ILiquidationAuction, Ownable2Step, ReentrancyGuar
 
     function _checkBidder(AccountId account, AccountId bidder) private view {
         address owner_ = _ownerOf(bidder);
-        if (msg.sender != owner_) revert NotBidder(bidder, msg.sender);
-        if (owner_ == _ownerOf(account)) revert SameOwner(owner_);
+        address sold = _ownerOf(account);
+        if (msg.sender != owner_) {
+            if (!_approved[bidder][msg.sender]) revert NotBidder(bidder, msg.sender);
+            if (msg.sender == sold) revert SameOwner(sold);
+        }
+        if (owner_ == sold) revert SameOwner(sold);
         if (house.inAuction(bidder)) revert BidderInAuction(bidder);
+    }
+
+    /// @inheritdoc ILiquidationAuction
+    function approveBidder(AccountId account, address key, bool approved) external {
+        // A key may give up what it was given, for instance once it may have leaked; nobody but the owner gives.
+        bool givesUp = msg.sender == key && !approved;
+        if (msg.sender != _ownerOf(account) && !givesUp) revert IClearingHouse.NotOwner(account, msg.sender);
+        _approved[account][key] = approved;
+        emit BidderApproved(account, key, approved);
+    }
+
+    /// @inheritdoc ILiquidationAuction
+    function mayBid(AccountId account, address key) external view returns (bool) {
+        return (key == _ownerOf(account) || _approved[account][key]) && !_publishes(key);
     }
 
     /// What is left after a bid: restored, closed, or still in auction.
@@ -305,6 +323,10 @@ contract LiquidationAuction is ILiquidationAuction, Ownable2Step, ReentrancyGuar
 
     function _restored(IClearingHouse.Margin memory m) private view returns (bool) {
         return m.equity >= 0 && uint256(m.equity) * PPM >= m.mm * (PPM + _params.bufferPpm);
+    }
+
+    function _publishes(address key) private view returns (bool) {
+        return IAccessControl(address(parameters)).hasRole(PUBLISHER_ROLE, key);
     }
 
     function _active(AccountId account) private view returns (Auction storage a) {

@@ -43,7 +43,9 @@ interface ILiquidationAuction {
     error NotInAuction(AccountId account);
     error AlreadyInAuction(AccountId account);
     error BidderInAuction(AccountId bidder);
+    /// The caller neither owns the account that bids nor is approved by its owner.
     error NotBidder(AccountId bidder, address caller);
+    /// Nobody buys what is his own: neither with another account of his, nor as the approved key of somebody else's.
     error SameOwner(address owner);
     error FundAccount(AccountId account);
     error PublisherMayNotLiquidate(address caller);
@@ -76,6 +78,8 @@ interface ILiquidationAuction {
         uint256 fromFund,
         uint256 socialised
     );
+    /// `key` may bid for `account` from now on, or may not any more.
+    event BidderApproved(AccountId indexed account, address indexed key, bool approved);
     event AuctionEnded(AccountId indexed account, bool restored, int256 equityLeft);
     /// Nothing was left of an account but debt.
     event DebtCleared(AccountId indexed account, uint256 debt, uint256 fromFund, uint256 socialised);
@@ -92,12 +96,24 @@ interface ILiquidationAuction {
     function unflag(AccountId account) external;
     /// Anyone: measure an account in auction again, so that its insolvency starts or stops to count.
     function remeasure(AccountId account) external;
-    /// Take `fractionWad` (at most the closed form) of what is left.  The bidder's owner calls; it must be above IM after.
+    /// Take `fractionWad` (at most the closed form) of what is left.  The bidder's owner calls, or a key that the owner
+    /// approved for it; the bidder must be above IM after.  Never a publisher, nor the owner of `account`.
     /// @param epochs live file epoch of each underlying the account holds, ascending by underlying: the bid is void if a publication landed in between; a refresh does not matter.
     /// @param maxCost most the bidder pays; negative: the least the bidder must be paid.  wad USD.
     function bid(AccountId account, AccountId bidder, uint256 fractionWad, uint40[] calldata epochs, int256 maxCost)
         external
         returns (uint256 taken, int256 cost);
+    /// Let a key bid for an account, and nothing else: it cannot trade, withdraw, transfer or approve.  So bids need not
+    /// all pass through one key's nonces.  Only the account's owner gives and takes this back (else
+    /// `IClearingHouse.NotOwner`); the key itself may give it up.  Revoking binds at once: a bid that is mined afterwards reverts.
+    /// At worst a stolen key buys for the account what is up for auction, at the auction's terms (never above the mark at
+    /// the oracle's prices), until the account stands at its IM: positions nobody chose, and no room for other bids.
+    /// The owner is part of an account's id and never changes, and an approval is read under that id alone: nobody
+    /// inherits one.  A contract that owns an account approves by calling, there is no way by signature (so none to
+    /// replay); who takes such a contract over finds its approvals standing.
+    function approveBidder(AccountId account, address key, bool approved) external;
+    /// Whether `bid` takes this key's word for the account: its owner's, or an approved key's, unless it may publish.
+    function mayBid(AccountId account, address key) external view returns (bool);
     /// Only the owner, inside fixed bounds.
     function setParams(Params calldata params) external;
 
