@@ -17,7 +17,7 @@ from keeper.domain.previews import Previewed
 from keeper.domain.quotes import Quoted
 from keeper.domain.snapshot import Observation, Snapshot
 from keeper.domain.tx import TxIntent, TxRecord
-from keeper.domain.updates import KeptInputs, SignOff
+from keeper.domain.updates import KeptInputs, ShadowRun, SignOff
 from keeper.domain.worth import Realised, Refusal
 
 
@@ -273,6 +273,12 @@ class Updates(Protocol):
 
     def sign_offs(self) -> tuple[SignOff, ...]:
         """Everything that was signed off, oldest first."""
+
+    def keep_shadow(self, run: ShadowRun) -> ShadowRun:
+        """Remember a run of the shadow, or how far a numbered one has come.  Returns: it with its number."""
+
+    def shadows(self) -> tuple[ShadowRun, ...]:
+        """Every run of the shadow, oldest first."""
 
 
 class Overrides(Protocol):

@@ -15,8 +15,9 @@ from keeper.errors import BadInput
 from keeper.offline import recall
 
 EXAMPLE = """keeper model show
+keeper model sign-off 1 --first --operator "Ada" --reason "the backtest, and a week of dry runs"
 keeper shadow --blocks 300
-keeper model sign-off 1 --operator "Ada" --reason "a week in the shadow, no account below MM"
+keeper model sign-off 2 --operator "Ada" --reason "an hour in the shadow, no account below MM"
 """
 
 
@@ -35,6 +36,9 @@ def model(
     *,
     operator: Annotated[str, typer.Option("--operator", metavar="NAME", help="Who; your login if left out.")] = "",
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why. It is kept and shown.")] = "",
+    first: Annotated[
+        bool, typer.Option("--first", help="The first model of a house: there is nothing to hold it beside.")
+    ] = False,
     config: Config = DEFAULT_CONFIG,
     as_json: Json = False,
 ) -> None:
@@ -42,21 +46,33 @@ def model(
 
     Whatever moves a target parameter is a new version of the model. With --send nothing is published until an
     operator has signed the running version off for this store, also a fresh store's first; everything else goes on.
-    A sign-off keeps who, when, why, and the numbers that were on the table: live and proposed at the newest block
-    this store has lived, a dry one will do. keeper shadow shows more of them, over as many blocks as you like.
+    Before that keeper shadow must have held it beside the live parameters, in one run over every underlying, for as
+    many blocks as [model] shadow_blocks says; the first model of a house has nothing to be held beside, and is signed
+    off with --first, which is kept and shown. A sign-off keeps who, when, why, and the numbers that were on the table:
+    those of the shadow, and live and proposed at the newest block this store has lived, a dry one will do.
 
-    Exit codes: 0 when done; 2 when another version runs, or there are no numbers to look at.
+    Exit codes: 0 when done; 2 when another version runs, there are no numbers to look at, it was not in the shadow for
+    long enough, or it is not the first.
     """
     # Heavy, and only now needed.
     from keeper.cli.show.model import model_tree, model_view  # noqa: PLC0415 - numpy and scipy are slow to import
     from keeper.ops.models import model_state, sign_off  # noqa: PLC0415 - the same
 
-    store = recall(settings_of(config))
+    settings = settings_of(config)
+    store = recall(settings)
     try:
         if step is Step.SIGN_OFF:
             if not version:
                 raise BadInput("which version is signed off?", hint="keeper model sign-off 1; keeper model show tells")
-            sign_off(store, version, operator=operator or _login(), reason=reason, now_s=int(time.time()))
+            sign_off(
+                store,
+                version,
+                operator=operator or _login(),
+                reason=reason,
+                now_s=int(time.time()),
+                shadow_blocks=settings.model.shadow_blocks,
+                first=first,
+            )
         state = model_state(store)
     finally:
         store.close()

@@ -30,7 +30,15 @@ def settings_of(config: Path) -> Settings:
 
     Raises: `BadInput` naming line or variable, and what to do.
     """
-    settings = load_settings(config, os.environ)
+    return _with_logs(load_settings(config, os.environ))
+
+
+def bare_settings() -> Settings:
+    """The defaults with the environment on top, for a command that needs no settings file.  Raises: `BadInput`."""
+    return _with_logs(load_settings(None, os.environ))
+
+
+def _with_logs(settings: Settings) -> Settings:
     logs.configure(level=settings.log.level, style=settings.log.format)
     # Their every-day news is that a schema was looked at, jobs were added and credentials found, and at debug whole
     # requests; what goes wrong is an error of ours.

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from keeper.cli.options import DEFAULT_CONFIG, Config, Json, settings_of
+from keeper.cli.options import DEFAULT_CONFIG, Config, Json, bare_settings, settings_of
 from keeper.cli.root import LAW, OK
 from keeper.cli.show.answer import answer, console
 from keeper.domain.inputs import load
 from keeper.errors import BadInput
 from keeper.offline import recall
 from keeper.ops.updates import kept, parse_update
-from keeper.settings import load_settings
 
 EXAMPLE = """keeper verify ETH:17
 keeper verify ETH:17 --state
@@ -67,7 +65,7 @@ def verify(
 
     name = parse_update(update)
     alone = inputs is not None and bool(rpc) and not config.exists()
-    settings = load_settings(None, os.environ) if alone else settings_of(config)
+    settings = bare_settings() if alone else settings_of(config)
     original = None
     named = None
     if inputs is None:

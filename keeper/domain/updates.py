@@ -40,3 +40,27 @@ class SignOff:
     """Unix seconds."""
     evidence: str
     """The numbers that were on the table: live and proposed, side by side, one line each."""
+    shadowed_blocks: int = 0
+    """Over how many blocks the version was held beside the live parameters before; 0 for the first model of a house,
+    beside which there was nothing, and where a keeper signed that did not count yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShadowRun:
+    """One run of `keeper shadow`: a model's parameters held beside the live ones over many blocks."""
+
+    number: int
+    """Given by the store, ascending; 0 before it is stored."""
+    model: int
+    """Version of the model that ran in the shadow."""
+    symbol: str
+    """The one underlying that was looked at; empty for all of them."""
+    begun_s: int
+    """Wall time, unix seconds."""
+    first_block: int
+    last_block: int
+    last_hash: str
+    blocks: int
+    """How many were looked at; some between the first and the last may have been missed."""
+    numbers: str
+    """Live and shadow side by side as they were last, and the worst of the run: one line each."""

@@ -386,6 +386,7 @@ def _model(store: Store) -> Iterator[Finding]:
     if unsigned([one.version for one in store.sign_offs()]):
         said = f"version {MODEL_VERSION} is not signed off: with --send it publishes nothing"
         hint = f"keeper shadow, then keeper model sign-off {MODEL_VERSION} --operator NAME --reason WHY"
+        hint += "; the first model of a house: with --first"
         yield Finding(what="model", verdict=Verdict.WARNING, said=said, hint=hint)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from keeper.domain.block import BlockRef
 from keeper.domain.market import UnderlyingMarket
 from keeper.domain.snapshot import UnderlyingState
-from keeper.domain.updates import SignOff
+from keeper.domain.updates import ShadowRun, SignOff
 from keeper.errors import BadInput
 from keeper.ports import Store
 from keeper.risk.calibration.targets import day
@@ -47,6 +47,8 @@ class ModelState:
     block: BlockRef | None
     """The stored block that numbers are of; None if none was lived."""
     beside: tuple[Beside, ...]
+    shadows: tuple[ShadowRun, ...]
+    """Runs of the shadow with the running version, oldest first."""
 
     @property
     def may_push(self) -> bool:
@@ -68,10 +70,13 @@ def model_state(store: Store) -> ModelState:
         sign_offs=store.sign_offs(),
         block=None if inputs is None else inputs.snapshot.block,
         beside=rows,
+        shadows=tuple(run for run in store.shadows() if run.model == MODEL_VERSION),
     )
 
 
-def sign_off(store: Store, version: int, *, operator: str, reason: str, now_s: int) -> SignOff:
+def sign_off(
+    store: Store, version: int, *, operator: str, reason: str, now_s: int, shadow_blocks: int, first: bool = False
+) -> SignOff:
     """Let the running model push; the numbers that were on the table are kept with the word.
 
     Args:
@@ -80,8 +85,11 @@ def sign_off(store: Store, version: int, *, operator: str, reason: str, now_s: i
         operator: who signs.
         reason: why.
         now_s: wall time, unix seconds.
+        shadow_blocks: over how many blocks one run of the shadow must have held it beside the live parameters.
+        first: it is the first model of a house, beside which there is nothing to hold it.
 
-    Raises: `BadInput` if another model runs, a name or reason is missing, or there are no numbers to look at.
+    Raises: `BadInput` if another model runs, a name or reason is missing, there are no numbers to look at, it was not
+    held beside the live parameters for long enough, or it is not the first.
     """
     if version != MODEL_VERSION:
         hint = "sign with the keeper that is to push; keeper model show tells the version"
@@ -94,12 +102,55 @@ def sign_off(store: Store, version: int, *, operator: str, reason: str, now_s: i
             "there are no numbers to look at: no block was lived from this store",
             hint="live one first, dry: keeper once; then hold it beside what is live: keeper shadow",
         )
+    run = None
+    if first:
+        _check_first(state)
+    else:
+        run = _long_enough(state.shadows, shadow_blocks)
     evidence = [f"at block {state.block.number} {state.block.hash}", *map(str, state.beside)]
+    if run is None:
+        evidence.append("the first model signed off from this store: it was held beside no other")
+    else:
+        evidence.append(f"shadow run {run.number}, {run.blocks} blocks, {run.first_block} to {run.last_block}:")
+        evidence += run.numbers.splitlines()
     signed = SignOff(
-        version=version, operator=operator.strip(), reason=reason.strip(), at_s=now_s, evidence="\n".join(evidence)
+        version=version,
+        operator=operator.strip(),
+        reason=reason.strip(),
+        at_s=now_s,
+        evidence="\n".join(evidence),
+        shadowed_blocks=0 if run is None else run.blocks,
     )
     store.sign_off(signed)
     return signed
+
+
+def _check_first(state: ModelState) -> None:
+    """Raises: `BadInput` if a model was signed off before: then there is something to hold this one beside."""
+    if state.sign_offs:
+        last = state.sign_offs[-1]
+        raise BadInput(
+            f"it is not the first: model {last.version} was signed off by {last.operator}",
+            hint="hold it beside what is live: keeper shadow; then sign it off without --first",
+            version=last.version,
+        )
+
+
+def _long_enough(shadows: Sequence[ShadowRun], blocks: int) -> ShadowRun:
+    """The newest run over every underlying that was long enough.  Raises: `BadInput` telling the longest there is."""
+    whole = [run for run in shadows if not run.symbol]
+    for run in reversed(whole):
+        if run.blocks >= blocks:
+            return run
+    longest = max((run.blocks for run in whole), default=0)
+    parts = ", over every underlying" if len(whole) < len(shadows) else ""
+    raise BadInput(
+        f"model {MODEL_VERSION} was held beside the live parameters for {longest} blocks in a run{parts}; {blocks} are "
+        "asked for ([model] shadow_blocks)",
+        hint=f"keeper shadow --blocks {blocks}; for the first model of a house, beside which there is nothing: --first",
+        longest=longest,
+        blocks=blocks,
+    )
 
 
 def _rows(u: UnderlyingState, seen: UnderlyingMarket) -> Iterator[Beside]:

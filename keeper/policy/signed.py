@@ -17,5 +17,5 @@ def unsigned(signed: Collection[int] | None) -> str:
         return ""
     return (
         f"model {MODEL_VERSION} is not signed off: run keeper shadow, then "
-        f"keeper model sign-off {MODEL_VERSION} --operator NAME --reason WHY"
+        f"keeper model sign-off {MODEL_VERSION} --operator NAME --reason WHY (--first for the first model of a house)"
     )

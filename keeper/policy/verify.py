@@ -31,6 +31,8 @@ SLACK: Final[Mapping[str, int]] = dict.fromkeys(
     ),
     1,
 )  # fmt: skip
+#: What arithmetic runs into when a file was made to be none: no file that a keeper wrote does.
+UNDERIVABLE: Final = (KeeperError, ArithmeticError, AssertionError, LookupError, TypeError, ValueError, StopIteration)
 #: Words and what quotes do not tell apart (`keeper.domain.fitted`): not compared.
 _NOT_COMPARED: Final = frozenset({"quotes_said", "reason", "slices", "left_out"})
 
@@ -75,7 +77,7 @@ def pushed(file: InputsFile, landed: Landed) -> Check:
     """What the file's numbers make of the target, against what the chain took."""
     try:
         ours = permitted(file)
-    except KeeperError as error:
+    except UNDERIVABLE as error:
         return _underivable("pushed integers", "publication", error)
     refused = {(item.expiry, item.what) for item in landed.refused}
     difference = None
@@ -122,7 +124,7 @@ def gate_again(file: InputsFile, snapshot: Snapshot) -> Check:
         market = model(snapshot, file.risk, () if file.quotes is None else (file.quotes,))
         u = next(u for u in snapshot.underlyings if u.underlying == file.state.underlying)
         found = propose(snapshot, u, market, file.policy, file.overrides, asked=what)
-    except KeeperError as error:
+    except UNDERIVABLE as error:
         return _underivable(what, "kept_ppm", error)
     if found.push is None or found.file is None:
         refused = Difference(name="kept_ppm", ours=found.waits, theirs=str(file.kept_ppm))
@@ -183,7 +185,7 @@ def _fit_again(file: InputsFile) -> Check:
     what = "fit run again"
     try:
         found = _fitted(file)
-    except KeeperError as error:
+    except UNDERIVABLE as error:
         return _underivable(what, "fitted", error)
     if isinstance(found, Untargeted):
         difference: Difference | None = Difference(name="fitted", ours=found.reason, theirs="fitted numbers")
@@ -208,7 +210,7 @@ def _lately_again(file: InputsFile) -> Check:
         return Check(what=what, said="not needed: no range was to be lowered", difference=None)
     try:
         found = highest_lately(file.state, file.block.timestamp, file.risk, over_s=file.policy.loosen_after_s)
-    except KeeperError as error:
+    except UNDERIVABLE as error:
         return _underivable(what, "lately", error)
     slack = {"psr_ppm": file.risk.psr_lattice_ppm}
     ours = None if found is None else found[0]
@@ -223,7 +225,7 @@ def _target_again(file: InputsFile) -> Check:
         return Check(what=what, said="", difference=absent)
     try:
         ours = target_of(file.fitted, file.state, file.block.timestamp, file.risk)
-    except KeeperError as error:
+    except UNDERIVABLE as error:
         return _underivable(what, "target", error)
     count = 3 + sum(3 + len(one.sigmas_ppm) for one in ours.expiries)
     return Check(what=what, said=f"{count} integers", difference=first_difference(ours, file.target, name="target"))
@@ -236,8 +238,9 @@ def _expiry(ours: ExpiryTarget, theirs: ExpiryTarget | None) -> Difference | Non
     return first_difference(ours, theirs, name=name)
 
 
-def _underivable(what: str, name: str, error: KeeperError) -> Check:
-    return Check(what=what, said="", difference=Difference(name=name, ours=error.message, theirs="a number"))
+def _underivable(what: str, name: str, error: Exception) -> Check:
+    said = error.message if isinstance(error, KeeperError) else f"cannot be derived: {error or type(error).__name__}"
+    return Check(what=what, said="", difference=Difference(name=name, ours=said, theirs="a number"))
 
 
 def _short(value: object) -> str:

@@ -211,6 +211,14 @@ class Jobs(Section):
     """Blocks that can be replayed; older snapshots are dropped.  Cycles and transactions are never dropped."""
 
 
+class Model(Section):
+    """When a version of the model may push."""
+
+    shadow_blocks: int = Field(default=300, ge=1, le=1_000_000)
+    """Blocks over which keeper shadow must have held it beside the live parameters, in one run over every underlying,
+    before keeper model sign-off takes a word for it."""
+
+
 class Log(Section):
     """What the keeper says on stderr."""
 
@@ -233,4 +241,5 @@ class Settings(Section):
     risk: RiskKnobs = RiskKnobs()
     policy: PolicyKnobs = PolicyKnobs()
     jobs: Jobs = Jobs()
+    model: Model = Model()
     log: Log = Log()

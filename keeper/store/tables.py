@@ -228,4 +228,19 @@ model_sign_offs = Table(
     Column("reason", Text, nullable=False),
     Column("at_s", BigInteger, nullable=False),
     Column("evidence", Text, nullable=False),
+    Column("shadowed_blocks", BigInteger, nullable=False, server_default=text("0"), comment="before"),
+)
+
+shadow_runs = Table(
+    "shadow_runs",
+    metadata,
+    Column("number", _Sequence, primary_key=True, autoincrement=True),
+    Column("model", Integer, nullable=False),
+    Column("symbol", String(40), nullable=False, comment="empty: every underlying"),
+    Column("begun_s", BigInteger, nullable=False),
+    Column("first_block", BigInteger, nullable=False),
+    Column("last_block", BigInteger, nullable=False),
+    Column("last_hash", String(66), nullable=False),
+    Column("blocks", BigInteger, nullable=False, comment="that were looked at"),
+    Column("numbers", Text, nullable=False, comment="live and shadow side by side, one line each"),
 )

@@ -6,12 +6,13 @@ An inputs file is never pruned: what is on-chain can be asked about for as long 
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
-from keeper.domain.updates import KeptInputs, SignOff
+from keeper.domain.updates import KeptInputs, ShadowRun, SignOff
 from keeper.store.engine import Database
-from keeper.store.tables import model_sign_offs, publication_inputs
+from keeper.store.tables import model_sign_offs, publication_inputs, shadow_runs
 
 _INDEX = [column for column in publication_inputs.c if column.name not in ("seq", "payload")]
 
@@ -58,3 +59,20 @@ class Updates:
         query = select(*columns).order_by(model_sign_offs.c.seq)
         with self._database.reading() as connection:
             return tuple(SignOff(**row) for row in connection.execute(query).mappings())
+
+    def keep_shadow(self, run: ShadowRun) -> ShadowRun:
+        """See `Updates.keep_shadow`."""
+        values = {name: given for name, given in vars(run).items() if name != "number"}
+        with self._database.writing() as connection:
+            if run.number:
+                connection.execute(update(shadow_runs).where(shadow_runs.c.number == run.number).values(**values))
+                return run
+            number = connection.execute(insert(shadow_runs).values(**values)).inserted_primary_key
+        assert number is not None, "the table counts by itself"
+        return replace(run, number=number[0])
+
+    def shadows(self) -> tuple[ShadowRun, ...]:
+        """See `Updates.shadows`."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(shadow_runs).order_by(shadow_runs.c.number)).mappings()
+            return tuple(ShadowRun(**row) for row in rows)

@@ -18,7 +18,7 @@ from keeper.domain.overrides import Override
 from keeper.domain.snapshot import Observation
 from keeper.domain.tx import TxRecord, TxState
 from keeper.domain.tx_flow import check_new, check_step
-from keeper.domain.updates import KeptInputs, SignOff
+from keeper.domain.updates import KeptInputs, ShadowRun, SignOff
 from keeper.domain.worth import Realised, Refusal
 from keeper.errors import LawBroken, Refused
 
@@ -41,6 +41,7 @@ class MemoryStore:
         self._sent: dict[str, dict[str, int]] = {}
         self._files: dict[str, tuple[KeptInputs, bytes]] = {}
         self._sign_offs: list[SignOff] = []
+        self._shadows: list[ShadowRun] = []
         self._overrides: list[Override] = []
 
     @contextmanager
@@ -330,6 +331,21 @@ class MemoryStore:
         """See `Updates.sign_offs`."""
         with self._lock:
             return tuple(self._sign_offs)
+
+    def keep_shadow(self, run: ShadowRun) -> ShadowRun:
+        """See `Updates.keep_shadow`."""
+        with self._lock:
+            if run.number:
+                self._shadows[run.number - 1] = run
+                return run
+            numbered = replace(run, number=len(self._shadows) + 1)
+            self._shadows.append(numbered)
+        return numbered
+
+    def shadows(self) -> tuple[ShadowRun, ...]:
+        """See `Updates.shadows`."""
+        with self._lock:
+            return tuple(self._shadows)
 
     def set_override(self, one: Override) -> Override:
         """See `Overrides.set_override`."""

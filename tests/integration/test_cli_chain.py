@@ -232,7 +232,7 @@ def test_once__dry_then_sent__decides_the_same_and_only_the_second_sends(site):
     assert {one["state"] for one in dry["actions"]} <= {"dry", "notice"}
     assert {one["reason"] for one in dry["actions"] if one["state"] == "dry"} == {"would be sent"}
     assert not json.loads(ask("status", "-c", config, "--json").stdout)["open_transactions"]
-    signed = ask("model", "sign-off", str(MODEL_VERSION), "--reason", "rehearsed", "-c", config, "--json")
+    signed = ask("model", "sign-off", str(MODEL_VERSION), "--first", "--reason", "rehearsed", "-c", config, "--json")
     assert json.loads(signed.stdout)["may_push"], "MOD-3"
     sent = json.loads(ask("once", "-c", config, "--send", "--json").stdout)
     assert [(a["kind"], a["why"]) for a in sent["actions"]] == [(a["kind"], a["why"]) for a in dry["actions"]]

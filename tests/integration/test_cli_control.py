@@ -319,7 +319,7 @@ def test_push__send__mined_through_the_outbox_with_its_inputs_kept(site):
     assert ask("push", "--send", "-c", config).exit_code == 0
     unsigned = tree_of("push", "-c", config, "--send")["pushes"]
     assert all("not signed off" in one["waits_for"] for one in unsigned)
-    signed = ask("model", "sign-off", "1", "--operator", "ada", "--reason", "tried", "-c", config)
+    signed = ask("model", "sign-off", "1", "--first", "--operator", "ada", "--reason", "tried", "-c", config)
     assert signed.exit_code == 0, signed.output
     sent = tree_of("push", "--underlying", "ETH", "--send", "-c", config)["pushes"][0]
     assert sent["state"] == "sent", sent

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,9 @@ from keeper.demo.opening import RISK, policy
 from keeper.demo.stylised import stylised_crash
 from keeper.demo.venue import DemoVenue
 from keeper.demo.world import FEES, open_world
-from keeper.domain.inputs import dump, hash_of, history_digest, load
+from keeper.domain.inputs import InputsFile, dump, hash_of, history_digest, load
+from keeper.domain.overrides import Override
+from keeper.domain.snapshot import Usable
 from keeper.replay import replay
 from keeper.store import open_store
 from keeper.testing.http_node import HttpNode
@@ -109,11 +111,11 @@ def export(lived, name, tmp_path):
 
 
 def elsewhere(lived, path, name, **environ):
-    """Another process, in an empty folder, with no settings, key or store."""
+    """Another process, in an empty folder, with no settings, key, store or deployment file: a file and a URL."""
     done = subprocess.run(
         [
             sys.executable, "-c", "from keeper.cli import main; main()", "verify", name, "--inputs", str(path),
-            "--rpc", lived.url, "--deployment", lived.deployment, "--json",
+            "--rpc", lived.url, "--json",
         ],
         capture_output=True,
         text=True,
@@ -152,9 +154,20 @@ def test_verify__every_update_that_landed__matches(lived):
 )
 def test_verify__another_process__matches(lived, tmp_path, environ):
     """VER-2: on another machine, whatever its threads, compiled or not, the same integers come out."""
-    code, tree = elsewhere(lived, export(lived, landed(lived), tmp_path), landed(lived), **environ)
+    file = export(lived, landed(lived), tmp_path)
+    code, tree = elsewhere(lived, file, landed(lived), **environ)
     assert code == 0, tree
     assert tree["matches"], "VER-2"
+    assert {"contracts", "state on the chain", "fit run again", "pushed integers"} <= {
+        c["what"] for c in tree["checks"]
+    }
+    untold = {one["what"].split(" ")[0]: one for one in tree["unattested"]}
+    quotes = next(one for one in tree["unattested"] if "quotes of" in one["what"])
+    assert quotes["digest"].startswith("0x"), "VER-7: quotes are named with their digest"
+    assert "venue" in quotes["where"], "VER-7"
+    house = load(file.read_bytes()).deployed.addresses["ClearingHouse"]
+    assert any(house in one["what"] for one in tree["unattested"]), "VER-7: whose word the contracts are, is said"
+    assert "the" in untold, "VER-7: the operator's knobs"
 
 
 def one_up(number):
@@ -163,7 +176,24 @@ def one_up(number):
 
 #: What is tampered with: path into the file, what is done to the value, the check that notices, the name it gives.
 TAMPERED = {
-    "a round of the history": (("state", "history", 5, "price"), lambda p: p * 2, "history", "history_sha256"),
+    "a round of the history": (
+        ("state", "history", 5, "price"), lambda p: p * 2, "state on", "state.history[5].price"
+    ),
+    "the price": (("state", "spot", "wad"), lambda p: p + 1, "state on", "state.spot.wad"),
+    "the last target's digest": (
+        ("state", "publication", "digest"), lambda d: d[:-1] + ("0" if d[-1] != "0" else "1"), "state on",
+        "state.publication.digest",
+    ),
+    "a fence": (("state", "publication", "fences", 0, "step_abs"), one_up, "state on", "fences[0].step_abs"),
+    "a number in force": (
+        ("state", "publication", "expiries", 0, "sigma_ppm"), one_up, "state on", "expiries[0].sigma_ppm"
+    ),
+    "a rule": (("state", "rules", "kappa_ppm"), one_up, "state on", "state.rules.kappa_ppm"),
+    "a strike in force": (
+        ("state", "live", "strikes", 1, 1, 0, "sigma_ppm"), one_up, "state on", "sigma_ppm"
+    ),
+    "a contract": (("deployed", "contracts", 3, 1), lambda _: "0x" + "11" * 20, "contracts", "contracts[3][1]"),
+    "the digest of the history": (("history_sha256",), lambda h: h[:-1] + "g", "history", "history_sha256"),
     "a fitted volatility": (("fitted", "vol_ppm"), lambda v: v + 2, "fit run again", "fitted.vol_ppm"),
     "a fitted shortfall": (
         ("fitted", "shortfalls", "normal_ppb"), lambda v: v - 2, "fit run again", "fitted.shortfalls.normal_ppb"
@@ -204,6 +234,51 @@ def test_verify__tampered_inputs__the_first_difference_is_named(lived, tmp_path,
     assert verdict["first_difference"]["ours"] != verdict["first_difference"]["theirs"]
 
 
+#: Each field of an inputs file: what is done to it, the exit code, and what the answer names where no store is asked.
+FIELDS = {
+    "schema": (lambda v: v + 7, 2, "schema 9"),
+    "deployed": (lambda v: v | {"chain_id": 5}, 2, "of chain 5, this deployment of chain"),
+    "model": (one_up, 2, "made by model 2"),
+    "protocol": (lambda v: v + "x", 2, "of protocol clearinghousex"),
+    "block": (lambda v: v | {"parent_hash": v["hash"]}, 4, "block.parent_hash"),
+    "state": (lambda v: v | {"funding_index": v["funding_index"] + 1}, 4, "state.funding_index"),
+    "history_sha256": (lambda v: "0x" + "00" * 32, 4, "history_sha256"),
+    "quotes": (lambda v: None, 4, "fitted.quotes_used"),
+    "risk": (lambda v: v | {"psr_floor_ppm": v["psr_floor_ppm"] * 2}, 4, "target.ranges.psr_ppm"),
+    "policy": (lambda v: v | {"heartbeat_s": v["heartbeat_s"] + 1}, 4, "inputs hash"),
+    "fitted": (lambda v: v | {"rounds": v["rounds"] + 1}, 4, "fitted.rounds"),
+    "target": (lambda v: v | {"realised_vol": v["realised_vol"] * 2}, 4, "target.realised_vol"),
+    "overrides": (
+        lambda v: [
+            {"number": 1, "underlying": 0, "parameter": "psr", "floor_ppm": 10, "reason": "r", "operator": "o",
+             "set_at_s": 0, "expires_at_s": 2**34, "cleared_at_s": None, "cleared_by": ""}
+        ], 4, "inputs hash",
+    ),
+    "lately": (lambda v: {"psr_ppm": 1, "vsr_up_ppm": 1, "vsr_down_ppm": 1}, 4, "lately.psr_ppm"),
+    "kept_ppm": (lambda v: v // 2, 4, "_ppm"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(field.name for field in fields(InputsFile)))
+@pytest.mark.parametrize("stored", [False, True], ids=["alone", "beside the store"])
+def test_verify__any_field_tampered_with__named(lived, tmp_path, name, stored):
+    """VER-3: no field can be changed unnoticed; the store's own file names the very field whatever it is."""
+    change, code, said = FIELDS[name]
+    path = export(lived, landed(lived), tmp_path)
+    tree = json.loads(path.read_bytes())
+    tree[name] = change(tree[name])
+    path.write_text(json.dumps(tree, separators=(",", ":")))
+    config = lived.config if stored else str(tmp_path / "none.toml")
+    here = [] if stored else ["--rpc", lived.url, "--deployment", lived.deployment]
+    found, shown = ask("verify", landed(lived), "--inputs", str(path), *here, "-c", config, "--json")
+    assert found == code, shown
+    if code == 2:
+        assert said in json.loads(shown)["error"]["message"], "VER-3"
+        return
+    difference = json.loads(shown)["first_difference"]
+    assert difference["name"].startswith(name) if stored else said in difference["name"], f"VER-3: {difference}"
+
+
 def test_verify__fences_tampered_with__the_pushed_integer_is_named(lived, tmp_path):
     """VER-3: a fence that would have let another number through gives itself away by that number."""
     file = export(lived, landed(lived), tmp_path)
@@ -226,6 +301,28 @@ def test_verify__state_again__the_raw_inputs_are_the_chains(lived):
     said = {one["what"]: one["said"] for one in tree["checks"]}
     assert "state on the chain" in said, "VER-6"
     assert "accounts replayed" in said["impact gate"], "VER-6"
+
+
+def test_verify__numbers_out_of_all_reason__a_difference_and_no_traceback(lived, tmp_path):
+    """VER-3: a hostile file is a difference, whatever it makes the arithmetic run into."""
+    known = load(export(lived, lived.landed, tmp_path).read_bytes())
+    path = tmp_path / "inputs.json"
+    floor = Override(
+        number=1, underlying=0, parameter="psr", floor_ppm=10, reason="r", operator="o", set_at_s=0, expires_at_s=2**60
+    )
+    spot = replace(known.state, spot=Usable(wad=0))
+    fences = replace(known.state.publication, expiries=())
+    for hostile in (
+        replace(known, overrides=(floor,)),
+        replace(known, state=spot),
+        replace(known, state=replace(known.state, publication=fences)),
+        replace(known, state=replace(known.state, history=())),
+        replace(known, kept_ppm=-5),
+    ):
+        path.write_bytes(dump(hostile))
+        code, said = ask("verify", lived.landed, "--inputs", str(path), "-c", lived.config, "--json")
+        assert code == 4, said
+        assert json.loads(said)["first_difference"], "VER-3"
 
 
 def test_verify__a_state_that_never_was__named(lived, tmp_path):
@@ -369,7 +466,11 @@ def test_model_show__a_store_that_lived__numbers_side_by_side(lived):
     assert tree["may_push"] is False
     assert {"ETH.scan_range", "BTC.vol_up"} <= {row["parameter"] for row in tree["beside"]}
     assert ask("model", "sign-off", "99", "--reason", "x", "-c", lived.config)[0] == 2
-    assert ask("model", "sign-off", "1", "--reason", "seen", "--operator", "Ada", "-c", lived.config)[0] == 0
+    alone = ask("model", "sign-off", "1", "--reason", "seen", "--operator", "Ada", "-c", lived.config, "--json")
+    assert alone[0] == 2, "MOD-4"
+    assert "300 are asked for" in json.loads(alone[1])["error"]["message"], "MOD-4"
+    word = ("--first", "--reason", "seen", "--operator", "Ada")
+    assert ask("model", "sign-off", "1", *word, "-c", lived.config)[0] == 0
     shown = ask("model", "show", "-c", lived.config)[1]
     assert "may push" in shown
     assert "signed off by Ada" in shown

@@ -1,11 +1,11 @@
-"""`Updates`, in memory and in SQL: inputs of publications, models signed off (UPD-1, UPD-2)."""
+"""`Updates`, in memory and in SQL: inputs of publications, models signed off (UPD-1 … UPD-3)."""
 
 from dataclasses import replace
 
 import pytest
 
 from keeper.domain.inputs import hash_of
-from keeper.domain.updates import KeptInputs, SignOff
+from keeper.domain.updates import KeptInputs, ShadowRun, SignOff
 from keeper.store import open_store
 from keeper.testing.memory_store import MemoryStore
 
@@ -59,9 +59,30 @@ def test_kept_inputs__by_name__newest_first(store):
 
 def test_sign_off__again__both_words_stay(store):
     """UPD-2: nobody's word is taken back or overwritten."""
-    first = SignOff(version=2, operator="Ada", reason="shadowed a week", at_s=1_000, evidence="ETH: 15 % → 16 %")
+    first = SignOff(
+        version=2, operator="Ada", reason="shadowed", at_s=1_000, evidence="ETH: 15 % → 16 %", shadowed_blocks=300
+    )  # fmt: skip
     again = replace(first, operator="Grace", at_s=2_000)
     assert store.sign_offs() == ()
     store.sign_off(first)
     store.sign_off(again)
     assert store.sign_offs() == (first, again), "UPD-2"
+
+
+def a_run(**changed):
+    run = ShadowRun(
+        number=0, model=2, symbol="", begun_s=1_000, first_block=100, last_block=100, last_hash="0x" + "ab" * 32,
+        blocks=1, numbers="ETH: scan_range 15 % live 16 % shadow",
+    )  # fmt: skip
+    return replace(run, **changed)
+
+
+def test_keep_shadow__as_it_comes_along__one_run(store):
+    """UPD-3: a run is numbered once, and then remembered as far as it came."""
+    assert store.shadows() == ()
+    first = store.keep_shadow(a_run())
+    other = store.keep_shadow(a_run(symbol="ETH"))
+    assert first.number != 0 != other.number, "UPD-3"
+    further = replace(first, last_block=103, blocks=3, numbers="two\nlines")
+    assert store.keep_shadow(further) == further
+    assert store.shadows() == (further, other), "UPD-3"

@@ -29,7 +29,7 @@ ALL_OPTIONS = {
     "override": ["set|list|clear", "--for", "--reason", "--operator", "--all", "--config", "--json"],
     "replay": ["--config", "--block", "--json"],
     "verify": ["--rpc", "--inputs", "--deployment", "--state", "--config", "--json", "UPDATE_ID"],
-    "model": ["show|sign-off", "--operator", "--reason", "--config", "--json"],
+    "model": ["show|sign-off", "--first", "--operator", "--reason", "--config", "--json"],
     "inputs": ["list|export", "--out", "--limit", "--config", "--json"],
     "margin": [
         "--market",

@@ -1,4 +1,4 @@
-"""A model change is an event: its version guards its outputs, and only what is signed off pushes (MOD-1 … MOD-3)."""
+"""A model change is an event: its version guards its outputs, and only what is signed off pushes (MOD-1 … MOD-5)."""
 
 import hashlib
 import json
@@ -7,18 +7,24 @@ from pathlib import Path
 
 import pytest
 
+from keeper.control.shadow import Shadowed
+from keeper.control.shadow_run import kept
 from keeper.control.sight import Sight
 from keeper.cycle import think, thought
 from keeper.demo.stylised import stylised_crash
 from keeper.demo.venue import quote
 from keeper.domain import codec
 from keeper.domain.action import Publish
+from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleInputs, CycleRecord
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.market import UnderlyingTarget
+from keeper.domain.riskfile import Ranges
 from keeper.domain.snapshot import Listing, Observation, Usable
+from keeper.domain.updates import ShadowRun
 from keeper.errors import BadInput
 from keeper.ops.models import model_state, sign_off
+from keeper.policy.effect import Effect
 from keeper.policy.signed import unsigned
 from keeper.risk.calibration.implied import see
 from keeper.risk.calibration.targets import target
@@ -130,12 +136,115 @@ def lived():
     return store, inputs
 
 
+def shadowed(store, blocks, **changed):
+    """A run of the shadow of so many blocks."""
+    run = ShadowRun(
+        number=0, model=MODEL_VERSION, symbol="", begun_s=900, first_block=10, last_block=9 + blocks, last_hash="0x",
+        blocks=blocks, numbers="ETH: side by side",
+    )  # fmt: skip
+    return store.keep_shadow(replace(run, **changed))
+
+
+def sign(store, **changed):
+    return sign_off(
+        store,
+        MODEL_VERSION,
+        **({"operator": "Ada", "reason": "why", "now_s": 1_000, "shadow_blocks": 300} | changed),
+    )
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        (None, "for 0 blocks in a run; 300 are asked for"),
+        ({"blocks": 299}, "for 299 blocks in a run; 300 are asked for"),
+        ({"blocks": 500, "symbol": "ETH"}, "for 0 blocks in a run, over every underlying"),
+        ({"blocks": 500, "model": MODEL_VERSION + 1}, "for 0 blocks in a run; 300"),
+    ],
+    ids=["no run", "too short", "one underlying", "another model"],
+)
+def test_sign_off__not_held_beside_the_live_ones_for_long_enough__refused(run, said):
+    """MOD-4: nobody signs off what did not run in the shadow; many short runs are no long one."""
+    store, _ = lived()
+    if run is not None:
+        shadowed(store, **run)
+        shadowed(store, **run)
+    with pytest.raises(BadInput, match=said) as told:
+        sign(store)
+    assert "keeper shadow --blocks 300" in told.value.hint, "MOD-4"
+    assert store.sign_offs() == ()
+    assert sign(store, first=True).shadowed_blocks == 0
+
+
+def test_sign_off__the_first_of_a_house__once_and_on_record():
+    """MOD-4: what has nothing beside it is signed as the first; a second is never the first."""
+    store, _ = lived()
+    first = sign(store, first=True)
+    assert first.evidence.splitlines()[-1].startswith("the first model signed off"), "MOD-4"
+    with pytest.raises(BadInput, match="it is not the first: model 1 was signed off by Ada"):
+        sign(store, first=True)
+    shadowed(store, 300)
+    assert sign(store).shadowed_blocks == 300
+    assert len(store.sign_offs()) == 2
+
+
+def effect_of(below_mm):
+    return Effect(
+        **{
+            name: below_mm if name == "below_mm" else [] if "tuple" in str(kind) else 0
+            for name, kind in Effect.__annotations__.items()
+        }
+    )
+
+
+def a_sight(number, symbol="ETH", *, below_mm=0, pushed=""):
+    ranges = Ranges(psr_ppm=150_000, vsr_up_ppm=400_000, vsr_down_ppm=300_000)
+    return Shadowed(
+        block=BlockRef(number, f"0x{number:064x}", "0x", 12 * number), symbol=symbol, live=ranges,
+        shadow=replace(ranges, psr_ppm=162_500), target=None, pushed=pushed, waits="", effect=effect_of(below_mm),
+    )  # fmt: skip
+
+
+def test_kept__a_run_broken_off__counts_the_blocks_it_saw():
+    """MOD-5: each block counts once however many underlyings it has, and is on record before the next is looked at."""
+    store = MemoryStore()
+    seen = kept(
+        iter(
+            [
+                a_sight(10), a_sight(10, "BTC"), a_sight(12, pushed="scan range", below_mm=3), a_sight(12, "BTC"),
+                a_sight(13),
+            ]
+        ),
+        store, symbol=None, now_s=77,
+    )  # fmt: skip
+    assert store.shadows() == ()
+    assert next(seen).block.number == 10
+    (run,) = store.shadows()
+    assert (run.blocks, run.symbol, run.model, run.begun_s) == (1, "", MODEL_VERSION, 77), "MOD-5"
+    next(seen)
+    assert store.shadows()[0].blocks == 1, "MOD-5"
+    list(seen)
+    (run,) = store.shadows()
+    assert (run.blocks, run.first_block, run.last_block) == (3, 10, 13), "MOD-5"
+    btc, eth = run.numbers.splitlines()
+    assert eth.startswith("ETH: scan_range 15 % live 16.25 % shadow"), "MOD-5"
+    assert eth.endswith("1 shadow pushes; at worst 3 newly below MM, at block 12"), "MOD-5"
+    assert btc.startswith("BTC: ")
+
+
 def test_sign_off__with_numbers_on_the_table__kept_with_the_word():
     """MOD-3: who, when, why, and live and proposed numbers side by side."""
     store, inputs = lived()
     assert not model_state(store).may_push
-    signed = sign_off(store, MODEL_VERSION, operator=" Ada ", reason="a week in the shadow", now_s=1_000)
-    assert (signed.operator, signed.at_s) == ("Ada", 1_000)
+    shadowed(store, 299)
+    long_enough = shadowed(store, 301)
+    shadowed(store, 5)
+    signed = sign_off(
+        store, MODEL_VERSION, operator=" Ada ", reason="a week in the shadow", now_s=1_000, shadow_blocks=300
+    )
+    assert (signed.operator, signed.at_s, signed.shadowed_blocks) == ("Ada", 1_000, 301)
+    assert f"shadow run {long_enough.number}, 301 blocks, 10 to 310:" in signed.evidence.splitlines(), "MOD-3"
+    assert signed.evidence.splitlines()[-1] == "ETH: side by side", "MOD-3"
     assert signed.evidence.splitlines()[0] == f"at block {inputs.snapshot.block.number} {inputs.snapshot.block.hash}"
     symbol = inputs.snapshot.underlyings[0].symbol
     assert any(line.startswith(f"{symbol}.scan_range 15 % → ") for line in signed.evidence.splitlines()), "MOD-3"
@@ -156,11 +265,11 @@ def test_sign_off__another_version_or_no_word__refused(version, operator, reason
     """MOD-3: nobody signs what is not running, or in nobody's name."""
     store, _ = lived()
     with pytest.raises(BadInput, match=said):
-        sign_off(store, version, operator=operator, reason=reason, now_s=1_000)
+        sign_off(store, version, operator=operator, reason=reason, now_s=1_000, shadow_blocks=1, first=True)
     assert store.sign_offs() == ()
 
 
 def test_sign_off__nothing_lived__nothing_to_look_at():
     """MOD-3: a fresh store has no numbers, so its first model is not signed blindly either."""
     with pytest.raises(BadInput, match="no numbers to look at"):
-        sign_off(MemoryStore(), MODEL_VERSION, operator="Ada", reason="why", now_s=1_000)
+        sign(MemoryStore(), first=True)

@@ -145,6 +145,7 @@ CONSUMERS: dict[str, str] = {
     "jobs.reconcile_sample": "wiring/__init__.py",
     "jobs.housekeeping_every_s": "wiring/__init__.py",
     "jobs.snapshots_kept": "wiring/__init__.py",
+    "model.shadow_blocks": "cli/model.py",
     "log.level": "cli/options.py",
     "log.format": "cli/options.py",
 }

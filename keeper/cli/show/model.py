@@ -9,7 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from keeper.cli.show.words import percent, utc
+from keeper.domain.updates import SignOff
 from keeper.ops.models import ModelState
+
+#: Runs of the shadow that are shown, the newest.
+SHOWN = 5
 
 
 def model_view(state: ModelState) -> RenderableType:
@@ -34,10 +38,18 @@ def model_view(state: ModelState) -> RenderableType:
     else:
         parts.append(Text("no block was lived yet: keeper once", "dim"))
     parts += [
-        Text(f"model {one.version} signed off by {one.operator}, {utc(one.at_s)}: {one.reason}")
+        Text(f"shadow run {run.number}: {run.blocks:,} blocks of {run.symbol or 'everything'}, to {run.last_block:,}")
+        for run in state.shadows[-SHOWN:]
+    ]
+    parts += [
+        Text(f"model {one.version} signed off by {one.operator}, {utc(one.at_s)}, {_shadowed(one)}: {one.reason}")
         for one in state.sign_offs
     ]
     return Group(*parts)
+
+
+def _shadowed(one: SignOff) -> str:
+    return f"after {one.shadowed_blocks:,} blocks in the shadow" if one.shadowed_blocks else "as the first, unshadowed"
 
 
 def _share(ppm: int | None) -> str:
@@ -54,5 +66,6 @@ def model_tree(state: ModelState) -> dict[str, Any]:
         "beside": [
             {"parameter": row.name, "live_ppm": row.live_ppm, "proposed_ppm": row.proposed_ppm} for row in state.beside
         ],
+        "shadows": [vars(run) for run in state.shadows],
         "sign_offs": [vars(one) for one in state.sign_offs],
     }
