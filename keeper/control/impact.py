@@ -13,10 +13,10 @@ from keeper.control.sight import Sight, movable
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.margin_table import MarginTable
 from keeper.domain.snapshot import UnderlyingState
+from keeper.policy.effect import Effect, effect
 from keeper.policy.gate import Gated, Scale, between, gate, published
 from keeper.policy.glide import Glide
 from keeper.policy.guard import current
-from keeper.policy.impact import Effect, effect
 from keeper.policy.publish import Proposal, weighed
 
 

@@ -93,6 +93,15 @@ class Words:
         """Which are not zero."""
         return np.asarray((self.pairs[:, 0] | self.pairs[:, 1]) != 0)
 
+    def below(self, other: Words) -> npt.NDArray[np.bool_]:
+        """Which are less than their neighbour in the other column."""
+        high, than = self.pairs[:, 0].astype(np.int64), other.pairs[:, 0].astype(np.int64)
+        return np.asarray((high < than) | ((high == than) & (self.pairs[:, 1] < other.pairs[:, 1])))
+
+    def differs(self, other: Words) -> npt.NDArray[np.bool_]:
+        """Which are not equal to their neighbour in the other column."""
+        return np.asarray((self.pairs != other.pairs).any(axis=1))
+
     def total(self, rows: npt.NDArray[np.bool_]) -> int:
         """Exact sum of some of them; for fewer than 2**31."""
         pairs = self.pairs[rows]

@@ -10,7 +10,7 @@ from keeper.governance.evidence import Evidence
 from keeper.governance.proposal import Proposal
 from keeper.governance.route import Way
 from keeper.governance.simulate import Simulation
-from keeper.policy.impact import Effect, Moved
+from keeper.policy.effect import Effect, Moved
 from keeper.protocols.clearinghouse.names import account_name
 
 

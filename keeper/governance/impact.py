@@ -8,7 +8,7 @@ from typing import Final
 from keeper.domain.knobs import RiskKnobs
 from keeper.domain.margin_table import MarginTable
 from keeper.domain.snapshot import Snapshot
-from keeper.policy.impact import Effect, effect
+from keeper.policy.effect import Effect, effect
 from keeper.risk.model import model
 from keeper.risk.report import shock
 

@@ -21,7 +21,7 @@ from keeper.governance.impact import impact_of
 from keeper.governance.proposal import Proposal, build
 from keeper.governance.route import Route
 from keeper.governance.simulate import apply_now, simulate
-from keeper.policy.impact import Effect
+from keeper.policy.effect import Effect
 
 #: Reads every account, rule and price of a chain at a block; asked twice of one fork.
 Reading = Callable[[BlockRef], Snapshot]

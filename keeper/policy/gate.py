@@ -14,14 +14,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
+from keeper.domain.columns import id_column
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.margin_table import MarginTable
 from keeper.domain.market import ExpiryTarget, UnderlyingTarget
 from keeper.domain.riskfile import Ranges
 from keeper.domain.snapshot import Snapshot, UnderlyingState, Usable
+from keeper.policy.effect import Effect, effect, short_of
 from keeper.policy.guard import current
-from keeper.policy.impact import Effect, effect, file_after, margins_under, short_of, uplift
+from keeper.policy.impact import file_after, holders, margins_under, uplift
 from keeper.risk.exact.slew import begun
+
+Ints = npt.NDArray[np.int64]
 
 PPM: Final = 1_000_000
 #: Halvings of the step that are tried: to one part in 32.
@@ -39,6 +46,8 @@ class Weighed:
     """As it binds once scan ranges are at their targets, if price and time stood still."""
     adds: int
     """Accounts below maintenance that the targets already set would not bring there."""
+    suspects: Ints
+    """Their rows among the holders, ascending."""
 
     @property
     def worst(self) -> Effect:
@@ -73,10 +82,12 @@ class Scale:
         assert u.live is not None, "there is nothing in force to compare with"
         assert u.publication is not None, "its fences are known"
         assert isinstance(u.spot, Usable), "its price is usable"
-        self._snapshot, self._u, self._knobs = snapshot, u, knobs
+        self._u, self._knobs = u, knobs
+        self._snapshot = replace(snapshot, accounts=holders(snapshot, u.underlying))
         self._spot, self._now = u.spot.wad, snapshot.block.timestamp
         self.before = self.under_file(u.live.ranges)
         """Everybody under what is in force, recomputed at this block."""
+        self._maintenance = effect(u.underlying, self.before, self.before).mm_before
         self._short = short_of(self.before)
         target = current(u.publication)
         self._doomed = self._short if target == u.live.ranges else short_of(self.under_file(target))
@@ -90,10 +101,13 @@ class Scale:
         file = replace(live, ref_spot=self._spot, time=self._now, ranges=ranges, im_uplift_pct=widened)
         return margins_under(self._snapshot, {self._u.underlying: file})
 
-    def under(self, params: UnderlyingTarget, ranges: Ranges) -> MarginTable:
-        """Everybody under a publication while these scan ranges are in force."""
+    def under(self, params: UnderlyingTarget, ranges: Ranges, *, among: Ints | None = None) -> MarginTable:
+        """Everybody, or the holders in some rows, under a publication while these scan ranges are in force."""
         file = file_after(self._u, params, ranges=ranges, spot=self._spot, now=self._now)
-        return margins_under(self._snapshot, {self._u.underlying: file})
+        seen = self._snapshot
+        if among is not None:
+            seen = replace(seen, accounts=seen.accounts.only(among))
+        return margins_under(seen, {self._u.underlying: file})
 
     def begun(self, target: Ranges) -> Ranges:
         """Scan ranges in force right after a publication at this block."""
@@ -104,13 +118,38 @@ class Scale:
         """Replay every account under a publication."""
         at_once, arrived = self.under(params, self.begun(params.ranges)), self.under(params, params.ranges)
         effects = [effect(self._u.underlying, self.before, after) for after in (at_once, arrived)]
-        adds = (short_of(at_once) | short_of(arrived)) - self._doomed - self._short
+        adds = self._added(at_once) | self._added(arrived)
         within = all(
             one.accounts_ppm <= self._knobs.impact_max_accounts_ppm
             and one.requirement_ppm <= self._knobs.impact_max_requirement_ppm
             for one in effects
         )
-        return Weighed(passes=within or not adds, at_once=effects[0], arrived=effects[1], adds=len(adds))
+        suspects = np.flatnonzero(np.isin(self.before.ids, id_column(sorted(adds))))
+        return Weighed(
+            passes=within or not adds, at_once=effects[0], arrived=effects[1], adds=len(adds), suspects=suspects
+        )
+
+    def surely_fails(self, params: UnderlyingTarget, suspects: Ints) -> bool:
+        """Whether a push fails by what it does to some holders alone; the others could only add to that.
+
+        Args:
+            params: the push.
+            suspects: rows of `before`, ascending: whom the whole step adds.
+        """
+        before, knobs = self.before.only(suspects), self._knobs
+        adds, within = frozenset[int](), True
+        for ranges in (self.begun(params.ranges), params.ranges):
+            after = self.under(params, ranges, among=suspects)
+            done = effect(self._u.underlying, before, after)
+            adds |= self._added(after)
+            # Shares of everything there is, so that none is overstated.
+            within &= done.below_mm * PPM <= knobs.impact_max_accounts_ppm * len(self.before)
+            within &= done.mm_fallen * PPM <= knobs.impact_max_requirement_ppm * self._maintenance
+        return bool(adds) and not within
+
+    def _added(self, after: MarginTable) -> frozenset[int]:
+        """Below maintenance, where neither what is in force nor the targets already set would bring them."""
+        return short_of(after) - self._doomed - self._short
 
 
 def gate(
@@ -133,14 +172,7 @@ def gate(
     weighed = scale.weigh(whole)
     if weighed.passes:
         return Gated(params=whole, kept_ppm=PPM, whole=weighed, said="")
-    low, high, best = 0, PPM, None
-    for _ in range(HALVINGS if slow else 0):
-        middle = (low + high) // 2
-        candidate = part(middle)
-        if scale.weigh(candidate).passes:
-            low, best = middle, candidate
-        else:
-            high = middle
+    low, best = _shortened(scale, part, weighed.suspects) if slow else (0, None)
     whom = ", ".join(name(one.account) for one in weighed.worst.named_mm[:3])
     more = weighed.worst.below_mm - min(3, len(weighed.worst.named_mm))
     said = (
@@ -153,6 +185,35 @@ def gate(
     return Gated(
         params=best, kept_ppm=low, whole=weighed, said=f"{low / 10_000:g} % of the step: {said} (policy.impact_gate)"
     )
+
+
+def _shortened(
+    scale: Scale, part: Callable[[int], UnderlyingTarget], suspects: Ints
+) -> tuple[int, UnderlyingTarget | None]:
+    """The largest part of the step that is found to pass, in ppm; 0 and None if none is.
+
+    Looked for among those whom the whole step adds, a small part of a book, then weighed on everybody.  A part of the
+    step that brings down others than the whole would (a spread between its ends) makes that fail, and everybody is
+    replayed at each halving instead.
+    """
+    low, best = _halved(part, lambda one: not scale.surely_fails(one, suspects))
+    if best is None or scale.weigh(best).passes:
+        return low, best
+    return _halved(part, lambda one: scale.weigh(one).passes)
+
+
+def _halved(
+    part: Callable[[int], UnderlyingTarget], passes: Callable[[UnderlyingTarget], bool]
+) -> tuple[int, UnderlyingTarget | None]:
+    low, high, best = 0, PPM, None
+    for _ in range(HALVINGS):
+        middle = (low + high) // 2
+        candidate = part(middle)
+        if passes(candidate):
+            low, best = middle, candidate
+        else:
+            high = middle
+    return low, best
 
 
 def between(old: UnderlyingTarget, new: UnderlyingTarget, kept_ppm: int) -> UnderlyingTarget:

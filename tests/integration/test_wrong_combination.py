@@ -13,8 +13,9 @@ import pytest
 
 from keeper.domain.margin import Band
 from keeper.domain.snapshot import Usable
+from keeper.policy.effect import effect
 from keeper.policy.guard import allow
-from keeper.policy.impact import effect, file_after, margins_under
+from keeper.policy.impact import file_after, margins_under
 from keeper.policy.joint import joint_of, nearest
 from keeper.policy.reach import reach, strike_reach
 from keeper.policy.smile import in_order, straighten

@@ -18,8 +18,9 @@ from keeper.domain.margin import AccountMargin, Band
 from keeper.domain.market import ExpiryTarget, UnderlyingTarget
 from keeper.domain.riskfile import ExpiryParams, Ranges
 from keeper.domain.snapshot import Kind, Observation, SlewState
+from keeper.policy.effect import effect
 from keeper.policy.gate import Scale, between, gate, published
-from keeper.policy.impact import effect, file_after, margins_under
+from keeper.policy.impact import file_after, margins_under
 from keeper.policy.publish import permitted, propose
 from keeper.risk.model import model
 from keeper.risk.report import shock, worst

@@ -14,7 +14,7 @@ from keeper.cli.show.numbers import span
 from keeper.cli.show.tables import table as plain_table
 from keeper.control.impact import Impact, Stage
 from keeper.offline import account_name
-from keeper.policy.impact import Effect, Moved
+from keeper.policy.effect import Effect, Moved
 
 #: Stages of a long path that are shown.
 SHOWN = 12
