@@ -15,8 +15,9 @@ from keeper.domain.block import BlockRef
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.riskfile import Ranges
 from keeper.domain.snapshot import FileState, PublicationState, UnderlyingState, Usable
+from keeper.policy.effect import Effect, effect
 from keeper.policy.guard import current
-from keeper.policy.impact import Effect, effect, file_after, margins_under, uplift
+from keeper.policy.impact import file_after, margins_under, uplift
 from keeper.policy.ramp import later
 from keeper.policy.ring import advanced, seen_at
 from keeper.ports import Heads
