@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from keeper.demo.breakers import Opening
 from keeper.domain.margin import Band
 from keeper.policy.standing import Standing
 
@@ -28,6 +29,8 @@ class UnderlyingFrame:
     """Unix seconds of the block, to which `parameters` refer."""
     im_uplift_pct: int = 0
     """What IM is widened by while ranges in force move up to the published ones."""
+    breaker: str = ""
+    """Why the flash-crash breaker is open; empty while it is closed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,3 +69,5 @@ class Frame:
     alerts: tuple[str, ...]
     cycle_ms: float
     """What the keeper's cycle took, without mining."""
+    openings: tuple[Opening, ...] = ()
+    """Breakers that opened with this block's prices."""

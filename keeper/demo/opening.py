@@ -14,6 +14,7 @@ from keeper.demo.paths import PricePath
 from keeper.demo.venue import quote
 from keeper.deploy import (
     AuctionSpec,
+    BreakerSpec,
     CollateralSpec,
     ExpirySpec,
     FeedSpec,
@@ -155,6 +156,7 @@ def house_spec(
     publisher: str,
     liquidator: str,
     guardian: str,
+    breaker: BreakerSpec | None = None,
 ) -> HouseSpec:
     """The demo's house over mock feeds and tokens, with the first targets as its first parameters."""
     block_s = path.block_s
@@ -182,7 +184,7 @@ def house_spec(
             insolvent_s=max(3_600, 6 * block_s),
             cool_off_s=max(3_600, 6 * block_s),
         ),
-        breaker=None,  # a block here is minutes and percents: every round of a storm would be a jump
+        breaker=breaker,
         fund_seed=FUND_USD * 10 ** SETTLEMENT[1],
     )
 

@@ -88,6 +88,8 @@ def price_panel(frames: Sequence[Frame], index: int, *, width: int, height: int)
         title.append(f"{now.price:,.2f} ")
         change = now.price / opening - 1 if opening else 0.0
         title.append(f"{change:+.1%} ".replace("%", " %"), style="red" if change < 0 else "green")
+    if now.breaker:
+        title.append("breaker open ", style="bold yellow")
     rows = chart(prices, width=width - 4, height=height, total=frames[-1].blocks)
     known = [p for p in prices if p is not None]
     extent = f" {min(known):,.0f} … {max(known):,.0f} " if known else ""
@@ -144,7 +146,10 @@ def house_panel(frame: Frame) -> Panel:
     table.add_column(justify="right")
     table.add_row("requirement, all accounts", money(frame.requirement))
     table.add_row("margin held, mean", money(frame.mean_margin))
-    table.add_row("auctions running", Text(str(frame.auctions), style="bold red" if frame.auctions else ""))
+    auctions = Text(str(frame.auctions), style="bold red" if frame.auctions else "")
+    if waited := sum(one.waited for one in frame.openings):
+        auctions = Text(f"{waited} flags waited  ", style="yellow").append(auctions)
+    table.add_row("auctions running", auctions)
     table.add_row("insurance fund", money(frame.fund))
     table.add_row("bad debt", Text(money(frame.bad_debt), style="bold red" if frame.bad_debt >= 1 else "green"))
     return Panel(
@@ -205,7 +210,13 @@ def setup_panel(title: str, steps: Sequence[tuple[str, int, int]], *, width: int
 
 
 def _tone(line: str) -> str:
-    for word, style in (("flag", "red"), ("bid", "red"), ("margin call", "yellow"), ("publish", "cyan")):
+    for word, style in (
+        ("flag", "red"),
+        ("bid", "red"),
+        ("margin call", "yellow"),
+        ("publish", "cyan"),
+        ("breaker", "bold yellow"),
+    ):
         if line.startswith(word):
             return style
     return ""

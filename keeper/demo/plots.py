@@ -77,6 +77,10 @@ def prices(frames: Sequence[Frame]) -> str:
                 ]
                 axis.plot(x, edge, color=ORANGE, linewidth=0.9, linestyle="--", label="target" if sign > 0 else None)
             axis.plot(x, price, color=BLUE, linewidth=1.6, label="price")
+            leaps = [k for k, f in enumerate(frames) if any(one.symbol == rows[0].symbol for one in f.openings)]
+            if leaps:
+                at = [x[k] for k in leaps], [price[k] for k in leaps]
+                axis.scatter(*at, s=34, color=RED, zorder=3, linewidths=0, label="breaker opened")
             axis.set_title(f"{rows[0].symbol}, USD")
             axis.yaxis.set_major_formatter("{x:,.0f}")
             axis.set_xlabel("hours since the opening")

@@ -7,7 +7,11 @@ from html import escape
 
 from keeper.demo import gauges, plots, ramp_plots
 from keeper.demo.panels import money
+from keeper.demo.pricefile import show_time
 from keeper.demo.summary import Life, RunSummary
+from keeper.deploy import BreakerSpec
+
+PPM = 10**6
 
 CSS = """
 :root { --ink: #1b1f24; --faint: #9aa1aa; --page: #ffffff; --line: #d9dde2; --note: #5c6570; color-scheme: light dark }
@@ -33,6 +37,7 @@ ROWS: tuple[tuple[str, Callable[[RunSummary], str]], ...] = (
     ("publications", lambda r: str(r.updates_pushed)),
     ("margin calls", lambda r: str(r.margin_calls)),
     ("accounts liquidated", lambda r: str(r.liquidations)),
+    ("breaker openings (flags that waited)", lambda r: f"{r.breaker_openings} ({r.flags_deferred})"),
     ("expiries settled", lambda r: str(r.settled)),
     ("bad debt, USD", lambda r: money(r.bad_debt)),
     ("fund before, USD", lambda r: money(r.fund_before)),
@@ -76,6 +81,7 @@ def render(lives: Sequence[Life], *, verdict: Sequence[str] = ()) -> str:
         plots.events(shown.frames),
         "<h2>Money</h2>",
         plots.money(shown.frames),
+        *_breaker(shown),
         *_parity(shown.summary),
         _note(
             "Every account, trade, publication and liquidation above happened on an embedded chain, through the "
@@ -139,6 +145,36 @@ def _parameters(life: Life) -> list[str]:
             "Where each stood at the end; what is left of the day's budget in percentage points and as a part of it."
         ),
         _table(gauges.NAMES, gauges.cells(last)),
+    ]
+
+
+def _breaker(life: Life) -> list[str]:
+    """When the flash-crash breaker opened, why, and whose flags waited."""
+    spec = BreakerSpec()
+    openings = [one for f in life.frames for one in f.openings]
+    rows = [
+        [
+            show_time(one.since_s),
+            one.symbol,
+            "feeds disagree" if one.why == "feeds" else "one round" if one.move is None else f"{one.move:+.1%}",
+            show_time(one.until_s)[-5:],
+            str(one.waited),
+            str(one.flagged),
+        ]
+        for one in openings
+    ]
+    head = ["opened, UTC", "market", "leap", "until, at the latest", "flags that waited", "sent at its release"]
+    return [
+        "<h2>Flash-crash breaker</h2>",
+        _note(
+            "Anyone may liquidate, so only the contract can keep anyone from doing so on a price that is gone a minute "
+            f"later. A round that leaves the prices of {spec.window_s // 60} minutes by more than "
+            f"{spec.k_ppm / PPM:g} scan ranges, and by {spec.min_move_ppm / PPM:.0%} at least, puts its market in "
+            "reduce-only, widens initial margin, and has new liquidations wait for a second round, "
+            f"{spec.hold_s // 60} minutes at most. Between two blocks of this path no round comes: it releases by "
+            "itself, and what waited is sent at the price that opened it, or at the next where that comes sooner."
+        ),
+        _table(head, rows) if rows else _note("It did not open in this run."),
     ]
 
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from keeper.chain.asking.rpc import Rpc
 from keeper.chain.sending.outbox import Outbox, OutboxPolicy
 from keeper.cycle import Ports, cycle, think
+from keeper.demo.breakers import Opening, opened, waiting
 from keeper.demo.parity import check_parity
 from keeper.demo.summary import Life, ParityCheck, RunSummary, mean_margin, percentile
 from keeper.demo.tally import Tally
@@ -38,6 +39,8 @@ TURNS = 2
 URGENT = (Flag, Bid, Unflag, Remeasure)
 #: States of a transaction that mines.
 ON_ITS_WAY = (TxState.SIGNED, TxState.SENT, TxState.MINED, TxState.FINAL)
+#: After a breaker's release there must be so much time for a flag and a bid before prices move again.
+ROOM_S = 60
 #: Snapshots kept of a run.
 SAMPLES = 10
 #: Where parity is checked, parts of the run.
@@ -134,6 +137,7 @@ class _Run:
         self._tap = Tap(keeper.ports.reader)
         self._ports = replace(keeper.ports, reader=self._tap)
         self._tally = Tally(world.rpc, world.deployment, since=world.chain.block())
+        self._before: Snapshot | None = None
         self._calls = self._sent = 0
         self._cycle_ms: list[float] = []
         self._parity: list[ParityCheck] = []
@@ -189,15 +193,37 @@ class _Run:
             cycle_ms_p99=round(percentile(self._cycle_ms, 0.99), 1),
             took_s=round(time.monotonic() - started, 1),
             parity=tuple(self._parity),
+            breaker_openings=sum(len(f.openings) for f in frames),
+            flags_deferred=sum(one.waited for f in frames for one in f.openings),
         )
         return Lived(life=Life(summary=summary, frames=tuple(frames)), samples=tuple(samples))
 
     def _moment(self, index: int, block: BlockRef) -> Moment:
         """One point: a cycle on its block, and on the blocks that its liquidations make."""
+        before = self._before
         first, ms = self._cycle(block)
-        snapshot = self._last()
-        handed = list(first.handed)
-        record = first
+        snapshot = self._before = self._last()
+        handed = self._follow_up(first)
+        openings = opened(snapshot, before, shift_s=self._world.shift_s)
+        if openings and self._conduct.keeping is not Keeping.NOBODY:
+            openings, later = self._sit_out(openings, index, first, snapshot)
+            handed += later
+        self._calls += sum(isinstance(h.action, MarginCall) for h in handed)
+        self._sent += sum(h.state in ON_ITS_WAY for h in handed)
+        return Moment(
+            index=index,
+            first=first,
+            snapshot=snapshot,
+            fund=self._fund(),
+            handed=tuple(handed),
+            calls=self._calls,
+            cycle_ms=ms,
+            openings=openings,
+        )
+
+    def _follow_up(self, record: CycleRecord) -> list[Handed]:
+        """Mine what a cycle sent, and go on with what cannot wait for the next prices.  Returns: all actions."""
+        handed = list(record.handed)
         for _ in range(TURNS - 1):
             if not _acted(record.handed):
                 break
@@ -209,17 +235,29 @@ class _Run:
         else:
             if _acted(record.handed):
                 self._world.mine()
-        self._calls += sum(isinstance(h.action, MarginCall) for h in handed)
-        self._sent += sum(h.state in ON_ITS_WAY for h in handed)
-        return Moment(
-            index=index,
-            first=first,
-            snapshot=snapshot,
-            fund=self._fund(),
-            handed=tuple(handed),
-            calls=self._calls,
-            cycle_ms=ms,
-        )
+        return handed
+
+    def _sit_out(
+        self, openings: tuple[Opening, ...], index: int, first: CycleRecord, snapshot: Snapshot
+    ) -> tuple[tuple[Opening, ...], list[Handed]]:
+        """Count whose flags an open breaker holds up, and send them when it releases, if prices do not move before."""
+        waits = waiting(snapshot, first.decision.report)
+        handed: list[Handed] = []
+        world = self._world
+        until_s, chain = max(one.until_s for one in openings) + world.shift_s, world.chain
+        following = world.path.points[index + 1 :][:1]
+        if waits and all(until_s + ROOM_S <= point.time + world.shift_s for point in following):
+            chain.advance_to(max(until_s, chain.block().timestamp + 1))
+            handed = self._follow_up(self._cycle(chain.mine())[0])
+        flagged = {h.action.account for h in handed if isinstance(h.action, Flag) and h.state in ON_ITS_WAY}
+        return tuple(
+            replace(
+                one,
+                waited=sum(symbol == one.symbol for symbol in waits.values()),
+                flagged=sum(symbol == one.symbol and account in flagged for account, symbol in waits.items()),
+            )
+            for one in openings
+        ), handed
 
     def _fund(self) -> int:
         return int(self._views.one(self._world.chain.block(), "InsuranceFund", "balance"))

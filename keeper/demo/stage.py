@@ -17,6 +17,7 @@ from keeper.demo.summary import Life
 from keeper.demo.verdict import verdict
 from keeper.demo.view import View
 from keeper.demo.world import open_world
+from keeper.deploy import BreakerSpec
 from keeper.errors import BadInput
 
 #: Fewer blocks than this leave no room for an expiry, a crash and an end.
@@ -80,7 +81,7 @@ def show(request: Request, assemble: Assemble, view: View) -> Outcome:
     for seed in range(request.seed, request.seed + request.seeds):
         path = _path(request, seed)
         view.begin(path.label)
-        world = open_world(path, accounts=request.accounts, seed=seed, progress=view.step)
+        world = open_world(path, accounts=request.accounts, seed=seed, progress=view.step, breaker=BreakerSpec())
         if request.control:
             lives += three_lives(world, assemble, view)
         else:

@@ -55,6 +55,10 @@ class RunSummary:
     cycle_ms_p99: float
     took_s: float
     parity: tuple[ParityCheck, ...] = field(default=())
+    breaker_openings: int = 0
+    """Times that a flash-crash breaker opened."""
+    flags_deferred: int = 0
+    """Accounts whose flag waited for one."""
 
     def as_json(self) -> dict[str, object]:
         """The figures of `--json`."""
@@ -69,8 +73,11 @@ class Life:
     frames: tuple[Frame, ...]
 
     def as_json(self) -> dict[str, object]:
-        """The object that `--json` prints: the summary, and where every parameter stood at every block."""
-        return self.summary.as_json() | {"parameters": as_columns(self.frames)}
+        """The object that `--json` prints: the summary, where every parameter stood at every block, and openings."""
+        return self.summary.as_json() | {
+            "parameters": as_columns(self.frames),
+            "breaker": [asdict(one) for f in self.frames for one in f.openings],
+        }
 
 
 def percentile(values: Sequence[float], q: float) -> float:

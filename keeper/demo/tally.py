@@ -6,7 +6,7 @@ from keeper.abis import load
 from keeper.chain.asking.rpc import Rpc
 from keeper.domain.block import BlockRef
 from keeper.protocols.abi import Abi, Event
-from keeper.protocols.clearinghouse.deployment import Deployment
+from keeper.protocols.clearinghouse.deployment import BREAKER, Deployment
 
 WAD = 10**18
 #: Contracts whose events are counted.
@@ -24,8 +24,9 @@ class Tally:
 
     def __init__(self, rpc: Rpc, deployment: Deployment, *, since: BlockRef) -> None:
         self._rpc, self._through = rpc, since.number
-        self._abis = {deployment.addresses[name].lower(): Abi(name, load(name).abi) for name in COUNTED}
-        self._addresses = [deployment.addresses[name] for name in COUNTED]
+        counted = [name for name in (*COUNTED, BREAKER) if name in deployment.addresses]
+        self._abis = {deployment.addresses[name].lower(): Abi(name, load(name).abi) for name in counted}
+        self._addresses = [deployment.addresses[name] for name in counted]
         self.flagged: set[int] = set()
         """Accounts that were put in auction."""
         self.running: set[int] = set()
@@ -33,6 +34,8 @@ class Tally:
         self.pushes = 0
         self.refreshes = 0
         self.settled = 0
+        self.tripped = 0
+        """Openings of a breaker that somebody told the contract of."""
         self.from_fund = 0
         """Paid by the fund for insolvent accounts, wad USD."""
         self.socialised = 0
@@ -67,6 +70,8 @@ class Tally:
                 self.refreshes += bool(event.args["refresh"])
             case "ExpirySettled":
                 self.settled += 1
+            case "Tripped":
+                self.tripped += 1
             case "InterestCharged":
                 self.interest += event.args["amount"]
             case "Bid" | "DebtCleared":

@@ -34,31 +34,37 @@ def verdict(lives: Sequence[Life]) -> tuple[str, ...]:
         f"{' on average' if len(seeds) > 1 else ''}; with static margins {_mean(static, 'bad debt')}, recalibrating "
         f"{_mean(ours, 'bad debt')}. Beating no keeper is free; the comparison that counts is with static margins."
     )
-    compared = "; ".join(_compare(name, read, same, ours, static) for name, read, same in MEASURES)
     return (
         free,
-        f"Recalibrating against static margins of equal average requirement: {compared}.",
+        _sides(ours, static),
         _timing([runs[seed, Keeping.RECALIBRATING] for seed in seeds], [runs[seed, Keeping.STATIC] for seed in seeds]),
     )
 
 
-def _compare(
-    name: str,
-    read: Callable[[RunSummary], float],
-    same: float,
-    ours: Sequence[RunSummary],
-    theirs: Sequence[RunSummary],
-) -> str:
-    """One measure: how often it is lower, equal, higher, and the means."""
-    pairs = [(read(a), read(b)) for a, b in zip(ours, theirs, strict=True)]
-    lower, higher = (sum(sign * (b - a) >= same for a, b in pairs) for sign in (1, -1))
-    mine, other = (sum(side) / len(pairs) for side in zip(*pairs, strict=True))
-    numbers = f"{_number(mine)} against {_number(other)}"
+def _sides(ours: Sequence[RunSummary], theirs: Sequence[RunSummary]) -> str:
+    """Where recalibrating wins, where it does not, and where there is no difference; by the mean over seeds."""
+    better: list[str] = []
+    worse: list[str] = []
+    equal: list[str] = []
+    for name, read, same in MEASURES:
+        pairs = [(read(a), read(b)) for a, b in zip(ours, theirs, strict=True)]
+        mine, other = (sum(side) / len(pairs) for side in zip(*pairs, strict=True))
+        side = better if other - mine >= same else worse if mine - other >= same else equal
+        side.append(f"{name} ({_number(mine)} against {_number(other)}{_by_seed(pairs, same)})")
+    parts = [("wins in", better), ("loses in", worse), ("is equal in", equal)]
+    told = "; ".join(
+        f"{verb} {', '.join(found) or 'nothing'}" for verb, found in parts if found or verb != "is equal in"
+    )
+    return f"Recalibrating against static margins of equal average requirement: it {told}. Less is better in each."
+
+
+def _by_seed(pairs: Sequence[tuple[float, float]], same: float) -> str:
+    """How many seeds were better, equal and worse; nothing to say for one."""
     if len(pairs) == 1:
-        word = "lower (better)" if lower else "higher (worse)" if higher else "equal"
-        return f"{name} {word}, {numbers}"
-    equal = len(pairs) - lower - higher
-    return f"{name} lower in {lower}, equal in {equal}, higher in {higher} of {len(pairs)} seeds, mean {numbers}"
+        return ""
+    lower, higher = (sum(sign * (b - a) >= same for a, b in pairs) for sign in (1, -1))
+    counts = (("better", lower), ("equal", len(pairs) - lower - higher), ("worse", higher))
+    return f" on average; of {len(pairs)} seeds " + ", ".join(f"{n} {word}" for word, n in counts if n)
 
 
 def _timing(ours: Sequence[Life], static: Sequence[Life]) -> str:

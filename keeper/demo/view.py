@@ -19,7 +19,7 @@ from keeper.domain.margin import Band
 HEADER, MIDDLE, FOOTER = 2, 7, 1
 #: From this height on every parameter has its line on the screen; below, the scan ranges have theirs.
 TALL = 32
-#: Plain lines are printed this many times a run, and whenever somebody is liquidated.
+#: Plain lines are printed this many times a run, and whenever somebody is liquidated or a breaker opens.
 PLAIN_LINES = 30
 
 
@@ -98,12 +98,12 @@ class Plain(Silent):
             self._say(f"{name}: {total} done")
 
     def frame(self, frame: Frame) -> None:
-        """Say how things stand, every few blocks and when somebody is liquidated."""
+        """Say how things stand, every few blocks and when somebody is liquidated or a breaker opens."""
         last = self._last
         if last is None:
             self._eta = Eta()
         every = max(1, frame.blocks // PLAIN_LINES)
-        news = last is not None and frame.liquidations > last.liquidations
+        news = frame.openings or (last is not None and frame.liquidations > last.liquidations)
         if news or frame.index % every == 0 or frame.index + 1 == frame.blocks:
             self._say(plain_line(frame, self._eta.left((frame.index + 1) / frame.blocks)))
             for line in (*frame.alerts, *(d for d in frame.decisions if not d.startswith("margin call"))):

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from keeper.demo.breakers import Opening
 from keeper.demo.frames import Frame, UnderlyingFrame
 from keeper.demo.tally import Tally
-from keeper.demo.words import say
+from keeper.demo.words import say, say_opening
 from keeper.demo.world import World
 from keeper.domain.action import Bid
 from keeper.domain.block import BlockRef
@@ -60,6 +61,8 @@ class Moment:
     """Margin calls since the opening."""
     cycle_ms: float
     """The first cycle."""
+    openings: tuple[Opening, ...] = ()
+    """Breakers that opened with these prices."""
 
 
 def frame(world: World, moment: Moment, tally: Tally) -> Frame:
@@ -97,9 +100,10 @@ def frame(world: World, moment: Moment, tally: Tally) -> Frame:
         margin_calls=moment.calls,
         liquidations=len(tally.flagged),
         settled=tally.settled,
-        decisions=tuple(line for line in lines if line),
+        decisions=(*map(say_opening, moment.openings), *(line for line in lines if line)),
         alerts=moment.first.decision.alerts,
         cycle_ms=moment.cycle_ms,
+        openings=moment.openings,
     )
 
 
@@ -136,4 +140,5 @@ def _underlying(u: UnderlyingState, target: UnderlyingTarget | None, now: int) -
         parameters=standings(u, target, now),
         chain_time=now,
         im_uplift_pct=u.live.im_uplift_pct if u.live else 0,
+        breaker=u.breaker.why if u.breaker and u.breaker.open else "",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from keeper.demo.breakers import Opening
 from keeper.demo.panels import money
 from keeper.demo.pricefile import show_time
 from keeper.domain.action import (
@@ -66,6 +67,20 @@ def _action(handed: Handed, names: Mapping[int, str], symbols: Mapping[int, str]
             )
         case Touch() | SyncBreaker():
             return ""
+
+
+def say_opening(one: Opening) -> str:
+    """What a breaker did, in one line."""
+    cause = "its two feeds disagree" if one.why == "feeds" else f"leapt {_leap(one.move)} in one round"
+    if not one.waited:
+        return f"breaker {one.symbol}: {cause}; no flag had to wait"
+    people = f"{one.waited} flag{'s' if one.waited > 1 else ''}"
+    end = f"until {show_time(one.until_s)[-5:]}, {one.flagged} sent then" if one.flagged else "for the next round"
+    return f"breaker {one.symbol}: {cause}; {people} waited {end}"
+
+
+def _leap(move: float | None) -> str:
+    return "" if move is None else f"{move * 100:+.1f} %"
 
 
 def _surface(action: Publish) -> str:

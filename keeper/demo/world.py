@@ -27,7 +27,7 @@ from keeper.demo.opening import (
 from keeper.demo.orders import Owner
 from keeper.demo.paths import Point, PricePath
 from keeper.demo.population import Population, populate
-from keeper.deploy import Hand, HouseSpec, deploy_house, structs
+from keeper.deploy import BreakerSpec, Hand, HouseSpec, deploy_house, structs
 from keeper.domain.block import BlockRef
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.riskfile import Ranges
@@ -127,6 +127,7 @@ def open_world(
     progress: Progress = lambda *_: None,
     blocks_per_moment_s: int = 12,
     chain: LocalChain | None = None,
+    breaker: BreakerSpec | None = None,
 ) -> World:
     """Deploy, fund and trade until the market stands as the population says.
 
@@ -137,6 +138,8 @@ def open_world(
         progress: told of every step.
         blocks_per_moment_s: chain time between two blocks of one market moment.
         chain: where; a fresh embedded chain by default.  Not younger than `GENESIS_TIMESTAMP`, with six accounts.
+        breaker: what trips the flash-crash breaker; by default there is none, since most stories of a test crash the
+            price in one round.
     """
     chain = chain or EmbeddedChain(accounts=6)
     chain.set_block_interval(1)
@@ -162,10 +165,13 @@ def open_world(
         publisher=signers[SignerRole.PUBLISHER].address,
         liquidator=signers[SignerRole.LIQUIDATOR].address,
         guardian=chain.accounts[4],
+        breaker=breaker,
     )
     now = chain.block().timestamp
     deployment = deploy_house(spec, hand, now_s=now, multicall=True, progress=progress)
 
+    if breaker is not None:  # the warm-up's last move may have been a jump: nobody trades while that is doubtful
+        chain.advance_to(chain.block().timestamp + breaker.hold_s)
     population = populate(plan, accounts=accounts, seed=seed)
     owners = {m.name: Owner.of(seed, m.name) for m in population.members}
     quotes = _quotes(plan, targets, spec, now=chain.block().timestamp)

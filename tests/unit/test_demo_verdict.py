@@ -35,9 +35,9 @@ def lives(seed, *, static, ours):
 def test_verdict__one_seed_worse__says_worse():
     """A defeat is called one."""
     text = " ".join(verdict(lives(1, static=0.0, ours=50.0)))
-    assert "bad debt higher (worse), 50 against 0" in text
-    assert "accounts liquidated higher (worse), 12 against 10" in text
-    assert "mean margin held lower (better), 880 against 900" in text
+    assert "wins in mean margin held (880 against 900)" in text
+    assert "loses in bad debt (50 against 0), fund used (50 against 0), accounts liquidated (12 against 10)" in text
+    assert "equal in" not in text
     assert "Without a keeper 5,000 USD" in text
 
 
@@ -46,7 +46,17 @@ def test_verdict__several_seeds__counts_each_way():
     found = verdict(
         [*lives(1, static=90.0, ours=10.0), *lives(2, static=7.0, ours=7.3), *lives(3, static=0.0, ours=40.0)]
     )
-    assert "bad debt lower in 1, equal in 1, higher in 1 of 3 seeds" in found[1]
+    assert "bad debt (19.10 against 32.33 on average; of 3 seeds 1 better, 1 equal, 1 worse)" in found[1]
+    assert found[1].index("wins in") < found[1].index("bad debt") < found[1].index("loses in")
+
+
+def test_verdict__no_difference__said():
+    """What is equal is neither won nor lost, and a win in nothing is said too."""
+    even = [replace(life, summary=replace(life.summary, liquidations=10)) for life in lives(1, static=7.0, ours=7.3)]
+    even[2] = replace(even[2], summary=replace(even[2].summary, mean_margin=950.0))
+    found = verdict(even)[1]
+    assert "wins in nothing; loses in mean margin held (950 against 900)" in found
+    assert "is equal in bad debt (7.30 against 7), fund used (7.30 against 7), accounts liquidated" in found
 
 
 def test_verdict__one_life__nothing_to_compare():

@@ -2,16 +2,18 @@
 
 import io
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 
 import pytest
 from rich.console import Console
 
 from keeper.demo import panels, view
+from keeper.demo.breakers import Opening
 from keeper.demo.frames import Frame, UnderlyingFrame
 from keeper.demo.report import render
 from keeper.demo.summary import Life, ParityCheck, RunSummary, percentile
+from keeper.demo.words import say_opening
 from keeper.domain.margin import Band
 from keeper.policy.standing import Standing
 
@@ -140,6 +142,74 @@ def test_report__parameters__a_line_each_and_columns_for_scripts():
     ]
     assert columns[0]["published_ppm"] == [165_000] * 6
     assert columns[0]["im_uplift_pct"] == [9] * 6
+
+
+#: ETH falls by 6 % in a round; two flags wait for five minutes and go out.
+OPENING = Opening(
+    symbol="ETH", since_s=1_772_441_400, until_s=1_772_441_700, why="jump", move=-0.061, waited=2, flagged=2
+)
+
+
+def broken(index):
+    """A block whose prices opened ETH's breaker."""
+    eth, btc = a_frame(index).underlyings
+    return a_frame(
+        index,
+        underlyings=(replace(eth, breaker="jump"), btc),
+        openings=(OPENING,),
+        decisions=(say_opening(OPENING), "flag perp long 3: health 0.93"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("opening", "line"),
+    [
+        (OPENING, "breaker ETH: leapt -6.1 % in one round; 2 flags waited until 08:55, 2 sent then"),
+        (replace(OPENING, flagged=0), "breaker ETH: leapt -6.1 % in one round; 2 flags waited for the next round"),
+        (replace(OPENING, waited=0), "breaker ETH: leapt -6.1 % in one round; no flag had to wait"),
+        (replace(OPENING, why="feeds", waited=1, flagged=1),
+         "breaker ETH: its two feeds disagree; 1 flag waited until 08:55, 1 sent then"),
+    ],
+)  # fmt: skip
+def test_opening__in_words__why_and_whose_flags_waited(opening, line):
+    """A line says why a breaker opened, how many flags waited, until when, and what became of them."""
+    assert say_opening(opening) == line
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
+def test_screen__breaker_opens__when_why_and_whose_flags_waited(width, height):
+    """The market's title, the house's auctions and the decisions tell of an opening; it is gone with the next block."""
+    text = "\n".join(shown(width, height, [a_frame(4), broken(5)]))
+    assert "breaker open" in text
+    assert "2 flags waited" in text
+    assert "breaker ETH: leapt -6.1 %" in text
+    after = "\n".join(shown(width, height, [broken(5), a_frame(6)]))
+    assert "breaker open" not in after
+    (auctions,) = (line for line in after.splitlines() if "auctions running" in line)
+    assert "flags waited" not in auctions
+
+
+def test_plain__breaker_opens__said_even_between_its_lines():
+    """A log never leaves an opening out."""
+    console = Console(width=200, file=io.StringIO())
+    plain = view.Plain(console)
+    for frame in (replace(a_frame(i, blocks=400), liquidations=0) for i in range(3)):
+        plain.frame(frame)
+    plain.frame(replace(broken(3), blocks=400, liquidations=0))
+    assert "breaker ETH: leapt -6.1 % in one round" in console.file.getvalue()
+
+
+def test_report__breaker__openings_listed_or_said_to_be_none():
+    """Page and `--json` have when each opening was, why, until when, how many flags waited and were sent."""
+    summary = replace(a_summary(), breaker_openings=1, flags_deferred=2)
+    life = Life(summary=summary, frames=(*frames(5), broken(5)))
+    page = render([life])
+    row = "".join(f"<td>{cell}</td>" for cell in ("2026-03-02 08:50", "ETH", "-6.1%", "08:55", "2", "2"))
+    assert row in page
+    assert "<td>1 (2)</td>" in page
+    assert "breaker opened" in page, "and the price has a mark there"
+    assert life.as_json()["breaker"] == [asdict(OPENING)]
+    assert "It did not open in this run." in render([Life(summary=a_summary(), frames=tuple(frames(5)))])
 
 
 def test_screen__unusable_price__said_and_not_drawn():
