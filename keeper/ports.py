@@ -10,6 +10,7 @@ from keeper.domain.action import Action, MarginCall
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleInputs, CycleRecord
 from keeper.domain.deployed import Deployed
+from keeper.domain.happened import Happened
 from keeper.domain.history import Notice
 from keeper.domain.landed import Landed
 from keeper.domain.overrides import Override
@@ -249,6 +250,12 @@ class Publications(Protocol):
 
     def history(self, underlying: int, *, first: int | None = None) -> tuple[Landed, ...]:
         """All that went live from block `first` on (None: since the deployment), oldest first.  Raises: `Retry`."""
+
+    def happened(self, underlying: int, *, first: int | None = None) -> tuple[Happened, ...]:
+        """What happened besides publications from block `first` on (None: since the deployment), oldest first.
+
+        Raises: `Retry` if the chain cannot be asked.
+        """
 
     def block(self, number: int) -> BlockRef | None:
         """The canonical block at a height; None if there is none.  Raises: `Retry`."""

@@ -51,8 +51,10 @@ def explain(
 
     Of a parameter it tells each publication that the chain remembers: when, who sent it, from which value to which,
     what was aimed at and why, the hash of the inputs, what the fences allowed and left of the day's budget then, and
-    how the value in force follows. Names are TICKER.scan_range, vol_up, vol_down, and sigma, forward or discount with
-    @EXPIRY, a date or unix seconds; sigma of one strike with /STRIKE. Targets and fences come from stored inputs.
+    how the value in force follows. Between them it tells what else happened: fences and rules that governance moved, a
+    guardian's pause or veto, an emergency, an add-on, a freeze, and who did it. Names are TICKER.scan_range, vol_up,
+    vol_down, and sigma, forward or discount with @EXPIRY, a date or unix seconds; sigma of one strike with /STRIKE.
+    Targets and fences come from stored inputs.
 
     Exit codes: 0 when told; 2 for a name that nothing has; 3 when no node answers.
     """

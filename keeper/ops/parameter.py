@@ -9,12 +9,24 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
+from keeper.domain.happened import Event, Happened
 from keeper.domain.inputs import InputsFile, load
 from keeper.domain.landed import Landed
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.overrides import Override
 from keeper.errors import BadInput
-from keeper.policy.parameter import Parameter, Room, What, aimed, kept_by, published, room, strikes_of
+from keeper.policy.parameter import (
+    Parameter,
+    Room,
+    What,
+    aimed,
+    fence_of,
+    kept_by,
+    published,
+    published_in,
+    room,
+    strikes_of,
+)
 from keeper.policy.ramp import arrival_s
 from keeper.ports import Publications, Store
 
@@ -74,6 +86,16 @@ class Moment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Between:
+    """Something else that happened, as far as the parameter is concerned."""
+
+    happened: Happened
+    old: int | None
+    """Published before; None if it did not move the parameter."""
+    new: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class History:
     """What became of one parameter."""
 
@@ -82,6 +104,8 @@ class History:
     parameter: Parameter
     moments: tuple[Moment, ...]
     """Newest first."""
+    between: tuple[Between, ...]
+    """Newest first, back to the oldest of the moments."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,8 +157,52 @@ def history_of(
     underlying = chain.underlying(wanted.symbol)
     found = chain.history(underlying, first=first)
     parameter = Parameter(what=wanted.what, expiry=_expiry(wanted, found), strike=wanted.strike)
-    moments = tuple(_moments(parameter, wanted.symbol, found, store))
-    return History(name=_name(wanted.symbol, parameter), parameter=parameter, moments=moments[::-1][:limit])
+    others = [one for one in chain.happened(underlying, first=first) if _concerns(parameter, one)]
+    moments, between = [], []
+    for one in _told(parameter, wanted.symbol, [*found, *others], store):
+        if isinstance(one, Moment):
+            moments.append(one)
+        else:
+            between.append(one)
+    shown = moments[::-1][:limit]
+    since = shown[-1].landed.block.number if len(shown) < len(moments) else 0
+    return History(
+        name=_name(wanted.symbol, parameter),
+        parameter=parameter,
+        moments=tuple(shown),
+        between=tuple(one for one in between[::-1] if one.happened.block.number >= since),
+    )
+
+
+def _concerns(parameter: Parameter, one: Happened) -> bool:
+    if one.expiry and one.expiry != parameter.expiry:
+        return False
+    ours = (fence_of(parameter.what), "joint") if parameter.what.ranged else ("expiries",)
+    return not one.about or one.about in ours
+
+
+def _order(one: Landed | Happened) -> tuple[int, bool]:
+    """In one block a veto comes after the publication that it stops; fences came before what they let through."""
+    return one.block.number, isinstance(one, Happened) and one.event is Event.VETO
+
+
+def _told(
+    parameter: Parameter, symbol: str, found: Iterable[Landed | Happened], store: Store | None
+) -> Iterator[Moment | Between]:
+    before: int | None = None
+    for one in sorted(found, key=_order):
+        if isinstance(one, Happened):
+            new = published_in(parameter, one.ranges) if one.ranges is not None else None
+            if new is None:
+                yield Between(happened=one, old=None, new=None)
+                continue
+            yield Between(happened=one, old=before, new=new)
+            before = new
+            continue
+        moment = _moment(parameter, symbol, one, store, before)
+        if moment is not None:
+            yield moment
+            before = moment.new
 
 
 def _name(symbol: str, parameter: Parameter) -> str:
@@ -143,34 +211,33 @@ def _name(symbol: str, parameter: Parameter) -> str:
     return f"{symbol}.{parameter.what}{expiry}{strike}"
 
 
-def _moments(parameter: Parameter, symbol: str, found: Iterable[Landed], store: Store | None) -> Iterator[Moment]:
-    before: int | None = None
-    for landed in found:
-        data = None if store is None else store.inputs_file(landed.inputs_hash)
-        file = None if data is None else load(data)
-        strikes = () if file is None else strikes_of(file, parameter.expiry)
-        pushed = _pushed(landed)
-        around = None if file is None else room(parameter, file, pushed)
-        old = _before(parameter, file, around, before)
-        kept = kept_by(parameter, landed)
-        new = old if kept else published(parameter, landed, strikes)
-        if new is None and old is None:
-            continue  # before it was listed, or after it expired
-        yield Moment(
-            landed=landed,
-            old=old,
-            new=new,
-            kept=kept,
-            target=None if file is None else aimed(parameter, file.target, strikes),
-            reasons=() if file is None else file.target.reasons,
-            why=_why(store, symbol, landed),
-            floors=() if file is None else file.overrides,
-            room=around,
-            ramp=None if file is None else _ramp(parameter, file, landed),
-            model=None if file is None else file.model,
-            here=file is not None,
-        )
-        before = new
+def _moment(
+    parameter: Parameter, symbol: str, landed: Landed, store: Store | None, before: int | None
+) -> Moment | None:
+    """One publication; None where the parameter was not listed yet, or expired."""
+    data = None if store is None else store.inputs_file(landed.inputs_hash)
+    file = None if data is None else load(data)
+    strikes = () if file is None else strikes_of(file, parameter.expiry)
+    around = None if file is None else room(parameter, file, _pushed(landed))
+    old = _before(parameter, file, around, before)
+    kept = kept_by(parameter, landed)
+    new = old if kept else published(parameter, landed, strikes)
+    if new is None and old is None:
+        return None
+    return Moment(
+        landed=landed,
+        old=old,
+        new=new,
+        kept=kept,
+        target=None if file is None else aimed(parameter, file.target, strikes),
+        reasons=() if file is None else file.target.reasons,
+        why=_why(store, symbol, landed),
+        floors=() if file is None else file.overrides,
+        room=around,
+        ramp=None if file is None else _ramp(parameter, file, landed),
+        model=None if file is None else file.model,
+        here=file is not None,
+    )
 
 
 def _before(parameter: Parameter, file: InputsFile | None, around: Room | None, last: int | None) -> int | None:

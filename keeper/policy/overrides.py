@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from keeper.domain.market import ExpiryTarget, UnderlyingTarget
 from keeper.domain.overrides import PARAMETERS, Override
 
+#: The last second of the year 9999, where calendars end.
+_LAST_S = 253_402_300_799
 _NAMES = {ours: theirs for theirs, ours in PARAMETERS.items()}
 
 
@@ -53,7 +55,7 @@ def _lifted(one: ExpiryTarget, floor_ppm: int) -> ExpiryTarget:
 
 def _told(found: Iterable[Override], target: UnderlyingTarget) -> Iterator[str]:
     for one in found:
-        until = datetime.fromtimestamp(one.expires_at_s, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
+        until = datetime.fromtimestamp(min(one.expires_at_s, _LAST_S), tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
         binds = "binds" if _lowest(target, one.parameter) < one.floor_ppm else "does not bind"
         yield (
             f"override {one.number}: {_NAMES[one.parameter]} at least {one.floor_ppm / 10_000:g} % until {until}, "

@@ -93,6 +93,16 @@ def published(parameter: Parameter, landed: Landed, strikes: tuple[int, ...]) ->
     return _in(landed.expiries, parameter, strikes)
 
 
+def published_in(parameter: Parameter, ranges: Ranges) -> int | None:
+    """A range's value among the three; None for a number of an expiry."""
+    return _range(ranges, parameter.what) if parameter.what.ranged else None
+
+
+def fence_of(what: What) -> str:
+    """Name of the fence around a range, as in `FenceState.name`."""
+    return _RANGES[what]
+
+
 def aimed(parameter: Parameter, target: UnderlyingTarget, strikes: tuple[int, ...]) -> int | None:
     """The target's value; None if it has none."""
     if parameter.what.ranged:

@@ -239,7 +239,7 @@ def _expiry(ours: ExpiryTarget, theirs: ExpiryTarget | None) -> Difference | Non
 
 
 def _underivable(what: str, name: str, error: Exception) -> Check:
-    said = error.message if isinstance(error, KeeperError) else f"cannot be derived: {error or type(error).__name__}"
+    said = error.message if isinstance(error, KeeperError) else f"cannot be derived: {type(error).__name__} {error}"
     return Check(what=what, said="", difference=Difference(name=name, ours=said, theirs="a number"))
 
 

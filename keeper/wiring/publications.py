@@ -67,10 +67,13 @@ def chain_memory(
     chain = settings.chain.model_copy(update=changed)
     rpc = rpc_of(settings.model_copy(update={"chain": chain}))
     search = LogSearch(rpc, deployment.addresses["RiskParameters"])
+    views = Views(
+        BlockReads(rpc, multicall=settings.chain.multicall or deployment.addresses.get(MULTICALL)), deployment
+    )
     return ChainMemory(
         rpc=rpc,
         deployment=deployment,
-        publications=HousePublications(search, deployment, abis()),
+        publications=HousePublications(search, deployment, abis(), views),
         named_by_file=named is not None and deployment_file is None,
     )
 

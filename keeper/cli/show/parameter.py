@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from keeper.cli.show.words import signed, utc
-from keeper.ops.parameter import History, Moment
+from keeper.ops.parameter import Between, History, Moment
 from keeper.policy.parameter import Parameter
 
 
@@ -17,8 +17,11 @@ def history_view(history: History) -> RenderableType:
     """Newest first: what moved, and under it who, why, from what, inside which fences."""
     parts: list[RenderableType] = [Text(history.name, "bold")]
     if not history.moments:
-        return Group(*parts, Text("it was never published"))
-    for moment in history.moments:
+        parts.append(Text("it was never published"))
+    for moment in _by_block(history):
+        if isinstance(moment, Between):
+            parts += [Text(""), *_between(moment, history.parameter)]
+            continue
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
@@ -26,6 +29,30 @@ def history_view(history: History) -> RenderableType:
             table.add_row(name, said)
         parts += [Text(""), _headline(moment, history.parameter), table]
     return Group(*parts)
+
+
+def _by_block(history: History) -> list[Moment | Between]:
+    """Both kinds, newest first; of one block what moved the number again comes first."""
+
+    def at(one: Moment | Between) -> tuple[int, bool]:
+        if isinstance(one, Moment):
+            return one.landed.block.number, False
+        return one.happened.block.number, one.new is not None
+
+    return sorted([*history.moments, *history.between], key=at, reverse=True)
+
+
+def _between(one: Between, parameter: Parameter) -> list[Text]:
+    """A headline, and who."""
+    what = one.happened
+    head = Text.assemble((what.event, "bold yellow"), f"  block {what.block.number:,}, {utc(what.block.timestamp)}")
+    if one.new is not None:
+        head = Text.assemble((f"{value(one.old, parameter)} → {value(one.new, parameter)}  ", "bold cyan"), head)
+    until = f", until {utc(what.until_s)}" if what.until_s else ""
+    about = f"{what.about}: " if what.about else ""
+    via = f" via {what.via}" if what.via else ""
+    who = f"{what.sender or 'unknown'}{via}, transaction {what.tx_hash}"
+    return [head, Text(f"  {about}{what.said}{until}"), Text(f"  by {who}", "dim")]
 
 
 def _headline(moment: Moment, parameter: Parameter) -> Text:
@@ -85,6 +112,24 @@ def history_tree(history: History) -> dict[str, Any]:
         "parameter": history.name,
         "unit": "ppb" if history.parameter.in_ppb else "ppm",
         "history": [_moment_tree(one) for one in history.moments],
+        "between": [_between_tree(one) for one in history.between],
+    }
+
+
+def _between_tree(one: Between) -> dict[str, Any]:
+    what = one.happened
+    return {
+        "event": what.event,
+        "block": what.block.number,
+        "time_s": what.block.timestamp,
+        "tx": what.tx_hash,
+        "sender": what.sender,
+        "via": what.via,
+        "about": what.about or None,
+        "said": what.said,
+        "until_s": what.until_s or None,
+        "old": one.old,
+        "new": one.new,
     }
 
 

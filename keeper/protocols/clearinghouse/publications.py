@@ -9,12 +9,14 @@ from eth_utils import to_checksum_address
 
 from keeper.domain.block import BlockRef
 from keeper.domain.deployed import Deployed
+from keeper.domain.happened import Happened
 from keeper.domain.landed import Landed, RefusedItem
 from keeper.domain.market import ExpiryTarget
 from keeper.domain.riskfile import ExpiryParams, Ranges
 from keeper.errors import BadInput, Retry
 from keeper.protocols.abi import Abi, Event, explain_revert
 from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment
+from keeper.protocols.clearinghouse.happened import EVENTS, Answers, HouseHappened
 
 _EVENTS: Final = ("Published", "ExpiryPublished", "PublicationStaged", "ItemRefused")
 #: Names of items as the rest of the keeper spells them; the others are spelt alike.
@@ -64,10 +66,14 @@ class HousePublications:
         search: over the parameters' contract.
         deployment: tickers, and where the chain of events begins.
         abis: of all contracts, whose errors are the reasons of refused items.
+        views: where values of fences are read; None to tell only that one was moved.
     """
 
-    def __init__(self, search: Search, deployment: Deployment, abis: Mapping[str, Abi]) -> None:
+    def __init__(
+        self, search: Search, deployment: Deployment, abis: Mapping[str, Abi], views: Answers | None = None
+    ) -> None:
         self._search = search
+        self._happened = HouseHappened(views, self.block)
         self._deployment = deployment
         self._abis = abis
         self._abi = abis["RiskParameters"]
@@ -106,6 +112,19 @@ class HousePublications:
         begin = self._deployment.block if first is None else first
         return tuple(self._landed(underlying, begin, self._search.head().number))
 
+    def happened(self, underlying: int, *, first: int | None = None) -> tuple[Happened, ...]:
+        """See `Publications.happened`."""
+        begin = self._deployment.block if first is None else first
+        names = [topic for name in EVENTS if (topic := self._abi.topic(name)) is not None]
+        topics = [["0x" + topic.hex() for topic in names], f"0x{underlying:064x}"]
+        found = []
+        for log in self._search.logs(begin, self._search.head().number, topics):
+            event = self._abi.event(log.topics, log.data)
+            if event is not None:
+                tx = (log.tx_hash, *self._who(log))
+                found.append(self._happened.told(event.name, event.args, self._block_of(log), tx))
+        return tuple(found)
+
     def block(self, number: int) -> BlockRef | None:
         """See `Publications.block`."""
         return self._search.blocks([number])[0]
@@ -142,10 +161,7 @@ class HousePublications:
                 pending = []
 
     def _one(self, log: Log, event: Event, pending: Iterable[tuple[Log, Event]]) -> Landed:
-        block = self.block(log.block_number)
-        if block is None:
-            raise Retry(f"block {log.block_number} went away", block=log.block_number)
-        sender, via = self._search.transaction(log.tx_hash)
+        sender, via = self._who(log)
         parts = list(pending)
         same = [(one, part) for one, part in parts if one.tx_hash == log.tx_hash and part.name == "ExpiryPublished"]
         # Published at once, its expiries are of its own transaction; what was staged before and never went live is not.
@@ -157,15 +173,26 @@ class HousePublications:
         return Landed(
             underlying=args["underlying"],
             id=args["id"],
-            block=block,
+            block=self._block_of(log),
             tx_hash=log.tx_hash,
-            sender=to_checksum_address(sender) if sender else "",
-            via=to_checksum_address(via) if via else "",
+            sender=sender,
+            via=via,
             inputs_hash="0x" + args["inputsHash"].hex(),
             ranges=Ranges(psr_ppm=args["psrPpm"], vsr_up_ppm=args["vsrUpPpm"], vsr_down_ppm=args["vsrDownPpm"]),
             expiries=tuple(newest[expiry] for expiry in sorted(newest)),
             refused=refused,
         )
+
+    def _block_of(self, log: Log) -> BlockRef:
+        block = self.block(log.block_number)
+        if block is None:
+            raise Retry(f"block {log.block_number} went away", block=log.block_number)
+        return block
+
+    def _who(self, log: Log) -> tuple[str, str]:
+        """Checksummed sender and receiver of a log's transaction; empty if unknown."""
+        sender, via = self._search.transaction(log.tx_hash)
+        return (to_checksum_address(sender) if sender else "", to_checksum_address(via) if via else "")
 
     def _refused(self, args: Mapping[str, Any]) -> RefusedItem:
         what = args["what"].rstrip(b"\0").decode("ascii", "replace")
