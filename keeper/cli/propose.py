@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -11,11 +11,14 @@ from keeper.cli.options import DEFAULT_CONFIG, Config, Json, settings_of
 from keeper.cli.root import DEAD, OK
 from keeper.cli.several import Several
 from keeper.cli.show.answer import answer, console, working
+from keeper.cli.sight import AtBlock, sight_of
 from keeper.errors import BadInput
 
 EXAMPLE = """keeper propose CHANGES.toml --out proposal
 keeper propose CHANGES.toml --safe 0x… --prices ETH=eth_1h.csv --json
-keeper recalibrate --json > targets.json && keeper propose --from-recalibration targets.json
+keeper propose --from-recalibration --within-days 1
+keeper calibrate --prices ETH=eth_1h.csv --json > targets.json
+keeper propose --from-recalibration targets.json
 
 # CHANGES.toml
 title = "Let the scan range of ETH follow a crash"
@@ -36,18 +39,37 @@ sigma_atm_ppm = 650_000
 
 SHAPE = Several
 
+#: Days after which a target that is not published is late.  In March 2020 an honest scan range of bitcoin went from 13
+#: to 40 % within two days: fences that are slower leave the whole of it to floors and the emergency lane.
+WITHIN_DAYS: Final = 2.0
+
 Address = typer.Option(metavar="ADDRESS")
 
 
 def propose(
-    changes: Annotated[
-        Path | None, typer.Argument(metavar="[CHANGES.toml]", help="What is to change.", show_default=False)
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[CHANGES.toml]",
+            help="What is to change; with --from-recalibration an answer of recalibrate --json or calibrate --json.",
+            show_default=False,
+        ),
     ] = None,
     *,
     from_recalibration: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Instead: an answer of keeper recalibrate --json or calibrate --json."),
+        bool,
+        typer.Option(
+            "--from-recalibration",
+            help="Propose what targets need and the keeper may not push: those of the file, or else of the kernel now.",
+        ),
+    ] = False,
+    within_days: Annotated[
+        float, typer.Option(metavar="DAYS", min=0.05, max=60, help="How soon such targets are to be published.")
+    ] = WITHIN_DAYS,
+    underlying: Annotated[
+        str | None, typer.Option(metavar="TICKER", help="Of the kernel's targets only those of one underlying.")
     ] = None,
+    block: AtBlock = None,
     governor: Annotated[str | None, typer.Option(metavar="ADDRESS", help="OpenZeppelin Governor that decides.")] = None,
     timelock: Annotated[str | None, typer.Option(metavar="ADDRESS", help="TimelockController that executes.")] = None,
     safe: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Safe that schedules, or executes.")] = None,
@@ -71,6 +93,10 @@ def propose(
     taken on a local fork from propose over vote, queue and delay to execution, where the state must be the one that was
     wanted. Nothing is sent.
 
+    With --from-recalibration there is nothing to write: a bound that does not admit its target is moved past it, steps
+    and budgets that keep the glide path from it for longer than --within-days are raised by as little as brings it
+    there in time, and haircuts become the calibrated ones. The text of the proposal tells the rules and the targets.
+
     Who decides is --governor, --safe or --timelock, or [route] in the file, or the deployment file's Governor, Safe or
     TimelockController. With --out: forum.md, description.md (the text for the chain), transactions.json, proposal.json
     (for keeper proposal check), report.json, and for a Safe the files of its transaction builder.
@@ -78,8 +104,7 @@ def propose(
     Exit codes: 0 when it was built and its simulation ends as wanted; 2 for changes that do not fit, or when nothing is
     left to propose; 3 when no node answers; 6 when the simulation does not end as wanted.
     """
-    if (changes is None) == (from_recalibration is None):
-        raise BadInput("give CHANGES.toml, or --from-recalibration FILE", hint="keeper propose --help shows a file")
+    _consistent(file, from_recalibration=from_recalibration, underlying=underlying, block=block)
     settings = settings_of(config)
     # Heavy, and only this command needs it.
     from keeper.cli.show.proposal import report_tree, report_view, write_files  # noqa: PLC0415 - see above
@@ -94,9 +119,14 @@ def propose(
 
     desk = ProposalDesk.configured(settings, engine=engine_named(engine))
     try:
-        wanted = read_changes(changes) if changes else desk.recalibrated(from_recalibration or Path())
         given = given_route(governor=governor, timelock=timelock, safe=safe, proposer=proposer, voters=voter or ())
         histories = stored_histories(settings) | named_histories(prices or ())
+        if file is not None:
+            wanted = desk.recalibrated(file, within_days=within_days) if from_recalibration else read_changes(file)
+        else:
+            wanted = desk.recalibrated_now(
+                sight_of(config, block), symbol=underlying, within_days=within_days, histories=histories
+            )
         with working("replaying every account, and the proposal on a fork"):
             report = desk.prepare(wanted, given, histories=histories, with_simulation=simulate)
     finally:
@@ -107,3 +137,13 @@ def propose(
     else:
         console().print(report_view(report, files))
     raise typer.Exit(OK if report.simulation is None or report.simulation.holds else DEAD)
+
+
+def _consistent(file: Path | None, *, from_recalibration: bool, underlying: str | None, block: str | None) -> None:
+    """Raises: `BadInput` where arguments contradict each other."""
+    if file is None and not from_recalibration:
+        raise BadInput("give CHANGES.toml, or --from-recalibration", hint="keeper propose --help shows a file")
+    if (underlying or block) and (file is not None or not from_recalibration):
+        raise BadInput(
+            "--underlying and --block choose among the kernel's own targets", hint="leave them or the file out"
+        )

@@ -1,132 +1,224 @@
-"""From targets to changes: where a recalibration wants what the fences do not admit, the fences are what to propose.
+"""From targets to changes: what a recalibration wants and the keeper may not push, or not in time, is to be proposed.
 
-Read is what `keeper recalibrate --json` says of the live market, or `keeper calibrate --json` of recorded histories:
-scan ranges beyond their bounds, and haircuts other than those in force.  A bound moves past its target by a margin, so
-that the next recalibration does not stand before the same fence.
+    bounds and pace   `keeper.governance.pace`: bounds that do not admit a target, steps and budgets that let it be
+                      reached too late
+    haircuts          the one that the calibration asks for, where it differs from the one in force by
+                      `LEAST_HAIRCUT_PPM` or more
+
+The text says which rule made which number, so that whoever votes can follow it.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
+import numpy as np
+
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
+from keeper.domain.market import UnderlyingTarget
+from keeper.domain.prices import PriceHistory
+from keeper.domain.snapshot import UnderlyingState, Usable, VolFences
 from keeper.errors import BadInput
 from keeper.governance.chain import ChainView
 from keeper.governance.changes import Changes, parse_changes
-from keeper.governance.kinds import RANGES
+from keeper.governance.pace import LATTICE_PPM, ROOM_PPM, Moved, Pace, bound_past, pace
+from keeper.governance.targets_file import Targets
+from keeper.policy.binding import NAMES
+from keeper.policy.guard import current
+from keeper.policy.speeds import RANGES
+from keeper.risk.calibration.calibrate import calibrate
+from keeper.risk.calibration.haircuts import Haircut
+from keeper.risk.timeseries.volatility import Unestimated
 
-#: How far beyond the target a bound goes, and the lattice it lies on.
-_ROOM_PPM, _STEP_PPM = 200_000, 5_000
-_PPM: Final = 1_000_000
-_HINT: Final = "write it with keeper recalibrate --json, or keeper calibrate --json"
-
-
-def read_targets(path: Path) -> dict[tuple[str, str], int]:
-    """Targets by (ticker, what): what is psr, vsr_up, vsr_down, sigma_min, sigma_max or haircut, ppm.
-
-    Raises: `BadInput` if the file is neither answer.
-    """
-    try:
-        return targets_in(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror}", hint=_HINT) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput(f"{path} is no recalibration: {error!r}", hint=_HINT) from error
+#: Haircuts that differ by less are left alone: every proposal costs a vote.
+LEAST_HAIRCUT_PPM: Final = 10_000
+#: Of the calibration's bootstrap, whose intervals nothing here reads.
+_SEED, _REPLICATES = 1, 20
 
 
-def targets_in(tree: Mapping[str, Any]) -> dict[tuple[str, str], int]:
-    """The same from the object.  Raises: `KeyError`, `TypeError` if it is neither answer."""
-    return dict(_live(tree) if "underlyings" in tree else _recorded(tree))
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """One underlying, and where its numbers are to go."""
+
+    state: UnderlyingState
+    target: UnderlyingTarget | None
+    """None if there is none."""
+    why: str = ""
+    """Why there is none."""
+    loosens_from_s: int | None = None
+    """As `keeper.policy.glide.glide` takes it."""
+    bounds: tuple[Moved, ...] = ()
+    """Bounds that must move besides those that the target shows."""
 
 
-def _live(tree: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], int]]:
-    """Of keeper recalibrate."""
-    for one in tree["underlyings"]:
-        for number in one["numbers"]:
-            if number["number"] in RANGES and number["target"] is not None:
-                yield (one["symbol"], number["number"]), int(number["target"])
-        vols = [int(n["target"]) for n in one["numbers"] if n["number"] == "sigma" and n["target"] is not None]
-        if vols:
-            yield (one["symbol"], "sigma_min"), min(vols)
-            yield (one["symbol"], "sigma_max"), max(vols)
+@dataclass(frozen=True, kw_only=True)
+class WantedHaircut:
+    """What one collateral's haircut is to be."""
+
+    haircut_ppm: int
+    why: str
 
 
-def _recorded(tree: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], int]]:
-    """Of keeper calibrate; what could not be estimated has a reason in place of numbers."""
-    for one in tree["prices"]:
-        if "scan" in one:
-            # What breaches permit, where the estimate alone asks for less.
-            yield (one["name"], "psr"), max(int(one["scan"]["psr_ppm"]), int(one["allowed"]["psr_ppm"]))
-            if "haircut_ppm" in one["haircut"]:
-                yield (one["name"], "haircut"), int(one["haircut"]["haircut_ppm"])
-    for one in tree["vols"]:
-        for way in {"up", "down"} & set(one):
-            yield (one["name"], f"vsr_{way}"), int(one[way]["vsr_ppm"])
+def paces(
+    wishes: Sequence[Wish], knobs: PolicyKnobs, *, now: int, within_days: float
+) -> tuple[dict[str, Pace], tuple[str, ...]]:
+    """What each underlying's fences have to be, by ticker; and which of them cannot be thought about, and why."""
+    found: dict[str, Pace] = {}
+    skipped: list[str] = []
+    for one in wishes:
+        u = one.state
+        if one.target is None or u.publication is None or not isinstance(u.spot, Usable):
+            skipped.append(f"{u.symbol}: {one.why or 'nothing can be published to it now'}")
+            continue
+        within_s = round(within_days * 86_400)
+        made = pace(u, one.target, knobs, now=now, within_s=within_s, loosens_from_s=one.loosens_from_s)
+        found[u.symbol] = replace(made, moved=(*made.moved, *one.bounds))
+    return found, tuple(skipped)
 
 
-def changes_from(targets: Mapping[tuple[str, str], int], chain: ChainView, *, origin: str) -> Changes:
-    """What has to be proposed for these targets.
+def wish_of(u: UnderlyingState, targets: Targets) -> Wish:
+    """The targets that a file has for an underlying: scan ranges that it does not name stay where they are."""
+    if u.publication is None:
+        return Wish(state=u, target=None)
+    named = {f"{name}_ppm": targets[u.symbol, name] for name in RANGES if (u.symbol, name) in targets}
+    target = UnderlyingTarget(
+        underlying=u.underlying,
+        ranges=replace(current(u.publication), **named),
+        expiries=(),
+        realised_vol=0.0,
+        reasons=(),
+    )
+    return Wish(state=u, target=target, bounds=tuple(_levels(u, u.publication.vol, targets)))
+
+
+def _levels(u: UnderlyingState, vol: VolFences, targets: Targets) -> Iterator[Moved]:
+    """Bounds of volatilities at the money that do not admit what a file wants of some expiry."""
+    for key, old in (("sigma_max", vol.sigma_max_ppm), ("sigma_min", vol.sigma_min_ppm)):
+        target = targets.get((u.symbol, key))
+        upwards = key == "sigma_max"
+        if target is not None and (target > old if upwards else target < old):
+            new = bound_past("sigma", target, upwards=upwards)
+            yield Moved(table="vol_fences", key=f"{key}_ppm", old=old, new=new, why=f"{NAMES['sigma']} of {target}")
+
+
+def calibrated_haircuts(
+    histories: Mapping[str, PriceHistory], chain: ChainView, knobs: RiskKnobs
+) -> tuple[dict[str, WantedHaircut], tuple[str, ...]]:
+    """What the calibration asks for each collateral with recorded prices; and which have none, and why.
 
     Args:
-        targets: as `read_targets` gives them.
+        histories: recorded prices by ticker; of a collateral under its own or its feed's.
         chain: the present.
-        origin: where they are from, for the text.
-
-    Raises: `BadInput` if the fences admit every target and the haircuts are those.
+        knobs: horizon, level and floors of the calibration.
     """
-    lines: list[str] = []
-    for (symbol, what), target in sorted(targets.items()):
-        if what == "haircut":
-            lines += _haircut(symbol, target, chain)
-        elif symbol in chain.underlyings:
-            lines += _bound(symbol, what, target, chain)
-    if not lines:
+    found: dict[str, WantedHaircut] = {}
+    missing: list[str] = []
+    for symbol, asset in _tokens(chain):
+        history = histories.get(symbol) or histories.get(asset)
+        if history is None:
+            missing.append(f"{symbol}: no prices are at hand; give them with --prices")
+            continue
+        rng = np.random.default_rng(_SEED)
+        made = calibrate(history, knobs, rng=rng, replicates=_REPLICATES)
+        cut = made if isinstance(made, Unestimated) else made.haircut
+        if isinstance(cut, Haircut):
+            found[symbol] = WantedHaircut(haircut_ppm=cut.haircut_ppm, why=cut.reason)
+        else:
+            missing.append(f"{symbol}: {cut.reason}")
+    return found, tuple(missing)
+
+
+def filed_haircuts(targets: Targets, chain: ChainView) -> dict[str, WantedHaircut]:
+    """What a file asks for each collateral, under its own ticker or its feed's."""
+    found = {}
+    for symbol, asset in _tokens(chain):
+        for name in (asset, symbol):
+            if (name, "haircut") in targets:
+                ppm = targets[name, "haircut"]
+                found[symbol] = WantedHaircut(haircut_ppm=ppm, why=f"haircut {ppm / 1e4:g} % was calibrated")
+    return found
+
+
+def _tokens(chain: ChainView) -> Iterator[tuple[str, str]]:
+    """Ticker and feed of each collateral but the settlement token, which has neither feed nor haircut."""
+    for symbol, number in chain.collaterals.items():
+        if number:
+            config = chain.one("ClearingHouse", "collateral", number)
+            yield symbol, config["asset"].rstrip(b"\0").decode(errors="replace")
+
+
+def changes_from(
+    found: Mapping[str, Pace],
+    haircuts: Mapping[str, WantedHaircut],
+    chain: ChainView,
+    *,
+    origin: str,
+    within_days: float,
+    notes: Sequence[str] = (),
+) -> Changes:
+    """The changes as a person would have written them, with the rules that made them.
+
+    Args:
+        found: as `paces` gives it.
+        haircuts: what is wanted of each collateral.
+        chain: the present.
+        origin: where the targets are from, for the text.
+        within_days: the deadline that `found` was made with.
+        notes: what could not be thought about, and why.
+
+    Raises: `BadInput` if fences admit every target in time and the haircuts are those in force.
+    """
+    tables = [line for symbol, one in found.items() for line in _fences(symbol, one.moved)]
+    tables += [line for symbol, cut in haircuts.items() for line in _haircut(symbol, cut, chain)]
+    if not tables:
+        left = [f"{symbol}: {line}" for symbol, one in found.items() for line in one.left]
+        more = "".join(f"; {line}" for line in (*left, *notes))
         raise BadInput(
-            "the fences admit every target, and every haircut is the one in force",
+            f"the fences admit every target within {within_days:g} d, and every haircut is the one in force{more}",
             hint="nothing is left to propose: keeper push publishes what fences admit",
         )
-    head = [
-        'title = "Let the fences admit the recalibrated targets"',
-        f'summary = "Targets from {origin}. A bound goes {_ROOM_PPM // 10_000} % beyond its target."',
-        "",
-    ]
-    return parse_changes("\n".join([*head, *lines]) + "\n", name="the recalibration")
+    head = [f'title = "Let fences and haircuts follow the recalibration of {origin}"', "summary = '''"]
+    body = [*_summary(found, origin=origin, within_days=within_days, notes=notes), "'''", ""]
+    return parse_changes("\n".join([*head, *body, *tables]), name="the recalibration")
 
 
-def _bound(symbol: str, what: str, target: int, chain: ChainView) -> Iterator[str]:
-    number = chain.underlyings[symbol]
-    if what in ("sigma_min", "sigma_max"):
-        yield from _vol_bound(symbol, what, target, chain.one("RiskParameters", "volFences", number))
-        return
-    fence = chain.one("RiskParameters", "fence", number, RANGES[what].encode().ljust(32, b"\0"))
-    if target > fence["max"]:
-        yield f"[underlying.{symbol}.fence.{what}]\nmax = {_above(target)}  # target {target}\n"
-    elif target < fence["min"]:
-        yield f"[underlying.{symbol}.fence.{what}]\nmin = {_below(target)}  # target {target}\n"
+def _summary(found: Mapping[str, Pace], *, origin: str, within_days: float, notes: Sequence[str]) -> Iterator[str]:
+    yield f"The targets are those of {origin}. The rules that made these changes:"
+    yield ""
+    yield f"- a bound that does not admit its target goes {ROOM_PPM / 10_000:g} % past it;"
+    yield (
+        f"- where the glide path to a target takes longer than {within_days:g} days, each step and budget that holds "
+        f"it is raised to the least multiple of {LATTICE_PPM / 10_000:g} % with which it is there in time;"
+    )
+    yield f"- a haircut is the calibrated one, where the two differ by {LEAST_HAIRCUT_PPM / 10_000:g} % or more."
+    late = [f"- {symbol}: {', '.join(one.late)}: {_hours(one)}" for symbol, one in found.items() if one.late]
+    left = [f"- {symbol}: {line}" for symbol, one in found.items() for line in one.left]
+    if late:
+        yield from ("", f"What would take longer than {within_days:g} days under today's fences:", "", *late)
+    if left:
+        yield from ("", "What takes longer with these changes too, as something else holds it:", "", *left)
+    if notes:
+        yield from ("", "Not looked at:", "", *(f"- {line}" for line in notes))
 
 
-def _vol_bound(symbol: str, what: str, target: int, fences: Mapping[str, Any]) -> Iterator[str]:
-    """Of volatilities at the money, whichever expiry is the farthest out."""
-    if what == "sigma_max" and target > fences["sigmaMaxPpm"]:
-        yield f"[underlying.{symbol}.vol_fences]\nsigma_max_ppm = {_above(target)}  # target {target}\n"
-    elif what == "sigma_min" and target < fences["sigmaMinPpm"]:
-        yield f"[underlying.{symbol}.vol_fences]\nsigma_min_ppm = {_below(target)}  # target {target}\n"
+def _hours(one: Pace) -> str:
+    now, then = ("never" if hours is None else f"after {hours:.1f} h" for hours in one.set_after_h)
+    return f"all of it published {now}, with these changes {then}"
 
 
-def _above(target: int) -> int:
-    return -(-target * (_PPM + _ROOM_PPM) // (_PPM * _STEP_PPM)) * _STEP_PPM
+def _fences(symbol: str, moved: Sequence[Moved]) -> Iterator[str]:
+    for table in dict.fromkeys(one.table for one in moved):
+        yield f"[underlying.{symbol}.{table}]"
+        for one in moved:
+            if one.table == table:
+                yield f"{one.key} = {one.new}  # for a {one.why}"
+        yield ""
 
 
-def _below(target: int) -> int:
-    return target * (_PPM - _ROOM_PPM) // (_PPM * _STEP_PPM) * _STEP_PPM
-
-
-def _haircut(asset: str, target: int, chain: ChainView) -> Iterator[str]:
-    for symbol, number in chain.collaterals.items():
-        if number == 0:
-            continue  # the settlement token has none
-        config = chain.one("ClearingHouse", "collateral", number)
-        if asset in (symbol, config["asset"].rstrip(b"\0").decode(errors="replace")) and config["haircutPpm"] != target:
-            yield f"[collateral.{symbol}]\nhaircut_ppm = {target}\n"
+def _haircut(symbol: str, cut: WantedHaircut, chain: ChainView) -> Iterator[str]:
+    in_force = chain.one("ClearingHouse", "collateral", chain.collaterals[symbol])["haircutPpm"]
+    if abs(in_force - cut.haircut_ppm) >= LEAST_HAIRCUT_PPM:
+        yield f"# {cut.why}"
+        yield f"[collateral.{symbol}]\nhaircut_ppm = {cut.haircut_ppm}\n"

@@ -10,8 +10,11 @@ from typing import Any
 
 from keeper.chain.asking.rpc import Rpc
 from keeper.chain.sending.dry import DrySender
+from keeper.control.glide import path_of
+from keeper.control.sight import Sight
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.prices import PriceHistory
+from keeper.domain.snapshot import UnderlyingState
 from keeper.errors import BadInput
 from keeper.governance.chain import ChainView
 from keeper.governance.changes import Changes, read_changes
@@ -22,8 +25,16 @@ from keeper.governance.forum import Report
 from keeper.governance.live import find_proposal
 from keeper.governance.prepare import Reading, World, prepare
 from keeper.governance.proposal import Proposal, load_proposal
-from keeper.governance.recalibration import changes_from, read_targets
+from keeper.governance.recalibration import (
+    Wish,
+    calibrated_haircuts,
+    changes_from,
+    filed_haircuts,
+    paces,
+    wish_of,
+)
 from keeper.governance.route import route_of
+from keeper.governance.targets_file import read_targets
 from keeper.marketdata.prices_file import load_prices
 from keeper.offline import recall
 from keeper.protocols.clearinghouse.deployment import Deployment
@@ -88,9 +99,54 @@ class ProposalDesk:
         """The present."""
         return ChainView(self._rpc, self._deployment, self._rpc.block())
 
-    def recalibrated(self, path: Path) -> Changes:
-        """What the targets in a file ask governance for.  Raises: `BadInput`."""
-        return changes_from(read_targets(path), self.view(), origin=path.name)
+    def recalibrated(self, path: Path, *, within_days: float) -> Changes:
+        """What the targets in a file ask governance for.
+
+        Args:
+            path: an answer of `keeper recalibrate --json` or `keeper calibrate --json`.
+            within_days: how soon targets are to be published.
+
+        Raises: `BadInput`, also where nothing is left to propose.
+        """
+        targets = read_targets(path)
+        chain = self.view()
+        snapshot = self._reading(self._rpc)(chain.block)
+        wishes = [wish_of(u, targets) for u in snapshot.underlyings if {s for s, _ in targets} & {u.symbol}]
+        found, skipped = paces(wishes, self._policy, now=chain.block.timestamp, within_days=within_days)
+        haircuts = filed_haircuts(targets, chain)
+        return changes_from(found, haircuts, chain, origin=path.name, within_days=within_days, notes=skipped)
+
+    def recalibrated_now(
+        self,
+        sight: Sight,
+        *,
+        within_days: float,
+        symbol: str | None = None,
+        histories: Mapping[str, PriceHistory] | None = None,
+    ) -> Changes:
+        """What the kernel's own targets at one block ask governance for.
+
+        Args:
+            sight: the block.
+            within_days: how soon targets are to be published.
+            symbol: ticker of one underlying; None for all.
+            histories: recorded prices by ticker, for haircuts; oracle rounds count where there are none.
+
+        Raises: `BadInput`, also where nothing is left to propose.
+        """
+        chain = self.view()
+        wishes = [_wish(sight, u) for u in sight.picked(symbol)]
+        found, skipped = paces(wishes, sight.inputs.policy, now=sight.now, within_days=within_days)
+        observed = dict(histories_of({u.symbol: u.history for u in sight.inputs.snapshot.underlyings}))
+        haircuts, missing = calibrated_haircuts(observed | dict(histories or {}), chain, sight.inputs.risk)
+        return changes_from(
+            found,
+            haircuts,
+            chain,
+            origin=f"block {sight.inputs.snapshot.block.number:,}",
+            within_days=within_days,
+            notes=(*skipped, *(f"haircut of {line}" for line in missing)),
+        )
 
     def prepare(
         self,
@@ -180,6 +236,15 @@ class ProposalDesk:
             sender=lambda decode, _recheck: DrySender(rpc, {}, decode_revert=decode),
         )
         return keeper.reader.read
+
+
+def _wish(sight: Sight, u: UnderlyingState) -> Wish:
+    """What the control loop wants of one underlying."""
+    proposal = sight.proposal(u)
+    if proposal.aim is None or proposal.legal is None or u.publication is None:
+        return Wish(state=u, target=None, why=proposal.waits)
+    opens = path_of(sight, u, proposal, {}).loosens_from_s
+    return Wish(state=u, target=proposal.aim, loosens_from_s=opens)
 
 
 def engine_named(name: str) -> Engine:

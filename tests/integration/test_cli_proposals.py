@@ -11,6 +11,7 @@ from keeper.cli.root import app
 from keeper.governance.proposal import load_proposal
 from keeper.governance.safe import builder_checksum
 from keeper.testing.http_node import HttpNode
+from keeper.testing.small_house import DAY
 from tests.governed import Crowd, Governed
 from tests.safes import RealSafe
 
@@ -161,7 +162,7 @@ def test_propose__safe__builder_file_with_its_checksum(market, tmp_path):
         assert step.safe_tx_hash in result.stdout.replace("\n", "")
 
 
-def test_propose__from_recalibration__what_fences_do_not_admit(market, tmp_path):
+def test_propose__from_recalibration_file__what_fences_do_not_admit(market, tmp_path):
     """Targets beyond their bounds become bounds, with room; haircuts those calibrated; the rest is left alone."""
     targets = {
         "prices": [
@@ -171,32 +172,56 @@ def test_propose__from_recalibration__what_fences_do_not_admit(market, tmp_path)
         ],
         "vols": [],
     }  # fmt: skip
-    (tmp_path / "targets.json").write_text(json.dumps(targets))
-    args = ("propose", "--from-recalibration", str(tmp_path / "targets.json"), "--engine", "embedded", "--json")
+    path = tmp_path / "targets.json"
+    path.write_text(json.dumps(targets))
+    args = ("propose", "--from-recalibration", str(path), "--within-days", "30", "--no-simulate", "--json")
     result = ask(market, *args)
     assert result.exit_code == 0, result.output
-    told = {(d["of"], d["name"]): d["new"] for d in json.loads(result.stdout)["proposal"]["differences"]}
-    assert told == {("fence of psr of ETH", "max"): "460000", ("collateral WETH", "haircut_ppm"): "250000"}
-    numbers = [{"number": "vsr_up", "target": 1_700_000}, {"number": "sigma", "target": 6_000_000}]
-    (tmp_path / "targets.json").write_text(json.dumps({"underlyings": [{"symbol": "BTC", "numbers": numbers}]}))
-    told = {d["of"]: (d["name"], d["new"]) for d in json.loads(ask(market, *args).stdout)["proposal"]["differences"]}
-    assert told == {
-        "fence of vsr_up of BTC": ("max", "2040000"),
-        "volatility fences of BTC": ("sigma_max_ppm", "7200000"),
+    assert differences(result) == {
+        ("fence of psr of ETH", "max"): "460000",
+        ("collateral WETH", "haircut_ppm"): "250000",
     }
-    (tmp_path / "targets.json").write_text(json.dumps({"underlyings": []}))
+    numbers = [{"number": "vsr_up", "target": 1_700_000}, {"number": "sigma", "target": 6_000_000}]
+    path.write_text(json.dumps({"underlyings": [{"symbol": "BTC", "numbers": numbers}]}))
+    assert differences(ask(market, *args)) == {
+        ("fence of vsr_up of BTC", "max"): "2040000",
+        ("volatility fences of BTC", "sigma_max_ppm"): "7200000",
+    }
+    path.write_text(json.dumps({"underlyings": []}))
     assert ask(market, *args).exit_code == 2
 
 
-def test_propose__what_recalibrate_says__is_read(market, tmp_path, monkeypatch):
-    """The live market's own recalibration: its fences admit every target, and that is what is said."""
+def differences(result):
+    return {(d["of"], d["name"]): d["new"] for d in json.loads(result.stdout)["proposal"]["differences"]}
+
+
+def test_propose__from_recalibration__of_the_kernel_at_one_block(market, tmp_path, monkeypatch):
+    """GOV-9: without a file the kernel's own targets count: once what they ask for is executed, glide is in time."""
     monkeypatch.chdir(tmp_path)  # where a store would be made
-    result = ask(market, "recalibrate", "--json")
-    assert result.exit_code == 0, result.output
-    (tmp_path / "targets.json").write_text(result.stdout)
-    result = ask(market, "propose", "--from-recalibration", str(tmp_path / "targets.json"), "--engine", "embedded")
+    result = ask(market, "propose", "--from-recalibration")
     assert result.exit_code == 2, result.output
-    assert "admit every target" in result.output
+    assert "admit every target within 2 d" in " ".join(result.output.split())
+    keep = market.settings.read_text()
+    market.settings.write_text(keep + "[risk]\npsr_floor_ppm = 325_000\n")
+    try:
+        args = ("propose", "--from-recalibration", "--underlying", "ETH", "--engine", "embedded", "--json")
+        assert not in_two_days(market)
+        result = ask(market, *args, "--out", str(tmp_path / "out"))
+        assert result.exit_code == 0, result.output
+        assert {of for of, _ in differences(result)} == {"fence of psr of ETH", "joint fence of ETH"}
+        assert "scan range to 32.5 %" in (tmp_path / "out" / "forum.md").read_text()
+        market.pass_through(load_proposal(tmp_path / "out" / "proposal.json"))
+        assert in_two_days(market)
+        assert "admit every target" in " ".join(ask(market, *args).output.split())
+    finally:
+        market.settings.write_text(keep)
+
+
+def in_two_days(market):
+    """Whether the glide path has published the scan range by then, but for what is within the hysteresis."""
+    (found,) = json.loads(ask(market, "glide", "ETH", "--json").stdout)["underlyings"]
+    steps = [one for one in found["steps"] if one["at_s"] <= found["begins_s"] + 2 * DAY]
+    return steps[-1]["params"]["psr_ppm"] >= 0.95 * 325_000
 
 
 def test_propose__prices__old_and_new_bound_held_against_them(market, tmp_path):
@@ -230,6 +255,10 @@ def test_propose__does_not_go_through__exit_6_with_the_contracts_words(market):
     [
         (("propose",), "CHANGES.toml"),
         (("propose", "absent.toml"), "cannot be read"),
+        (("propose", "--from-recalibration", "absent.json"), "cannot be read"),
+        (("propose", "--from-recalibration", "CHANGES"), "is no recalibration"),
+        (("propose", "--from-recalibration", "--underlying", "DOGE"), "no underlying is called DOGE"),
+        (("propose", "CHANGES", "--underlying", "ETH"), "among the kernel's own targets"),
         (("proposal", "check", "absent.json"), "cannot be read"),
         (("proposal", "check", "12"), "no proposal 12"),
         (("propose", "CHANGES", "--engine", "geth"), "no engine"),

@@ -1,0 +1,349 @@
+"""Which fences keep targets from being reached in time, and the least that would let them be.
+
+Three rules, in this order:
+
+    bounds   a target beyond an absolute bound moves the bound past it by `ROOM_PPM`: of the target itself or, of
+             forwards and discounts, of its distance from 1; on the lattice of its unit, and never past what the
+             contract takes at most
+    pace     where the glide path (`keeper.policy.glide`: legal publications, each as soon as it may come) has not set a
+             number by the deadline, each fence that holds it is raised: steps and budgets, relative and absolute, of
+             the number itself or of the joint post-condition
+    least    each of these to the least multiple of its lattice with which the path is there in time, the others being
+             as they are proposed, and an hour to spare; those that turn out not to matter stay as they are
+
+A number is there when what is left of its way is within the keeper's hysteresis; an expiry that passes before the
+deadline is not waited for.  Left alone are numbers that something else holds (calendar order, a freeze, a guardian's
+pause), scan ranges that are to be lowered, which is slow on purpose, and the slew rate, which is what gives people
+time.  Every answer is one of the walk's, so it is what `keeper glide` says once the proposal is executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from keeper.domain.knobs import PolicyKnobs
+from keeper.domain.market import UnderlyingTarget
+from keeper.domain.snapshot import PublicationState, UnderlyingState
+from keeper.policy.binding import FENCES, NAMES, Bound, bounds
+from keeper.policy.glide import glide, within_bounds
+from keeper.policy.guard import allow, current, opens_at
+from keeper.policy.speeds import RANGES, value
+
+#: How far beyond its target a bound goes.
+ROOM_PPM: Final = 200_000
+#: What bounds, steps and budgets are multiples of: half a percent; of φ and df a tenth of one.
+LATTICE_PPM, LATTICE_PPB = 5_000, 1_000_000
+_PPM, _PPB = 1_000_000, 1_000_000_000
+#: Limits of bounds that the contract takes.  Source: contracts/src/libraries/Fences.sol, SmileRing.sol.
+_MOST: Final = {
+    "psr": 500_000, "vsr_up": 5_000_000, "vsr_down": 950_000, "sigma": 50_000_000, "phi": 2 * _PPB, "smile": 2_088_959,
+}  # fmt: skip
+_LEAST: Final = {"phi": _PPB // 2, "df": _PPB // 10}
+#: What a step or budget is set to while it is not to hold anything: the most that the contract's type takes.
+_FREE: Final = 16 * _PPM
+
+#: How much sooner proposed fences bring a number to its target than it must be there: budgets free themselves by the
+#: hour, and nobody knows in which minute of one a proposal will be executed.
+SLACK_S: Final = 3_600
+
+#: How keys of volatility fences begin and end, by our name of the number.
+_LEVELS: Final = {"sigma": ("atm", "ppm"), "phi": ("phi", "ppb"), "df": ("df", "ppb"), "smile": ("smile", "ppm")}
+
+#: A number: our name of it, and its expiry; 0 for a scan range.
+Number = tuple[str, int]
+#: A fence: its table in CHANGES.toml below the underlying, such as `fence.psr`, and its key there.
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """One fence, and what it has to be."""
+
+    table: str
+    """Of CHANGES.toml, below the underlying: `fence.psr`, `vol_fences` or `joint_fence`."""
+    key: str
+    old: int
+    new: int
+    why: str
+    """The number that it holds, and its target; in words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """What lets one underlying's numbers get to their targets in time."""
+
+    moved: tuple[Moved, ...]
+    late: tuple[str, ...]
+    """Numbers that are late under today's steps and budgets, with their targets; in words."""
+    set_after_h: tuple[float | None, float | None]
+    """Hours after which all of them are published, under today's fences and under those that are proposed; None if
+    they never are."""
+    left: tuple[str, ...]
+    """Numbers that stay late whatever is proposed, and what holds each; in words."""
+
+
+def pace(
+    u: UnderlyingState,
+    target: UnderlyingTarget,
+    knobs: PolicyKnobs,
+    *,
+    now: int,
+    within_s: int,
+    loosens_from_s: int | None = None,
+) -> Pace:
+    """Find what has to be proposed for one underlying.
+
+    Args:
+        u: with fences, a usable price and a file in force.
+        target: where its numbers are to go; without expiries, scan ranges alone are looked at.
+        knobs: the keeper's own speeds.
+        now: block time.
+        within_s: seconds after which a target is late.
+        loosens_from_s: as `glide` takes it.
+    """
+    assert u.publication is not None, "it can be published to"
+    wider = tuple(_wider(u.publication, target, now))
+    state = _with(u.publication, {(one.table, one.key): one.new for one in wider})
+    walks = _Walks(replace(u, publication=state), target, knobs, now=now, by_s=now + within_s, opens_s=loosens_from_s)
+    late = walks.late({})
+    raised, hopeless = walks.search(late, by_s=now + within_s - SLACK_S)
+    after = (walks.set_after_h({}), walks.set_after_h(raised)) if late else (0.0, 0.0)
+    moved = tuple(
+        Moved(table=key[0], key=key[1], old=_get(state, key), new=new, why=walks.why[key])
+        for key, new in sorted(raised.items())
+    )
+    aims = tuple(f"{NAMES[number[0]]} to {walks.aim(number)}" for number in late)
+    return Pace(moved=(*wider, *moved), late=aims, set_after_h=after, left=tuple(_said(hopeless)))
+
+
+def _said(late: Mapping[Number, str]) -> Iterator[str]:
+    """A line for each name of a number, however many expiries it is late at."""
+    for name, by in dict.fromkeys((name, by) for (name, _), by in late.items()):
+        yield f"{NAMES[name]} is held by {FENCES.get(by, by)}"
+
+
+class _Walks:
+    """Glide paths of one underlying under other fences."""
+
+    def __init__(
+        self,
+        u: UnderlyingState,
+        target: UnderlyingTarget,
+        knobs: PolicyKnobs,
+        *,
+        now: int,
+        by_s: int,
+        opens_s: int | None,
+    ) -> None:
+        self._u, self._target, self._knobs = u, target, knobs
+        self._now, self._by_s, self._opens_s = now, by_s, opens_s
+        self._keep({e.params.expiry for e in target.expiries})
+        self.why: dict[Key, str] = {}
+        """What each fence that was looked at holds."""
+
+    @property
+    def _state(self) -> PublicationState:
+        assert self._u.publication is not None, "it can be published to"
+        return self._u.publication
+
+    def _keep(self, expiries: set[int]) -> None:
+        """Walk with these alone: the others cost time."""
+        fenced = tuple(e for e in self._state.expiries if e.expiry in expiries)
+        self._u = replace(
+            self._u,
+            publication=replace(self._state, expiries=fenced),
+            listings=tuple(x for x in self._u.listings if x.expiry in expiries),
+        )
+        there = {e.expiry for e in fenced}
+        self._target = replace(
+            self._target, expiries=tuple(e for e in self._target.expiries if e.params.expiry in there)
+        )
+
+    def search(self, late: Mapping[Number, str], *, by_s: int) -> tuple[dict[Key, int], dict[Number, str]]:
+        """Fences to raise so that numbers that are late come by `by_s`, and those that none of them helps."""
+        raised: dict[Key, int] = {}
+        if not late:
+            return raised, {}
+        self._by_s = by_s
+        self._keep({expiry for _, expiry in late})
+        while hopeless := self.late(raised):
+            before = len(raised)
+            for number, by in hopeless.items():
+                key = next((one for one in _holding(number[0], by) if one not in raised), None)
+                if key is not None:
+                    raised[key] = _free(key)
+                    self.why[key] = f"{NAMES[number[0]]} to {self.aim(number)}"
+            if len(raised) == before:
+                break
+        for key in tuple(raised):
+            least = self._least(key, raised, set(hopeless))
+            if least == _get(self._state, key):
+                del raised[key]
+            else:
+                raised[key] = least
+        return raised, hopeless
+
+    def _least(self, key: Key, raised: Mapping[Key, int], hopeless: set[Number]) -> int:
+        """The smallest value of one fence, the others being as they are: today's, or a multiple of the lattice."""
+
+        def in_time(new: int) -> bool:
+            return set(self.late({**raised, key: new})) <= hopeless
+
+        now, lattice = _get(self._state, key), _lattice(key)
+        if in_time(now):
+            return now
+        low, high = now // lattice, raised[key] // lattice  # late at the lower, in time at the higher
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if in_time(middle * lattice) else (middle, high)
+        return high * lattice
+
+    def late(self, raised: Mapping[Key, int]) -> dict[Number, str]:
+        """Numbers that are not set by the deadline, and what holds each then."""
+        state = _with(self._state, raised)
+        opens = opens_at(state)
+        if opens is None or opens > self._by_s:
+            return {(name, 0): "a freeze" if opens is None else "a pause" for name in self._rising()}
+        u = replace(self._u, publication=state)
+        path = glide(u, self._target, self._knobs, now=self._now, loosens_from_s=self._opens_s)
+        before = [step for step in path.steps if step.at_s <= self._by_s]
+        if before:
+            short = before[-1].short
+        elif path.set_at_s is not None and path.set_at_s <= self._by_s:
+            short = ()
+        else:
+            short = self._short_now(state)
+        rising = self._rising()
+        return {
+            (b.name, b.expiry): b.by for b in short if (b.expiry > self._by_s or b.name in rising) and not self._near(b)
+        }
+
+    def _near(self, one: Bound) -> bool:
+        """Whether a number is so near to its target that nothing would be published for what is left."""
+        if one.name in ("phi", "df"):
+            return abs(one.wanted - one.legal) <= self._knobs.forward_hysteresis_ppm * 1_000
+        return abs(one.wanted - one.legal) * _PPM <= self._knobs.hysteresis_ppm * one.wanted
+
+    def _short_now(self, state: PublicationState) -> tuple[Bound, ...]:
+        """What holds numbers at this moment: nothing at all was published in time."""
+        aim, _ = within_bounds(self._target, state, self._now)
+        return bounds(aim, allow(aim, state, self._now, self._u.rules), state, self._now)
+
+    def _rising(self) -> tuple[str, ...]:
+        """Scan ranges that are to be raised."""
+        return tuple(n for n in RANGES if value(self._target.ranges, n) > value(current(self._state), n))
+
+    def set_after_h(self, raised: Mapping[Key, int]) -> float | None:
+        """Hours after which everything is published; None if it never is."""
+        u = replace(self._u, publication=_with(self._state, raised))
+        at = glide(u, self._target, self._knobs, now=self._now, loosens_from_s=self._opens_s).set_at_s
+        return None if at is None else (at - self._now) / 3_600
+
+    def aim(self, number: Number) -> str:
+        """A number's target, in words."""
+        name, expiry = number
+        if not expiry:
+            return f"{value(self._target.ranges, name) / 10_000:g} %"
+        p = next(e.params for e in self._target.expiries if e.params.expiry == expiry)
+        aims = {
+            "sigma": f"{p.sigma_atm_ppm / 10_000:g} %",
+            "phi": f"{p.phi_ppb / _PPB:g}",
+            "df": f"{p.df_ppb / _PPB:g}",
+        }
+        return f"{aims.get(name, 'its target')} at expiry {expiry}"
+
+
+def _holding(name: str, by: str) -> Iterator[Key]:
+    """The fences that may hold a number, those first that it is said to be held by: a step, a budget or the joint one.
+
+    What looks like a step may be the budget of a day whose first publication it is, so both are looked at.
+    """
+    if by == "joint":
+        yield from (("joint_fence", "step_ppm"), ("joint_fence", "budget_ppm"))
+    elif by in ("step", "budget"):
+        for which in (by, "budget" if by == "step" else "step"):
+            if name in RANGES:
+                yield from ((f"fence.{name}", f"{which}_abs"), (f"fence.{name}", f"{which}_rel_ppm"))
+            else:
+                part, unit = _LEVELS[name]
+                yield "vol_fences", f"{part}_{which}_{unit}"
+
+
+def _lattice(key: Key) -> int:
+    return LATTICE_PPB if key[1].endswith("_ppb") else LATTICE_PPM
+
+
+def _free(key: Key) -> int:
+    return _PPB if key[1].endswith("_ppb") else _FREE
+
+
+def _get(state: PublicationState, key: Key) -> int:
+    return int(getattr(_record(state, key[0]), key[1]))
+
+
+def _record(state: PublicationState, table: str) -> Any:
+    if table == "vol_fences":
+        return state.vol
+    if table == "joint_fence":
+        return state.joint
+    return next(f for f in state.fences if table == f"fence.{f.name}")
+
+
+def _with(state: PublicationState, moved: Mapping[Key, int]) -> PublicationState:
+    """The state under other fences."""
+    for (table, key), new in moved.items():
+        record = replace(_record(state, table), **{key: new})
+        if table == "vol_fences":
+            state = replace(state, vol=record)
+        elif table == "joint_fence":
+            state = replace(state, joint=record)
+        else:
+            state = replace(state, fences=tuple(record if f.name == record.name else f for f in state.fences))
+    return state
+
+
+def _wider(state: PublicationState, target: UnderlyingTarget, now: int) -> Iterator[Moved]:
+    """The first rule."""
+    _, cut = within_bounds(target, state, now)
+    farthest: dict[Key, int] = {}
+    for one in cut:
+        way = "max" if one.wanted > one.legal else "min"
+        key = _bound_key(one, way, state)
+        if key is not None:
+            known = farthest.setdefault(key, one.wanted)
+            farthest[key] = max(known, one.wanted) if way == "max" else min(known, one.wanted)
+    names = {_bound_key(one, way, state): one.name for one in cut for way in ("max", "min")}
+    for key, wanted in sorted(farthest.items()):
+        new = bound_past(names[key], wanted, upwards="max" in key[1])
+        old = _get(state, key)
+        if new != old:
+            yield Moved(table=key[0], key=key[1], old=old, new=new, why=f"{NAMES[names[key]]} of {wanted}")
+
+
+def _bound_key(one: Bound, way: str, state: PublicationState) -> Key | None:
+    """Which bound cut a number off; None where it is no bound of its own (the carry limit of a forward, or df = 1)."""
+    if one.name in RANGES:
+        return f"fence.{one.name}", way
+    unit = "ppb" if one.name in ("phi", "df") else "ppm"
+    key = f"{one.name}_{way}_{unit}"
+    if key == "df_max_ppb" or (one.name == "phi" and one.legal != getattr(state.vol, key)):
+        return None
+    return "vol_fences", key
+
+
+def bound_past(name: str, target: int, *, upwards: bool) -> int:
+    """Where a bound goes that is to admit a target: past it by its room, on its lattice, within what is possible.
+
+    Args:
+        name: `psr`, `vsr_up`, `vsr_down`, `sigma`, `phi`, `df` or `smile`.
+        target: in the number's own unit.
+        upwards: whether it is the highest or the lowest that moves.
+    """
+    from_one = name in ("phi", "df")
+    lattice = LATTICE_PPB if from_one else LATTICE_PPM
+    room = (abs(target - _PPB) if from_one else target) * ROOM_PPM // _PPM
+    if upwards:
+        return min(-(-(target + room) // lattice) * lattice, _MOST[name])
+    return max((target - room) // lattice * lattice, _LEAST.get(name, 1))

@@ -1,0 +1,56 @@
+"""Targets as `keeper recalibrate --json` tells them of the live market, or `keeper calibrate --json` of histories."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from keeper.errors import BadInput
+from keeper.governance.kinds import RANGES
+
+_HINT: Final = "write it with keeper recalibrate --json, or keeper calibrate --json"
+
+#: By (ticker, what): what is psr, vsr_up, vsr_down, sigma_min, sigma_max or haircut, ppm.
+Targets = Mapping[tuple[str, str], int]
+
+
+def read_targets(path: Path) -> Targets:
+    """Read a file.  Raises: `BadInput` if it is neither answer."""
+    try:
+        return targets_in(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}", hint=_HINT) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"{path} is no recalibration: {error!r}", hint=_HINT) from error
+
+
+def targets_in(tree: Mapping[str, Any]) -> Targets:
+    """The same from the object.  Raises: `KeyError`, `TypeError` if it is neither answer."""
+    return dict(_live(tree) if "underlyings" in tree else _recorded(tree))
+
+
+def _live(tree: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], int]]:
+    """Of keeper recalibrate."""
+    for one in tree["underlyings"]:
+        for number in one["numbers"]:
+            if number["number"] in RANGES and number["target"] is not None:
+                yield (one["symbol"], number["number"]), int(number["target"])
+        vols = [int(n["target"]) for n in one["numbers"] if n["number"] == "sigma" and n["target"] is not None]
+        if vols:
+            yield (one["symbol"], "sigma_min"), min(vols)
+            yield (one["symbol"], "sigma_max"), max(vols)
+
+
+def _recorded(tree: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], int]]:
+    """Of keeper calibrate; what could not be estimated has a reason in place of numbers."""
+    for one in tree["prices"]:
+        if "scan" in one:
+            # What breaches permit, where the estimate alone asks for less.
+            yield (one["name"], "psr"), max(int(one["scan"]["psr_ppm"]), int(one["allowed"]["psr_ppm"]))
+            if "haircut_ppm" in one["haircut"]:
+                yield (one["name"], "haircut"), int(one["haircut"]["haircut_ppm"])
+    for one in tree["vols"]:
+        for way in {"up", "down"} & set(one):
+            yield (one["name"], f"vsr_{way}"), int(one[way]["vsr_ppm"])
