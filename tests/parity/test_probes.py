@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from keeper.domain.riskfile import Ranges
-from keeper.risk.exact.probes import NAMES, requirements
+from keeper.domain.riskfile import ExpiryParams, Ranges
+from keeper.risk.exact.probes import NAMES, SIGMA_PPM, STRIKE, TENORS_DAYS, requirements
+from keeper.risk.exact.riskfile import DAY, PPB, PPM, WAD, call_mark, levels, strike_array, weights
 
 pytestmark = pytest.mark.chain
 
@@ -36,6 +37,30 @@ def test_probes__any_scan_ranges__same_bits(harness):
     cases = [USUAL, *EDGES, *drawn(np.random.default_rng(11), 40)]
     found = harness.guard("probes", cases)
     assert [tuple(answer) for answer in found] == [twin(case) for case in cases], "PAR-1"
+
+
+def of_every_row(case):
+    """The six straddles' worst loss over all 24 rows, not only those that can be the worst."""
+    psr, up, down, tail, floor = case
+    ranges = Ranges(psr_ppm=psr, vsr_up_ppm=up, vsr_down_ppm=down)
+    shorts, longs = [], []
+    for days in TENORS_DAYS:
+        expiry = ExpiryParams(expiry=days * DAY, phi_ppb=PPB, df_ppb=PPB, sigma_atm_ppm=SIGMA_PPM)
+        common = {"strike": STRIKE, "sigma_ppm": SIGMA_PPM, "expiry": expiry, "ref_spot": WAD, "now": 0}
+        calls = strike_array(ranges=ranges, vol_floor_ppm=floor, **common).values
+        mark = 2 * call_mark(**common)
+        gains = [2 * c - level + PPM - mark for c, level in zip(calls, levels(psr), strict=True)]
+        weighted = weights(psr, tail)
+        shorts.append(max(0, *(gain * w // PPM for gain, w in zip(gains, weighted, strict=True))))
+        longs.append(max(0, *(-gain * w // PPM for gain, w in zip(gains, weighted, strict=True))))
+    return (*shorts, *longs)
+
+
+def test_probes__the_rows_left_out__are_never_the_worst():
+    """From a scan range of 0.1 % on the worst of all 24 rows is among those priced; below, to a ppm of rounding."""
+    for case in [USUAL, *EDGES, *drawn(np.random.default_rng(12), 60)]:
+        off = [full - part for full, part in zip(of_every_row(case), twin(case)[1:], strict=True)]
+        assert all(0 <= ppm <= (case[0] < 1_000) for ppm in off), (case, off)
 
 
 def test_probes__wider_ranges__never_less_and_the_perp_its_scan_range():

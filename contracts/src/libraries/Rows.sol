@@ -9,10 +9,8 @@ import {Scenarios} from "./Scenarios.sol";
 /// @title What a call is worth in each of the 24 rows.
 /// @notice Twin of strike_array in keeper/risk/exact/riskfile.py, bit for bit.
 library Rows {
-    /// Tolerance of the no-arbitrage assertions: 1 ppm, Q64.
-    int256 private constant ONE_PPM = 18446744073710;
     /// A row has 29 of its 32 bits: 536 times the reference spot, when six times is the highest level.
-    int256 private constant MAX_VALUE = (1 << 29) - 1;
+    uint256 private constant MAX_VALUE = (1 << 29) - 1;
     /// The 29 value bits of eight rows.
     uint256 private constant VALUES = 0x1fffffff1fffffff1fffffff1fffffff1fffffff1fffffff1fffffff1fffffff;
     /// Three bits at the foot of each of eight rows.
@@ -38,6 +36,9 @@ library Rows {
         int256 df;
         uint256 sqrtT;
         uint256 m;
+        uint64 strike;
+        int256 kappa;
+        int256 logKappa;
     }
 
     /// @notice What all strikes of one underlying share: set header fields first.
@@ -79,54 +80,71 @@ library Rows {
             int256 vUp = int256(Black76.deviation(Scenarios.volUp(sigmaPpm, s.vsrUp, s.m, s.volFloor), s.sqrtT));
             int256 vDown = int256(Black76.deviation(Scenarios.volDown(sigmaPpm, s.vsrDown, s.m), s.sqrtT));
             int256 vMid = int256(Black76.deviation(sigmaPpm, s.sqrtT));
-            int256 kappa = int256((uint256(strike) * 1e10 << 64) / s.refSpot);
-            int256 logKappa = Q64.ln(uint256(kappa));
-            mid = _row(s, strike, 255, 0, kappa, logKappa, vMid);
-            for (uint256 i; i < 4; ++i) {
-                uint256 up = _row(s, strike, 2 * i, i, kappa, logKappa, vUp);
-                uint256 down = _row(s, strike, 2 * i + 1, i, kappa, logKappa, vDown);
-                if (down > up + 1) {
-                    revert IRiskFile.ArrayOutOfBounds(s.underlying, s.expiry, strike, uint8(2 * i), int256(up));
-                }
-                w0 |= (up | (down << 32)) << (64 * i);
-            }
-            if (mid > (w0 & 0xffffffff) + 1 || mid + 1 < uint32(w0 >> 32)) {
-                revert IRiskFile.ArrayOutOfBounds(s.underlying, s.expiry, strike, 255, int256(mid));
-            }
-            for (uint256 i = 4; i < 7; ++i) {
-                uint256 up = _row(s, strike, 2 * i, i, kappa, logKappa, vUp);
-                uint256 down = _row(s, strike, 2 * i + 1, i, kappa, logKappa, vDown);
-                if (down > up + 1) {
-                    revert IRiskFile.ArrayOutOfBounds(s.underlying, s.expiry, strike, uint8(2 * i), int256(up));
-                }
-                w1 |= (up | (down << 32)) << (64 * (i - 4));
-            }
-            w1 |= _row(s, strike, 14, 7, kappa, logKappa, vMid) << 192;
-            w1 |= _row(s, strike, 15, 8, kappa, logKappa, vMid) << 224;
+            s.strike = strike;
+            s.kappa = int256((uint256(strike) * 1e10 << 64) / s.refSpot);
+            s.logKappa = Q64.ln(uint256(s.kappa));
+            mid = _row(s, 0, vMid);
+            w0 = _pair(s, 0, vUp, vDown) | (_pair(s, 1, vUp, vDown) << 64) | (_pair(s, 2, vUp, vDown) << 128)
+                | (_pair(s, 3, vUp, vDown) << 192);
+            if (mid > uint32(w0) + 1 || mid + 1 < uint32(w0 >> 32)) _outOfBounds(s, 255, mid);
+            w1 = _pair(s, 4, vUp, vDown) | (_pair(s, 5, vUp, vDown) << 64) | (_pair(s, 6, vUp, vDown) << 128)
+                | (_row(s, 7, vMid) << 192) | (_row(s, 8, vMid) << 224);
             for (uint256 i; i < 8; ++i) {
-                w2 |= _row(s, strike, 16 + i, 9 + i, kappa, logKappa, vUp) << (32 * i);
+                w2 |= _row(s, 9 + i, vUp) << (32 * i);
             }
         }
     }
 
-    /// One value, ppm of the reference spot, with its no-arbitrage bounds asserted within 1 ppm.
-    function _row(Slate memory s, uint64 strike, uint256 row, uint256 i, int256 kappa, int256 logKappa, int256 v)
+    /// Both values of an inner level: volatility up, and down 32 bits higher.
+    function _pair(Slate memory s, uint256 i, int256 vUp, int256 vDown) private pure returns (uint256) {
+        unchecked {
+            (int256 forward, int256 logForward) = _at(s, i);
+            (int256 kappa, int256 df) = (s.kappa, s.df);
+            logForward -= s.logKappa;
+            uint256 up = _value(forward, kappa, logForward, vUp, df);
+            uint256 down = _value(forward, kappa, logForward, vDown, df);
+            if (down > up + 1 || (up | down) > MAX_VALUE) _outOfBounds(s, i, up);
+            return up | (down << 32);
+        }
+    }
+
+    /// One value.
+    function _row(Slate memory s, uint256 i, int256 v) private pure returns (uint256 value) {
+        unchecked {
+            (int256 forward, int256 logForward) = _at(s, i);
+            value = _value(forward, s.kappa, logForward - s.logKappa, v, s.df);
+            if (value > MAX_VALUE) _outOfBounds(s, i, value);
+        }
+    }
+
+    /// Forward at a price level, and its logarithm.
+    function _at(Slate memory s, uint256 i) private pure returns (int256 forward, int256 logForward) {
+        (int256[17] memory forwards, int256[17] memory logs) = (s.forward, s.logForward);
+        assembly ("memory-safe") {
+            i := shl(5, i) // callers count to 17
+            forward := mload(add(forwards, i))
+            logForward := mload(add(logs, i))
+        }
+    }
+
+    /// ppm of the reference spot, discounted.  It is not below intrinsic by construction; beyond `MAX_VALUE` if it is above
+    /// the forward by more than 1 ppm.
+    function _value(int256 forward, int256 kappa, int256 logMoneyness, int256 v, int256 df)
         private
         pure
-        returns (uint256)
+        returns (uint256 value)
     {
-        unchecked {
-            int256 forward = s.forward[i];
-            int256 value = Black76.call(forward, kappa, s.logForward[i] - logKappa, v);
-            if (value > forward + ONE_PPM || value < forward - kappa - ONE_PPM || value < 0) {
-                revert IRiskFile.ArrayOutOfBounds(s.underlying, s.expiry, strike, uint8(row), value * 1e6 >> 64);
-            }
-            value = ((value * s.df >> 64) * 1e6 + (1 << 63)) >> 64;
-            if (value > MAX_VALUE) {
-                revert IRiskFile.ArrayOutOfBounds(s.underlying, s.expiry, strike, uint8(row), value);
-            }
-            return uint256(value);
+        int256 c = Black76.call(forward, kappa, logMoneyness, v);
+        assembly ("memory-safe") {
+            value := sar(64, add(mul(sar(64, mul(c, df)), 1000000), 0x8000000000000000))
+            value := or(value, shl(255, sgt(c, add(forward, 18446744073710)))) // 1e-6
         }
+    }
+
+    /// Refuse the array: level `i`, which stands for its first row, or 255 for the mark.
+    function _outOfBounds(Slate memory s, uint256 i, uint256 value) private pure {
+        uint8 row = uint8(i < 7 ? 2 * i : i < 17 ? i + 7 : i);
+        revert IRiskFile.ArrayOutOfBounds(s.underlying, s.expiry, s.strike, row, int256(value));
     }
 
     // --- three spare bits a row ---------------------------------------------------------------------------------------

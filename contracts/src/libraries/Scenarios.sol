@@ -63,10 +63,17 @@ library Scenarios {
     function outerWeight(uint256 row, uint256 edge) internal pure returns (uint256 w) {
         unchecked {
             if (row < 16) return EXTREME_WEIGHT_PPM;
-            // |move| of rows 16 … 23 in units of 10,000 ppm, 16 bits each from the right.
-            uint256 move = (0x01f4_0190_012c_00c8_0064_0032_0021_0042 >> ((row - 16) * 16) & 0xffff) * 10_000;
+            uint256 move = outerMove(row);
             w = (edge + move - 1) / move;
             if (w > PPM) w = PPM;
+        }
+    }
+
+    /// @notice |move| of row 16 … 23, ppm.
+    function outerMove(uint256 row) internal pure returns (uint256) {
+        unchecked {
+            // In units of 10,000 ppm, 16 bits each from the right.
+            return (0x01f4_0190_012c_00c8_0064_0032_0021_0042 >> ((row - 16) * 16) & 0xffff) * 10_000;
         }
     }
 

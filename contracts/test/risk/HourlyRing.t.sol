@@ -21,8 +21,9 @@ contract HourlyRingTest is Test {
         _times.push(t);
         for (uint256 i; i < 60; ++i) {
             seed = uint256(keccak256(abi.encode(seed)));
-            uint256 kind = seed % 4;
-            t += kind == 0 ? seed % 600 : kind == 1 ? seed % 7200 : kind == 2 ? 3600 : seed % 200_000;
+            uint256 kind = seed % 5;
+            uint256 gap = kind == 0 ? seed % 600 : kind == 1 ? seed % 7200 : kind == 2 ? 3600 : seed % 200_000;
+            t += kind == 4 ? (20 + seed % 16) * 3600 : gap; // about as long as the ring remembers
             assertEq(_ring.anchor(t), _plain(t), "RNG-1");
             uint32 value = uint32(seed >> 200);
             _ring.set(value, t);
@@ -30,6 +31,23 @@ contract HourlyRingTest is Test {
             _times.push(t);
             assertEq(_ring.anchor(t), _plain(t), "RNG-1 after");
         }
+    }
+
+    /// GAS-5: a silence of any length costs a publication no more than an hour's.
+    function test_set__after_a_silence__no_dearer() public {
+        _ring.start(1000, START);
+        for (uint256 i = 1; i < 40; ++i) {
+            _ring.set(uint32(1000 + i), START + i * 3600);
+        }
+        uint256 hourly = _cost(START + 40 * 3600);
+        assertLt(_cost(START + 90 * 3600), hourly + 500, "GAS-5");
+    }
+
+    function _cost(uint256 t) private returns (uint256 used) {
+        vm.cool(address(this));
+        used = gasleft();
+        _ring.set(2000, t);
+        used -= gasleft();
     }
 
     function _plain(uint256 t) private view returns (uint256) {

@@ -64,7 +64,7 @@ contract RiskGasTest is RiskFixture {
         parameters.publish(ETH, p);
         uint256 published = before - gasleft();
         vm.snapshotValue("risk", "publish 50 strikes and new ranges, cold", published);
-        assertLt(published, 5_300_000, "GAS-4");
+        assertLt(published, 5_000_000, "GAS-4");
     }
 
     /// GAS-2: 50 strikes = 100 instruments, fences included, at most 5M; a refresh is no dearer.
@@ -101,7 +101,7 @@ contract RiskGasTest is RiskFixture {
         uint256 refreshed = before - gasleft();
         vm.snapshotValue("risk", "publish 50 strikes and wider ranges, cold", published);
         vm.snapshotValue("risk", "refresh 50 strikes, ranges on their way, cold", refreshed);
-        assertLt(published, 5_500_000, "GAS-2 publish");
-        assertLt(refreshed, 4_000_000, "GAS-2 refresh");
+        assertLt(published, 5_000_000, "GAS-2 publish");
+        assertLt(refreshed, 3_800_000, "GAS-2 refresh");
     }
 }
