@@ -129,6 +129,7 @@ def thought(inputs: CycleInputs) -> tuple[Decision, tuple[InputsFile, ...]]:
         alerts=(*held(inputs), *alerts(snapshot, market, report), *choice.remarks, *unweighed(choice.verdicts)),
         standby=choice.standby,
         verdicts=choice.verdicts,
+        gated=choice.gated,
     )
     return decision, choice.files
 

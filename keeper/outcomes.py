@@ -97,10 +97,14 @@ def economics(block: BlockRef, economy: Economy | None, store: Store) -> Economi
 
 
 def remember(record: CycleRecord, inputs: CycleInputs, settled: Sequence[TxRecord], store: Store) -> None:
-    """Keep what was refused in this block, by re-check, simulation or the block it mined in; forget what succeeded."""
+    """Keep what came to nothing in this block; forget what succeeded.
+
+    Refused by re-check, simulation or the block it mined in, or held by the impact gate.
+    """
     refused = {(kind(one.action), subject(one.action)) for one in record.handed if one.refused}
     refused |= {(tx.intent.kind, tx.intent.subject) for tx in settled if tx.state is TxState.REVERTED}
     refused = {of for of in refused if of[0] in backoff.KINDS}
+    refused |= {backoff.gated(underlying) for underlying in record.decision.gated}
     if refused:
         old = {(one.kind, one.subject): one for one in inputs.refused}
         wanted = {account for _, on in refused if (account := backoff.account_of(on)) is not None}

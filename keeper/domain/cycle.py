@@ -31,7 +31,8 @@ class CycleInputs:
     economics: Economics | None = None
     """What gas costs; None if nothing is weighed against it."""
     refused: tuple[Refusal, ...] = ()
-    """Flags and bids that came to nothing lately, ascending by kind and subject."""
+    """Flags and bids that came to nothing lately, and pushes that the impact gate held, ascending by kind and
+    subject."""
     overrides: tuple[Override, ...] = ()
     """Floors under parameters that an operator set by hand and that stand at the block, ascending by number."""
     signed: tuple[int, ...] | None = None
@@ -83,6 +84,8 @@ class Decision:
     """What moves up, in this order, where an action turns out not to be wanted when it is handed over."""
     verdicts: tuple[Verdict, ...] = ()
     """What the actions are worth, and what was left alone because it is not worth its gas."""
+    gated: tuple[int, ...] = ()
+    """Underlyings whose push the impact gate held; it is weighed again after a while."""
 
 
 @dataclass(frozen=True, kw_only=True)

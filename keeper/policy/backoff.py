@@ -1,6 +1,7 @@
 """Leave alone for a while what came to nothing, so that false positives cost ever less and delay nobody.
 
-An action that was refused n times in a row (no longer wanted, dropped by simulation, reverted) waits
+An action that was refused n times in a row (no longer wanted, dropped by simulation, reverted; a push: held by the
+impact gate) waits
 min(2^(n−1), `policy.refused_wait_max_blocks`) blocks before it is decided again.  It starts anew as soon as its
 subject's state changes, and after a success.  Everything here follows from the cycle's stored inputs, so a replay
 leaves out the same.
@@ -21,8 +22,15 @@ from keeper.domain.worth import Refusal
 
 #: What is left alone for a while: what liquidates.  A duty that is refused is not worth less for it, and they are few.
 KINDS = frozenset({"flag", "bid"})
+#: A push that the impact gate held: every account is replayed to weigh one, so it is not weighed in every block.
+GATE = "gate"
 #: Exponent beyond which doubling means nothing: every ceiling is below 2^20 blocks.
 _LARGEST = 20
+
+
+def gated(underlying: int) -> tuple[str, str]:
+    """(kind, subject) of a push that the gate held."""
+    return GATE, f"underlying:{underlying}"
 
 
 def wait_blocks(count: int, knobs: PolicyKnobs) -> int:

@@ -39,6 +39,8 @@ class Choice:
     """What a person should know of the pushes: one that the impact gate holds or shortens."""
     files: tuple[InputsFile, ...] = ()
     """What each push was made from."""
+    gated: tuple[int, ...] = ()
+    """Underlyings whose push the gate held in this block."""
 
 
 def decide(
@@ -86,12 +88,17 @@ def choose(
     """
     accounts = Priced(report.accounts)
     accounts.meet(running.account for running in snapshot.auctions)
+    held = {(r.kind, r.subject) for r in waiting(refused, snapshot, accounts, knobs)}
     again = [a for table in (report.refreshed, report.previous) for a in table.where(~table.in_bands(*liquidate.SHORT))]
+    # A push is weighed on every account there is: not while one is open, nor in every block in which one is held.
+    open_ = {u.underlying for u in snapshot.underlyings if ("publish", f"underlying:{u.underlying}") in in_flight}
     proposals_ = [
-        publish.propose(snapshot, u, market, knobs, overrides, unsigned=unsigned) for u in snapshot.underlyings
+        publish.propose(snapshot, u, market, knobs, overrides, unsigned=unsigned)
+        for u in snapshot.underlyings
+        if u.underlying not in open_ and backoff.gated(u.underlying) not in held
     ]
     pushes = [p.push for p in proposals_ if p.push is not None]
-    pushed = {p.underlying for p in pushes}
+    pushed = {p.underlying for p in pushes} | open_
     refreshes = [r for r in upkeep.refreshes(snapshot, knobs) if r.underlying not in pushed]
     # What goes out now and not before.  A push refused block after block holds bids up every second block only.
     proposed: list[Publish | Refresh] = [*pushes, *refreshes]
@@ -113,7 +120,6 @@ def choose(
                 yield bid
         yield from upkeep.touches(snapshot, accounts)
 
-    held = {(r.kind, r.subject) for r in waiting(refused, snapshot, accounts, knobs)}
     judge = Judge(snapshot, accounts, knobs, economics) if economics is not None else None
     acts: list[Action] = []
     verdicts: list[Verdict] = []
@@ -137,8 +143,31 @@ def choose(
         standby=tuple(acts[most:]),
         verdicts=(*verdicts, *not_worth[:MOST_TOLD]),
         files=tuple(p.file for p in proposals_ if p.file is not None and p.push is not None),
-        remarks=tuple(f"{p.symbol}: push {p.gated.said}" for p in proposals_ if p.gated is not None and p.gated.said),
+        remarks=tuple(_gate_remarks(snapshot, proposals_, held, refused)),
+        gated=tuple(p.underlying for p in proposals_ if _holds(p)),
     )
+
+
+def _holds(proposal: publish.Proposal) -> bool:
+    """Whether the gate holds the whole push."""
+    return proposal.gated is not None and proposal.gated.params is None
+
+
+def _gate_remarks(
+    snapshot: Snapshot,
+    proposals: Sequence[publish.Proposal],
+    held: AbstractSet[tuple[str, str]],
+    refused: Iterable[Refusal],
+) -> Iterator[str]:
+    """Whom the gate shortens or holds a push for; of one that it holds again and again, that alone."""
+    told = {(r.kind, r.subject) for r in refused}
+    weighed = {p.underlying: p for p in proposals}
+    for u in snapshot.underlyings:
+        of, p = backoff.gated(u.underlying), weighed.get(u.underlying)
+        if (p is None and of in held) or (p is not None and _holds(p) and of in told):
+            yield f"{u.symbol}: push held by the impact gate; `keeper impact {u.symbol}` names whom it would bring down"
+        elif p is not None and p.gated is not None and p.gated.said:
+            yield f"{u.symbol}: push {p.gated.said}"
 
 
 def waiting(

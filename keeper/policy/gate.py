@@ -3,6 +3,9 @@
 A push is weighed twice: as it binds at once (volatilities and forwards, while scan ranges are still where they are),
 and as it binds when the ranges have arrived at their targets.  Whoever falls below maintenance in either counts.
 
+An account that cannot be priced may be among them: a push that changes anything waits while there are more of these
+than may fall.
+
 It is held against what is in force now, so that a series of small pushes, while ranges are still on their way, weighs
 as much as one large push.  A push that adds nobody to those whom the targets already set will bring down passes in any
 case.
@@ -48,6 +51,9 @@ class Weighed:
     """Accounts below maintenance that the targets already set would not bring there."""
     suspects: Ints
     """Their rows among the holders, ascending."""
+    blind: bool
+    """Whether it changes something while more holders than may fall cannot be priced: nobody knows whom it brings
+    down."""
 
     @property
     def worst(self) -> Effect:
@@ -124,9 +130,17 @@ class Scale:
             and one.requirement_ppm <= self._knobs.impact_max_requirement_ppm
             for one in effects
         )
-        suspects = np.flatnonzero(np.isin(self.before.ids, id_column(sorted(adds))))
+        few_unknown = all(
+            one.unknown * PPM <= self._knobs.impact_max_accounts_ppm * len(self.before) for one in effects
+        )
+        blind = not few_unknown and params != published(self._u, params)
         return Weighed(
-            passes=within or not adds, at_once=effects[0], arrived=effects[1], adds=len(adds), suspects=suspects
+            passes=(within or not adds) and not blind,
+            at_once=effects[0],
+            arrived=effects[1],
+            adds=len(adds),
+            suspects=np.flatnonzero(np.isin(self.before.ids, id_column(sorted(adds)))),
+            blind=blind,
         )
 
     def surely_fails(self, params: UnderlyingTarget, suspects: Ints) -> bool:
@@ -172,6 +186,10 @@ def gate(
     weighed = scale.weigh(whole)
     if weighed.passes:
         return Gated(params=whole, kept_ppm=PPM, whole=weighed, said="")
+    if weighed.blind:
+        unknown = max(weighed.at_once.unknown, weighed.arrived.unknown)
+        said = f"{unknown} of {len(scale.before)} accounts cannot be priced, so nobody knows whom it would bring down"
+        return Gated(params=None, kept_ppm=0, whole=weighed, said=f"held by the impact gate: {said}")
     low, best = _shortened(scale, part, weighed.suspects) if slow else (0, None)
     whom = ", ".join(name(one.account) for one in weighed.worst.named_mm[:3])
     more = weighed.worst.below_mm - min(3, len(weighed.worst.named_mm))

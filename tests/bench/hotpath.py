@@ -50,6 +50,7 @@ from keeper.risk.model import model
 from keeper.risk.one_by_one import Under
 from keeper.store import open_store
 from keeper.wiring import Keeper, assemble
+from tests.bench import gating
 from tests.bench.stages import Stages
 from tests.bench.timing import Row, best
 
@@ -58,6 +59,7 @@ FLOORS = {
     "hot path: think, all accounts": 10.0,
     "hot path: think, 2,000 newly short or called": 5.0,
     "hot path: think, files stale and just published": 5.0,
+    "hot path: a push shortened by the gate": 8.0,
     "hot path: head seen to liquidation signed": 2.5,
     "hot path: the slowest of a hundred": 2.0,
 }
@@ -120,6 +122,17 @@ def rows(accounts: int) -> Iterator[Row]:
                     f"{len(found.report.refreshed) + len(found.report.previous):,} judged again; the record included"
                 ),
             )
+        near = many_fall(inputs)
+        found = gating.shortened(near)
+        yield Row(
+            name="hot path: a push shortened by the gate",
+            baseline_s=slow * gating.REPLAYS,
+            ours_s=best(2, lambda: gating.shortened(near)),
+            note=(
+                f"of {len(roster):,} accounts the whole would bring {found.whole.worst.below_mm:,} down, "
+                f"{found.kept_ppm / 10_000:g} % of it is kept; in the block of a push that is due, and in no other"
+            ),
+        )
         signed = np.sort(run.signed_s)
         assert len(signed) == blocks, f"{blocks - len(signed)} blocks ended without a signed liquidation"
         assert max(run.round_trips) <= ROUND_TRIPS, f"{max(run.round_trips)} round trips to read a block"
