@@ -1,16 +1,17 @@
-"""k of n keepers speak as one on the chain: emergency lane and publications (KQM-1 … KQM-4)."""
+"""k of n keepers speak as one on the chain: emergency lane and publications (KQM-1 … KQM-6)."""
 
 from dataclasses import replace
 
 import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
+from eth_utils import keccak
 
 from keeper.chain.sending.dry import DrySender
 from keeper.deploy import QuorumSpec
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.errors import BadInput
-from keeper.protocols.clearinghouse.quorum import Quorum
+from keeper.protocols.clearinghouse.quorum import KINDS, Lane, Quorum, message_of
 from keeper.testing.memory_store import MemoryStore
 from keeper.testing.small_house import SmallHouse
 from keeper.wiring import assemble
@@ -80,18 +81,17 @@ def reader(house):
     ).reader
 
 
-def signed(typed, *keepers):
-    """Signatures of some keepers, by address."""
-    message = encode_typed_data(full_message=typed)
-    return {keeper.address: bytes(keeper.sign_message(message).signature) for keeper in keepers}
+def signed(house, data, *keepers):
+    """A call with the signatures of some keepers."""
+    message = encode_typed_data(full_message=house.quorum.typed(data))
+    return house.quorum.signed(data, {one.address: bytes(one.sign_message(message).signature) for one in keepers})
 
 
 def an_emergency(house, *keepers, peak_ppm=300_000, nonce=None, valid_until=None):
     """Calldata of a tightening signed by some keepers."""
-    nonce = house.says("KeeperQuorum", "nonce") if nonce is None else nonce
+    nonce = house.says("KeeperQuorum", "nonce", Lane.TIGHTEN, 0) if nonce is None else nonce
     terms = {"nonce": nonce, "valid_until": valid_until or house.chain.block().timestamp + HOUR}
-    typed = house.quorum.tightening(0, peak_ppm, **terms)
-    return house.quorum.tighten_call(0, peak_ppm, signatures=signed(typed, *keepers), **terms)
+    return signed(house, house.quorum.call("tighten", 0, peak_ppm, **terms), *keepers)
 
 
 def a_publication(house, *, id_=2, psr_ppm=125_000):
@@ -148,14 +148,14 @@ def test_tighten__short_of_a_quorum__nothing(house, keepers):
 
 def test_tighten__one_signature_twice__counts_once(house):
     """KQM-2: signers ascend strictly, so nobody counts twice, however it is spelled."""
-    typed = house.quorum.tightening(0, 300_000, nonce=1, valid_until=2**40)
-    (signature,) = signed(typed, KEEPERS[0]).values()
-    twice = [KEEPERS[0].address] * 2, [signature] * 2
-    data = house.hand.abi("KeeperQuorum").call("tighten", 0, 300_000, 1, 2**40, *twice)
-    assert not house.sends(data)
+    terms = {"nonce": house.says("KeeperQuorum", "nonce", Lane.TIGHTEN, 0), "valid_until": 2**40}
+    draft = house.quorum.call("tighten", 0, 300_000, **terms)
+    signature = bytes(KEEPERS[0].sign_message(encode_typed_data(full_message=house.quorum.typed(draft))).signature)
+    twice = (*terms.values(), [KEEPERS[0].address] * 2, [signature] * 2)
+    assert not house.sends(house.hand.abi("KeeperQuorum").call("tighten", 0, 300_000, twice))
     spelled = {KEEPERS[0].address: signature, KEEPERS[0].address.lower(): signature}
     with pytest.raises(BadInput, match="named twice"):
-        house.quorum.tighten_call(0, 300_000, nonce=1, valid_until=2**40, signatures=spelled)
+        house.quorum.signed(draft, spelled)
 
 
 def test_tighten__replayed_or_expired_or_by_old_keepers__never_lands(house):
@@ -172,18 +172,64 @@ def test_tighten__replayed_or_expired_or_by_old_keepers__never_lands(house):
     assert house.sends(an_emergency(house, KEEPERS[1], KEEPERS[2]))
 
 
+def a_draft(house, publication, function="publish"):
+    """The call that publishes it, unsigned."""
+    nonce = house.says("KeeperQuorum", "nonce", Lane.PUBLISH, 0)
+    return house.quorum.call(function, 0, publication, nonce=nonce, valid_until=publication[1])
+
+
 def test_publish__two_of_three__lands_once_within_the_fences(house):
     """KQM-4: a publication of the quorum is one like any other: fenced, in order, never twice; nobody alters it."""
     house.wait(700)
     publication = a_publication(house)
-    typed = house.quorum.publication(0, publication)
-    both = signed(typed, KEEPERS[0], KEEPERS[1])
-    altered = (*publication[:4], 124_000, *publication[5:])
-    assert not house.sends(house.quorum.publish_call(0, altered, signatures=both)), "not what they signed"
-    one = signed(typed, KEEPERS[0])
-    assert not house.sends(house.quorum.publish_call(0, publication, signatures=one)), "too few"
-    data = house.quorum.publish_call(0, publication, signatures=both)
+    draft = a_draft(house, publication)
+    altered = a_draft(house, (*publication[:4], 124_000, *publication[5:]))
+    message = encode_typed_data(full_message=house.quorum.typed(draft))
+    both = {keeper.address: bytes(keeper.sign_message(message).signature) for keeper in KEEPERS[:2]}
+    assert not house.sends(house.quorum.signed(altered, both)), "not what they signed"
+    assert not house.sends(signed(house, draft, KEEPERS[0])), "too few"
+    data = house.quorum.signed(draft, both)
     assert house.sends(data)
     assert house.says("RiskFile", "slew", 0)["psrPpm"] == 125_000
     house.wait(700)
     assert not house.sends(data), "replayed"
+
+
+def test_publish__keepers_named_between_signing_and_sending__void(house):
+    """KQM-3: two signatures that were too few yesterday, or enough, are nothing under another list or quorum."""
+    house.wait(700)
+    publication = a_publication(house)
+    ready = signed(house, a_draft(house, publication), KEEPERS[0], KEEPERS[1])
+    house.do("KeeperQuorum", "setKeepers", [k.address for k in KEEPERS], 1, TWO)
+    assert not house.sends(ready)
+    assert house.sends(signed(house, a_draft(house, publication), KEEPERS[2])), "signed anew, one is enough now"
+
+
+def test_typed__every_kind__is_what_the_contract_hashes(house):
+    """KQM-5: what keepers sign off-chain is, for each thing that a quorum does, the contract's own digest."""
+    publication = a_publication(house)
+    drafts = {
+        "publish": (0, publication), "stage": (0, publication), "stageExpiries": (0, publication[7]), "flip": (0,),
+        "setStateAddOn": (0, 70_000, 2**33), "setFundingRate": (house.deployment.addresses["ClearingHouse"], 0, -9),
+        "tighten": (0, 250_000),
+    }  # fmt: skip
+    assert drafts.keys() == KINDS.keys()
+    to = house.deployment.addresses["KeeperQuorum"]
+    for function, arguments in drafts.items():
+        draft = house.quorum.call(function, *arguments, nonce=2**64 + 3, valid_until=2**41)
+        ours = keccak(b"\x19\x01" + b"".join(message_of(house.quorum.typed(draft))))
+        asked = {"to": to, "data": "0x" + house.quorum.digest_call(draft).hex()}
+        assert house.rpc.request("eth_call", asked, "latest") == "0x" + ours.hex(), function
+
+
+def test_stage__two_of_three__in_steps(house):
+    """KQM-5: a publication in several transactions, each of them signed."""
+    house.wait(700)
+    publication = a_publication(house)
+    assert house.sends(signed(house, a_draft(house, (*publication[:7], []), "stage"), *KEEPERS[:2]))
+    nonce = house.says("KeeperQuorum", "nonce", Lane.PUBLISH, 0)
+    terms = {"valid_until": publication[1]}
+    rows = house.quorum.call("stageExpiries", 0, publication[7], nonce=nonce, **terms)
+    assert house.sends(signed(house, rows, *KEEPERS[1:]))
+    assert house.sends(signed(house, house.quorum.call("flip", 0, nonce=nonce + 1, **terms), *KEEPERS[:2]))
+    assert house.says("RiskFile", "slew", 0)["psrPpm"] == 125_000

@@ -8,7 +8,17 @@ import {IKeeperQuorum} from "../../src/interfaces/IKeeperQuorum.sol";
 import {IRiskParameters} from "../../src/interfaces/IRiskParameters.sol";
 import {RiskFixture} from "./RiskFixture.sol";
 
-/// @notice KQM-1 … KQM-4: what k of n signatures do, and what nothing less does.
+/// @notice A market that only remembers the funding rate it was told, and by whom.
+contract FundingMarket {
+    address public by;
+    int32 public ratePpmPerDay;
+
+    function setFundingRate(uint16, int32 rate) external {
+        (by, ratePpmPerDay) = (msg.sender, rate);
+    }
+}
+
+/// @notice KQM-1 … KQM-6: what k of n signatures do, and what nothing less does.
 contract KeeperQuorumTest is RiskFixture {
     KeeperQuorum internal quorum;
     uint256 private constant N = 5;
@@ -65,65 +75,103 @@ contract KeeperQuorumTest is RiskFixture {
         }
     }
 
+    function _mandate(bytes32 digest, uint256 nonce, uint64 until, uint256 who)
+        private
+        view
+        returns (IKeeperQuorum.Mandate memory m)
+    {
+        (m.nonce, m.validUntil) = (nonce, until);
+        (m.signers, m.signatures) = _signed(digest, who);
+    }
+
+    function _soon() private view returns (uint64) {
+        return uint64(block.timestamp + 1 hours);
+    }
+
+    function _next(IKeeperQuorum.Lane lane) private view returns (uint256) {
+        return quorum.nonce(lane, ETH);
+    }
+
+    /// Signed by the first three keepers unless others are named.
+    function _tightening(uint24 peak, uint256 who) private view returns (IKeeperQuorum.Mandate memory) {
+        uint256 nonce = _next(IKeeperQuorum.Lane.Tighten);
+        return _mandate(quorum.tightenDigest(ETH, peak, nonce, _soon()), nonce, _soon(), who);
+    }
+
+    function _publishing(IRiskParameters.Publication memory p, uint256 who)
+        private
+        view
+        returns (IKeeperQuorum.Mandate memory)
+    {
+        uint256 nonce = _next(IKeeperQuorum.Lane.Publish);
+        return _mandate(quorum.publishDigest(ETH, p, nonce, p.validUntil), nonce, p.validUntil, who);
+    }
+
+    function _staging(IRiskParameters.Publication memory p) private view returns (IKeeperQuorum.Mandate memory) {
+        uint256 nonce = _next(IKeeperQuorum.Lane.Publish);
+        return _mandate(quorum.stageDigest(ETH, p, nonce, p.validUntil), nonce, p.validUntil, 7);
+    }
+
+    function _addingOn(uint24 ppm, uint40 until) private view returns (IKeeperQuorum.Mandate memory) {
+        uint256 nonce = _next(IKeeperQuorum.Lane.AddOn);
+        return _mandate(quorum.stateAddOnDigest(ETH, ppm, until, nonce, _soon()), nonce, _soon(), 7);
+    }
+
+    /// A publication that waits for a day.
+    function _patient(uint24 psr) private returns (IRiskParameters.Publication memory p) {
+        p = aPublication();
+        (p.psrPpm, p.validUntil) = (psr, uint64(block.timestamp + 1 days));
+    }
+
     /// KQM-1, KQM-2: any set of keepers calls an emergency if and only if there are enough of them.
     function testFuzz_tighten__any_set_of_keepers__lands_with_enough_of_them(uint256 who, uint24 peak) public {
         who %= 1 << N;
         peak = uint24(bound(peak, 1, 1e6));
-        uint64 until = uint64(block.timestamp + 60);
-        (address[] memory signers, bytes[] memory sigs) =
-            _signed(quorum.tightenDigest(ETH, peak, quorum.nonce(), until), who);
-        uint256 nonce = quorum.nonce();
+        IKeeperQuorum.Mandate memory m = _tightening(peak, who);
         if (_count(who) < K) {
-            vm.expectRevert(abi.encodeWithSelector(IKeeperQuorum.TooFew.selector, signers.length, K));
+            vm.expectRevert(abi.encodeWithSelector(IKeeperQuorum.TooFew.selector, m.signers.length, K));
         }
-        quorum.tighten(ETH, peak, nonce, until, signers, sigs);
+        quorum.tighten(ETH, peak, m);
         assertEq(parameters.controls(ETH).emergencyPeakPpm, _count(who) < K ? 0 : uint256(peak), "KQM-1");
     }
 
     /// KQM-2: a signature of something else, of another chain, contract or nonce, by a stranger, or twice, counts for
     /// nothing.
     function testFuzz_tighten__one_signature_wrong__refused(uint256 seed) public {
-        uint64 until = uint64(block.timestamp + 60);
-        uint256 nonce = quorum.nonce();
-        bytes32 digest = quorum.tightenDigest(ETH, 500_000, nonce, until);
-        (address[] memory signers, bytes[] memory sigs) = _signed(digest, 7);
+        uint256 nonce = _next(IKeeperQuorum.Lane.Tighten);
+        bytes32 digest = quorum.tightenDigest(ETH, 500_000, nonce, _soon());
+        IKeeperQuorum.Mandate memory m = _mandate(digest, nonce, _soon(), 7);
         uint256 place = seed % K;
-        uint256 kind = (seed >> 8) % 5;
+        uint256 kind = (seed >> 8) % 6;
         uint256 key = _keys[place];
-        if (kind == 0) sigs[place] = _sign(key, quorum.tightenDigest(ETH, 500_001, nonce, until));
-        else if (kind == 1) sigs[place] = _sign(key, quorum.tightenDigest(ETH, 500_000, nonce + 1, until));
-        else if (kind == 2) sigs[place] = _sign(_keys[3], digest);
-        else if (kind == 3) (signers[place], sigs[place]) = (vm.addr(77), _sign(77, digest));
-        else (signers[place], sigs[place]) = (signers[(place + 1) % K], sigs[(place + 1) % K]);
-        (bool ok,) = address(quorum).call(abi.encodeCall(quorum.tighten, (ETH, 500_000, nonce, until, signers, sigs)));
+        if (kind == 0) m.signatures[place] = _sign(key, quorum.tightenDigest(ETH, 500_001, nonce, _soon()));
+        else if (kind == 1) m.signatures[place] = _sign(key, quorum.tightenDigest(ETH, 500_000, nonce + 1, _soon()));
+        else if (kind == 2) m.signatures[place] = _sign(_keys[3], digest);
+        else if (kind == 3) (m.signers[place], m.signatures[place]) = (vm.addr(77), _sign(77, digest));
+        else if (kind == 4) m.signatures[place] = _sign(key, quorum.flipDigest(ETH, nonce, _soon()));
+        else (m.signers[place], m.signatures[place]) = (m.signers[(place + 1) % K], m.signatures[(place + 1) % K]);
+        (bool ok,) = address(quorum).call(abi.encodeCall(quorum.tighten, (ETH, 500_000, m)));
         assertFalse(ok, "KQM-2");
         assertEq(parameters.controls(ETH).emergencyPeakPpm, 0, "KQM-2");
     }
 
     /// KQM-2: signatures are bound to this chain and this contract.
     function test_tighten__other_chain_or_contract__refused() public {
-        address[] memory keepers = quorum.keepers();
-        KeeperQuorum other = new KeeperQuorum(parameters, address(this), keepers, K, K);
-        uint64 until = uint64(block.timestamp + 60);
-        uint256 nonce = quorum.nonce();
-        (address[] memory signers, bytes[] memory sigs) = _signed(other.tightenDigest(ETH, 500_000, nonce, until), 7);
+        KeeperQuorum other = new KeeperQuorum(parameters, address(this), quorum.keepers(), K, K);
+        IKeeperQuorum.Mandate memory m = _tightening(500_000, 7);
         vm.expectPartialRevert(IKeeperQuorum.BadSignature.selector);
-        quorum.tighten(ETH, 500_000, nonce, until, signers, sigs);
-        (signers, sigs) = _signed(quorum.tightenDigest(ETH, 500_000, nonce, until), 7);
+        other.tighten(ETH, 500_000, m);
         vm.chainId(9);
         vm.expectPartialRevert(IKeeperQuorum.BadSignature.selector);
-        quorum.tighten(ETH, 500_000, nonce, until, signers, sigs);
+        quorum.tighten(ETH, 500_000, m);
     }
 
-    /// KQM-3: expired or replayed never lands, whenever it is tried; a new set of keepers voids what the old one signed.
+    /// KQM-3: expired or replayed never lands, whenever it is tried.
     function testFuzz_tighten__expired_or_replayed__never_lands(uint256 wait, uint256 again) public {
         wait = bound(wait, 0, 2 hours);
         again = bound(again, 1 days, 30 days);
-        uint64 until = uint64(block.timestamp + 1 hours);
-        uint256 nonce = quorum.nonce();
-        (address[] memory signers, bytes[] memory sigs) = _signed(quorum.tightenDigest(ETH, 100_000, nonce, until), 7);
+        bytes memory data = abi.encodeCall(quorum.tighten, (ETH, 100_000, _tightening(100_000, 7)));
         skipTime(wait);
-        bytes memory data = abi.encodeCall(quorum.tighten, (ETH, 100_000, nonce, until, signers, sigs));
         (bool ok,) = address(quorum).call(data);
         assertEq(ok, wait <= 1 hours, "KQM-3 expired");
         skipTime(again);
@@ -131,33 +179,129 @@ contract KeeperQuorumTest is RiskFixture {
         assertFalse(ok, "KQM-3 replayed");
     }
 
-    /// KQM-3: naming keepers again voids what waits, even if they are the same.
+    /// KQM-3: naming keepers again voids what waits in every lane, even if they are the same.
     function test_setKeepers__waiting_signatures__void() public {
-        uint64 until = uint64(block.timestamp + 1 hours);
-        uint256 nonce = quorum.nonce();
-        (address[] memory signers, bytes[] memory sigs) = _signed(quorum.tightenDigest(ETH, 100_000, nonce, until), 7);
+        IKeeperQuorum.Mandate memory m = _tightening(100_000, 7);
+        IKeeperQuorum.Mandate memory a = _addingOn(100_000, uint40(block.timestamp + 1 hours));
         quorum.setKeepers(quorum.keepers(), K, K);
-        vm.expectRevert(abi.encodeWithSelector(IKeeperQuorum.BadNonce.selector, nonce, nonce + 1));
-        quorum.tighten(ETH, 100_000, nonce, until, signers, sigs);
+        vm.expectRevert(abi.encodeWithSelector(IKeeperQuorum.BadNonce.selector, m.nonce, m.nonce + (1 << 64)));
+        quorum.tighten(ETH, 100_000, m);
+        vm.expectRevert(abi.encodeWithSelector(IKeeperQuorum.BadNonce.selector, a.nonce, a.nonce + (1 << 64)));
+        quorum.setStateAddOn(ETH, 100_000, uint40(block.timestamp + 1 hours), a);
+    }
+
+    /// KQM-3: two signatures on a publication that were too few stay too few when two become enough; and three that
+    /// were enough are void.
+    function test_setKeepers__waiting_publication__void() public {
+        IRiskParameters.Publication memory p = _patient(155_000);
+        IKeeperQuorum.Mandate memory two = _publishing(p, 0x3);
+        IKeeperQuorum.Mandate memory three = _publishing(p, 0x7);
+        vm.expectRevert(abi.encodeWithSelector(IKeeperQuorum.TooFew.selector, 2, K));
+        quorum.publish(ETH, p, two);
+        quorum.setKeepers(quorum.keepers(), 2, K);
+        vm.expectRevert(abi.encodeWithSelector(IKeeperQuorum.BadNonce.selector, two.nonce, two.nonce + (1 << 64)));
+        quorum.publish(ETH, p, two);
+        vm.expectPartialRevert(IKeeperQuorum.BadNonce.selector);
+        quorum.publish(ETH, p, three);
+        // Whoever writes today's nonce beside the old signatures gains nothing.
+        two.nonce += 1 << 64;
+        vm.expectPartialRevert(IKeeperQuorum.BadSignature.selector);
+        quorum.publish(ETH, p, two);
+        quorum.publish(ETH, p, _publishing(p, 0x3));
+        assertEq(inForce(0, "psr"), 155_000, "KQM-3 signed anew");
     }
 
     /// KQM-4: a publication by k keepers is one like any other, and lands once.
     function test_publish__quorum__lands_once_within_the_fences() public {
-        IRiskParameters.Publication memory p = aPublication();
-        p.psrPpm = 155_000;
-        p.validUntil = uint64(block.timestamp + 1 days);
-        (address[] memory signers, bytes[] memory sigs) = _signed(quorum.publishDigest(ETH, p), 0x15);
-        IRiskParameters.Publication memory altered = p;
-        altered.psrPpm = 156_000;
+        IRiskParameters.Publication memory p = _patient(155_000);
+        IKeeperQuorum.Mandate memory m = _publishing(p, 0x15);
+        p.psrPpm = 156_000;
         vm.expectPartialRevert(IKeeperQuorum.BadSignature.selector);
-        quorum.publish(ETH, altered, signers, sigs);
+        quorum.publish(ETH, p, m);
         p.psrPpm = 155_000;
         vm.prank(address(123)); // anyone may carry it
-        quorum.publish(ETH, p, signers, sigs);
+        quorum.publish(ETH, p, m);
         assertEq(inForce(0, "psr"), 155_000, "KQM-4");
         pass(1 hours);
-        vm.expectPartialRevert(IRiskParameters.IdNotIncreasing.selector);
-        quorum.publish(ETH, p, signers, sigs);
+        vm.expectRevert(abi.encodeWithSelector(IKeeperQuorum.BadNonce.selector, m.nonce, m.nonce + 1));
+        quorum.publish(ETH, p, m);
+    }
+
+    /// KQM-4: what the fences refuse they refuse the quorum too, and its signatures stay good until they run out.
+    function test_publish__too_early__the_nonce_stays() public {
+        IRiskParameters.Publication memory p = _patient(155_000);
+        quorum.publish(ETH, p, _publishing(p, 0x7));
+        IRiskParameters.Publication memory next = _patient(156_000);
+        IKeeperQuorum.Mandate memory m = _publishing(next, 0x7);
+        vm.expectPartialRevert(IRiskParameters.TooEarly.selector);
+        quorum.publish(ETH, next, m);
+        pass(1 hours);
+        quorum.publish(ETH, next, m);
+        assertEq(inForce(0, "psr"), 156_000, "KQM-4");
+    }
+
+    /// KQM-5: stage, stageExpiries and flip, each signed, bring a publication into force; none of them twice.
+    function test_stage__quorum__in_steps() public {
+        IRiskParameters.Publication memory p = _patient(155_000);
+        IRiskParameters.ExpiryPublication[] memory expiries = p.expiries;
+        p.expiries = new IRiskParameters.ExpiryPublication[](0);
+        IKeeperQuorum.Mandate memory opened = _staging(p);
+        vm.expectPartialRevert(IKeeperQuorum.BadSignature.selector); // staging is not publishing
+        quorum.publish(ETH, p, opened);
+        quorum.stage(ETH, p, opened);
+        uint256 nonce = _next(IKeeperQuorum.Lane.Publish);
+        IKeeperQuorum.Mandate memory rows =
+            _mandate(quorum.stageExpiriesDigest(ETH, expiries, nonce, _soon()), nonce, _soon(), 0x1c);
+        quorum.stageExpiries(ETH, expiries, rows);
+        IKeeperQuorum.Mandate memory live = _mandate(quorum.flipDigest(ETH, nonce + 1, _soon()), nonce + 1, _soon(), 7);
+        vm.expectPartialRevert(IKeeperQuorum.BadNonce.selector); // replayed, it would void what is staged
+        quorum.stage(ETH, p, opened);
+        quorum.flip(ETH, live);
+        assertEq(inForce(0, "psr"), 155_000, "KQM-5");
+        vm.expectPartialRevert(IKeeperQuorum.BadNonce.selector);
+        quorum.flip(ETH, live);
+    }
+
+    /// KQM-5: the state add-on by the quorum; one that was lowered since does not come back.
+    function test_setStateAddOn__quorum__never_twice() public {
+        uint40 until = uint40(block.timestamp + 1 hours);
+        IKeeperQuorum.Mandate memory high = _addingOn(300_000, until);
+        vm.expectPartialRevert(IKeeperQuorum.BadSignature.selector);
+        quorum.setStateAddOn(ETH, 300_001, until, high);
+        quorum.setStateAddOn(ETH, 300_000, until, high);
+        assertEq(parameters.controls(ETH).stateAddOnPpm, 300_000, "KQM-5");
+        vm.expectPartialRevert(IKeeperQuorum.BadNonce.selector);
+        quorum.setStateAddOn(ETH, 300_000, until, high);
+    }
+
+    /// KQM-5: the funding rate, at the market that was signed and no other.
+    function test_setFundingRate__quorum__at_the_house_that_was_signed() public {
+        FundingMarket market = new FundingMarket();
+        FundingMarket other = new FundingMarket();
+        uint256 nonce = _next(IKeeperQuorum.Lane.Funding);
+        IKeeperQuorum.Mandate memory m =
+            _mandate(quorum.fundingDigest(address(market), ETH, -7, nonce, _soon()), nonce, _soon(), 7);
+        vm.expectPartialRevert(IKeeperQuorum.BadSignature.selector);
+        quorum.setFundingRate(address(other), ETH, -7, m);
+        quorum.setFundingRate(address(market), ETH, -7, m);
+        assertEq(market.by(), address(quorum), "KQM-5");
+        assertEq(market.ratePpmPerDay(), -7, "KQM-5");
+        vm.expectPartialRevert(IKeeperQuorum.BadNonce.selector);
+        quorum.setFundingRate(address(market), ETH, -7, m);
+    }
+
+    /// KQM-6: lanes do not wait for one another: a publication uses up no emergency's signatures, nor another
+    /// underlying's.
+    function test_nonce__lanes__apart() public {
+        IRiskParameters.Publication memory p = _patient(155_000);
+        IKeeperQuorum.Mandate memory emergency = _tightening(100_000, 7);
+        IKeeperQuorum.Mandate memory wide = _addingOn(200_000, uint40(block.timestamp + 1 hours));
+        IKeeperQuorum.Mandate memory numbers = _publishing(p, 7);
+        uint256 elsewhere = quorum.nonce(IKeeperQuorum.Lane.Publish, ETH + 1);
+        quorum.publish(ETH, p, numbers);
+        quorum.setStateAddOn(ETH, 200_000, uint40(block.timestamp + 1 hours), wide);
+        quorum.tighten(ETH, 100_000, emergency);
+        assertEq(quorum.nonce(IKeeperQuorum.Lane.Publish, ETH + 1), elsewhere, "KQM-6");
     }
 
     /// ROLE-2: governance alone names keepers; lists and quorums are sound.
