@@ -97,6 +97,9 @@ class Contracts(Protocol):
     def missing(self, block: BlockRef) -> Mapping[str, str]:
         """Address by name of each contract without code."""
 
+    def differences(self, block: BlockRef) -> tuple[str, ...]:
+        """Where the contracts' own word or code is not the deployment file's, one line each."""
+
     def balance(self, address: str, block: BlockRef) -> int:
         """Native balance, wei."""
 
@@ -278,7 +281,12 @@ def _contracts(site: Site, head: BlockRef | None, found: list[Contracts]) -> Ite
             yield _bad(f"contract {name}", f"no code at {address}", hint)
         return
     found.append(contracts)
-    yield _good("contracts", "all there")
+    differences = contracts.differences(head)
+    for said in differences:
+        hint = "correct the deployment file; new code: look at it, then add its hash to protocol.accepted_code"
+        yield Finding(what="contracts", verdict=Verdict.WARNING, said=said, hint=hint)
+    if not differences:
+        yield _good("contracts", "all there, as the deployment file says")
 
 
 def _keys(site: Site, keys: dict[SignerRole, Sequence[str]]) -> Iterator[Finding]:

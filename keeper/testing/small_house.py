@@ -24,6 +24,7 @@ from keeper.deploy import (
     FeedSpec,
     Hand,
     HouseSpec,
+    QuorumSpec,
     UnderlyingSpec,
     deploy_house,
 )
@@ -90,6 +91,7 @@ class SmallHouse:
         multicall: whether the chain has a Multicall3.
         underlyings: how many, each with a feed of its own.
         breaker: what trips it; by default there is none, since most stories crash the price in one round.
+        quorum: keepers that speak as one; by default there are none.
         chain: where; an embedded one unless given.
     """
 
@@ -100,6 +102,7 @@ class SmallHouse:
         multicall: bool = True,
         underlyings: int = 1,
         breaker: BreakerSpec | None = None,
+        quorum: QuorumSpec | None = None,
         chain: LocalChain | None = None,
     ) -> None:
         self.chain: LocalChain = chain or EmbeddedChain(accounts=6, block_interval_s=1)
@@ -108,7 +111,7 @@ class SmallHouse:
         self.feeds = [self.hand.create("MockAggregator", 8, 3_000 * 10**8) for _ in range(underlyings)]
         self.tokens = {name: self.hand.create("MockERC20", name, name, d) for name, d in (("USDC", 6), ("WETH", 18))}
         self.hand.send("MockERC20", self.tokens["USDC"], "mint", self.hand.address, 10**12)
-        self.spec = replace(self._spec(underlyings), breaker=breaker)
+        self.spec = replace(self._spec(underlyings), breaker=breaker, quorum=quorum)
         now = self.chain.block().timestamp
         self.deployment: Deployment = deploy_house(self.spec, self.hand, now_s=now, multicall=multicall)
 

@@ -17,6 +17,8 @@ from keeper.ports import Store
 from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment
 from keeper.protocols.clearinghouse.probe import HouseProbe
 from keeper.protocols.clearinghouse.views import Views
+from keeper.protocols.clearinghouse.watch import Watch
+from keeper.protocols.clearinghouse.watched import OPTIONAL
 from keeper.settings import Settings
 from keeper.store import open_store
 from keeper.wiring import deployment_of, quoted_names, venue_of
@@ -56,7 +58,7 @@ class ConfiguredSite:
         """See `Site.contracts`."""
         deployment = deployment_of(self._settings)
         self.liquidator_account = deployment.liquidator_account
-        return ConfiguredContracts(rpc_of(self._settings), deployment)
+        return ConfiguredContracts(rpc_of(self._settings), deployment, accepted=self._settings.protocol.accepted_code)
 
     def keys(self) -> Mapping[SignerRole, Sequence[str]]:
         """See `Site.keys`."""
@@ -131,13 +133,19 @@ class ConfiguredNode:
 class ConfiguredContracts(HouseProbe):
     """`keeper.ops.doctor.Contracts`."""
 
-    def __init__(self, rpc: Rpc, deployment: Deployment) -> None:
+    def __init__(self, rpc: Rpc, deployment: Deployment, *, accepted: Sequence[str] = ()) -> None:
         super().__init__(Views(BlockReads(rpc), deployment), deployment)
         self._rpc, self._addresses = rpc, deployment.addresses
+        self._watch = Watch(self._views, deployment, accepted=accepted)
 
     def missing(self, block: BlockRef) -> Mapping[str, str]:
         """See `Contracts.missing`."""
-        return {name: at for name in CONTRACTS if not self._rpc.code(at := self._addresses[name], block)}
+        named = [name for name in (*CONTRACTS, *OPTIONAL) if name in self._addresses]
+        return {name: at for name in named if not self._rpc.code(at := self._addresses[name], block)}
+
+    def differences(self, block: BlockRef) -> tuple[str, ...]:
+        """See `Contracts.differences`: what the running keeper would say of this block."""
+        return (*self._watch.follow(block), *self._watch.look(block, feeds={}, tokens={}))
 
     def balance(self, address: str, block: BlockRef) -> int:
         """See `Contracts.balance`."""

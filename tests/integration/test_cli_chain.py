@@ -100,7 +100,7 @@ def test_check__sound_site__ready(site):
     tree = json.loads(result.stdout)
     assert tree["ready"] is True
     said = {one["what"]: one["said"] for one in tree["findings"]}
-    assert said["contracts"] == "all there"
+    assert said["contracts"] == "all there, as the deployment file says"
     assert said["publisher key"].endswith("may publish")
     assert said["liquidator account"] == "equity 5,000,000.00"
     assert {"price ETH", "price BTC", "store"} <= set(said)

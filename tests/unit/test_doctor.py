@@ -42,9 +42,13 @@ class FakeContracts:
     account_equity: int = usd(50_000)
     answers: Mapping[str, Price] = field(default_factory=lambda: {"ETH": Usable(wad=usd(3_000))})
     stale: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
 
     def missing(self, block):
         return self.without_code
+
+    def differences(self, block):
+        return self.differing
 
     def balance(self, address, block):
         return self.balances.get(address, ETHER)
@@ -218,6 +222,7 @@ WORTH_A_LOOK = {
     "watch only": (FakeSite(addresses={}), "publisher key"),
     "little ether": (FakeSite(fake_contracts=C(balances={LIQUIDATOR: ETHER // 10})), "liquidator balance"),
     "no account": (FakeSite(liquidator_account=None), "liquidator account"),
+    "another breaker": (FakeSite(fake_contracts=C(differing=("ClearingHouse.breaker is 0x1",))), "contracts"),
     "stale file": (FakeSite(fake_contracts=C(stale=("ETH",))), "risk file ETH"),
     "silent venue": (FakeSite(quoted=quoted(taken_s=None)), "quotes ETH"),
     "old quotes": (FakeSite(quoted=quoted(taken_s=NOW - 400)), "quotes ETH"),

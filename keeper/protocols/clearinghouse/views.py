@@ -18,7 +18,7 @@ from keeper.domain.reads import Call, Read
 from keeper.domain.snapshot import Observation, Price, Unusable, Usable
 from keeper.errors import Refused
 from keeper.protocols.abi import Abi, explain_revert
-from keeper.protocols.clearinghouse.deployment import BREAKER, CONTRACTS, Deployment
+from keeper.protocols.clearinghouse.deployment import BREAKER, CONTRACTS, QUORUM, Deployment
 
 #: What every feed looks like.  Source: Chainlink's AggregatorV3Interface, the part we use, and its proxy's pointer.
 FEED = "AggregatorV3Interface"
@@ -93,7 +93,7 @@ class Views:
     def abis(self) -> dict[str, Abi]:
         """ABI by contract name."""
         others = {FEED: Abi(FEED, FEED_ABI), BEACON: Abi(BEACON, BEACON_ABI)}
-        return {name: Abi(name, load(name).abi) for name in (*CONTRACTS, BREAKER)} | others
+        return {name: Abi(name, load(name).abi) for name in (*CONTRACTS, BREAKER, QUORUM)} | others
 
     @property
     def deployed(self) -> Deployed:

@@ -2,8 +2,9 @@
 
 Read in the same round trip as the views of a block, every block.  What is found takes effect at once:
 
-1. The house names its oracle, file, parameters, auction and fund.  They are read where it says, whatever the deployment
-   file says, and a difference is reported for as long as it lasts.
+1. The house names its oracle, file, parameters, auction, fund and breaker.  They are read where it says, whatever the
+   deployment file says, and a difference is reported for as long as it lasts.  The keepers' quorum, which no contract
+   names, is where the file says.
 2. Code is known by its hash: the deployment file's, those the operator accepts, or, where the file names none, what was
    there at the first look.  Unknown code is read on, since silence would be worse, and reported, but nothing is sent to
    it: what the keeper would send rests on arithmetic that is this code's to the wei.
@@ -13,63 +14,26 @@ Read in the same round trip as the views of a block, every block.  What is found
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
 
-from eth_utils import keccak, to_checksum_address
+from eth_utils import to_checksum_address
 
 from keeper.domain.block import BlockRef
 from keeper.domain.reads import CodeHash, Read, Slot
 from keeper.errors import Refused
-from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment
+from keeper.protocols.clearinghouse.deployment import BREAKER, CONTRACTS, Deployment
 from keeper.protocols.clearinghouse.views import BEACON, FEED, View, Views
-
-
-def _slot(name: str, *, less: int) -> int:
-    return int.from_bytes(keccak(text=name), "big") - less
-
-
-#: Where a proxy keeps its implementation, and where its beacon.  Source: ERC-1967; the third is older OpenZeppelin's.
-IMPLEMENTATION: Final = _slot("eip1967.proxy.implementation", less=1)
-BEACON_SLOT: Final = _slot("eip1967.proxy.beacon", less=1)
-LEGACY: Final = _slot("org.zeppelinos.proxy.implementation", less=0)
-SLOTS: Final = (IMPLEMENTATION, LEGACY, BEACON_SLOT)
-
-#: The house's own word on who belongs to it: view, contract.
-HOUSE_NAMES: Final = (
-    ("oracle", "PriceOracle"),
-    ("riskFile", "RiskFile"),
-    ("parameters", "RiskParameters"),
-    ("auction", "LiquidationAuction"),
-    ("fund", "InsuranceFund"),
+from keeper.protocols.clearinghouse.watched import (
+    BEACON_SLOT,
+    HOUSE_NAMES,
+    IMPLEMENTATION,
+    LEGACY,
+    NOBODY,
+    OPTIONAL,
+    OTHERS_NAME,
+    SLOTS,
+    Standing,
+    changes,
 )
-#: What the others hold: contract, view, whom it should name.
-OTHERS_NAME: Final = (
-    ("LiquidationAuction", "house", "ClearingHouse"),
-    ("LiquidationAuction", "file", "RiskFile"),
-    ("LiquidationAuction", "parameters", "RiskParameters"),
-    ("LiquidationAuction", "oracle", "PriceOracle"),
-    ("InsuranceFund", "house", "ClearingHouse"),
-    ("RiskParameters", "file", "RiskFile"),
-    ("RiskFile", "oracle", "PriceOracle"),
-    ("RiskFile", "parameters", "RiskParameters"),
-)
-NOBODY: Final = "0x" + "00" * 20
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What stands at one address at one block."""
-
-    address: str
-    implementation: str = ""
-    """Whose code a proxy runs; empty if it is none."""
-    beacon: str = ""
-    """Who names the implementation; empty if nobody does."""
-    code: str = ""
-    """Hash of the code that runs, 0x-hex; empty if there is none."""
-    aggregator: str = ""
-    """Of a feed: whose answers it passes on, where it says so."""
 
 
 class Watch:
@@ -99,7 +63,9 @@ class Watch:
         self._tokens: dict[str, str] = {}
         self._paused: dict[str, str] = {}
         #: Contracts whose code the file does not name and that were not looked at yet.
-        self._untold = {name for name in CONTRACTS if name not in deployment.code}
+        self._untold = {name for name in (*CONTRACTS, *OPTIONAL) if name not in deployment.code}
+        #: Whether the house does without a breaker, whatever the file says.
+        self._no_breaker = False
 
     def paused(self, contract: str) -> str:
         """Why nothing may be sent to a contract; empty if something may."""
@@ -111,8 +77,7 @@ class Watch:
         """Views to gather with the others of a block."""
         for function, _ in HOUSE_NAMES:
             yield View("ClearingHouse", function)
-        for contract, function, _ in OTHERS_NAME:
-            yield View(contract, function)
+        yield from (View(contract, function) for contract, function, _ in self._pointers())
         for address in self._feeds.values():
             yield View(FEED, "aggregator", (), address)
         for before in self._last.values():
@@ -125,13 +90,24 @@ class Watch:
             before = self._last.get(name)
             yield CodeHash(address)
             # A feed or token that was no proxy when we first looked cannot become one: its own code is known.
-            if name in CONTRACTS or before is None or before.implementation or before.address != address:
+            if name in self._contracts() or before is None or before.implementation or before.address != address:
                 yield from (Slot(address, slot) for slot in SLOTS)
             if before is not None and before.implementation:
                 yield CodeHash(before.implementation)
 
     def _watched(self) -> dict[str, str]:
-        return {name: self._views.address(name) for name in CONTRACTS} | self._feeds | self._tokens
+        return {name: self._views.address(name) for name in self._contracts()} | self._feeds | self._tokens
+
+    def _contracts(self) -> tuple[str, ...]:
+        """Every contract of the house, those that it may do without where they are."""
+        return (*CONTRACTS, *(name for name in OPTIONAL if self._has(name)))
+
+    def _has(self, name: str) -> bool:
+        return self._views.knows(name) and not (name == BREAKER and self._no_breaker)
+
+    def _pointers(self) -> Iterator[tuple[str, str, str]]:
+        there = self._contracts()
+        return (pointer for pointer in OTHERS_NAME if pointer[0] in there)
 
     # Looking
 
@@ -153,9 +129,12 @@ class Watch:
         now = {name: self._with_code(block, one) for name, one in now.items()}
         for name, one in now.items():
             if name in self._last:
-                problems += _changes(name, self._last[name], one)
+                problems += changes(name, self._last[name], one)
+        problems += [f"{n} at {self._last[n].address} is gone" for n in OPTIONAL if n in self._last and n not in now]
         self._last = now
         problems += self._judge(now)
+        # What comes later is not what was found first.
+        self._untold -= {name for name in OPTIONAL if name not in now}
         return tuple(problems)
 
     def follow(self, block: BlockRef) -> tuple[str, ...]:
@@ -178,11 +157,12 @@ class Watch:
             written = to_checksum_address(self._deployment.addresses[name])
             if named != written:
                 yield f"ClearingHouse.{function} is {named}, the deployment file says {written}"
+        yield from self._follow_breaker(block)
         now = {name: self._views.address(name) for name in CONTRACTS}
         if now != before:
             self._moved(now)
-        self._views.gather(block, [View(contract, function) for contract, function, _ in OTHERS_NAME])
-        for contract, function, name in OTHERS_NAME:
+        self._views.gather(block, [View(contract, function) for contract, function, _ in self._pointers()])
+        for contract, function, name in self._pointers():
             try:
                 named = to_checksum_address(self._views.one(block, contract, function))
             except Refused as refusal:
@@ -191,11 +171,18 @@ class Watch:
             if named != to_checksum_address(now[name]):
                 yield f"{contract}.{function} is {named}, the house works with {now[name]}"
 
+    def _follow_breaker(self, block: BlockRef) -> Iterator[str]:
+        """Its logs say nothing that is kept, so that none are fetched after it."""
+        named, written = self._views.breaker(block), self._deployment.addresses.get(BREAKER, "")
+        self._no_breaker = not named
+        if named != (to_checksum_address(written) if written else ""):
+            yield f"ClearingHouse.breaker is {named or 'nobody'}, the deployment file says {written or 'none'}"
+
     def _stand(self, block: BlockRef, name: str, address: str) -> Standing:
         before = self._last.get(name)
         aggregator = self._address_of(block, FEED, "aggregator", address) if name in self._feeds else ""
         plain = before is not None and before.address == address and not before.implementation
-        if name not in CONTRACTS and plain:
+        if name not in self._contracts() and plain:
             return Standing(address=address, aggregator=aggregator)
         implementation = self._pointer(block, address, IMPLEMENTATION) or self._pointer(block, address, LEGACY)
         beacon = "" if implementation else self._pointer(block, address, BEACON_SLOT)
@@ -219,7 +206,7 @@ class Watch:
 
     def _judge(self, now: Mapping[str, Standing]) -> Iterator[str]:
         self._paused = {}
-        for name in CONTRACTS:
+        for name in self._contracts():
             one = now[name]
             if one.code and name in self._untold:
                 self._known.add(one.code)  # the file does not say what it should be: what we find first
@@ -230,16 +217,3 @@ class Watch:
             why = f"{where} runs code {one.code} that nobody has accepted" if one.code else f"{where} has no code"
             self._paused[name] = why
             yield f"{why}: it is read, but nothing is sent to it"
-
-
-def _changes(name: str, before: Standing, now: Standing) -> Iterator[str]:
-    """What differs, the farthest-reaching difference first and alone: the others follow from it."""
-    if now.address != before.address:
-        yield f"{name} moved from {before.address} to {now.address}"
-    elif now.implementation != before.implementation:
-        was, now_is = before.implementation or "none", now.implementation or "none"
-        yield f"{name} at {now.address}: its implementation was {was}, is {now_is}"
-    elif now.code != before.code:
-        yield f"{name} at {now.address}: its code was {before.code or 'none'}, is {now.code or 'none'}"
-    elif now.aggregator != before.aggregator:
-        yield f"{name} at {now.address}: its aggregator was {before.aggregator}, is {now.aggregator or 'unknown'}"
