@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from keeper.domain.action import Action, MarginCall
@@ -21,7 +21,7 @@ from keeper.domain.margin import Band, Unpriced
 from keeper.domain.market import MarketModel
 from keeper.domain.report import MarginReport
 from keeper.domain.snapshot import Snapshot
-from keeper.domain.tx import TxIntent
+from keeper.domain.tx import TxIntent, TxRecord, TxState
 from keeper.domain.worth import Standing, Verdict
 from keeper.errors import Refused, Retry
 from keeper.outcomes import economics, measure, remember
@@ -69,10 +69,12 @@ def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -
     """
     ports.sender.settle(block)
     snapshot = ports.reader.read(block)
+    open_txs = ports.store.open_txs()
     inputs = CycleInputs(
         snapshot=snapshot,
         quotes=ports.quotes.read(snapshot),
-        in_flight=tuple(sorted((tx.intent.kind, tx.intent.subject) for tx in ports.store.open_txs())),
+        in_flight=_named(open_txs),
+        unmined=_named(tx for tx in open_txs if tx.state is not TxState.MINED),
         called=ports.store.called(),
         risk=risk,
         policy=policy,
@@ -97,6 +99,10 @@ def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -
     return record
 
 
+def _named(records: Iterable[TxRecord]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((tx.intent.kind, tx.intent.subject) for tx in records))
+
+
 def think(inputs: CycleInputs) -> Decision:
     """The pure half: no clock, network, environment or chance."""
     return thought(inputs)[0]
@@ -114,6 +120,7 @@ def thought(inputs: CycleInputs) -> tuple[Decision, tuple[InputsFile, ...]]:
         report,
         inputs.policy,
         in_flight=frozenset(inputs.in_flight),
+        unmined=frozenset(inputs.unmined),
         called=frozenset(inputs.called),
         refused=inputs.refused,
         economics=inputs.economics,

@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "once": "Live one block: decide what to do at the head, and say why.",
     "status": "Show where everything stands, from the store alone.",
     "nonce": "Show each key's nonces on the chain and in the store, and repair what keeps them apart.",
+    "bidders": "Show which liquidator keys may bid, approve them or revoke one: dry unless told to send.",
     "explain": "Take one account apart, or tell the history of one published parameter.",
     "recalibrate": "Show targets, what fences allow now, and why a push is due or what it waits for.",
     "glide": "Show the way to the target: each legal publication, when it may come, and what holds it back.",

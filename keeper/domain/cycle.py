@@ -22,6 +22,8 @@ class CycleInputs:
     snapshot: Snapshot
     in_flight: tuple[tuple[str, str], ...]
     """(kind, subject) of transactions that were open."""
+    unmined: tuple[tuple[str, str], ...] = ()
+    """Those of them that no block has: what they will do is not in the snapshot yet."""
     called: tuple[int, ...]
     """Accounts in the warning zone that had already been told."""
     risk: RiskKnobs

@@ -89,7 +89,15 @@ class TxIntent:
     gas_expected: int | None = None
     """Gas it is likely to use, which what it is worth is divided by; None: all of its limit."""
     sender: str | None = None
-    """The one address that may send it, (a bid: the bidder's owner); None if any key of its role may."""
+    """The one address that may send it (what fills a gap of its nonces); None if there is more than one."""
+    senders: tuple[str, ...] = ()
+    """Where `sender` is None, the only addresses that may send it (a bid: whoever may bid for the account); empty if
+    any key of its role may."""
+
+    @property
+    def only(self) -> tuple[str, ...]:
+        """The addresses that may send it; empty if any key of its role may."""
+        return self.senders if self.sender is None else (self.sender,)
 
     @property
     def gas_to_pay(self) -> int:

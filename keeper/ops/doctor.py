@@ -109,6 +109,9 @@ class Contracts(Protocol):
     def owner(self, account: int) -> str:
         """Who may act for an account."""
 
+    def may_bid(self, account: int, address: str, block: BlockRef) -> bool:
+        """Whether a key may bid for an account: its owner's, or one that the owner approved."""
+
     def equity(self, account: int, block: BlockRef) -> int:
         """An account's equity, wad USD."""
 
@@ -335,17 +338,40 @@ def _own_account(
         yield Finding(what=what, verdict=Verdict.WARNING, said="none is named", hint=hint)
         return
     owner, own = contracts.owner(account), keys.get(SignerRole.LIQUIDATOR, ())
-    if own and owner.lower() not in [key.lower() for key in own]:
-        hint = "correct liquidator_account in the deployment file, or configure its owner's key"
+    bidders = [key for key in own if key.lower() == owner.lower() or contracts.may_bid(account, key, head)]
+    if own and not bidders:
+        hint = (
+            "correct liquidator_account in the deployment file, or configure its owner's key, or have the owner "
+            "approve yours: keeper bidders shows the calls"
+        )
         keys_are = "the liquidator key is" if len(own) == 1 else "the liquidator keys are"
         yield _bad(what, f"{owner} owns it, {keys_are} {', '.join(own)}", hint)
         return
+    yield from _bidders(account, owner, own, bidders)
     equity = contracts.equity(account, head)
     if equity <= 0:
         hint = f"deposit collateral to account {account:#066x}; a bid must leave it above its initial requirement"
         yield _bad(what, f"equity {equity / WAD:,.2f}: it cannot bid", hint)
     else:
         yield _good(what, f"equity {equity / WAD:,.2f}")
+
+
+def _bidders(account: int, owner: str, own: Sequence[str], bidders: Sequence[str]) -> Iterator[Finding]:
+    """One line for each key of several, or of one that does not own the account."""
+    if [key.lower() for key in own] in ([], [owner.lower()]):
+        return
+    for which, key in enumerate(own, start=1):
+        what = f"bids by liquidator key{f' {which}' if which > 1 else ''}"
+        if key in bidders:
+            yield _good(what, "owns the account" if key.lower() == owner.lower() else "approved")
+            continue
+        call = f"LiquidationAuction.approveBidder({account:#066x}, {key}, true)"
+        yield Finding(
+            what=what,
+            verdict=Verdict.WARNING,
+            said=f"{key} may not bid: it flags, refreshes and settles only",
+            hint=f"have {owner}, who owns the account, call {call}: keeper bidders approve --send",
+        )
 
 
 def _prices(contracts: Contracts, head: BlockRef) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from keeper.domain.worth import Economics, Refusal, Verdict
 from keeper.policy import backoff, breaker, liquidate, publish, upkeep
 from keeper.policy.addons import add_ons
 from keeper.policy.priced import Priced
+from keeper.policy.room import UnderWay
 from keeper.policy.worth import Judge
 
 #: Actions left alone that a decision tells of; there may be thousands, and each block is stored.
@@ -64,6 +65,7 @@ def choose(
     *,
     in_flight: AbstractSet[tuple[str, str]],
     called: AbstractSet[int],
+    unmined: AbstractSet[tuple[str, str]] = frozenset(),
     refused: Iterable[Refusal] = (),
     economics: Economics | None = None,
     overrides: Sequence[Override] = (),
@@ -78,6 +80,7 @@ def choose(
         knobs: the operator's choices.
         in_flight: (kind, subject) of transactions still open; nothing is decided twice.
         called: accounts in the warning zone that were already told.
+        unmined: those of `in_flight` that no block has; an open bid keeps its share of our margin until then.
         refused: what came to nothing lately; it is left alone for a while.
         economics: what gas costs; None: nothing is weighed against it.
         overrides: floors under parameters that were set by hand.
@@ -105,6 +108,8 @@ def choose(
     fresh = [p for p in proposed if (kind(p), subject(p)) not in in_flight]
     moving = {p.underlying for p in fresh} if snapshot.block.number % 2 == 0 else set()
 
+    under_way = UnderWay.of(in_flight, unmined)
+
     def proposals() -> Iterator[Action]:
         yield from breaker.syncs(snapshot)
         yield from pushes
@@ -115,7 +120,7 @@ def choose(
         yield from liquidate.unflags(snapshot, accounts)
         yield from liquidate.remeasures(snapshot, accounts)
         # A bid carries the epochs it was priced on; beside a new epoch it would be void, so it waits a block at most.
-        for bid in liquidate.bids(snapshot, market, accounts, knobs):
+        for bid in liquidate.bids(snapshot, market, accounts, knobs, under_way=under_way):
             if not any(u.underlying in moving for u in accounts[bid.account].underlyings):
                 yield bid
         yield from upkeep.touches(snapshot, accounts)

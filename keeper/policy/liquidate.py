@@ -20,6 +20,7 @@ from keeper.policy import auction as dutch
 from keeper.policy.auction import PPM, WAD
 from keeper.policy.breaker import Deferrals
 from keeper.policy.priced import Priced
+from keeper.policy.room import NONE_UNDER_WAY, Room, UnderWay
 from keeper.risk.takeover import HedgeMarket, taken_over
 
 SHORT = (Band.LIQUIDATABLE, Band.INSOLVENT)
@@ -67,39 +68,46 @@ def remeasures(snapshot: Snapshot, accounts: Mapping[int, AccountMargin]) -> Ite
 
 
 def bids(
-    snapshot: Snapshot, market: MarketModel, accounts: Mapping[int, AccountMargin], knobs: PolicyKnobs
+    snapshot: Snapshot,
+    market: MarketModel,
+    accounts: Mapping[int, AccountMargin],
+    knobs: PolicyKnobs,
+    *,
+    under_way: UnderWay = NONE_UNDER_WAY,
 ) -> Iterator[Bid]:
     """Bids that our own account can carry, oldest auction first.
 
     Room is counted conservatively: margin of a joined account is at most the sum of parts (MAR-4), so a slice that
-    fits as a sum fits when joined.  Each bid uses up the room of those before it.
+    fits as a sum fits when joined.  Each bid uses up the room of those before it, first of all of those under way,
+    which several keys may have sent: in whatever order they mine, each finds the margin that it needs.
     """
     rules = snapshot.auction_rules
     own = accounts.get(snapshot.own_account) if snapshot.own_account is not None else None
     if rules is None or own is None or own.in_auction or own.unsettled:
         return
-    spare = max(0, own.equity - own.im)
-    inventory = max(0, knobs.max_inventory_usd * WAD - _risk(own))
+    room = Room(max(0, own.equity - own.im), max(0, knobs.max_inventory_usd * WAD - _risk(own)))
+    now = snapshot.block.timestamp
+    for running in snapshot.auctions:
+        target = accounts.get(running.account)
+        if target is not None and running.account in under_way.unmined:
+            offer = dutch.offer(running, target, rules, now)
+            most = WAD if offer.indivisible else min(offer.most, knobs.max_bid_fraction_ppm * WAD // PPM)
+            room.take(_use(target, offer), _risk(target), _with_slippage(most, knobs))
     for running in sorted(snapshot.auctions, key=lambda r: (r.start_time, r.account)):
         target = accounts.get(running.account)
-        if target is None or target.unsettled or running.account == own.account:
+        if target is None or target.unsettled or running.account in {own.account, *under_way.bid_on}:
             continue
         if dutch.restored(target, rules):
             continue
-        offer = dutch.offer(running, target, rules, snapshot.block.timestamp)
+        offer = dutch.offer(running, target, rules, now)
         risk, edge = _risk(target), offer.worth - offer.cost
         # A discount is measured against the value; where that is nothing or less, the payout against the risk taken.
         against = offer.worth if offer.worth > 0 else risk
         if offer.most == 0 or edge * PPM < knobs.min_bid_edge_ppm * against:
             continue
-        # Taking all of it uses this much of our spare margin; a slice uses its share.  Haircuts stay haircuts with us.
-        use = target.im - (target.equity - (offer.cost + offer.reserved))
-        fraction = min(
-            offer.most,
-            knobs.max_bid_fraction_ppm * WAD // PPM,
-            spare * WAD // use if use > 0 else WAD,
-            inventory * WAD // risk if risk > 0 else WAD,
-        )
+        use = _use(target, offer)
+        fits = room.most(use, risk)
+        fraction = min(offer.most, knobs.max_bid_fraction_ppm * WAD // PPM, fits)
         too_small = fraction * PPM < knobs.min_bid_fraction_ppm * WAD
         if fraction < offer.most and (offer.indivisible or too_small):
             continue
@@ -108,22 +116,29 @@ def bids(
         if gain * PPM < knobs.min_bid_edge_ppm * (against * fraction // WAD):
             continue
         cost = -(-offer.cost * fraction // WAD)
-        room = min(gain, abs(cost) * knobs.bid_slippage_ppm // PPM + sum(t.drift for t in taken))
-        spare -= max(0, use) * fraction // WAD
-        inventory -= risk * fraction // WAD
+        leeway = min(gain, abs(cost) * knobs.bid_slippage_ppm // PPM + sum(t.drift for t in taken))
+        # The discount falls until it mines, and what restores the account grows with it: ask for that much more, as
+        # far as we can carry it.  The contract takes no more than restores, and `max_cost` leaves the same leeway.
+        asked = max(fraction, min(_with_slippage(fraction, knobs), fits)) if fraction == offer.most else fraction
+        room.take(use, risk, asked)
         yield Bid(
             account=target.account,
             bidder=own.account,
-            # The discount falls until it mines, and what restores the account grows with it: ask for that much more.
-            # The contract takes no more than restores, and `max_cost` leaves the same room.
-            fraction_wad=min(WAD, fraction + fraction * knobs.bid_slippage_ppm // PPM)
-            if fraction == offer.most
-            else fraction,
+            fraction_wad=asked,
             epochs=tuple(market.of(u.underlying).epoch for u in target.underlyings),
-            max_cost=cost + room,
+            max_cost=cost + leeway,
             why=f"{fraction * 100 / WAD:.1f} % of an account worth {_usd(offer.worth)} for {_usd(cost)}",
             taken=taken,
         )
+
+
+def _use(target: AccountMargin, offer: dutch.Offer) -> int:
+    """What taking all of it uses of our spare margin; a slice uses its share.  Haircuts stay haircuts with us."""
+    return target.im - (target.equity - (offer.cost + offer.reserved))
+
+
+def _with_slippage(fraction: int, knobs: PolicyKnobs) -> int:
+    return min(WAD, fraction + fraction * knobs.bid_slippage_ppm // PPM)
 
 
 def _taken(

@@ -33,6 +33,7 @@ from keeper.policy.auction import WAD
 from keeper.policy.breaker import Deferrals
 from keeper.policy.liquidate import SHORT, bids
 from keeper.policy.priced import Priced
+from keeper.policy.room import UnderWay
 
 
 class Answer(StrEnum):
@@ -150,13 +151,16 @@ def _no_bid(found: AccountMargin, inputs: CycleInputs, decision: Decision, marke
     own = accounts.get(snapshot.own_account)
     if own is None or own.in_auction:
         return (*started, _waits("our own account cannot bid: it is unknown, cannot be priced or is in auction itself"))
-    if all(bid.account != found.account for bid in bids(snapshot, market, accounts, inputs.policy)):
+    under_way = UnderWay.of(frozenset(inputs.in_flight), frozenset(inputs.unmined))
+    ours = bids(snapshot, market, accounts, inputs.policy, under_way=under_way)
+    if all(bid.account != found.account for bid in ours):
         spare, limit = max(0, own.equity - own.im), inputs.policy.max_inventory_usd
         return (
             *started,
             _waits(
                 f"no bid pays or fits: least edge {inputs.policy.min_bid_edge_ppm / 1e4:g} %, our spare margin "
                 f"{_usd(spare)}, inventory limit {limit:,}"
+                + (f", {len(under_way.unmined)} open bids come first" if under_way.unmined else "")
             ),
         )
     held = {u.underlying for u in found.underlyings}

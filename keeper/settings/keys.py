@@ -157,7 +157,7 @@ class Keys(Section):
     that is stuck then holds up its own transactions only.  Each needs the publisher's role on chain, and ether."""
     more_liquidators: Mapping[str, KeySource] = {}
     """Further keys of the liquidator's role, each a section [keys.more_liquidators.NAME].  They flag, refresh and
-    settle; bids come from the key that owns the liquidator account alone."""
+    settle, and bid once the liquidator account's owner approved them: keeper bidders shows and does it."""
 
     @model_validator(mode="after")
     def _first_before_more(self) -> Self:

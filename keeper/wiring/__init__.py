@@ -30,6 +30,7 @@ from keeper.marketdata.chain import Venue
 from keeper.marketdata.venues import BookSummary, QuotesFile
 from keeper.ports import Clock, QuoteSource, Recheck, Store, TxSender
 from keeper.protocols.abi import Abi, explain_revert
+from keeper.protocols.clearinghouse.bidders import Bidders
 from keeper.protocols.clearinghouse.consumer import HouseConsumer
 from keeper.protocols.clearinghouse.deployment import CONTRACTS, MULTICALL, Deployment, load_deployment
 from keeper.protocols.clearinghouse.encoder import HouseEncoder
@@ -78,6 +79,7 @@ def assemble(
     multicall: str | None = None,
     accepted_code: Sequence[str] = (),
     needs_sign_off: bool = False,
+    liquidators: Sequence[str] = (),
 ) -> Keeper:
     """Put a keeper together from its adapters.
 
@@ -95,6 +97,7 @@ def assemble(
         multicall: address of a Multicall3; None for the deployment's, or the usual one where there is code.
         accepted_code: hashes of contract code that may run beside what the deployment names.
         needs_sign_off: whether only a model that an operator signed off may push.
+        liquidators: addresses of the liquidator's keys; those that may bid do.
     """
     reads = BlockReads(rpc, multicall=multicall or deployment.addresses.get(MULTICALL))
     views = Views(reads, deployment)
@@ -109,6 +112,7 @@ def assemble(
     sync = Following(sync_over, deployment.addresses, store)
     rounds = RoundHistory(views, store, history_s=risk.history_days * DAY)
     watch = Watch(views, deployment, accepted=accepted_code, moved=sync.move)
+    bidders = Bidders(views, deployment.liquidator_account, liquidators)
     reader = HouseReader(
         views=views,
         index=index,
@@ -118,12 +122,19 @@ def assemble(
         markets=Markets(views, index, deployment, rounds),
         watch=watch,
         own_account=deployment.liquidator_account,
+        bidders=bidders,
     )
     recheck = HouseStanding(views)
     ports = Ports(
         reader=reader,
         quotes=quotes or NoSource(),
-        encoder=HouseEncoder(views=views, deployment=deployment, intent_ttl_s=policy.intent_ttl_s, paused=watch.paused),
+        encoder=HouseEncoder(
+            views=views,
+            deployment=deployment,
+            intent_ttl_s=policy.intent_ttl_s,
+            paused=watch.paused,
+            bidders=bidders,
+        ),
         sender=sender(lambda data: explain_revert(data, views.abis.values()), recheck),
         store=store,
         economy=HouseEconomy(views=views, chain=Gas(rpc), deployment=deployment, native_symbol=policy.native_symbol),
@@ -192,6 +203,7 @@ def build(settings: Settings, *, environ: Mapping[str, str], send: bool) -> Keep
             multicall=settings.chain.multicall or None,
             accepted_code=settings.protocol.accepted_code,
             needs_sign_off=send,
+            liquidators=[key.address for key in keys.get(SignerRole.LIQUIDATOR, ())],
         )
         undo.pop_all()
     return keeper

@@ -20,6 +20,7 @@ ALL_OPTIONS = {
     "once": ["--config", "--send", "--json"],
     "status": ["--config", "--json"],
     "nonce": ["show|repair", "--send", "--config", "--json"],
+    "bidders": ["show|approve|revoke", "--send", "--config", "--json", "ADDRESS"],
     "explain": ["--config", "--block", "--parameter", "--limit", "--since", "--json", "ACCOUNT"],
     "recalibrate": ["UNDERLYING", "--config", "--block", "--json"],
     "glide": ["UNDERLYING", "--set", "--config", "--block", "--json"],

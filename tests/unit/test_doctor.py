@@ -14,7 +14,7 @@ from keeper.risk.version import MODEL_VERSION
 from keeper.testing.builders import NOW, a_block, usd
 from keeper.testing.memory_store import MemoryStore
 
-PUBLISHER, LIQUIDATOR, STRANGER = ("0x" + digit * 40 for digit in "123")
+PUBLISHER, LIQUIDATOR, STRANGER, OTHER = ("0x" + digit * 40 for digit in "1234")
 ETHER = 10**18
 
 
@@ -39,6 +39,7 @@ class FakeContracts:
     balances: Mapping[str, int] = field(default_factory=dict)
     publishers: tuple[str, ...] = (PUBLISHER,)
     account_owner: str = LIQUIDATOR
+    approved: tuple[str, ...] = ()
     account_equity: int = usd(50_000)
     answers: Mapping[str, Price] = field(default_factory=lambda: {"ETH": Usable(wad=usd(3_000))})
     stale: tuple[str, ...] = ()
@@ -58,6 +59,9 @@ class FakeContracts:
 
     def owner(self, account):
         return self.account_owner
+
+    def may_bid(self, account, address, block):
+        return address in (self.account_owner, *self.approved)
 
     def equity(self, account, block):
         return self.account_equity
@@ -238,6 +242,26 @@ def test_check__runs_with_less__ready_with_a_warning(name):
     findings = found(site)
     assert ready(findings)
     assert what in [one.what for one in findings if one.verdict is Verdict.WARNING]
+
+
+def test_check__several_liquidator_keys__tells_who_may_bid_and_the_call_that_approves():
+    """DEL-10: a key that may not bid is a warning with the exact call, and the keeper runs without it."""
+    keys = {SignerRole.PUBLISHER: (PUBLISHER,), SignerRole.LIQUIDATOR: (LIQUIDATOR, STRANGER, OTHER)}
+    findings = found(FakeSite(addresses=keys, fake_contracts=C(approved=(STRANGER,))))
+    assert ready(findings)
+    bids = {one.what: one for one in findings if one.what.startswith("bids by")}
+    assert [one.verdict for one in bids.values()] == [Verdict.GOOD, Verdict.GOOD, Verdict.WARNING]
+    refused = bids["bids by liquidator key 3"]
+    assert OTHER in refused.said
+    assert f"have {LIQUIDATOR}" in refused.hint
+    assert f"LiquidationAuction.approveBidder({5:#066x}, {OTHER}, true)" in refused.hint
+
+
+def test_check__owner_elsewhere_and_a_key_approved__good():
+    """DEL-10: the account's owner may be a cold key that is not configured, once it approved one that is."""
+    findings = found(FakeSite(fake_contracts=C(account_owner=STRANGER, approved=(LIQUIDATOR,))))
+    assert {one.verdict for one in findings} == {Verdict.GOOD}
+    assert any(one.what == "bids by liquidator key" and one.said == "approved" for one in findings)
 
 
 def test_check__no_node__what_needs_one_is_skipped_not_blamed():

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.margin import AccountMargin, Band, Unpriced
@@ -10,6 +12,7 @@ from keeper.domain.market import MarketModel, UnderlyingMarket
 from keeper.policy import auction as dutch
 from keeper.policy.auction import WAD
 from keeper.policy.liquidate import bids, flags, remeasures, unflags
+from keeper.policy.room import UnderWay
 from keeper.testing.builders import NOW, a_margin, a_snapshot, an_auction, auction_rules, usd
 
 KNOBS = PolicyKnobs(max_inventory_usd=100_000)
@@ -134,6 +137,60 @@ def test_bids__second_auction__uses_what_the_first_left() -> None:
     alone = list(bids(snapshot, MARKET, priced(own, targets[1]), KNOBS))
     assert [b.account for b in both] == [7, 8]
     assert both[1].fraction_wad < alone[0].fraction_wad
+
+
+def under_way(*accounts: int, mined: tuple[int, ...] = ()) -> UnderWay:
+    named = {account: ("bid", f"account:{account:#066x}") for account in (*accounts, *mined)}
+    return UnderWay.of(frozenset(named.values()), frozenset(named[account] for account in accounts))
+
+
+def test_bids__one_under_way__keeps_its_share_of_the_margin() -> None:
+    """DEL-7: what an open bid may still take is set aside, whoever is older; once it mined, the margin tells."""
+    snapshot = a_snapshot(auctions=(an_auction(7, started_s_ago=90), an_auction(8)), own_account=2)
+    own = a_margin(2, equity=3_000, mm=0, im=0)
+    targets = [replace(short(n, 800, 2_400), in_auction=True) for n in (7, 8)]
+    everything = priced(own, *targets)
+    first, _ = bids(snapshot, MARKET, everything, KNOBS)
+    (beside,) = bids(snapshot, MARKET, everything, KNOBS, under_way=under_way(8))
+    assert beside.account == 7
+    assert beside.fraction_wad < first.fraction_wad
+    (mined,) = bids(snapshot, MARKET, everything, KNOBS, under_way=under_way(mined=(8,)))
+    assert mined == first
+
+
+@given(
+    spare=st.integers(0, 20_000),
+    book=st.lists(st.tuples(st.integers(1, 4_000), st.integers(0, 3_000)), min_size=2, max_size=8),
+    open_=st.sets(st.integers(0, 7)),
+    wait=st.integers(0, 4_000),
+)
+def test_bids__any_under_way__together_within_our_margin(
+    spare: int, book: list[tuple[int, int]], open_: set[int], wait: int
+) -> None:
+    """DEL-7: whatever is open at its largest and whatever is decided beside it fit our IM together, in any order."""
+    accounts = range(10, 10 + len(book))
+    auctions = tuple(an_auction(a, started_s_ago=wait) for a in accounts)
+    snapshot = a_snapshot(auctions=auctions, own_account=2)
+    own = a_margin(2, equity=spare, mm=0, im=0)
+    targets = {
+        account: replace(short(account, equity, equity + lacking), in_auction=True)
+        for account, (equity, lacking) in zip(accounts, book, strict=True)
+    }
+    rules = auction_rules()
+
+    def use(account: int, fraction: int) -> int:
+        offer = dutch.offer(an_auction(account, started_s_ago=wait), targets[account], rules, NOW)
+        whole = targets[account].im - (targets[account].equity - offer.cost - offer.reserved)
+        return -(-max(0, whole) * min(fraction, WAD) // WAD)
+
+    # A life: bids are decided, some stay open, and block after block more is decided beside them.
+    everything, pending = priced(own, *targets.values()), dict[int, int]()
+    for _ in range(3):
+        fresh = list(bids(snapshot, MARKET, everything, KNOBS, under_way=under_way(*pending)))
+        assert not {b.account for b in fresh} & set(pending)
+        pending |= {b.account: b.fraction_wad for b in fresh}
+        assert sum(use(account, fraction) for account, fraction in pending.items()) <= own.equity, "DEL-7"
+        pending = {a: f for a, f in pending.items() if a - 10 in open_}  # the others were refused
 
 
 def test_bids__insolvent__waits_until_the_payout_pays() -> None:

@@ -37,7 +37,8 @@ class DrySender:
         return self.records[intent.key]
 
     def _rehearse(self, intent: TxIntent) -> str:
-        sender = intent.sender or self._senders.get(intent.role)
+        ours = self._senders.get(intent.role)
+        sender = ours if not intent.only or ours in intent.only else intent.only[0]
         if sender is None:
             return "dry run: not simulated, no address is configured for this role"
         try:

@@ -88,7 +88,7 @@ class Launcher:
         if head is not None and (late := self._late(record, head)):
             return late
         open_records = self._kept.open()
-        busy = Counter(one.sender for one in open_records)
+        busy = Counter(one.sender for one in (*open_records, *self._kept.abandoned()))
         keys = sorted(self._pool.may_send(intent), key=lambda key: busy[key.address])
         now = self._instant(intent, keys)
         if head is not None and now.head.number < head.number:
@@ -117,7 +117,8 @@ class Launcher:
     ) -> TxRecord:
         problem: KeeperError | None = None
         refused: Reverted | None = None
-        for key in self._pool.candidates(record.intent, lanes, at):
+        given_up = Counter(one.sender or "" for one in self._kept.abandoned())
+        for key in self._pool.candidates(record.intent, lanes, at, given_up=given_up):
             try:
                 answer = self._simulated(record.intent, key, keys, now)
                 if isinstance(answer, Reverted):

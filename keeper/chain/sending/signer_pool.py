@@ -1,8 +1,8 @@
 """Which key sends.
 
 A role may have several keys, each with a queue of its own, since a chain mines one key's transactions in order: what
-one key is stuck with holds up nobody else's.  A new intent goes to the sound key with the fewest open records.  A key
-is left out while
+one key is stuck with holds up nobody else's.  A new intent goes to the sound key with the fewest open or given up
+records.  A key is left out while
 
 - the transaction whose turn it is has not mined for n blocks,
 - the chain is nonces behind what the key holds, or
@@ -11,9 +11,9 @@ is left out while
 So of N keys one that is stuck costs at most 1/N of what they get done together.  A key's trouble is an alert for that
 key, at each block that it would be needed in; the keeper goes on.
 
-What a second key needs from the contracts: a publisher the PUBLISHER_ROLE of RiskParameters; a liquidator nothing,
-except that it must not have that role, and that a bid is only taken from the owner of the bidding account.  An intent
-says so in `TxIntent.sender`, and then no other key is asked.
+What a second key needs from the contracts: a publisher the PUBLISHER_ROLE of RiskParameters; a liquidator must not
+have that role, and bids only if it owns the bidding account or its owner approved it (`keeper bidders`).  An intent
+names the keys that may send it (`TxIntent.only`), and then no other is asked.
 """
 
 from __future__ import annotations
@@ -85,18 +85,29 @@ class SignerPool:
         keys = self._signers.get(intent.role, ())
         if not keys:
             raise BadInput(f"no key for the role {intent.role}", hint=f"configure a signer for {intent.role}")
-        if intent.sender is None:
+        if not intent.only:
             return keys
-        fitting = tuple(key for key in keys if key.address.lower() == intent.sender.lower())
+        allowed = {address.lower() for address in intent.only}
+        fitting = tuple(key for key in keys if key.address.lower() in allowed)
         if not fitting:
+            who = ", ".join(intent.only)
             raise Refused(
-                f"{intent.kind} {intent.subject} may only be sent by {intent.sender}, whose key is not configured",
-                sender=intent.sender,
+                f"{intent.kind} {intent.subject} may only be sent by {who}, whose key is not configured",
+                sender=who,
             )
         return fitting
 
-    def candidates(self, intent: TxIntent, lanes: Mapping[str, Lane], head: BlockRef) -> tuple[Signer, ...]:
+    def candidates(
+        self, intent: TxIntent, lanes: Mapping[str, Lane], head: BlockRef, *, given_up: Mapping[str, int]
+    ) -> tuple[Signer, ...]:
         """The keys to try for a new intent, best first.
+
+        Args:
+            intent: what is to be sent.
+            lanes: of each key that may send it.
+            head: the newest block.
+            given_up: abandoned records by address whose nonce is not used yet.  They count like open ones, so that
+                what a stuck key swallowed is not handed to the same key again while another has less to do.
 
         Raises: `Retry` if every one of them is stuck; as `may_send`.
         """
@@ -105,7 +116,7 @@ class SignerPool:
         if not sound:
             why = "; ".join(f"{key.address}: {self._why_not(lanes[key.address], head)}" for key in keys)
             raise Retry(f"no key of the {intent.role} gets anything new: {why}", role=str(intent.role))
-        return tuple(sorted(sound, key=lambda key: len(lanes[key.address].held)))
+        return tuple(sorted(sound, key=lambda key: len(lanes[key.address].held) + given_up.get(key.address, 0)))
 
     def _why_not(self, lane: Lane, head: BlockRef) -> str:
         if self._poor.get(lane.sender) == head.hash:

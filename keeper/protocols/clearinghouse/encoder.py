@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from eth_utils import to_checksum_address
-
 from keeper.domain.action import (
     Action,
     Bid,
@@ -26,8 +24,8 @@ from keeper.domain.action import (
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import SignerRole, TxIntent
 from keeper.errors import LawBroken, Refused
+from keeper.protocols.clearinghouse.bidders import Bidders
 from keeper.protocols.clearinghouse.deployment import BREAKER, Deployment
-from keeper.protocols.clearinghouse.ids import owner_of
 from keeper.protocols.clearinghouse.rounds import last_of_phase
 from keeper.protocols.clearinghouse.views import Views
 
@@ -69,6 +67,7 @@ class HouseEncoder:
         deployment: addresses; `liquidator_account` receives flag fees.
         intent_ttl_s: after so many seconds an unsigned decision is forgotten.
         paused: why nothing may be sent to a contract; empty if something may.
+        bidders: which of our keys may bid; the account's owner alone unless given.
     """
 
     def __init__(
@@ -78,8 +77,10 @@ class HouseEncoder:
         deployment: Deployment,
         intent_ttl_s: int,
         paused: Callable[[str], str] = lambda _: "",
+        bidders: Bidders | None = None,
     ) -> None:
         self._views = views
+        self._bidders = bidders or Bidders(views, deployment.liquidator_account)
         self._paused = paused
         self._deployment = deployment
         self._ttl_s = intent_ttl_s
@@ -103,8 +104,7 @@ class HouseEncoder:
             decided_at=block,
             deadline_s=block.timestamp + self._ttl_s,
             why=action.why,
-            # LiquidationAuction takes a bid only from the owner of the account that bids.
-            sender=to_checksum_address(owner_of(action.bidder)) if isinstance(action, Bid) else None,
+            senders=self._bidders.senders(block) if isinstance(action, Bid) else (),
         )
 
     def _call(self, action: Action, block: BlockRef) -> tuple[str, bytes, SignerRole]:

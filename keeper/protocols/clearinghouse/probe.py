@@ -6,6 +6,7 @@ from eth_hash.auto import keccak
 
 from keeper.domain.block import BlockRef
 from keeper.domain.snapshot import Price, Usable
+from keeper.protocols.clearinghouse.bidders import Bidders
 from keeper.protocols.clearinghouse.deployment import Deployment
 from keeper.protocols.clearinghouse.ids import owner_of
 from keeper.protocols.clearinghouse.views import Views
@@ -36,6 +37,10 @@ class HouseProbe:
     def owner(self, account: int) -> str:
         """Who may act for an account, lower case."""
         return owner_of(account)
+
+    def may_bid(self, account: int, address: str, block: BlockRef) -> bool:
+        """Whether a key may bid for an account."""
+        return bool(Bidders(self._views, account, [address]).allowed(block))
 
     def prices(self, block: BlockRef) -> dict[str, Price]:
         """The oracle's answer by ticker, underlyings first."""

@@ -15,6 +15,7 @@ from keeper.domain.columns import id_column
 from keeper.domain.roster import Roster
 from keeper.domain.snapshot import AccountState, PerpState, Snapshot
 from keeper.errors import Refused, Retry
+from keeper.protocols.clearinghouse.bidders import Bidders
 from keeper.protocols.clearinghouse.consumer import amendment
 from keeper.protocols.clearinghouse.ids import unpack_position
 from keeper.protocols.clearinghouse.index import HouseIndex
@@ -35,6 +36,7 @@ class HouseReader:
         markets: what all accounts share.
         watch: what could change without an event.
         own_account: the keeper's own account in the house.
+        bidders: which keys may bid for it; told of every block.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class HouseReader:
         markets: Markets,
         watch: Watch,
         own_account: int | None,
+        bidders: Bidders,
     ) -> None:
         self._views = views
         self._index = index
@@ -58,6 +61,7 @@ class HouseReader:
         self._markets = markets
         self._watch = watch
         self._own_account = own_account
+        self._bidders = bidders
 
     def read(self, block: BlockRef) -> Snapshot:
         """See `SnapshotReader.read`."""
@@ -75,7 +79,7 @@ class HouseReader:
     def _read(self, block: BlockRef) -> Snapshot:
         auctions = self._index.open_accounts().auctioned()
         asked = list(self._markets.asks(block, auctions))
-        self._views.gather(block, [*asked, *self._watch.asks()], self._watch.reads())
+        self._views.gather(block, [*asked, *self._watch.asks(), *self._bidders.asks()], self._watch.reads())
         moved = self._watch.follow(block)
         self._advance(block)  # again, over the logs of whatever was found elsewhere
         if not self._markets.listed():
@@ -100,7 +104,7 @@ class HouseReader:
             auction_rules=self._markets.auction_rules(block),
             fund=self._markets.fund(block, house),
             own_account=self._own_account,
-            problems=(*moved, *changed, *unread),
+            problems=(*moved, *changed, *self._bidders.look(block), *unread),
             deployed=self._views.deployed,
         )
 

@@ -1,0 +1,120 @@
+"""`keeper bidders` as an operator uses it: the real program, the real contracts behind HTTP (DEL-11)."""
+
+import json
+import logging
+
+import pytest
+import structlog
+from typer.testing import CliRunner
+
+from keeper.cli.root import app
+from keeper.testing.http_node import HttpNode
+from keeper.testing.small_house import SmallHouse
+
+pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
+
+OWNER, OTHER, STRANGER = 2, 4, 5
+
+
+@pytest.fixture(autouse=True)
+def _own_logging():
+    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
+    yield
+    logging.getLogger().handlers[:] = handlers
+    logging.getLogger().setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="module")
+def house():
+    return SmallHouse()
+
+
+@pytest.fixture
+def site(house, tmp_path):
+    """Asks the program about a house; the keys of these accounts are configured."""
+    snapshot = house.chain.snapshot()
+    node = HttpNode(house.chain.node).start()
+    house.deployment.save(tmp_path / "deployment.json")
+
+    def ask(*args, keys=(OWNER, OTHER)):
+        sections = []
+        for place, index in enumerate(keys):
+            path = tmp_path / f"key{index}"
+            path.write_text(house.chain.key(index).hex())
+            path.chmod(0o600)
+            name = "keys.liquidator" if place == 0 else f"keys.more_liquidators.k{index}"
+            sections.append(f'[{name}]\nsecret_file = "{path}"\n')
+        (tmp_path / "keeper.toml").write_text(
+            f"""[chain]
+rpc_urls = ["{node.url}"]
+chain_id = {house.chain.chain_id}
+[protocol]
+deployment_file = "{tmp_path}/deployment.json"
+[store]
+url = "sqlite:///{tmp_path}/keeper.sqlite"
+{"".join(sections)}"""
+        )
+        return CliRunner().invoke(app, ["bidders", *args, "-c", f"{tmp_path}/keeper.toml"])
+
+    yield ask
+    node.close()
+    house.chain.revert(snapshot)
+
+
+def rights(found):
+    return [one["right"] for one in json.loads(found.stdout)["keys"]]
+
+
+def test_approve__dry_then_sent_then_revoked__show_follows(house, site):
+    """Dry by default and the exact call is shown; sent by the owner's key; what is so already is left alone."""
+    other = house.chain.accounts[OTHER]
+    shown = site("show", "--json")
+    assert (shown.exit_code, rights(shown)) == (2, ["owner", "none"])
+    dry = site("approve", "--json")
+    assert dry.exit_code == 0, dry.output
+    (change,) = json.loads(dry.stdout)["changes"]
+    abi = house.hand.abi("LiquidationAuction")
+    data = abi.call("approveBidder", house.deployment.liquidator_account, other, True)
+    assert change["data"] == f"0x{data.hex()}"
+    assert change["to"] == house.deployment.addresses["LiquidationAuction"]
+    assert change["by"] == house.chain.accounts[OWNER]
+    assert change["state"] is None
+    assert rights(site("show", "--json")) == ["owner", "none"], "dry"
+    assert "--send sends it" in site("approve").stdout
+    sent = site("approve", "--send")
+    assert sent.exit_code == 0, sent.output
+    house.chain.mine()
+    shown = site("show", "--json")
+    assert (shown.exit_code, rights(shown)) == (0, ["owner", "approved"])
+    assert "nothing to change" in site("approve").stdout
+    assert site("revoke", other, "--send").exit_code == 0
+    house.chain.mine()
+    assert rights(site("show", "--json")) == ["owner", "none"]
+
+
+def test_approve__owner_not_configured__the_call_is_for_its_holder(house, site):
+    """A cold owner: nothing is sent, the call is shown, exit 2; a key that has an approval gives it up by itself."""
+    keys = (OTHER, STRANGER)
+    shown = site("approve", "--send", "--json", keys=keys)
+    assert shown.exit_code == 2
+    changes = json.loads(shown.stdout)["changes"]
+    assert [one["by"] for one in changes] == [house.chain.accounts[OWNER]] * 2
+    assert all(one["hash"] is None and "have its holder send the call" in one["reason"] for one in changes)
+    account, other = house.deployment.liquidator_account, house.chain.accounts[OTHER]
+    house.do("LiquidationAuction", "approveBidder", account, other, True, sender=OWNER)
+    assert rights(site("show", "--json", keys=keys)) == ["approved", "none"]
+    assert site("revoke", other, "--send", keys=keys).exit_code == 0
+    house.chain.mine()
+    assert rights(site("show", "--json", keys=keys)) == ["none", "none"]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [(("approve", "0x12"), "no address"), (("revoke",), "name the key"), (("revoke", "OWNER"), "owns")],
+)
+def test_bidders__unusable_input__exit_2_with_a_sentence(house, site, args, said):
+    found = site(*(house.chain.accounts[OWNER] if one == "OWNER" else one for one in args))
+    assert found.exit_code == 2
+    assert said in found.output
+    assert "Traceback" not in found.output
