@@ -16,7 +16,7 @@ from keeper.errors import KeeperError
 from keeper.governance.files import write_files
 from keeper.governance.forum import markdown
 from keeper.protocols.clearinghouse.deployment import load_deployment
-from keeper.wiring.proposals import ProposalDesk, engine_named, given_route, named_histories, read_changes
+from keeper.wiring.proposals import ProposalDesk, engine_named, given_route, named_histories, named_vols, read_changes
 
 OK, INPUT, DEAD = 0, 2, 6
 
@@ -32,6 +32,9 @@ def main() -> int:
     parser.add_argument("--proposer", metavar="ADDRESS", help="who proposes in the simulation")
     parser.add_argument("--voter", metavar="ADDRESS", action="append", default=[], help="who votes in it; repeatable")
     parser.add_argument("--prices", metavar="NAME=FILE", action="append", default=[], help="price history; repeatable")
+    parser.add_argument(
+        "--vols", type=Path, metavar="FILE", action="append", default=[], help="volatilities; repeatable"
+    )
     parser.add_argument("--engine", default="auto", help="auto, anvil or embedded: what runs the fork")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the files there")
     args = parser.parse_args()
@@ -42,7 +45,12 @@ def main() -> int:
         given = given_route(
             governor=args.governor, timelock=args.timelock, safe=args.safe, proposer=args.proposer, voters=args.voter
         )
-        report = desk.prepare(read_changes(args.changes), given, histories=named_histories(args.prices))
+        report = desk.prepare(
+            read_changes(args.changes),
+            given,
+            histories=named_histories(args.prices),
+            vol_histories=named_vols(args.vols),
+        )
         files = write_files(report, args.out) if args.out else ()
     except KeeperError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -79,6 +79,12 @@ def propose(
         list[str] | None,
         typer.Option(metavar="[NAME=]FILE…", help="Price histories for the evidence, beside stored rounds."),
     ] = None,
+    vol_history: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE…", help="At-the-money volatilities for the evidence, as keeper calibrate reads them."
+        ),
+    ] = None,
     engine: Annotated[str, typer.Option(metavar="auto|anvil|embedded", help="What runs the fork.")] = "auto",
     simulate: Annotated[bool, typer.Option(help="Take the whole way on a fork.")] = True,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write forum.md, proposal.json and the rest.")] = None,
@@ -113,6 +119,7 @@ def propose(
         engine_named,
         given_route,
         named_histories,
+        named_vols,
         read_changes,
         stored_histories,
     )
@@ -120,7 +127,7 @@ def propose(
     desk = ProposalDesk.configured(settings, engine=engine_named(engine))
     try:
         given = given_route(governor=governor, timelock=timelock, safe=safe, proposer=proposer, voters=voter or ())
-        histories = stored_histories(settings) | named_histories(prices or ())
+        histories, vols = stored_histories(settings) | named_histories(prices or ()), named_vols(vol_history or ())
         if file is not None:
             wanted = desk.recalibrated(file, within_days=within_days) if from_recalibration else read_changes(file)
         else:
@@ -128,7 +135,7 @@ def propose(
                 sight_of(config, block), symbol=underlying, within_days=within_days, histories=histories
             )
         with working("replaying every account, and the proposal on a fork"):
-            report = desk.prepare(wanted, given, histories=histories, with_simulation=simulate)
+            report = desk.prepare(wanted, given, histories=histories, vol_histories=vols, with_simulation=simulate)
     finally:
         desk.close()
     files = write_files(report, out) if out else ()

@@ -9,6 +9,7 @@ from eth_utils import keccak
 from keeper.governance import timelock
 from keeper.governance.chain import ChainView
 from keeper.governance.changes import parse_changes
+from keeper.governance.items import Difference
 from keeper.governance.proposal import items_of
 from keeper.governance.steps import operation_of
 from keeper.governance.timelock import OperationState
@@ -27,8 +28,9 @@ class Check:
 def checks_of(path: Path, begin: ChainView) -> list[Check]:
     """Hold the fork as it is now against what was wanted, and against `begin`, where the way began."""
     proposal, chain = path.proposal, path.fork.view()
+    told = {(d.of, d.name): d for d in proposal.differences}
     found = [
-        Check(what=f"{d.of}: {d.name}", holds=not d.moves, said=f"is {d.old_shown}, wanted {d.new_shown}")
+        _number(d, told.get((d.of, d.name), d))
         for item in items_of(parse_changes(proposal.changes), chain, proposal.route)
         for d in item.differences
         if d.name != "called"
@@ -52,3 +54,9 @@ def checks_of(path: Path, begin: ChainView) -> list[Check]:
         )
     )
     return found
+
+
+def _number(now: Difference, told: Difference) -> Check:
+    """Whether a number is the one that the changes want, and the one that the proposal said it would be."""
+    holds = now.old == now.new == told.new
+    return Check(what=f"{now.of}: {now.name}", holds=holds, said=f"is {now.old_shown}, wanted {told.new_shown}")

@@ -16,7 +16,7 @@ from eth_utils import keccak
 from keeper.errors import BadInput, Refused
 from keeper.governance.chain import ChainView
 from keeper.governance.changes import Changes
-from keeper.governance.items import Difference, Item, difference, make_call
+from keeper.governance.items import Difference, Item, difference, make_call, placed
 from keeper.governance.listing import listing_items, underlying_of
 from keeper.governance.units import ADDRESS, FLAG, parse
 
@@ -47,7 +47,7 @@ def _frozen(table: Mapping[str, Any], where: str, chain: ChainView) -> Item:
     wanted = parse(table.get("frozen"), FLAG, key=f"{where}.frozen")
     call = make_call(chain, "RiskParameters", "freeze" if wanted else "thaw", number)
     row = difference(f"parameters of {asset}", "frozen", chain.one("RiskParameters", "frozen", number), wanted, FLAG)
-    return Item(says=f"{'freeze' if wanted else 'thaw'} {asset}", calls=(call,), differences=(row,))
+    return Item(says=f"{'freeze' if wanted else 'thaw'} {asset}", calls=(call,), differences=placed([row], "frozen"))
 
 
 def _role(table: Mapping[str, Any], where: str, chain: ChainView) -> Item:
@@ -62,7 +62,11 @@ def _role(table: Mapping[str, Any], where: str, chain: ChainView) -> Item:
     call = make_call(chain, contract, f"{way}Role", role, who)
     held = chain.one(contract, "hasRole", role, who)
     row = difference(f"{name} of {contract}", f"held by {who}", held, way == "grant", FLAG)
-    return Item(says=f"{way} {name} {'to' if way == 'grant' else 'from'} {who}", calls=(call,), differences=(row,))
+    return Item(
+        says=f"{way} {name} {'to' if way == 'grant' else 'from'} {who}",
+        calls=(call,),
+        differences=placed([row], "role"),
+    )
 
 
 def _known_role(contract: str, name: str, chain: ChainView) -> None:
@@ -84,4 +88,4 @@ def _call(table: Mapping[str, Any], where: str, chain: ChainView) -> Item:
     call = make_call(chain, contract, function, *args, at=str(table.get("address", "")))
     says = f"{contract}.{function}({', '.join(call.arguments)})"
     row = Difference(of=says, name="called", old="not compared", new="once", old_shown="not compared", new_shown="once")
-    return Item(says=says, calls=(call,), differences=(row,))
+    return Item(says=says, calls=(call,), differences=placed([row], "call"))

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from keeper.governance.evidence import Evidence
+from keeper.governance.evidence import Evidence, Missing
 from keeper.governance.proposal import Proposal
 from keeper.governance.route import Way
 from keeper.governance.simulate import Simulation
@@ -111,24 +111,64 @@ def _moved(one: Moved) -> tuple[str, ...]:
 def _evidence(evidence: Evidence) -> Iterator[str]:
     if evidence.held:
         yield from _table(
-            ("bound", "prices", "moves", "now: larger moves", "then: larger moves", "largest", "calibration asks for"),
+            (
+                "number",
+                "record",
+                "counted",
+                "of",
+                "now",
+                "then",
+                "expected",
+                "p now",
+                "p then",
+                "largest",
+                "calibrated",
+            ),
             [
                 (
                     f"{h.of}: `{h.name}`",
                     f"{h.history}, {_day(h.first_s)} to {_day(h.last_s)}",
-                    f"{h.windows:,} of {h.horizon_hours:g} h",
-                    "–" if h.old_ppm < 0 else f"{h.old_breaches:,} ({_percent(h.old_ppm)})",
-                    f"{h.new_breaches:,} ({_percent(h.new_ppm)})",
-                    _percent(h.worst_ppm),
-                    "–" if h.target_ppm < 0 else f"{_percent(h.target_ppm)}: {h.said}",
+                    h.asked,
+                    f"{h.windows:,}",
+                    "–" if h.old_breaches < 0 else f"{h.old_breaches:,} ({h.old_shown})",
+                    f"{h.new_breaches:,} ({h.new_shown})",
+                    "–" if h.expected is None else f"{h.expected:.1f}",
+                    _p(h.p_old),
+                    _p(h.p_new),
+                    h.worst or "–",
+                    h.said or "–",
                 )
                 for h in evidence.held
             ],
         )
-    elif not evidence.missing:
-        yield "None of these changes is one that prices can judge."
-    for line in evidence.missing:
-        yield f"- nothing is known about {line}"
+        if any(h.expected is not None for h in evidence.held):
+            yield ""
+            yield (
+                "*expected*: what the level behind the calibration admits; *p*: the exact chance of a count as "
+                "unlikely as this if that level held (Kupiec), over windows that do not overlap."
+            )
+    if evidence.used:
+        yield from ("",) if evidence.held else ()
+        yield from _table(
+            ("limit", "in use", "of the limit now", "then"),
+            [(f"{u.of}: `{u.name}`", u.in_use, u.old_share, u.new_share) for u in evidence.used],
+        )
+    if evidence.missing:
+        yield from ("",) if evidence.held or evidence.used else ()
+        for why, numbers in by_reason(evidence.missing).items():
+            yield f"- no evidence applies to {', '.join(f'{n.of}: `{n.name}`' for n in numbers)}: {why}"
+
+
+def by_reason(missing: Sequence[Missing]) -> dict[str, list[Missing]]:
+    """Numbers about which nothing is known, by the reason, in their order."""
+    found: dict[str, list[Missing]] = {}
+    for one in missing:
+        found.setdefault(one.why, []).append(one)
+    return found
+
+
+def _p(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2g}"
 
 
 def _simulation(simulation: Simulation | None) -> Iterator[str]:
@@ -192,10 +232,6 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]] | Iterator[Sequenc
 def _usd(wad: int) -> str:
     cents = (abs(wad) + 5 * 10**15) // 10**16
     return f"{'-' if wad < 0 else ''}{cents // 100:,}.{cents % 100:02d} USD"
-
-
-def _percent(ppm: int) -> str:
-    return f"{ppm / 10_000:g} %"
 
 
 def _time(seconds: int) -> str:

@@ -7,7 +7,7 @@ a check of an older proposal sees what moved meanwhile.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eth_abi.exceptions import EncodingError
@@ -53,8 +53,8 @@ class Difference:
     old_shown: str
     """With its unit."""
     new_shown: str
-    risk: str = ""
-    """What a backtest can say something about: `psr ETH max`, `haircut WETH`; else empty."""
+    path: str = ""
+    """Its table in CHANGES.toml, such as `underlying.ETH.fence.psr`."""
 
     @property
     def moves(self) -> bool:
@@ -114,7 +114,7 @@ def setter_items(changes: Changes, chain: ChainView) -> Iterator[Item]:
 
 
 def _setter_item(kind: Kind, names: tuple[str, ...], table: Mapping[str, Any], chain: ChainView) -> Item:
-    where = ".".join((kind.path[0], *names, *kind.path[1:][len(names) :]))
+    where = _place(kind, names)
     abi, keys = chain.abi(kind.contract) if _exported(kind) else None, _keys(kind, names, chain)
     if abi is None or kind.setter not in abi:
         raise BadInput(f"[{where}]: this version's {kind.contract} has no {kind.setter}", hint="use another version")
@@ -132,10 +132,21 @@ def _setter_item(kind: Kind, names: tuple[str, ...], table: Mapping[str, Any], c
         name = str(leaf["name"])
         unit = _unit(kind, leaf, names, chain)
         wanted[name] = _parsed(given, unit, str(leaf["type"]), key=f"{where}.{key}")
-        differences.append(difference(of, key, now[name], wanted[name], unit, risk=_risk(kind, names, key)))
+        differences.append(difference(of, key, now[name], wanted[name], unit, path=where))
     values = tuple(wanted[str(leaf["name"])] for leaf in leaves)
     call = make_call(chain, kind.contract, kind.setter, *keys, *((values,) if struct else values))
     return Item(says=of, calls=(call,), differences=tuple(differences))
+
+
+def _place(kind: Kind, names: tuple[str, ...]) -> str:
+    """The table as it stands in the file: names in the place of their placeholders."""
+    given = iter(names)
+    return ".".join(next(given) if part.startswith("<") else part for part in kind.path)
+
+
+def placed(rows: Sequence[Difference], path: str) -> tuple[Difference, ...]:
+    """Numbers of a table."""
+    return tuple(replace(one, path=path) for one in rows)
 
 
 def _exported(kind: Kind) -> bool:
@@ -143,7 +154,7 @@ def _exported(kind: Kind) -> bool:
     return kind.contract in abis.names()
 
 
-def difference(of: str, name: str, old: Any, new: Any, unit: Unit, *, risk: str = "") -> Difference:
+def difference(of: str, name: str, old: Any, new: Any, unit: Unit, *, path: str = "") -> Difference:
     """A number that moves, raw and for a person."""
     return Difference(
         of=of,
@@ -152,7 +163,7 @@ def difference(of: str, name: str, old: Any, new: Any, unit: Unit, *, risk: str 
         new=plain(new),
         old_shown=shown(old, unit),
         new_shown=shown(new, unit),
-        risk=risk,
+        path=path,
     )
 
 
@@ -216,9 +227,3 @@ def _unit(kind: Kind, leaf: Mapping[str, Any], names: tuple[str, ...], chain: Ch
         config = next(iter(decimals.values()))
         return Unit(scale=Scale.TOKENS, decimals=config["decimals"], symbol=names[0])
     return kind.units.get(name) or unit_of(name, str(leaf["type"]).removesuffix("[]"))
-
-
-def _risk(kind: Kind, names: tuple[str, ...], key: str) -> str:
-    if kind.setter == "setFence" and key in ("min", "max"):
-        return f"{names[1]} {names[0]} {key}"
-    return f"haircut {names[0]}" if kind.path[0] == "collateral" and key == "haircut_ppm" else ""

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from eth_utils import keccak
@@ -25,7 +24,7 @@ from keeper.domain import codec
 from keeper.errors import BadInput
 from keeper.governance.chain import ChainView
 from keeper.governance.changes import Changes
-from keeper.governance.items import Call, Difference, Item, difference, make_call
+from keeper.governance.items import Call, Difference, Item, difference, make_call, placed
 from keeper.governance.kinds import toml_key
 from keeper.governance.units import ADDRESS, COUNT, FLAG, NAME, PPB, PPM, STRIKE, Scale, Unit, parse
 
@@ -87,7 +86,9 @@ def _feed(spec: FeedSpec, chain: ChainView) -> Item:
     there = int(now["primary"], 16) != 0
     units = (ADDRESS, ADDRESS, Unit(scale=Scale.SECONDS), PPM, _USD, _USD)
     rows = _fields(f"price feed of {spec.asset}", now, wanted, units, there=there)
-    return Item(says=f"new price feed of {spec.asset}", calls=(call,), differences=rows)
+    return Item(
+        says=f"new price feed of {spec.asset}", calls=(call,), differences=placed(rows, f"new_feed.{spec.asset}")
+    )
 
 
 _USD: Final = Unit(scale=Scale.USD, decimals=18)
@@ -102,16 +103,10 @@ def _collateral(spec: CollateralSpec, chain: ChainView, *, place: int) -> Item:
     units = (ADDRESS, COUNT, NAME, PPM, tokens, tokens)
     says = f"new collateral {spec.symbol}"
     rows = _fields(says, same[0] if same else call_shape(chain, "addCollateral"), wanted, units, there=bool(same))
-    rows = tuple(replace(one, risk=f"haircut {spec.symbol}") if one.name == "haircut_ppm" else one for one in rows)
-    number = Difference(
-        of=says,
-        name="id",
-        old="none",
-        new=str(len(listed) + place),
-        old_shown="none",
-        new_shown=str(len(listed) + place),
-    )
-    return Item(says=says, calls=(call,), differences=rows if same else (*rows, number))
+    # Ids are given in order: one that is there keeps its own, a new one gets the next.
+    at = listed.index(same[0]) if same else len(listed) + place
+    rows = (*rows, difference(says, "id", at if same else None, at, COUNT))
+    return Item(says=says, calls=(call,), differences=placed(rows, f"new_collateral.{spec.symbol}"))
 
 
 def call_shape(chain: ChainView, function: str) -> dict[str, Any]:
@@ -156,7 +151,7 @@ def _underlying(table: Mapping[str, Any], where: str, chain: ChainView, place: i
         anchor = chain.view("RiskParameters", "inForce", number, 0, _RANGE_NAMES[name])["value"] if listed else None
         rows.append(difference(of, name, anchor, value, PPM))
     rows += [row for expiry in spec.expiries for row in _expiry_rows(chain, number, spec.asset, expiry)]
-    return Item(says=of, calls=tuple(calls), differences=tuple(rows))
+    return Item(says=of, calls=tuple(calls), differences=placed(rows, f"new_underlying.{spec.asset}"))
 
 
 _RANGE_NAMES: Final = {
@@ -194,7 +189,8 @@ def _expiry(table: Mapping[str, Any], where: str, chain: ChainView) -> Item:
     asset, number = underlying_of(table, where, chain)
     spec = _spec(ExpirySpec, {k: v for k, v in table.items() if k != "underlying"}, where)
     rows = _expiry_rows(chain, number, asset, spec)
-    return Item(says=rows[0].of, calls=(_list_call(chain, number, spec),), differences=tuple(rows))
+    listed = placed(rows, f"new_expiry.{asset}")
+    return Item(says=rows[0].of, calls=(_list_call(chain, number, spec),), differences=listed)
 
 
 def _strikes(table: Mapping[str, Any], where: str, chain: ChainView) -> Item:
@@ -207,7 +203,7 @@ def _strikes(table: Mapping[str, Any], where: str, chain: ChainView) -> Item:
     of = f"strikes of {asset} {expiry}"
     row = difference(of, "strikes", tuple(listed), tuple(sorted({*listed, *new})), STRIKE)
     call = make_call(chain, "RiskParameters", "listStrikes", number, expiry, new)
-    return Item(says=f"new {of}", calls=(call,), differences=(row,))
+    return Item(says=f"new {of}", calls=(call,), differences=placed([row], f"new_strikes.{asset}"))
 
 
 def underlying_of(table: Mapping[str, Any], where: str, chain: ChainView) -> tuple[str, int]:

@@ -11,6 +11,7 @@ from keeper.domain.block import BlockRef
 from keeper.domain.knobs import RiskKnobs
 from keeper.domain.prices import PriceHistory
 from keeper.domain.snapshot import Snapshot
+from keeper.domain.vols import VolHistory
 from keeper.errors import KeeperError
 from keeper.governance.chain import ChainView
 from keeper.governance.changes import Changes
@@ -46,6 +47,7 @@ def prepare(
     world: World,
     *,
     histories: Mapping[str, PriceHistory],
+    vol_histories: Mapping[str, VolHistory] | None = None,
     proposer: str = "",
     voters: Sequence[str] = (),
     with_simulation: bool = True,
@@ -57,6 +59,7 @@ def prepare(
         route: who decides.
         world: where.
         histories: recorded prices by ticker; what is missing comes from the oracle's own rounds.
+        vol_histories: recorded volatilities at the money by ticker.
         proposer: as `simulate` takes it.
         voters: likewise.
         with_simulation: whether to take the whole way; without it accounts are replayed all the same.
@@ -69,8 +72,11 @@ def prepare(
     if with_simulation:
         with world.fork() as fork:
             simulation = simulate(proposal, fork, proposer=proposer, voters=voters)
-    known = dict(_observed(seen)) | dict(histories)
-    evidence = evidence_of(proposal.differences, _by_token(known, world.chain), world.knobs)
+    rounds = _by_token(_observed(seen), world.chain)
+    known = rounds | _by_token(histories, world.chain)
+    evidence = evidence_of(
+        proposal.differences, known, world.knobs, world.chain, rounds=rounds, vol_histories=vol_histories or {}
+    )
     return Report(proposal=proposal, simulation=simulation, impact=impact, why_no_impact=why, evidence=evidence)
 
 

@@ -15,6 +15,7 @@ from keeper.control.sight import Sight
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.prices import PriceHistory
 from keeper.domain.snapshot import UnderlyingState
+from keeper.domain.vols import VolHistory
 from keeper.errors import BadInput
 from keeper.governance.chain import ChainView
 from keeper.governance.changes import Changes, read_changes
@@ -36,6 +37,7 @@ from keeper.governance.recalibration import (
 from keeper.governance.route import route_of
 from keeper.governance.targets_file import read_targets
 from keeper.marketdata.prices_file import load_prices
+from keeper.marketdata.vols_file import load_vols
 from keeper.offline import recall
 from keeper.protocols.clearinghouse.deployment import Deployment
 from keeper.settings import Settings
@@ -43,7 +45,15 @@ from keeper.testing.memory_store import MemoryStore
 from keeper.wiring import PROTOCOLS, deployment_of
 from keeper.wiring.nodes import rpc_of
 
-__all__ = ["ProposalDesk", "engine_named", "given_route", "named_histories", "read_changes", "stored_histories"]
+__all__ = [
+    "ProposalDesk",
+    "engine_named",
+    "given_route",
+    "named_histories",
+    "named_vols",
+    "read_changes",
+    "stored_histories",
+]
 
 
 class ProposalDesk:
@@ -154,6 +164,7 @@ class ProposalDesk:
         given: Mapping[str, Any],
         *,
         histories: Mapping[str, PriceHistory],
+        vol_histories: Mapping[str, VolHistory] | None = None,
         with_simulation: bool = True,
     ) -> Report:
         """See `keeper.governance.prepare.prepare`.
@@ -162,6 +173,7 @@ class ProposalDesk:
             changes: what is wanted.
             given: as `route_of` takes it, with proposer and voters; what the file says counts where this is silent.
             histories: recorded prices by ticker.
+            vol_histories: recorded volatilities at the money by ticker.
             with_simulation: whether to take the whole way on a fork.
         """
         route = {**changes.route, **{key: value for key, value in given.items() if value}}
@@ -177,6 +189,7 @@ class ProposalDesk:
             route_of(chain, route),
             world,
             histories=histories,
+            vol_histories=vol_histories,
             proposer=str(route.get("proposer", "")),
             voters=tuple(route.get("voters", ())),
             with_simulation=with_simulation,
@@ -284,3 +297,8 @@ def named_histories(given: Sequence[str]) -> dict[str, PriceHistory]:
         history = load_prices(Path(path), name=name or None)
         found[history.name] = history
     return found
+
+
+def named_vols(given: Sequence[Path]) -> dict[str, VolHistory]:
+    """Recorded volatilities at the money by ticker.  Raises: `BadInput` naming the file."""
+    return {symbol: one for path in given for symbol, one in load_vols(path).items()}

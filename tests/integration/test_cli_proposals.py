@@ -238,7 +238,8 @@ def test_propose__prices__old_and_new_bound_held_against_them(market, tmp_path):
     assert set(held) == {"max", "haircut_ppm"}
     assert held["max"]["windows"] > 100
     assert held["max"]["old_breaches"] >= held["max"]["new_breaches"]
-    assert held["max"]["worst_ppm"] > 325_000
+    assert held["max"]["worst"] == "51.59 %"
+    assert held["max"]["p_new"] <= 1.0
     assert held["haircut_ppm"]["old_breaches"] > held["haircut_ppm"]["new_breaches"]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from keeper.cli.show import words
 from keeper.cli.show.tables import table as plain_table
 from keeper.domain import codec
 from keeper.governance.check import Verdict
+from keeper.governance.evidence import Evidence
 from keeper.governance.files import report_tree, write_files
-from keeper.governance.forum import Report
+from keeper.governance.forum import Report, by_reason
 from keeper.governance.proposal import Proposal
 from keeper.governance.simulate import Simulation
 
@@ -29,7 +30,16 @@ def report_view(report: Report, files: Sequence[Path]) -> RenderableType:
     head = Text.assemble((p.title, "bold"), f"   block {p.block:,}, {words.utc(p.time_s)}", overflow="fold")
     parts: list[RenderableType] = [head, Text(), _differences(p)]
     parts += [Text(f"  as wanted already: {line}", style="bright_black") for line in p.settled]
-    parts += [Text(), _impact(report), *_evidence(report), Text(), _simulation(report.simulation), Text(), _ids(p)]
+    parts += [
+        Text(),
+        _impact(report),
+        Text(),
+        *_evidence(report.evidence),
+        Text(),
+        _simulation(report.simulation),
+        Text(),
+        _ids(p),
+    ]
     if files:
         parts.append(Text(f"written: {', '.join(str(path) for path in files)}", overflow="fold"))
     else:
@@ -62,18 +72,28 @@ def _impact(report: Report) -> RenderableType:
     )
 
 
-def _evidence(report: Report) -> list[RenderableType]:
-    lines: list[RenderableType] = [
-        Text(
-            f"{h.of}, {h.name}: {h.windows:,} moves of {h.horizon_hours:g} h in {h.history}: "
-            + ("" if h.old_ppm < 0 else f"{h.old_breaches:,} beyond {words.percent(h.old_ppm)}, ")
-            + f"{h.new_breaches:,} beyond {words.percent(h.new_ppm)}"
-            + ("" if h.target_ppm < 0 else f"; calibration asks for {words.percent(h.target_ppm)}"),
+def _evidence(evidence: Evidence) -> Iterator[RenderableType]:
+    """What was counted in words, then limits in use, then for what nothing was."""
+    for h in evidence.held:
+        now = "" if h.old_breaches < 0 else f"{h.old_breaches:,} now ({h.old_shown}{_p(h.p_old)}), "
+        then = f"{h.new_breaches:,} then ({h.new_shown}{_p(h.p_new)})"
+        expected = "" if h.expected is None else f", {h.expected:.1f} expected"
+        said = f"; calibration asks for {h.said}" if h.said else ""
+        yield Text.assemble(
+            (f"{h.of}, {h.name}: ", "bold"),
+            f"{h.asked}, of {h.windows:,} in {h.history}: {now}{then}{expected}{said}",
             overflow="fold",
         )
-        for h in report.evidence.held
-    ]
-    return lines + [Text(f"no evidence: {line}", style="yellow", overflow="fold") for line in report.evidence.missing]
+    for u in evidence.used:
+        words_ = f"{u.in_use} in use, {u.old_share} of the limit now, {u.new_share} then"
+        yield Text.assemble((f"{u.of}, {u.name}: ", "bold"), words_, overflow="fold")
+    for why, numbers in by_reason(evidence.missing).items():
+        line = f"no evidence: {', '.join(f'{n.of}, {n.name}' for n in numbers)}: {why}"
+        yield Text(line, style="bright_black", overflow="fold")
+
+
+def _p(value: float | None) -> str:
+    return "" if value is None else f", p {value:.2g}"
 
 
 def _simulation(simulation: Simulation | None) -> RenderableType:
