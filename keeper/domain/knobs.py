@@ -134,7 +134,8 @@ class PolicyKnobs:
     hysteresis_ppm: int = 50_000
     """A published number is pushed again when its target differs by more than this, relative, ppm."""
     forward_hysteresis_ppm: int = 2_500
-    """A published forward is pushed again when its target differs by more than this, ppm of spot."""
+    """A published forward, or a discount factor, is pushed again when its target differs by more than this, ppm of
+    spot or of one."""
     heartbeat_s: int = 86_400
     """Push at least this often, in seconds, even if nothing moved."""
     regime_short_s: int = 21_600

@@ -112,11 +112,15 @@ def bids(
         if fraction < offer.most and (offer.indivisible or too_small):
             continue
         taken = _taken(snapshot, market, target, share=fraction / WAD, knobs=knobs)
-        gain = edge * fraction // WAD - sum(t.hedge_cost for t in taken)
+        discount = edge * fraction // WAD
+        gain = discount - sum(t.hedge_cost for t in taken)
         if gain * PPM < knobs.min_bid_edge_ppm * (against * fraction // WAD):
             continue
         cost = -(-offer.cost * fraction // WAD)
-        leeway = min(gain, abs(cost) * knobs.bid_slippage_ppm // PPM + sum(t.drift for t in taken))
+        # Sized from volatility by what spot may do meanwhile, and from depth by the part of the discount that is left
+        # of it after the hedge: where that would be dear, less is paid for what is to be hedged.
+        drift = abs(cost) * knobs.bid_slippage_ppm // PPM + sum(t.drift for t in taken)
+        leeway = min(gain, drift * gain // discount) if discount > 0 else 0
         # The discount falls until it mines, and what restores the account grows with it: ask for that much more, as
         # far as we can carry it.  The contract takes no more than restores, and `max_cost` leaves the same leeway.
         asked = max(fraction, min(_with_slippage(fraction, knobs), fits)) if fraction == offer.most else fraction

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from math import isqrt
-from typing import Final
+from typing import Final, Literal
 
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.market import UnderlyingTarget
@@ -87,8 +87,8 @@ class Move:
     legal: int
     band: int
     """Distance of the target from which on it is pushed."""
-    ppb: bool = False
-    """Whether the unit is parts per billion."""
+    of: Literal["share", "forward", "discount"] = "share"
+    """What it is: a share in ppm, a forward over spot or a discount factor in ppb."""
 
     @property
     def out(self) -> bool:
@@ -98,8 +98,10 @@ class Move:
     @property
     def said(self) -> str:
         """In words."""
-        if self.ppb:
+        if self.of == "forward":
             return f"{self.name} {self.set_ / PPB - 1:+.2%} → {self.legal / PPB - 1:+.2%} from spot"
+        if self.of == "discount":
+            return f"{self.name} {self.set_ / PPB:.4f} → {self.legal / PPB:.4f}"
         return f"{self.name} {self.set_ / 10_000:.2f} % → {self.legal / 10_000:.2f} %"
 
 
@@ -175,11 +177,12 @@ def moves(
             name="sigma", set_=old, wanted=aim_.params.sigma_atm_ppm, legal=now_.params.sigma_atm_ppm, band=band(old)
         )
     yield from _strike_moves(u, wanted, legal, band)
+    width = knobs.forward_hysteresis_ppm * (PPB // PPM) // parts
     for aim_, now_ in pairs:
-        phi = published[aim_.params.expiry].phi_ppb
-        width = knobs.forward_hysteresis_ppm * (PPB // PPM) // parts
+        old_, to, may = published[aim_.params.expiry], aim_.params, now_.params
+        yield Move(name="forward", set_=old_.phi_ppb, wanted=to.phi_ppb, legal=may.phi_ppb, band=width, of="forward")
         yield Move(
-            name="forward", set_=phi, wanted=aim_.params.phi_ppb, legal=now_.params.phi_ppb, band=width, ppb=True
+            name="discount factor", set_=old_.df_ppb, wanted=to.df_ppb, legal=may.df_ppb, band=width, of="discount"
         )
 
 

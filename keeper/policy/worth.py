@@ -62,14 +62,15 @@ def flag_fee(account: AccountMargin, snapshot: Snapshot) -> int:
 
 
 def bid_gain(bid: Bid, account: AccountMargin, snapshot: Snapshot, knobs: PolicyKnobs) -> int | None:
-    """Discount on a slice less our edge, wad USD, never negative; None if there is no such auction."""
+    """Discount on a slice less our edge and its hedge, wad USD, never negative; None if there is no such auction."""
     running = next((a for a in snapshot.auctions if a.account == bid.account), None)
     if running is None or snapshot.auction_rules is None:
         return None
     offer = dutch.offer(running, account, snapshot.auction_rules, snapshot.block.timestamp)
     against = offer.worth if offer.worth > 0 else at_worst(account)
     whole = offer.worth - offer.cost - against * knobs.min_bid_edge_ppm // PPM
-    return max(0, whole) * min(bid.fraction_wad, max(offer.most, 0)) // WAD
+    slice_ = max(0, whole) * min(bid.fraction_wad, max(offer.most, 0)) // WAD
+    return max(0, slice_ - sum(t.hedge_cost for t in bid.taken))
 
 
 def at_worst(account: AccountMargin) -> int:
@@ -90,7 +91,7 @@ def worth_of(
     at_risk = max(0, at_worst(account) - account.equity)
     if isinstance(action, Bid):
         gain = bid_gain(action, account, snapshot, knobs)
-        said = "there is no such auction" if gain is None else f"discount of {_usd(gain)} beyond our edge"
+        said = "there is no such auction" if gain is None else f"discount of {_usd(gain)} beyond our edge and the hedge"
     else:
         gain = flag_fee(account, snapshot)
         said = f"flag fee of {_usd(gain)}"

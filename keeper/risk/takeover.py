@@ -1,10 +1,13 @@
 """The risk of what a liquidation bid takes over: its greeks, the trades that end it, and what they cost.
 
-    hedge cost   |Δ|·S·min(Y·σ_d·√(|Δ|·S / V), scan range) + |vega|·half the spread of volatilities
+    straddles    at the money, one size per expiry: its vega is gone
+    perp         −(Δ + what the straddles add), so that everything the plan says leaves neither delta nor vega
+    hedge cost   |perp|·S·min(Y·σ_d·√(|perp|·S / V), scan range) + |vega|·half the spread of volatilities
     drift        |Δ|·S·σ_d·√(wait / 1 d)
 
-with Δ the net delta, V what is traded a day in USD and σ_d the volatility of a day.  Volatilities are those of the risk
-file: what the protocol marks by.  Source of the square-root law: see `keeper.risk.charges.liquidity`.
+with Δ the net delta of what is taken, V what is traded a day in USD and σ_d the volatility of a day.  Volatilities are
+those of the risk file: what the protocol marks by.  Source of the square-root law: see
+`keeper.risk.charges.liquidity`.
 """
 
 from __future__ import annotations
@@ -84,10 +87,11 @@ def taken_over(
     vega = float((options.size * options.vega).sum()) * 0.01
     theta = float((options.size * options.theta).sum()) / _DAYS
     daily = u.target.realised_vol / math.sqrt(_DAYS) if u.target else u.file.ranges.psr_ppm / 1e6 / _RANGE_DEVIATIONS
-    notional = abs(delta) * spot
+    straddles, added = _straddles(options, u.file, spot, now)
+    perp_hedge = -(delta + added)
     cost = float(
         impact_cost(
-            notional,
+            abs(perp_hedge) * spot,
             price=1.0,
             volume=where.volume_usd_per_day,
             vol=daily,
@@ -95,7 +99,6 @@ def taken_over(
             coefficient=where.impact,
         )
     )
-    straddles = tuple(_straddles(options, u.file, spot, now))
     cost += sum(abs(s.vega) for s in straddles) / WAD * where.half_spread_vol / 0.01
     return TakenOver(
         underlying=u.underlying,
@@ -103,10 +106,10 @@ def taken_over(
         gamma=_wad(gamma),
         vega=_wad(vega),
         theta=_wad(theta),
-        hedge_perp=-_wad(delta),
+        hedge_perp=_wad(perp_hedge),
         straddles=straddles,
         hedge_cost=_wad(cost),
-        drift=_wad(notional * daily * math.sqrt(where.wait_s / _DAY_S)),
+        drift=_wad(abs(delta) * spot * daily * math.sqrt(where.wait_s / _DAY_S)),
     )
 
 
@@ -141,17 +144,21 @@ def _options(account: AccountState, u: UnderlyingMarket, file: File, *, share: f
     )
 
 
-def _straddles(options: _Options, file: File, spot: float, now: int) -> list[StraddleHedge]:
-    found = []
+def _straddles(options: _Options, file: File, spot: float, now: int) -> tuple[tuple[StraddleHedge, ...], float]:
+    """The straddle of each expiry that ends its vega, and the delta that all of them bring along."""
+    found, added = [], 0.0
     for expiry in sorted({int(e) for e in options.expiry}):
         here = options.expiry == expiry
         vega = float((options.size[here] * options.vega[here]).sum()) * 0.01
         e = file.expiries[expiry]
-        forward = e.phi_ppb / 1e9 * spot
+        phi, sigma = e.phi_ppb / 1e9, e.sigma_atm_ppm / 1e6
         years = (expiry - now) / (_DAYS * _DAY_S)
-        atm = black76.call_greeks(forward, forward, e.sigma_atm_ppm / 1e6, years, e.df_ppb / 1e9)
-        found.append(StraddleHedge(expiry=expiry, vega=_wad(vega), size=-_wad(vega / (2.0 * float(atm.vega) * 0.01))))
-    return found
+        call = black76.call_greeks(phi * spot, phi * spot, sigma, years, e.df_ppb / 1e9)
+        put = black76.put_greeks(phi * spot, phi * spot, sigma, years, e.df_ppb / 1e9)
+        size = -vega / (2.0 * float(call.vega) * 0.01)
+        added += size * (float(call.delta) + float(put.delta)) * phi
+        found.append(StraddleHedge(expiry=expiry, vega=_wad(vega), size=_wad(size)))
+    return tuple(found), added
 
 
 def _wad(value: float) -> int:

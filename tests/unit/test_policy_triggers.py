@@ -109,6 +109,18 @@ def test_due__out_of_the_band__pushed(psr, is_due):
     assert ("scan range" in found.why) if is_due else ("hysteresis band" in found.waits)
 
 
+@pytest.mark.parametrize(("df", "is_due"), [(997_600_000, False), (997_000_000, True)])
+def test_due__discount_factor__has_the_forward_s_band(df, is_due):
+    """HYS-2: no published number is outside the hysteresis; a quarter of a percent for forwards and discounts."""
+    target = a_target()
+    (expiry,) = target.expiries
+    moved = replace(target, expiries=(replace(expiry, params=replace(expiry.params, df_ppb=df)),))
+    found = proposal(a_market(), moved)
+    assert (found.push is not None) is is_due
+    if is_due:
+        assert "discount factor 1.0000 → 0.9970" in found.why
+
+
 def test_due__storm__a_fifth_of_the_band_for_what_tightens():
     """TRG-1: in a storm a small tightening is pushed inside the band, and says why."""
     assert proposal(a_market(history=CALM), a_target(psr_ppm=155_000)).push is None

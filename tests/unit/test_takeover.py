@@ -78,15 +78,17 @@ def test_taken_over__greeks__differences_of_the_contract_s_marks(held: AccountSt
 
 
 def test_taken_over__plan__ends_delta_and_vega(held: AccountState) -> None:
-    """After the perps nothing follows spot, after the straddles nothing follows volatility."""
+    """Whoever does everything the plan says is left with nothing that follows spot, or volatility."""
     got = taken_over(held, a_market(), share=1.0, now=NOW, where=WHERE)
     assert got is not None
-    assert got.delta + got.hedge_perp == 0
     (one,) = got.straddles
     both = an_account(8, options=((option(Kind.CALL, 3_000), 1), (option(Kind.PUT, 3_000), 1)))
     straddle = taken_over(both, a_market(), share=1.0, now=NOW, where=WHERE)
     assert straddle is not None
-    assert one.vega + one.size * straddle.vega // WAD == pytest.approx(0, abs=usd(1e-6))
+    assert one.vega + one.size * straddle.vega // WAD == pytest.approx(0, abs=10**12)
+    assert abs(one.size * straddle.delta // WAD) > usd(0.05), "straddles have a delta of their own"
+    left = got.delta + got.hedge_perp + one.size * straddle.delta // WAD
+    assert left == pytest.approx(0, abs=10**12), "TAK-1"
 
 
 def test_taken_over__thinner_market__costs_more_up_to_the_scan_range(held: AccountState) -> None:
@@ -99,8 +101,9 @@ def test_taken_over__thinner_market__costs_more_up_to_the_scan_range(held: Accou
         return got.hedge_cost
 
     assert cost(2.5e7) == pytest.approx(2 * cost(1e8), rel=1e-6)
-    notional = abs(value(held, SPOT * 1.001) - value(held, SPOT * 0.999)) / 0.002
-    assert cost(1.0) / WAD == pytest.approx(0.15 * notional, rel=1e-3)
+    got = taken_over(held, a_market(), share=1.0, now=NOW, where=WHERE)
+    assert got is not None
+    assert cost(1.0) == pytest.approx(0.15 * abs(got.hedge_perp) * SPOT, rel=1e-3)
 
 
 def test_bids__thin_market__hedge_eats_the_discount_and_nobody_bids() -> None:
@@ -118,3 +121,21 @@ def test_bids__thin_market__hedge_eats_the_discount_and_nobody_bids() -> None:
     assert bid.max_cost + taken.hedge_cost <= value_taken + WAD
     thin = replace(knobs, hedge_volume_usd_per_day=1)
     assert list(bids(snapshot, market, {7: target, 99: own}, thin)) == []
+
+
+def test_bids__shallower_market__allow_less_of_their_discount() -> None:
+    """TAK-1: what a bid may cost more until it mines falls with depth, over the whole range of depths."""
+    state = an_account(7, cash=-29_000.0, perp=10, entry=0)
+    target = a_margin(7, equity=1_000, mm=3_000, band=Band.LIQUIDATABLE, in_auction=True)
+    own = a_margin(99, equity=1_000_000, mm=0)
+    snapshot = a_snapshot(state, auctions=(an_auction(7, started_s_ago=900),), own_account=99)
+    market = MarketModel(now=NOW, underlyings=(a_market(),))
+
+    def leeway(volume: int) -> int:
+        knobs = PolicyKnobs(max_inventory_usd=10_000_000, hedge_volume_usd_per_day=volume)
+        (bid,) = bids(snapshot, market, {7: target, 99: own}, knobs)
+        return bid.max_cost
+
+    found = [leeway(10**exponent) for exponent in (12, 11, 10, 9, 8)]
+    assert found == sorted(found, reverse=True)
+    assert len(set(found)) == len(found), "TAK-1"
