@@ -13,9 +13,11 @@
     simulate    the whole way on a local fork (election, walking), and whether the state afterwards is the one that was
                 wanted (aftermath)
     impact      who is margined how, before and after
-    evidence    how old and new bounds would have done in recorded prices
+    evidence    how old and new numbers would have done over what was recorded, and of which nothing was
     forum       the same for people, in Markdown
-    check       a proposal that is under way, against today's state
+    check       a proposal that is under way: may it still be executed as it was meant
+    drift       what is not as it was when it was made
+    recalibration  changes from targets: what fences do not admit, or not in time (pace)
 
 Nothing here holds a key or sends anything.
 """

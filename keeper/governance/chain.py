@@ -20,10 +20,12 @@ from keeper.protocols.clearinghouse.deployment import Deployment
 
 #: What a proposal may speak to besides the deployment's own contracts.
 GOVERNOR, TIMELOCK, SAFE = "Governor", "TimelockController", "Safe"
+#: A price feed, of whoever's making.
+AGGREGATOR: Final = "Aggregator"
 #: Where ERC-1967 proxies keep the address of their implementation.
 _IMPLEMENTATION: Final = hex(int.from_bytes(keccak(b"eip1967.proxy.implementation"), "big") - 1)
-#: A concrete governor's ABI: every concrete one has this part of it.
-_ABI_OF: Final = {GOVERNOR: "MockGovernor"}
+#: A concrete one's ABI: every governor, and every feed, has the part of it that is used here.
+_ABI_OF: Final = {GOVERNOR: "MockGovernor", AGGREGATOR: "MockAggregator"}
 ZERO: Final = "0x" + "00" * 20
 
 

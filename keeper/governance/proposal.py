@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from eth_utils import to_checksum_address
+
 from keeper.domain import codec
 from keeper.errors import BadInput
 from keeper.governance.apart import apart_items
@@ -22,6 +24,7 @@ from keeper.governance.items import Call, Difference, Item, setter_items
 from keeper.governance.route import Route
 from keeper.governance.steps import Ids, Step, ids_of, steps_of, views_of
 
+_ADDRESS: Final = re.compile(r"\b0x[0-9a-fA-F]{40}\b")
 _FENCED: Final = re.compile(r"^```toml\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -46,7 +49,7 @@ class Proposal:
     differences: tuple[Difference, ...]
     steps: tuple[Step, ...]
     code: dict[str, str]
-    """Hash of the code at every address that a call or a step goes to."""
+    """Hash of the code at every address that a call or a step goes to or names: a feed, a token, who gets a role."""
     views: tuple[Step, ...] = ()
     """Calls that tell where it stands; nothing is sent for these."""
     settled: tuple[str, ...] = ()
@@ -81,6 +84,7 @@ def build(changes: Changes, chain: ChainView, route: Route) -> Proposal:
     description = describe(changes)
     steps = steps_of(chain, route, calls, description)
     spoken_to = {one.target for one in calls} | {step.call.target for step in steps} | {route.executor}
+    spoken_of = {at for at in _named(calls) if chain.has_code(at)}
     return Proposal(
         title=changes.title,
         changes=changes.source,
@@ -95,9 +99,14 @@ def build(changes: Changes, chain: ChainView, route: Route) -> Proposal:
         differences=tuple(d for item in moving for d in item.differences if d.moves),
         steps=steps,
         views=views_of(chain, route, calls, description),
-        code={address: chain.code_hash(address) for address in sorted(spoken_to)},
+        code={address: chain.code_hash(address) for address in sorted(spoken_to | spoken_of)},
         settled=tuple(f"{d.of}: {d.name} is {d.new_shown}" for item in items for d in item.differences if not d.moves),
     )
+
+
+def _named(calls: Sequence[Call]) -> set[str]:
+    """Addresses among the arguments."""
+    return {to_checksum_address(at) for call in calls for words in call.arguments for at in _ADDRESS.findall(words)}
 
 
 def items_of(changes: Changes, chain: ChainView, route: Route) -> tuple[Item, ...]:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from keeper.governance import safe
-from keeper.governance.check import Drift, check
+from keeper.governance.check import check
+from keeper.governance.drift import Drift
 from keeper.governance.fork import Engine, forked
 from keeper.governance.simulate import simulate
 from tests.governed import Governed

@@ -5,7 +5,11 @@ from dataclasses import replace
 import pytest
 
 from keeper.errors import BadInput
-from keeper.governance.check import Drift, check
+from keeper.governance import check as checking
+from keeper.governance import drift
+from keeper.governance.chain import ChainView
+from keeper.governance.check import check
+from keeper.governance.drift import Drift
 from keeper.governance.fork import Engine, forked
 from keeper.governance.live import find_proposal
 from keeper.testing.small_house import DAY, SmallHouse
@@ -119,13 +123,28 @@ def test_check__file_that_somebody_changed__refused(governed):
             looked_at(governed, replace(ours, **change))
 
 
-def test_check__bound_moved_meanwhile__told_with_both_values(governed):
+def test_check__bound_moved_meanwhile__told_with_both_values(governed, monkeypatch):
     """Another proposal moved the same bound: what this one would do is told with the value of then, now and after."""
     late = queued(governed)
     governed.pass_through(governed.proposal("[underlying.ETH.fence.psr]\nmax = 500_000\n"))
-    (finding,) = looked_at(governed, late).findings
+    verdict = looked_at(governed, late)
+    (finding,) = verdict.findings
     assert finding.drift is Drift.VALUE
     assert "was 32.5 % when it was proposed and is 50 % today; executing sets it to 40 %" in finding.said
+    monkeypatch.setattr(drift, "_values", nothing)
+    assert seen_again(governed, late, verdict).sound, "nobody else would have told"
+
+
+def seen_again(governed, proposal, verdict):
+    """By a mutant that looks at the same state without one of its eyes; the simulation is the one it had."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checking, "resimulated", lambda *_, **__: verdict.simulation)
+        return looked_at(governed, proposal)
+
+
+def nothing(*_):
+    """What a blind eye sees."""
+    return ()
 
 
 def test_check__neighbour_in_the_same_struct_moved__would_be_put_back(governed):
@@ -145,14 +164,29 @@ def test_check__already_done_by_others__told(governed):
     assert {Drift.VALUE, Drift.CALL} <= drifts(looked_at(governed, late))
 
 
-def test_check__stale_oracle__told(governed):
+def test_check__stale_oracle__told(governed, monkeypatch):
     """A price that cannot be used today is told with the oracle's own reason."""
     proposal = governed.proposal(BOUNDS)
     governed.chain.advance_to(governed.chain.block().timestamp + 30 * DAY)
     governed.chain.mine()
-    (finding,) = looked_at(governed, proposal).findings
+    verdict = looked_at(governed, proposal)
+    (finding,) = verdict.findings
     assert finding.drift is Drift.ORACLE
     assert "StalePrice" in finding.said
+    monkeypatch.setattr(drift, "_oracles", nothing)
+    assert seen_again(governed, proposal, verdict).sound, "nobody else would have told"
+
+
+@pytest.mark.parametrize(("age_s", "told"), [(600, False), (7_200, True)])
+def test_check__feed_that_it_brings__stale_before_it_is_there(governed, age_s, told):
+    """A feed of the proposal's own is asked itself: the oracle does not know it yet, and execution would not notice."""
+    feed = governed.hand.create("MockAggregator", 8, 60_000 * 10**8)
+    proposal = governed.proposal(f'[[new_feed]]\nasset = "BTC"\nprimary = "{feed}"\nmax_age_s = 3_600\n')
+    governed.chain.advance_to(governed.chain.block().timestamp + age_s)
+    governed.chain.mine()
+    verdict = looked_at(governed, proposal)
+    assert verdict.alive
+    assert [f"new feed of BTC at {feed}" in finding.said for finding in verdict.findings] == [True] * told
 
 
 def test_check__expiry_passed_meanwhile__no_longer_goes_through(governed):
@@ -166,14 +200,24 @@ def test_check__expiry_passed_meanwhile__no_longer_goes_through(governed):
     assert "BadConfig" in verdict.simulation.failure
 
 
-def test_check__target_behind_a_proxy_upgraded__told():
-    """Other code at a target's address, or behind its proxy, is told although every byte of calldata is the same."""
+def test_check__code_behind_a_proxy_upgraded__told(monkeypatch):
+    """Other code behind a target, or behind a token that is only named, is told though every byte of calldata is as it
+    was and the proposal still goes through.
+    """
     governed = Governed(house=SmallHouse(proxied=("InsuranceFund",)))
-    proposal = governed.proposal('[fund]\ncap_per_auction = "7 USD"\n')
+    house, fund = governed.house, governed.deployment.addresses["InsuranceFund"]
+    token = house.hand.create("MockProxy", house.hand.hand_made("MockERC20", "WBTC", "WBTC", 8))
+    proposal = governed.proposal(
+        f'[fund]\ncap_per_auction = "7 USD"\n[[new_collateral]]\nsymbol = "WBTC"\ntoken = "{token}"\ndecimals = 8\n'
+        'asset = "ETH"\nhaircut_ppm = 150_000\n'
+    )
     assert looked_at(governed, proposal).sound
-    house = governed.house
-    other = house.hand.hand_made("MockERC20", "a", "b", 6)
-    house.do("MockProxy", "upgradeTo", other, to=governed.deployment.addresses["InsuranceFund"])
+    other = house.hand.hand_made("InsuranceFund", house.feeds[0], governed.timelock, 1)  # of another house
+    house.do("MockProxy", "upgradeTo", other, to=fund)
+    house.do("MockProxy", "upgradeTo", house.hand.hand_made("MockFeeERC20", "WBTC", "WBTC", 8, 100), to=token)
     verdict = looked_at(governed, proposal)
-    assert Drift.CODE in drifts(verdict)
-    assert not verdict.alive
+    assert verdict.alive
+    assert {finding.drift for finding in verdict.findings} == {Drift.CODE}
+    assert [at in " ".join(f.said for f in verdict.findings) for at in (fund, token)] == [True, True]
+    monkeypatch.setattr(ChainView, "code_hash", lambda _self, at: proposal.code[at])
+    assert seen_again(governed, proposal, verdict).sound, "nobody else would have told"
