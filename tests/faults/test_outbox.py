@@ -146,12 +146,37 @@ def test_pool__signer_does_not_answer__the_other_signs():
 
 
 def test_pool__intent_bound_to_one_key__no_other_is_asked():
-    """A bid is only taken from the owner of the bidding account, so only that key sends it."""
+    """What fills a gap in a key's nonces only that key may send."""
     world = OutboxWorld(liquidators=3)
     last = world.signers[SignerRole.LIQUIDATOR][2].address
     assert {world.submit(f"k{number}", sender=last).sender for number in range(3)} == {last}
     with pytest.raises(Refused, match="whose key is not configured"):
         world.submit("x", sender=world.chain.accounts[0])
+
+
+def test_pool__intent_bound_to_some_keys__spread_over_them_and_no_other_is_asked():
+    """A bid is only taken from keys that may bid for the account: they share it, one of them stuck or not."""
+    world = OutboxWorld(liquidators=3)
+    first, second, third = (key.address for key in world.signers[SignerRole.LIQUIDATOR])
+    allowed = (second, third, world.chain.accounts[0])
+    sent = [world.submit(f"k{number}", senders=allowed).sender for number in range(4)]
+    assert sorted(sent) == sorted([second, third] * 2)
+    world.blocks(5, lose=second)
+    assert {world.submit(f"l{number}", senders=allowed).sender for number in range(2)} == {third}
+    world.blocks(5, lose=ALL)
+    with pytest.raises(Retry, match="gets anything new"):
+        world.submit("m", senders=allowed)
+    assert world.submit("n").sender == first, "what is bound to nobody goes on"
+
+
+def test_pool__what_a_stuck_key_swallowed__goes_to_another_when_it_is_decided_again():
+    """A key that just gave something up is not the first choice for the same again; with enough to do it is tried."""
+    world = OutboxWorld(liquidators=2)
+    ill, sound = (key.address for key in world.signers[SignerRole.LIQUIDATOR])
+    assert world.submit("a").sender == ill
+    world.blocks(13, lose=ill)
+    assert world.one().state is TxState.ABANDONED
+    assert [world.submit(f"again{number}").sender for number in range(2)] == [sound, ill]
 
 
 # Deadlines, health, cancelling

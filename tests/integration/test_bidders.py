@@ -147,9 +147,10 @@ def test_margin__shared_by_all_keys__an_open_bid_keeps_its_share():
     approve_all(market)
     keeper = Liquidating(market, stuck=market.keys[0].address)
     keeper.live()
-    (open_,) = keeper.of("bid", TxState.SENT)
+    assert len(keeper.of("bid", TxState.SENT)) == 1
+    assert len(keeper.of("bid", TxState.FINAL)) == 2
     keeper.live()
-    assert keeper.of("bid", TxState.SENT) == [open_], "nothing beside it"
+    assert len(keeper.of("bid")) == 3, "nothing beside it"
     keeper.stuck = None
     keeper.live(blocks=2)
     assert len(keeper.of("bid", TxState.FINAL)) == 3

@@ -2,18 +2,23 @@
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from keeper.cli.show.bidders import bidders_view, changes_view
 from keeper.cli.show.findings import findings_view
 from keeper.cli.show.keys import keys_view
 from keeper.cli.show.nonces import nonces_view, repairs_view
 from keeper.cli.show.tables import table
 from keeper.domain.nonces import HeldNonce, KeyNonces, Repair, RepairKind
 from keeper.domain.tx import SignerRole
+from keeper.ops.bidders import Bidder, Change, Right
 from keeper.ops.doctor import Finding, Verdict
 from keeper.ops.keys import KeyFinding, KeyVerdict
+from keeper.testing.builders import a_block
+from keeper.testing.counter_world import an_intent
 
 WIDTHS = pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
 ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -76,6 +81,19 @@ def test_repairs_view__any_width__each_step_below_its_key(width, sent):
     assert ADDRESS + "nonce1234567:fill,nobodyholdsit" in text
     assert ("→went" in text) is sent
     assert ("keepernoncerepair--send" in text) is not sent
+
+
+@WIDTHS
+def test_bidders_views__any_width__account_address_and_calldata_to_copy_are_whole(width):
+    """What is signed elsewhere is copied from here."""
+    keys = (Bidder(address=ADDRESS, right=Right.OWNER), Bidder(address=ADDRESS, right=Right.NONE))
+    text = shown(bidders_view(int(ACCOUNT, 16), ADDRESS, keys), width)
+    assert ACCOUNT in text
+    assert f"✓{ADDRESS}ownstheaccount!{ADDRESS}maynotbid" in text
+    intent = replace(an_intent(ADDRESS, a_block()), data=bytes(range(100)))
+    change = Change(key=ADDRESS, approved=True, by=ADDRESS, ours=False, intent=intent)
+    text = shown(changes_view([change], sent=False), width)
+    assert f"to{ADDRESS}data0x{intent.data.hex()}dryrun" in text
 
 
 @WIDTHS
