@@ -53,7 +53,8 @@ def measure(block: BlockRef, economy: Economy | None, store: Store) -> tuple[TxR
             name: None if wad is None else round(wad / 10**18, 2)
             for name, wad in (("gain_usd", outcome.gain_usd), ("gas_usd", outcome.gas_usd))
         }
-        log.info(
+        tell = log.warning if outcome.note else log.info  # a note is for a person
+        tell(
             "outcome", key=outcome.key, via=outcome.via, waited_blocks=outcome.waited_blocks, note=outcome.note, **told
         )
     return tuple(done)

@@ -112,7 +112,7 @@ class Realised:
     native_usd: int | None
     """Price of one whole unit of native currency at that block; None if the oracle had none."""
     note: str = ""
-    """What a person should know: why something is unknown."""
+    """What a person should know: why something is unknown, what of a publication was refused."""
     via: str = ""
     """`PRIVATE` if it mined before it was public, `PUBLIC` if it had to be; empty where no relay was tried."""
     waited_blocks: int | None = None

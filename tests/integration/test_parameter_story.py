@@ -126,6 +126,8 @@ class Told:
     after: Publish
     vetoed: tuple[int, int]
     last: Publish
+    notes: tuple[str, ...]
+    """Of the outcomes of the keeper's own publications."""
     folder: Path
 
 
@@ -146,6 +148,8 @@ def told(tmp_path_factory):
     vetoed = story.loosens_by_hand()
     story.do("veto", ETH, sender=GUARDIAN)
     last = story.publishes()
+    story.publishes()  # until what went before is final
+    notes = tuple(one.note for one in story.store.realised(since_s=0) if one.kind == "publish" and one.note)
     story.store.close()
     story.house.deployment.save(folder / "deployment.json")
     node = HttpNode(story.house.chain.node).start()
@@ -155,7 +159,7 @@ def told(tmp_path_factory):
         f'[protocol]\ndeployment_file = "{folder}/deployment.json"\n'
         f'[store]\nurl = "sqlite:///{folder}/keeper.sqlite"\n'
     )
-    yield Told(str(path), refused, digest, after, vetoed, last, folder)
+    yield Told(str(path), refused, digest, after, vetoed, last, notes, folder)
     node.close()
 
 
@@ -184,6 +188,13 @@ def test_verify__an_item_was_refused__accounted_for(told):
         code, said = ask(told, "verify", f"ETH:{update.id}", "--json")
         assert code == 0, said
         assert json.loads(said)["landed"]["refused"] == []
+
+
+def test_outcome__an_item_was_refused__the_keeper_notices(told):
+    """VER-8: what became of a publication is measured like any outcome, and a person is told."""
+    (note,) = told.notes
+    assert f"publication {told.refused.id}: the fences refused psr" in note, "VER-8"
+    assert "StepTooLarge" in note, "VER-8"
 
 
 def test_recalibration__after_a_refused_item__names_the_digest_that_stands(told):

@@ -14,7 +14,7 @@ the error.  What cannot be read any more is unknown, with a note, and never zero
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from keeper.domain.block import BlockRef
@@ -22,6 +22,7 @@ from keeper.domain.snapshot import Usable
 from keeper.domain.tx import TxRecord, TxState
 from keeper.domain.worth import Realised
 from keeper.errors import Refused, Retry
+from keeper.protocols.abi import explain_revert
 from keeper.protocols.clearinghouse.deployment import Deployment
 from keeper.protocols.clearinghouse.encoder import GAS_EXPECTED
 from keeper.protocols.clearinghouse.views import Views
@@ -112,6 +113,8 @@ class HouseEconomy:
                     raise
                 gain = None
                 notes.append(f"what it brought is unknown: {problem.message}")
+        if intent.kind == "publish":
+            notes += self._refused(logs)
         return Realised(
             key=intent.key,
             kind=intent.kind,
@@ -141,6 +144,14 @@ class HouseEconomy:
         notes.append("the receipt is gone: gas is counted at the dearest attempt")
         dearest = max(attempt.max_fee_wei for attempt in record.attempts)
         return (record.gas_used or record.intent.gas_limit) * dearest, ()
+
+    def _refused(self, logs: Sequence[EventLog]) -> Iterator[str]:
+        """Items of a publication that the fences refused, whoever decided them in good faith."""
+        for args in self._events(logs, "RiskParameters", "ItemRefused"):
+            what = args["what"].rstrip(b"\0").decode("ascii", "replace")
+            expiry = f" of expiry {args['expiry']}" if args["expiry"] else ""
+            reason = explain_revert(args["reason"], self._views.abis.values())
+            yield f"publication {args['id']}: the fences refused {what}{expiry}, which keeps what is in force: {reason}"
 
     def _arguments(self, record: TxRecord) -> dict[str, Any]:
         return self._views.abis["LiquidationAuction"].arguments(record.intent.kind, record.intent.data)
