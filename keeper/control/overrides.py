@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from keeper.control.what_if import parameter, share_ppm
+from keeper.control.what_if import parameter, share_of
 from keeper.domain.overrides import PARAMETERS, Override
+from keeper.domain.text import written
 from keeper.errors import BadInput
 from keeper.ports import Overrides
 
 #: Longest time for which a floor may be set: what lasts longer is the methodology's, or governance's.
 LONGEST_S = 90 * 86_400
+#: Of a length of time; more are no length that anybody means.
+_DIGITS = 12
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def seconds(text: str) -> int:
     """A length of time as a person writes it: `30m`, `24h`, `7d`.  Raises: `BadInput`."""
     digits, unit = text.strip()[:-1], text.strip()[-1:]
-    if unit not in _UNITS or not (digits.isascii() and digits.isdecimal()) or not int(digits):
+    if unit not in _UNITS or not (digits.isascii() and digits.isdecimal()) or not digits.strip("0"):
         raise BadInput(f"{text!r} is no length of time", hint="write 30m, 24h or 7d", value=text)
-    found = int(digits) * _UNITS[unit]
-    if found > LONGEST_S:
+    found = int(digits) * _UNITS[unit] if len(digits) <= _DIGITS else None
+    if found is None or found > LONGEST_S:
         raise BadInput(
-            f"a floor stands for {LONGEST_S // 86_400} days at most, not {found / 86_400:g}",
+            f"a floor stands for {LONGEST_S // 86_400} days at most, not "
+            + (f"{found / 86_400:g}" if found is not None else f"{len(digits)} digits' worth of them"),
             hint="set it again when it ends, or have governance raise the bound",
             value=text,
         )
@@ -72,17 +76,14 @@ def set_floor(
     Raises: `BadInput` for whatever of it cannot be used.
     """
     underlying, ours = named(what, symbols)
-    for value, option in ((reason, "--reason"), (operator, "--operator")):
-        if not value.strip():
-            raise BadInput(f"a floor needs a {option.removeprefix('--')}", hint=f"give it with {option}")
     return store.set_override(
         Override(
             number=0,
             underlying=underlying,
             parameter=ours,
-            floor_ppm=share_ppm(floor),
-            reason=reason.strip(),
-            operator=operator.strip(),
+            floor_ppm=share_of(ours, floor),
+            reason=written(reason, "--reason"),
+            operator=written(operator, "--operator"),
             set_at_s=now_s,
             expires_at_s=now_s + seconds(lasts),
         )
@@ -91,9 +92,8 @@ def set_floor(
 
 def clear_floor(store: Overrides, number: int, *, operator: str, now_s: int) -> None:
     """Take a floor back.  Raises: `BadInput` if none with this number stands, or nobody takes it back."""
-    if not operator.strip():
-        raise BadInput("somebody must take the floor back", hint="name yourself with --operator")
-    if not store.clear_override(number, at_s=now_s, by=operator.strip()):
+    who = written(operator, "--operator")
+    if not store.clear_override(number, at_s=now_s, by=who):
         standing = ", ".join(str(one.number) for one in store.overrides(at_s=now_s)) or "none"
         raise BadInput(
             f"no floor {number} stands", hint=f"standing: {standing}; keeper override list --all", number=number

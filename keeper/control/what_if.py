@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
+from typing import Final
 
 from keeper.domain.market import ExpiryTarget, UnderlyingTarget
 from keeper.domain.overrides import PARAMETERS
 from keeper.errors import BadInput
 
 _PPM = 1_000_000
+
+
+#: What may be a whole at most: a price that falls by all of it, or a volatility, leaves nothing to take a logarithm of.
+BELOW_ONE: Final = frozenset({"psr", "vsr_down"})
+
+
+def share_of(name: str, text: str) -> int:
+    """A share for one of our parameters.  Raises: `BadInput`."""
+    found = share_ppm(text)
+    if name in BELOW_ONE and found >= _PPM:
+        theirs = next(there for there, ours in PARAMETERS.items() if ours == name)
+        raise BadInput(f"{theirs} {text!r} is the whole or more", hint="write less than 100%", value=text)
+    return found
 
 
 def share_ppm(text: str) -> int:
@@ -44,7 +58,8 @@ def changes(pairs: Sequence[str]) -> dict[str, int]:
         name, sign, text = pair.partition("=")
         if not sign:
             raise BadInput(f"{pair!r} is no NAME=SHARE", hint="as in scan_range=25%", value=pair)
-        found[parameter(name.strip())] = share_ppm(text)
+        ours = parameter(name.strip())
+        found[ours] = share_of(ours, text)
     return found
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from keeper.domain.block import BlockRef
 from keeper.domain.market import UnderlyingMarket
 from keeper.domain.snapshot import UnderlyingState
+from keeper.domain.text import written
 from keeper.domain.updates import ShadowRun, SignOff
 from keeper.errors import BadInput
 from keeper.ports import Store
@@ -94,8 +95,7 @@ def sign_off(
     if version != MODEL_VERSION:
         hint = "sign with the keeper that is to push; keeper model show tells the version"
         raise BadInput(f"this keeper has model {MODEL_VERSION}, not {version}", hint=hint, version=version)
-    if not operator.strip() or not reason.strip():
-        raise BadInput("a sign-off needs a name and a reason", hint="--operator NAME --reason WHY")
+    who, why = written(operator, "--operator"), written(reason, "--reason")
     state = model_state(store)
     if state.block is None:
         raise BadInput(
@@ -115,8 +115,8 @@ def sign_off(
         evidence += run.numbers.splitlines()
     signed = SignOff(
         version=version,
-        operator=operator.strip(),
-        reason=reason.strip(),
+        operator=who,
+        reason=why,
         at_s=now_s,
         evidence="\n".join(evidence),
         shadowed_blocks=0 if run is None else run.blocks,

@@ -55,6 +55,9 @@ __all__ = [
     "stored_histories",
 ]
 
+#: Of the largest uint256.
+_UINT256_DIGITS = 78
+
 
 class ProposalDesk:
     """One deployment on one chain.  It reads, forks, and sends nothing.
@@ -206,10 +209,8 @@ class ProposalDesk:
         """
         chain = self._governed(self.view(), given)
         named = {key: value for key, value in given.items() if value}
-        if subject.isdecimal() and not Path(subject).exists():
-            proposal = find_proposal(chain, named, int(subject))
-        else:
-            proposal = load_proposal(Path(subject))
+        number = _number(subject)
+        proposal = load_proposal(Path(subject)) if number is None else find_proposal(chain, named, number)
         route = {"governor": proposal.route.governor, "timelock": proposal.route.timelock, "safe": proposal.route.safe}
         chain = self._governed(chain, route)
         with self._fork(chain) as fork:
@@ -302,3 +303,15 @@ def named_histories(given: Sequence[str]) -> dict[str, PriceHistory]:
 def named_vols(given: Sequence[Path]) -> dict[str, VolHistory]:
     """Recorded volatilities at the money by ticker.  Raises: `BadInput` naming the file."""
     return {symbol: one for path in given for symbol, one in load_vols(path).items()}
+
+
+def _number(subject: str) -> int | None:
+    """A governor's number, which is a uint256; None if it names a file.  Raises: `BadInput` for a longer one."""
+    if not (subject.isascii() and subject.isdecimal()):
+        return None
+    if len(subject) > _UINT256_DIGITS:
+        raise BadInput(
+            f"a proposal's number has {_UINT256_DIGITS} digits at most, not {len(subject)}",
+            hint="give the governor's number, or proposal.json",
+        )
+    return None if Path(subject).exists() else int(subject)

@@ -288,6 +288,10 @@ def test_override__set_list_clear__each_told(site):
         (("ETH.leverage", "18%", "--reason", "x"), "scan_range, vol_up"),
         (("ETH.scan_range", "18%", "--reason", "x", "--for", "1y"), "24h or 7d"),
         (("ETH.scan_range", "18%", "--reason", "x", "--for", "365d"), "90 days at most"),
+        (("ETH.scan_range", "18%", "--reason", "x", "--for", "9" * 400 + "d"), "90 days at most"),
+        (("ETH.scan_range", "18%", "--reason", "x", "--for", "9" * 5_000 + "d"), "90 days at most"),
+        (("ETH.scan_range", "18%", "--reason", "\ud800"), "UTF-8"),
+        (("ETH.scan_range", "1000%", "--reason", "x"), "less than 100%"),
     ],
 )
 def test_override__wrong__exit_2_and_what_to_write(site, args, said):

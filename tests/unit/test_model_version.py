@@ -257,8 +257,8 @@ def test_sign_off__with_numbers_on_the_table__kept_with_the_word():
     ("version", "operator", "reason", "said"),
     [
         (MODEL_VERSION + 1, "Ada", "why", "this keeper has model"),
-        (MODEL_VERSION, "  ", "why", "a name and a reason"),
-        (MODEL_VERSION, "Ada", "", "a name and a reason"),
+        (MODEL_VERSION, "  ", "why", "needs a"),
+        (MODEL_VERSION, "Ada", "", "needs a"),
     ],
 )
 def test_sign_off__another_version_or_no_word__refused(version, operator, reason, said):
