@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import time
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
 
@@ -54,7 +55,8 @@ def override(
     While it stands no lower value is aimed at: the target is raised to it, and shown with it, its operator and its
     reason. It still moves inside fences and through the impact gate. It lapses by itself. Parameters are
     TICKER.NAME with scan_range, vol_up, vol_down, and volatility, which lifts every expiry at the money. None is
-    ever forgotten: list --all tells who set what, when, and who took it back.
+    ever forgotten: list --all tells who set what, when, and who took it back. Of several under one parameter the
+    highest counts, and each other one says so; one above what the fences allow is held at their end, and says so.
 
     The running keeper sees it with its next block. Exit codes: 0 when done; 2 for whatever cannot be used.
     """
@@ -84,12 +86,17 @@ def override(
             found = store.overrides(at_s=now)
         else:
             found = store.overrides(at_s=None if everything else now)
+        told: Mapping[int, str] = {}
+        if any(one.stands(now) for one in found):
+            from keeper.ops.floors import remarks  # noqa: PLC0415 - reading a stored block brings numpy along
+
+            told = remarks(store, found, now_s=now)
     finally:
         store.close()
     if as_json:
-        answer(overrides_tree(found, symbols, now_s=now))
+        answer(overrides_tree(found, symbols, told, now_s=now))
     else:
-        console().print(overrides_view(found, symbols, now_s=now))
+        console().print(overrides_view(found, symbols, told, now_s=now))
 
 
 def _login() -> str:

@@ -15,8 +15,17 @@ from keeper.domain.overrides import PARAMETERS, Override
 _NAMES = {ours: theirs for theirs, ours in PARAMETERS.items()}
 
 
-def overrides_view(found: Sequence[Override], symbols: Mapping[int, str], *, now_s: int) -> RenderableType:
-    """A line each."""
+def overrides_view(
+    found: Sequence[Override], symbols: Mapping[int, str], remarks: Mapping[int, str], *, now_s: int
+) -> RenderableType:
+    """A line each.
+
+    Args:
+        found: floors.
+        symbols: tickers by underlying.
+        remarks: what else to know of one, by its number.
+        now_s: unix seconds.
+    """
     if not found:
         return Text("no floor stands", style="bright_black")
     table = plain_table("floor", "at least", "until", "by", "reason", "", numbers=1)
@@ -27,7 +36,7 @@ def overrides_view(found: Sequence[Override], symbols: Mapping[int, str], *, now
             words.utc(one.expires_at_s),
             one.operator,
             one.reason,
-            _state(one, now_s),
+            _state(one, remarks.get(one.number, ""), now_s),
         )
     return table
 
@@ -36,14 +45,21 @@ def _name(one: Override, symbols: Mapping[int, str]) -> str:
     return f"{symbols.get(one.underlying, one.underlying)}.{_NAMES[one.parameter]}"
 
 
-def _state(one: Override, now_s: int) -> Text:
+def _state(one: Override, remark: str, now_s: int) -> Text:
     if one.stands(now_s):
-        return Text("stands", style="green")
+        return Text.assemble(("stands", "green"), (f"; {remark}", "yellow") if remark else "")
     if one.cleared_at_s is not None:
         return Text(f"cleared by {one.cleared_by}", style="bright_black")
     return Text("lapsed", style="bright_black")
 
 
-def overrides_tree(found: Sequence[Override], symbols: Mapping[int, str], *, now_s: int) -> dict[str, Any]:
+def overrides_tree(
+    found: Sequence[Override], symbols: Mapping[int, str], remarks: Mapping[int, str], *, now_s: int
+) -> dict[str, Any]:
     """The same as one object."""
-    return {"overrides": [vars(one) | {"parameter": _name(one, symbols), "stands": one.stands(now_s)} for one in found]}
+
+    def tree(one: Override) -> dict[str, Any]:
+        more = {"parameter": _name(one, symbols), "stands": one.stands(now_s), "remark": remarks.get(one.number)}
+        return vars(one) | more
+
+    return {"overrides": [tree(one) for one in found]}
