@@ -1,4 +1,4 @@
-"""A parameter's story where not all goes well: an item refused, fences moved, an emergency, a veto (VER-8, EXP-1).
+"""A parameter's story where not all goes well: an item refused, fences moved, an emergency, a veto (VER-8, VER-9).
 
 One market is lived through: the keeper publishes; governance tightens a fence under a publication on its way, so that
 one item of it is refused; the keeper goes on; keepers call an emergency; somebody loosens by hand, and the guardian
@@ -209,40 +209,40 @@ def test_recalibration__after_a_refused_item__names_the_digest_that_stands(told)
 
 
 def test_explain__a_refused_item__the_reason_and_what_stayed(told):
-    """EXP-1: who wanted what, why it was not taken, and the fence that governance had moved."""
+    """VER-9: who wanted what, why it was not taken, and the fence that governance had moved."""
     tree = history(told, "ETH.scan_range")
     (moment,) = [one for one in tree["history"] if one["id"] == told.refused.id]
-    assert moment["old"] == moment["new"], "EXP-1"
-    assert "StepTooLarge" in moment["kept"], "EXP-1"
+    assert moment["old"] == moment["new"], "VER-9"
+    assert "StepTooLarge" in moment["kept"], "VER-9"
     assert moment["target"] > moment["old"]
     fences = [one for one in tree["between"] if one["event"] == "fence" and one["about"] == "psr"]
     said = [one["said"] for one in fences]
-    assert any(one.endswith("→ 1") and one.startswith("stepAbs") for one in said), f"EXP-1: {said}"
-    assert any(one.startswith("stepAbs 1 →") for one in said), "EXP-1: and back"
-    assert all(one["sender"].startswith("0x") and one["tx"].startswith("0x") for one in fences), "EXP-1"
+    assert any(one.endswith("→ 1") and one.startswith("stepAbs") for one in said), f"VER-9: {said}"
+    assert any(one.startswith("stepAbs 1 →") for one in said), "VER-9: and back"
+    assert all(one["sender"].startswith("0x") and one["tx"].startswith("0x") for one in fences), "VER-9"
     up = history(told, "ETH.vol_up")
-    assert all(one["about"] != "psr" for one in up["between"]), "EXP-1: a fence around another number is not told"
+    assert all(one["about"] != "psr" for one in up["between"]), "VER-9: a fence around another number is not told"
     assert next(one for one in up["history"] if one["id"] == told.refused.id)["kept"] is None
 
 
 def test_explain__emergency_and_veto__who_and_what_they_made_of_it(told):
-    """EXP-1: each old value is the new one before it, the guardian's too."""
+    """VER-9: each old value is the new one before it, the guardian's too."""
     tree = history(told, "ETH.scan_range")
     before, lower = told.vetoed
     (rules, *_) = [one for one in tree["between"] if one["event"] == "rules"]
-    assert rules["said"] == "slewPpmPerHour 10000 → 500000", "EXP-1: governance's rules, what moved of them alone"
+    assert rules["said"] == "slewPpmPerHour 10000 → 500000", "VER-9: governance's rules, what moved of them alone"
     (emergency,) = [one for one in tree["between"] if one["event"] == "emergency"]
-    assert "MM raised by 20 %" in emergency["said"], "EXP-1"
+    assert "MM raised by 20 %" in emergency["said"], "VER-9"
     (veto,) = [one for one in tree["between"] if one["event"] == "veto"]
-    assert veto["old"] == lower < veto["new"] <= before, "EXP-1"
-    assert veto["until_s"] > veto["time_s"], "EXP-1"
+    assert veto["old"] == lower < veto["new"] <= before, "VER-9"
+    assert veto["until_s"] > veto["time_s"], "VER-9"
     (by_hand,) = [one for one in tree["history"] if one["new"] == lower]
-    assert by_hand["inputs_here"] is False, "EXP-1: nobody knows from what"
+    assert by_hand["inputs_here"] is False, "VER-9: nobody knows from what"
     moved = [(one["block"], False, one) for one in tree["history"]]
     moved += [(one["block"], True, one) for one in tree["between"] if one["new"] is not None]
     told_in_order = [one for *_, one in sorted(moved, key=lambda entry: entry[:2])]
     for earlier, later in itertools.pairwise(told_in_order):
-        assert later["old"] == earlier["new"], "EXP-1"
+        assert later["old"] == earlier["new"], "VER-9"
     shown = ask(told, "explain", "--parameter", "ETH.scan_range")[1]
     for word in ("veto", "emergency", "fence", "StepTooLarge", "not in this store"):
-        assert word in shown, f"EXP-1: {word}"
+        assert word in shown, f"VER-9: {word}"

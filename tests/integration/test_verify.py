@@ -469,8 +469,22 @@ def test_model_show__a_store_that_lived__numbers_side_by_side(lived):
     alone = ask("model", "sign-off", "1", "--reason", "seen", "--operator", "Ada", "-c", lived.config, "--json")
     assert alone[0] == 2, "MOD-4"
     assert "300 are asked for" in json.loads(alone[1])["error"]["message"], "MOD-4"
-    word = ("--first", "--reason", "seen", "--operator", "Ada")
-    assert ask("model", "sign-off", "1", *word, "-c", lived.config)[0] == 0
+    config = lived.folder / "shadowed.toml"
+    config.write_text(Path(lived.config).read_text() + "[model]\nshadow_blocks = 1\n")
+    word = ("model", "sign-off", "1", "--reason", "seen", "--operator", "Ada", "-c", str(config), "--json")
+    assert ask("shadow", "ETH", "--blocks", "1", "-c", str(config))[0] == 0
+    code, said = ask(*word)
+    assert code == 2, "MOD-4: one underlying is not all of them"
+    assert "over every underlying" in json.loads(said)["error"]["message"]
+    assert ask("shadow", "--blocks", "1", "-c", str(config))[0] == 0
+    code, said = ask(*word)
+    assert code == 0, said
+    (signed,) = json.loads(said)["sign_offs"]
+    assert signed["shadowed_blocks"] == 1, "MOD-4"
+    assert "BTC: scan_range" in signed["evidence"].splitlines()[-2], "MOD-5: what the shadow saw is kept with the word"
+    code, said = ask(*word, "--first")
+    assert code == 2, "MOD-4"
+    assert "it is not the first" in json.loads(said)["error"]["message"], "MOD-4"
     shown = ask("model", "show", "-c", lived.config)[1]
     assert "may push" in shown
     assert "signed off by Ada" in shown

@@ -1,4 +1,4 @@
-"""What a stranger is told of floors set by hand (FLO-1)."""
+"""What a stranger is told of floors set by hand (OVR-4)."""
 
 from dataclasses import replace
 
@@ -29,35 +29,35 @@ def a_store(*floors):
 
 
 def test_remarks__several_under_one_parameter__each_lower_one_says_which_counts():
-    """FLO-1: a floor that another replaces is told, for as long as the other stands."""
+    """OVR-4: a floor that another replaces is told, for as long as the other stands."""
     store, floors, _ = a_store(
         a_floor(), a_floor(floor_ppm=190_000, expires_at_s=NOW + 50), a_floor(parameter="vsr_up", floor_ppm=1)
     )
-    assert remarks(store, floors, now_s=NOW) == {1: "floor 2 counts in its place"}, "FLO-1"
-    assert remarks(store, floors, now_s=NOW + 60) == {}, "FLO-1: the higher one lapsed"
+    assert remarks(store, floors, now_s=NOW) == {1: "floor 2 counts in its place"}, "OVR-4"
+    assert remarks(store, floors, now_s=NOW + 60) == {}, "OVR-4: the higher one lapsed"
     store.clear_override(2, at_s=NOW + 1, by="Eve")
-    assert remarks(store, store.overrides(), now_s=NOW + 2) == {}, "FLO-1: it was taken back"
+    assert remarks(store, store.overrides(), now_s=NOW + 2) == {}, "OVR-4: it was taken back"
 
 
 def test_remarks__of_two_that_are_equal__the_newer_counts():
-    """FLO-1: as `standing` has it."""
+    """OVR-4: as `standing` has it."""
     store, floors, _ = a_store(a_floor(), a_floor(operator="Eve"))
     assert remarks(store, floors, now_s=NOW) == {1: "floor 2 counts in its place"}
 
 
 def test_remarks__above_the_fences__says_where_they_end():
-    """FLO-1: what only governance can allow is told at once, and not found out by waiting."""
+    """OVR-4: what only governance can allow is told at once, and not found out by waiting."""
     store, floors, most = a_store(a_floor(floor_ppm=999_999), a_floor(parameter="sigma", floor_ppm=10**7))
     told = remarks(store, floors, now_s=NOW)
-    assert told[1].startswith(f"the fences end at {most['psr'] / 10_000:g} %"), "FLO-1"
-    assert told[2].startswith("the fences end at "), "FLO-1"
+    assert told[1].startswith(f"the fences end at {most['psr'] / 10_000:g} %"), "OVR-4"
+    assert told[2].startswith("the fences end at "), "OVR-4"
     assert remarks(MemoryStore(), (), now_s=NOW) == {}
 
 
 def test_remarks__nothing_lived_or_another_market__nothing_is_made_up():
-    """FLO-1: without fences nothing is said of them."""
+    """OVR-4: without fences nothing is said of them."""
     store = MemoryStore()
     mine = store.set_override(a_floor(floor_ppm=999_999))
     assert remarks(store, (mine,), now_s=NOW) == {}
     store, floors, _ = a_store(a_floor(underlying=9, floor_ppm=999_999), a_floor(expires_at_s=NOW))
-    assert remarks(store, floors, now_s=NOW) == {}, "FLO-1: lapsed, and of a market that was not read"
+    assert remarks(store, floors, now_s=NOW) == {}, "OVR-4: lapsed, and of a market that was not read"
