@@ -303,6 +303,27 @@ def test_verify__state_again__the_raw_inputs_are_the_chains(lived):
     assert "accounts replayed" in said["impact gate"], "VER-6"
 
 
+def test_verify__a_file_and_a_url_alone__refused_where_they_do_not_do(lived, tmp_path):
+    """VER-7: a file of another chain, or one too old to name its contracts, and accounts without a deployment."""
+    path = export(lived, lived.landed, tmp_path)
+    known = load(path.read_bytes())
+    alone = ("verify", lived.landed, "--inputs", str(path), "--rpc", lived.url, "-c", str(tmp_path / "none"), "--json")
+
+    def message(*more):
+        code, said = ask(*alone, *more)
+        assert code == 2, said
+        return json.loads(said)["error"]["message"]
+
+    assert "needs the whole deployment" in message("--state"), "VER-7"
+    path.write_bytes(dump(replace(known, deployed=replace(known.deployed, chain_id=5))))
+    assert "configured is 5" in message(), "VER-7"
+    path.write_bytes(dump(replace(known, schema=1, deployed=None)))
+    assert "does not say which contracts" in message(), "VER-7"
+    code, said = ask(*alone, "--deployment", lived.deployment)
+    assert code == 4, "VER-7: with the deployment named it is compared, and its hash is another"
+    assert json.loads(said)["first_difference"]["name"] == "inputs hash"
+
+
 def test_verify__numbers_out_of_all_reason__a_difference_and_no_traceback(lived, tmp_path):
     """VER-3: a hostile file is a difference, whatever it makes the arithmetic run into."""
     known = load(export(lived, lived.landed, tmp_path).read_bytes())

@@ -6,13 +6,14 @@ import pytest
 
 from keeper.cycle import thought
 from keeper.domain.action import Publish
+from keeper.domain.attested import Attested
 from keeper.domain.cycle import CycleInputs
 from keeper.domain.deployed import Deployed
 from keeper.domain.inputs import dump, hash_of
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.landed import Landed, RefusedItem
-from keeper.domain.snapshot import Observation
-from keeper.errors import BadInput
+from keeper.domain.snapshot import Observation, Usable
+from keeper.errors import BadInput, Refused, Retry
 from keeper.ops.updates import UpdateName, kept, landed_one, parse_update
 from keeper.ops.verify import verify
 from keeper.policy.parameter import Parameter, What, kept_by, published, room
@@ -218,3 +219,66 @@ def test_kept__by_name_or_hash__and_what_there_is_otherwise(decided):
     with pytest.raises(BadInput, match="not in the store") as told:
         kept(store, parse_update("ETH:999"))
     assert f"the newest here is {file.state.symbol}:{push.id}" in told.value.hint
+
+
+def seen_by(file, **changed):
+    """What contracts would say that agree with the file but in what is changed."""
+    deployed = file.deployed or Chain.deployed
+    return Attested(deployed=deployed, state=replace(file.state, **changed), older_rounds=0, untold=())
+
+
+def ask(push, file, attest):
+    name = UpdateName(symbol=file.state.symbol, publication=push.id)
+    return verify(name, [dump(file)], Chain(landed_of(push)), attest=attest)
+
+
+def landed_of(push):
+    return Landed(
+        underlying=push.underlying, id=push.id, block=replace(a_block(101), timestamp=NOW + 12), tx_hash="0x1",
+        sender="0x2", via="0x3", inputs_hash=push.inputs_hash, ranges=push.params.ranges, expiries=push.params.expiries,
+        refused=(),
+    )  # fmt: skip
+
+
+def test_verify__contracts_asked__what_they_say_otherwise_is_named(decided):
+    """VER-7: the chain's word on the raw inputs is compared value by value."""
+    push, file = decided
+    assert ask(push, file, seen_by).matches
+    first = ask(push, file, lambda f: seen_by(f, spot=Usable(wad=f.state.spot.wad + 1))).first
+    assert first.name == "state.spot.wad", "VER-7"
+    assert int(first.ours) == int(first.theirs) + 1
+
+
+def test_verify__node_without_that_state__told_and_no_difference(decided):
+    """VER-7: what could not be asked is said, with the digest of what was believed; it is no mismatch."""
+    push, file = decided
+
+    def pruned(_):
+        raise Retry("missing trie node")
+
+    verdict = ask(push, file, pruned)
+    assert verdict.matches, "VER-7"
+    (state,) = [one for one in verdict.unattested if one.what.startswith("the state at block")]
+    assert "archive node: missing trie node" in state.where, "VER-7"
+    assert len(state.digest) == 66
+    assert not any(one.what.startswith("the state at") for one in ask(push, file, seen_by).unattested)
+
+
+def test_verify__contracts_that_refuse__a_difference(decided):
+    """VER-7: where the contracts do not answer at all, the file is of something else."""
+    push, file = decided
+
+    def refusing(_):
+        raise Refused("there is no contract")
+
+    verdict = ask(push, file, refusing)
+    assert not verdict.matches, "VER-7"
+    assert "there is no contract" in verdict.first.ours
+
+
+def test_verify__rounds_older_than_the_feed__counted_among_what_is_not_borne_out(decided):
+    """VER-7: a feed that was replaced does not have what the one before it said."""
+    push, file = decided
+    verdict = ask(push, file, lambda f: replace(seen_by(f), older_rounds=7, untold=("x",)))
+    said = {one.what for one in verdict.unattested}
+    assert {"the 7 oldest oracle rounds", "x"} <= said, "VER-7"
