@@ -2,7 +2,7 @@
 
 Three rules, in this order:
 
-    bounds   a target beyond an absolute bound moves the bound past it by `ROOM_PPM`: of the target itself or, of
+    bounds   a target beyond an absolute bound moves the bound past it (`bounds.ROOM_PPM`): of the target itself or, of
              forwards and discounts, of its distance from 1; on the lattice of its unit, and never past what the
              contract takes at most
     pace     where the glide path (`keeper.policy.glide`: legal publications, each as soon as it may come) has not set a
@@ -21,26 +21,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.snapshot import PublicationState, UnderlyingState
+from keeper.governance.bounds import wider
+from keeper.governance.fenced import LATTICE_PPB, LATTICE_PPM, Key, Moved, under, value_of
 from keeper.policy.binding import FENCES, NAMES, Bound, bounds
 from keeper.policy.glide import glide, within_bounds
 from keeper.policy.guard import allow, current, opens_at
 from keeper.policy.speeds import RANGES, value
 
-#: How far beyond its target a bound goes.
-ROOM_PPM: Final = 200_000
-#: What bounds, steps and budgets are multiples of: half a percent; of φ and df a tenth of one.
-LATTICE_PPM, LATTICE_PPB = 5_000, 1_000_000
 _PPM, _PPB = 1_000_000, 1_000_000_000
-#: Limits of bounds that the contract takes.  Source: contracts/src/libraries/Fences.sol, SmileRing.sol.
-_MOST: Final = {
-    "psr": 500_000, "vsr_up": 5_000_000, "vsr_down": 950_000, "sigma": 50_000_000, "phi": 2 * _PPB, "smile": 2_088_959,
-}  # fmt: skip
-_LEAST: Final = {"phi": _PPB // 2, "df": _PPB // 10}
 #: What a step or budget is set to while it is not to hold anything: the most that the contract's type takes.
 _FREE: Final = 16 * _PPM
 
@@ -53,21 +46,6 @@ _LEVELS: Final = {"sigma": ("atm", "ppm"), "phi": ("phi", "ppb"), "df": ("df", "
 
 #: A number: our name of it, and its expiry; 0 for a scan range.
 Number = tuple[str, int]
-#: A fence: its table in CHANGES.toml below the underlying, such as `fence.psr`, and its key there.
-Key = tuple[str, str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Moved:
-    """One fence, and what it has to be."""
-
-    table: str
-    """Of CHANGES.toml, below the underlying: `fence.psr`, `vol_fences` or `joint_fence`."""
-    key: str
-    old: int
-    new: int
-    why: str
-    """The number that it holds, and its target; in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,18 +82,22 @@ def pace(
         loosens_from_s: as `glide` takes it.
     """
     assert u.publication is not None, "it can be published to"
-    wider = tuple(_wider(u.publication, target, now))
-    state = _with(u.publication, {(one.table, one.key): one.new for one in wider})
+    bounded = tuple(wider(u.publication, target, now))
+    state = under(u.publication, {(one.table, one.key): one.new for one in bounded})
     walks = _Walks(replace(u, publication=state), target, knobs, now=now, by_s=now + within_s, opens_s=loosens_from_s)
     late = walks.late({})
     raised, hopeless = walks.search(late, by_s=now + within_s - SLACK_S)
     after = (walks.set_after_h({}), walks.set_after_h(raised)) if late else (0.0, 0.0)
     moved = tuple(
-        Moved(table=key[0], key=key[1], old=_get(state, key), new=new, why=walks.why[key])
+        Moved(table=key[0], key=key[1], old=value_of(state, key), new=new, why=walks.why[key])
         for key, new in sorted(raised.items())
     )
     aims = tuple(f"{NAMES[number[0]]} to {walks.aim(number)}" for number in late)
-    return Pace(moved=(*wider, *moved), late=aims, set_after_h=after, left=tuple(_said(hopeless)))
+    left = (
+        *_said(hopeless),
+        *(f"{one.why} is beyond what the contract takes, {one.new}" for one in bounded if one.beyond),
+    )
+    return Pace(moved=(*bounded, *moved), late=aims, set_after_h=after, left=left)
 
 
 def _said(late: Mapping[Number, str]) -> Iterator[str]:
@@ -179,7 +161,7 @@ class _Walks:
                 break
         for key in tuple(raised):
             least = self._least(key, raised, set(hopeless))
-            if least == _get(self._state, key):
+            if least == value_of(self._state, key):
                 del raised[key]
             else:
                 raised[key] = least
@@ -191,7 +173,7 @@ class _Walks:
         def in_time(new: int) -> bool:
             return set(self.late({**raised, key: new})) <= hopeless
 
-        now, lattice = _get(self._state, key), _lattice(key)
+        now, lattice = value_of(self._state, key), _lattice(key)
         if in_time(now):
             return now
         low, high = now // lattice, raised[key] // lattice  # late at the lower, in time at the higher
@@ -202,7 +184,7 @@ class _Walks:
 
     def late(self, raised: Mapping[Key, int]) -> dict[Number, str]:
         """Numbers that are not set by the deadline, and what holds each then."""
-        state = _with(self._state, raised)
+        state = under(self._state, raised)
         opens = opens_at(state)
         if opens is None or opens > self._by_s:
             return {(name, 0): "a freeze" if opens is None else "a pause" for name in self._rising()}
@@ -237,7 +219,7 @@ class _Walks:
 
     def set_after_h(self, raised: Mapping[Key, int]) -> float | None:
         """Hours after which everything is published; None if it never is."""
-        u = replace(self._u, publication=_with(self._state, raised))
+        u = replace(self._u, publication=under(self._state, raised))
         at = glide(u, self._target, self._knobs, now=self._now, loosens_from_s=self._opens_s).set_at_s
         return None if at is None else (at - self._now) / 3_600
 
@@ -277,73 +259,3 @@ def _lattice(key: Key) -> int:
 
 def _free(key: Key) -> int:
     return _PPB if key[1].endswith("_ppb") else _FREE
-
-
-def _get(state: PublicationState, key: Key) -> int:
-    return int(getattr(_record(state, key[0]), key[1]))
-
-
-def _record(state: PublicationState, table: str) -> Any:
-    if table == "vol_fences":
-        return state.vol
-    if table == "joint_fence":
-        return state.joint
-    return next(f for f in state.fences if table == f"fence.{f.name}")
-
-
-def _with(state: PublicationState, moved: Mapping[Key, int]) -> PublicationState:
-    """The state under other fences."""
-    for (table, key), new in moved.items():
-        record = replace(_record(state, table), **{key: new})
-        if table == "vol_fences":
-            state = replace(state, vol=record)
-        elif table == "joint_fence":
-            state = replace(state, joint=record)
-        else:
-            state = replace(state, fences=tuple(record if f.name == record.name else f for f in state.fences))
-    return state
-
-
-def _wider(state: PublicationState, target: UnderlyingTarget, now: int) -> Iterator[Moved]:
-    """The first rule."""
-    _, cut = within_bounds(target, state, now)
-    farthest: dict[Key, int] = {}
-    for one in cut:
-        way = "max" if one.wanted > one.legal else "min"
-        key = _bound_key(one, way, state)
-        if key is not None:
-            known = farthest.setdefault(key, one.wanted)
-            farthest[key] = max(known, one.wanted) if way == "max" else min(known, one.wanted)
-    names = {_bound_key(one, way, state): one.name for one in cut for way in ("max", "min")}
-    for key, wanted in sorted(farthest.items()):
-        new = bound_past(names[key], wanted, upwards="max" in key[1])
-        old = _get(state, key)
-        if new != old:
-            yield Moved(table=key[0], key=key[1], old=old, new=new, why=f"{NAMES[names[key]]} of {wanted}")
-
-
-def _bound_key(one: Bound, way: str, state: PublicationState) -> Key | None:
-    """Which bound cut a number off; None where it is no bound of its own (the carry limit of a forward, or df = 1)."""
-    if one.name in RANGES:
-        return f"fence.{one.name}", way
-    unit = "ppb" if one.name in ("phi", "df") else "ppm"
-    key = f"{one.name}_{way}_{unit}"
-    if key == "df_max_ppb" or (one.name == "phi" and one.legal != getattr(state.vol, key)):
-        return None
-    return "vol_fences", key
-
-
-def bound_past(name: str, target: int, *, upwards: bool) -> int:
-    """Where a bound goes that is to admit a target: past it by its room, on its lattice, within what is possible.
-
-    Args:
-        name: `psr`, `vsr_up`, `vsr_down`, `sigma`, `phi`, `df` or `smile`.
-        target: in the number's own unit.
-        upwards: whether it is the highest or the lowest that moves.
-    """
-    from_one = name in ("phi", "df")
-    lattice = LATTICE_PPB if from_one else LATTICE_PPM
-    room = (abs(target - _PPB) if from_one else target) * ROOM_PPM // _PPM
-    if upwards:
-        return min(-(-(target + room) // lattice) * lattice, _MOST[name])
-    return max((target - room) // lattice * lattice, _LEAST.get(name, 1))

@@ -21,9 +21,11 @@ from keeper.domain.market import UnderlyingTarget
 from keeper.domain.prices import PriceHistory
 from keeper.domain.snapshot import UnderlyingState, Usable, VolFences
 from keeper.errors import BadInput
+from keeper.governance.bounds import ROOM_PPM, bound_past
 from keeper.governance.chain import ChainView
 from keeper.governance.changes import Changes, parse_changes
-from keeper.governance.pace import LATTICE_PPM, ROOM_PPM, Moved, Pace, bound_past, pace
+from keeper.governance.fenced import LATTICE_PPM, Moved
+from keeper.governance.pace import Pace, pace
 from keeper.governance.targets_file import Targets
 from keeper.policy.binding import NAMES
 from keeper.policy.guard import current

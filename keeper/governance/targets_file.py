@@ -12,6 +12,9 @@ from keeper.governance.kinds import RANGES
 
 _HINT: Final = "write it with keeper recalibrate --json, or keeper calibrate --json"
 
+#: No range, volatility or haircut is a thousand times what it is a share of.
+_MOST_PPM: Final = 10**9
+
 #: By (ticker, what): what is psr, vsr_up, vsr_down, sigma_min, sigma_max or haircut, ppm.
 Targets = Mapping[tuple[str, str], int]
 
@@ -19,11 +22,15 @@ Targets = Mapping[tuple[str, str], int]
 def read_targets(path: Path) -> Targets:
     """Read a file.  Raises: `BadInput` if it is neither answer."""
     try:
-        return targets_in(json.loads(path.read_text(encoding="utf-8")))
+        found = targets_in(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}", hint=_HINT) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"{path} is no recalibration: {error!r}", hint=_HINT) from error
+    for (symbol, what), target in found.items():
+        if not 0 <= target <= _MOST_PPM:
+            raise BadInput(f"{path}: {target} ppm is no target for {what} of {symbol}", hint=_HINT)
+    return found
 
 
 def targets_in(tree: Mapping[str, Any]) -> Targets:

@@ -17,6 +17,8 @@ from tests.safes import RealSafe
 
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
 
+#: Where the way on a fork is not what is looked at.
+QUICKLY = ("--engine", "embedded", "--no-simulate")
 HARD = """
 title = "Count less of the ether"
 summary = "It fell by half in a day."
@@ -99,7 +101,7 @@ def test_propose__files_and_answer__say_the_same(market, tmp_path):
 
 def test_propose__impact__is_what_execution_then_brings(market, tmp_path):
     """Who is told to fall below maintenance does, by the contract's own margin, once it is executed."""
-    result = ask(market, "propose", written(market), "--engine", "embedded", "--out", str(tmp_path), "--json")
+    result = ask(market, "propose", written(market), *QUICKLY, "--out", str(tmp_path), "--json")
     told = json.loads(result.stdout)["impact"]
     chain = market.view()
     fell = {one["account"] for one in told["named_mm"]}
@@ -113,9 +115,25 @@ def test_propose__impact__is_what_execution_then_brings(market, tmp_path):
     assert all(margin["equity"] < margin["mm"] for margin in now.values()), now
 
 
+@pytest.mark.parametrize(
+    ("changes", "mm", "im"),
+    [
+        ("[underlying.ETH.config]\nkappa_ppm = 900_000", True, False),
+        ("[underlying.ETH.config]\nim_add_on_ppm = 300_000", False, True),
+    ],
+)
+def test_propose__rule_that_moves_requirements__every_account_replayed(market, changes, mm, im):
+    """Each rule moves the requirement that it is a part of: κ maintenance alone, the add-on initial margin alone."""
+    text = f'title = "A rule"\n{changes}\n'
+    impact = json.loads(ask(market, "propose", written(market, text), *QUICKLY, "--json").stdout)["impact"]
+    assert impact["accounts"] >= 10
+    assert (int(impact["mm_after"]) > int(impact["mm_before"])) is mm
+    assert (int(impact["im_after"]) > int(impact["im_before"])) is im
+
+
 def test_proposal_check__from_sound_to_drifted_to_over(market, tmp_path):
     """Exit codes: 0 as it was meant, 5 when something moved, 6 when it is over; by file and by number."""
-    ask(market, "propose", written(market), "--engine", "embedded", "--out", str(tmp_path), "--json")
+    ask(market, "propose", written(market), *QUICKLY, "--out", str(tmp_path), "--json")
     made = load_proposal(tmp_path / "proposal.json")
     market.propose(made)
     market.vote(made)
@@ -152,7 +170,7 @@ def test_propose__safe__builder_file_with_its_checksum(market, tmp_path):
     grant = f'[[role]]\ncontract = "TimelockController"\nrole = "PROPOSER_ROLE"\ngrant = "{safe.address}"\n'
     market.pass_through(market.proposal(grant))
     out = str(tmp_path)
-    result = ask(market, "propose", written(market), "--safe", safe.address, "--engine", "embedded", "--out", out)
+    result = ask(market, "propose", written(market), "--safe", safe.address, *QUICKLY, "--out", out)
     assert result.exit_code == 0, result.output
     made = load_proposal(tmp_path / "proposal.json")
     for step in made.steps:
@@ -232,7 +250,7 @@ def test_propose__prices__old_and_new_bound_held_against_them(market, tmp_path):
         price *= 0.65 if hour == 1_200 else 1.6 if hour == 1_300 else 1.0 + 0.004 * ((hour * 7_919) % 11 - 5)
         lines.append(f"{1_690_000_000 + 3_600 * hour},{price:.4f}")
     (tmp_path / "eth.csv").write_text("\n".join(lines))
-    args = ("propose", written(market), "--prices", f"ETH={tmp_path}/eth.csv", "--engine", "embedded", "--json")
+    args = ("propose", written(market), "--prices", f"ETH={tmp_path}/eth.csv", *QUICKLY, "--json")
     tree = json.loads(ask(market, *args).stdout)
     held = {one["name"]: one for one in tree["evidence"]["held"]}
     assert set(held) == {"max", "haircut_ppm"}
@@ -260,6 +278,8 @@ def test_propose__does_not_go_through__exit_6_with_the_contracts_words(market):
         (("propose", "--from-recalibration", "CHANGES"), "is no recalibration"),
         (("propose", "--from-recalibration", "--underlying", "DOGE"), "no underlying is called DOGE"),
         (("propose", "CHANGES", "--underlying", "ETH"), "among the kernel's own targets"),
+        (("propose", "--from-recalibration", "--within-days", "nan"), "--within-days"),
+        (("propose", "CHANGES", "--vol-history", "absent.csv"), "absent.csv"),
         (("proposal", "check", "absent.json"), "cannot be read"),
         (("proposal", "check", "12"), "no proposal 12"),
         (("propose", "CHANGES", "--engine", "geth"), "no engine"),

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from keeper.domain.knobs import PolicyKnobs
-from keeper.governance.pace import LATTICE_PPM, SLACK_S, bound_past, pace
+from keeper.governance.bounds import bound_past
+from keeper.governance.fenced import LATTICE_PPM
+from keeper.governance.pace import SLACK_S, pace
 from keeper.policy.glide import glide
 from keeper.testing.builders import NOW, PPB
 from tests.unit.test_policy_glide import a_place
@@ -79,6 +81,13 @@ def test_pace__beyond_a_bound__the_bound_goes_past_it():
     u = replace(u, publication=replace(u.publication, fences=(low, *u.publication.fences[1:])))
     (bound,) = asked(u, target, days=3).moved
     assert (bound.table, bound.key, bound.old, bound.new) == ("fence.psr", "max", 115_000, 145_000)
+
+
+def test_pace__beyond_what_the_contract_takes__the_bound_as_far_as_it_goes_and_told():
+    """No proposal can bring a target that the contract refuses: the bound goes to its limit, and the rest is said."""
+    found = asked(a_place(), a_target(psr_ppm=700_000), days=30)
+    assert [(one.key, one.new) for one in found.moved] == [("max", 500_000)]
+    assert found.left == ("scan range of 700000 is beyond what the contract takes, 500000",)
 
 
 def test_pace__what_else_holds_it__told_and_nothing_proposed():
