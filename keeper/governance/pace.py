@@ -93,11 +93,13 @@ def pace(
         for key, new in sorted(raised.items())
     )
     aims = tuple(f"{NAMES[number[0]]} to {walks.aim(number)}" for number in late)
-    left = (
-        *_said(hopeless),
-        *(f"{one.why} is beyond what the contract takes, {one.new}" for one in bounded if one.beyond),
+    beyond = (f"{one.why} is beyond what the contract takes, {one.new}" for one in bounded if one.beyond)
+    return Pace(
+        moved=(*(one for one in bounded if one.new != one.old), *moved),
+        late=aims,
+        set_after_h=after,
+        left=(*_said(hopeless), *beyond),
     )
-    return Pace(moved=(*bounded, *moved), late=aims, set_after_h=after, left=left)
 
 
 def _said(late: Mapping[Number, str]) -> Iterator[str]:

@@ -85,9 +85,13 @@ def test_pace__beyond_a_bound__the_bound_goes_past_it():
 
 def test_pace__beyond_what_the_contract_takes__the_bound_as_far_as_it_goes_and_told():
     """No proposal can bring a target that the contract refuses: the bound goes to its limit, and the rest is said."""
-    found = asked(a_place(), a_target(psr_ppm=700_000), days=30)
-    assert [(one.key, one.new) for one in found.moved] == [("max", 500_000)]
-    assert found.left == ("scan range of 700000 is beyond what the contract takes, 500000",)
+    u, target = a_place(), a_target(psr_ppm=700_000)
+    for limit, moved in ((500_000, []), (450_000, [("max", 500_000)])):
+        fence = replace(u.publication.fences[0], max=limit)
+        place = replace(u, publication=replace(u.publication, fences=(fence, *u.publication.fences[1:])))
+        found = asked(place, target, days=30)
+        assert [(one.key, one.new) for one in found.moved] == moved
+        assert found.left == ("scan range of 700000 is beyond what the contract takes, 500000",)
 
 
 def test_pace__what_else_holds_it__told_and_nothing_proposed():
