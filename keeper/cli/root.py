@@ -56,7 +56,7 @@ COMMANDS: Final = {
     "demo": "Watch the whole job on an embedded chain: a market, a crash, a keeper.",
 }
 
-OK, BUG, INPUT, UNREACHABLE, LAW, DRIFTED, DEAD, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
+OK, BUG, INPUT, UNREACHABLE, LAW, DRIFTED, DEAD, INTERRUPTED, UNHEARD = 0, 1, 2, 3, 4, 5, 6, 130, 141
 
 EXIT_CODES: Final = {
     OK: "done; for check: everything is in order",
@@ -67,6 +67,7 @@ EXIT_CODES: Final = {
     DRIFTED: "for proposal: it still goes through, but something is not as it was when it was made",
     DEAD: "for propose and proposal: it does not go through, or is over",
     INTERRUPTED: "interrupted from the keyboard",
+    UNHEARD: "whoever read the output went away before its end, as `| head` does",
 }
 
 _EPILOG = "\n".join(
@@ -112,8 +113,9 @@ class Root(TyperGroup):
             say(error, as_json=as_json)
             raise typer.Exit(exit_code(error)) from error
         except OSError as error:
-            if error.errno == errno.EPIPE:  # whoever read our output has gone: typer ends quietly
-                raise
+            if error.errno == errno.EPIPE:  # whoever read our output has gone: end as other tools do, by SIGPIPE
+                drain()
+                raise typer.Exit(UNHEARD) from error
             if error.errno in FULL:
                 say(unwritten(error), as_json=as_json)
                 raise typer.Exit(UNREACHABLE) from error

@@ -57,3 +57,19 @@ def test_stdout__closed__ends_as_if_nobody_listened():
     command = f'exec "{sys.executable}" -c "{MAIN}" --version >&-'
     found = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=False)
     assert (found.returncode, found.stderr) == (0, b"")
+
+
+def test_stdout__reader_gone__ends_as_other_tools_do(tmp_path: Path):
+    """`keeper … | head`: no traceback, and never the code of a defect or of an answer that was given."""
+    desk = str(tmp_path / "desk")
+    assert keeper("margin", "--example", desk).returncode == 0
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        found = keeper(
+            "margin", "--market", f"{desk}/market.json", "--portfolio", f"{desk}/portfolio.json", "--json",
+            stdout=writing,
+        )  # fmt: skip
+    finally:
+        os.close(writing)
+    assert (found.returncode, found.stderr) == (141, b"")
