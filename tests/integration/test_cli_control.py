@@ -231,7 +231,7 @@ def test_impact__no_share_allowed__the_gate_says_whom_and_exit_2(later):
 
 
 def test_shadow__two_blocks__live_and_proposed_side_by_side(site):
-    """The shadow takes for pushed what the loop would push; nothing is sent, and nothing is stored."""
+    """The shadow takes for pushed what the loop would push; nothing is sent."""
     config = settings(site, "shadow", floor=120_000, gate="off")
 
     def mine():

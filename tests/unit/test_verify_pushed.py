@@ -1,6 +1,6 @@
 """What was pushed against what the chain took: every integer counts, save those the fences refused (VER-3)."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -9,9 +9,11 @@ from keeper.domain.action import Publish
 from keeper.domain.attested import Attested
 from keeper.domain.cycle import CycleInputs
 from keeper.domain.deployed import Deployed
-from keeper.domain.inputs import dump, hash_of
+from keeper.domain.inputs import InputsFile, dump, hash_of
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.landed import Landed, RefusedItem
+from keeper.domain.overrides import Override
+from keeper.domain.quotes import Unquoted
 from keeper.domain.snapshot import Observation, Usable
 from keeper.errors import BadInput, Refused, Retry
 from keeper.ops.updates import UpdateName, kept, landed_one, parse_update
@@ -282,3 +284,36 @@ def test_verify__rounds_older_than_the_feed__counted_among_what_is_not_borne_out
     verdict = ask(push, file, lambda f: replace(seen_by(f), older_rounds=7, untold=("x",)))
     said = {one.what for one in verdict.unattested}
     assert {"the 7 oldest oracle rounds", "x"} <= said, "VER-7"
+
+
+#: Fields that say what the file is of: another value there is refused, not compared.
+OF_SOMETHING_ELSE = {"schema", "deployed", "model", "protocol"}
+#: Each field that may differ without the file being of something else, tampered with.
+TAMPERED = {
+    "block": lambda f: replace(f.block, timestamp=f.block.timestamp + 1),
+    "state": lambda f: replace(f.state, funding_index=f.state.funding_index + 1),
+    "history_sha256": lambda f: "0x00",
+    "quotes": lambda f: Unquoted(underlying=1, reason="nobody quotes"),
+    "risk": lambda f: replace(f.risk, psr_floor_ppm=f.risk.psr_floor_ppm + 1),
+    "policy": lambda f: replace(f.policy, heartbeat_s=f.policy.heartbeat_s + 1),
+    "fitted": lambda f: replace(f.fitted, rounds=f.fitted.rounds + 1),
+    "target": lambda f: replace(f.target, reasons=("because",)),
+    "overrides": lambda f: (
+        Override(
+            number=1, underlying=1, parameter="psr", floor_ppm=1, reason="r", operator="o", set_at_s=0, expires_at_s=1
+        ),
+    ),
+    "lately": lambda f: replace(f.target.ranges, psr_ppm=1),
+    "kept_ppm": lambda f: f.kept_ppm - 1,
+}
+
+
+@pytest.mark.parametrize("name", sorted({field.name for field in fields(InputsFile)} - OF_SOMETHING_ELSE))
+def test_verify__any_field_tampered_with_beside_the_stored_file__that_field_is_named(decided, landed, name):
+    """VER-3: whoever has the file that was hashed is told the very field, whether a number follows from it or not."""
+    push, file = decided
+    tampered = replace(file, **{name: TAMPERED[name](file)})
+    found = verify(
+        UpdateName(symbol=file.state.symbol, publication=push.id), [dump(tampered)], Chain(landed), original=dump(file)
+    )
+    assert name in found.first.name.removeprefix("length of ").split(".")[0], "VER-3"
