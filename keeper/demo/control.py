@@ -41,7 +41,7 @@ def three_lives(world: World, assemble: Assemble, view: View) -> tuple[Life, ...
         snapshot = chain.snapshot()
         view.begin(f"{world.path.label}: {keeping}")
         prepare()
-        lived = live(world, assemble, conduct[keeping], view)
+        lived = live(world.anew(), assemble, conduct[keeping], view)
         lives[keeping] = lived.life
         chain.revert(snapshot)
         return lived

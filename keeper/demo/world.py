@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from keeper.abis import load
 from keeper.chain.asking.rpc import Endpoint, Rpc
@@ -72,6 +73,10 @@ class World:
             self._send("MockAggregator", feed, "push", to_wad(point.prices[symbol]) // 10**10)
         return self.chain.mine()
 
+    def anew(self) -> World:
+        """The same market over an edge that remembers nothing: what one knows of a chain that was reverted is wrong."""
+        return replace(self, rpc=_edge(self.chain))
+
     def mine(self) -> BlockRef:
         """The next block of the same moment, one block interval later."""
         return self.chain.mine()
@@ -79,7 +84,8 @@ class World:
     def publish_ranges(self, ranges: Sequence[Ranges]) -> None:
         """Publish constant scan ranges before the opening, as governance would: fences open, publish, fences back.
 
-        Volatilities stay as they are.
+        Volatilities stay as they are.  The ranges come into force as fast as the contract can, most of them before the
+        opening and the rest within an hour of it: a ramp would widen initial margins for half a day.
         """
         self.chain.set_automine(on=False)
         self.chain.advance_to(self.plan.opening_s - 300)
@@ -90,6 +96,8 @@ class World:
             self.govern("RiskParameters", "setFence", i, fence, wide)
             self.govern("RiskParameters", "setVolFences", i, structs.vols(hasty))
             self.govern("RiskParameters", "setJointFence", i, (10**7, 10**7))
+            config = self._view("RiskParameters", "config", i) | {"slewPpmPerHour": 10**6}
+            self.govern("RiskParameters", "setConfig", i, tuple(config.values()))
             vols = [(e.expiry, e.phi_ppb, e.df_ppb, e.sigma_atm_ppm, list(e.smile)) for e in u.expiries]
             numbers = (wanted.psr_ppm, wanted.vsr_up_ppm, wanted.vsr_down_ppm)
             digest = self._view("RiskParameters", "targetDigest", i)
@@ -109,7 +117,7 @@ class World:
         self.chain.mine()
         self.chain.receipt(tx_hash)
 
-    def _view(self, contract: str, function: str, *args: object) -> object:
+    def _view(self, contract: str, function: str, *args: object) -> Any:
         abi = Abi(contract, load(contract).abi)
         answer = self.rpc.call_at(self.chain.block(), self.deployment.addresses[contract], abi.call(function, *args))
         return next(iter(abi.result(function, answer).values()))
@@ -143,7 +151,7 @@ def open_world(
     """
     chain = chain or EmbeddedChain(accounts=6)
     chain.set_block_interval(1)
-    rpc = Rpc([Endpoint(name="embedded", provider=chain.provider)], chain_id=chain.chain_id)
+    rpc = _edge(chain)
     opening_s = path.points[0].time
     earliest = GENESIS_TIMESTAMP + 2 * SETUP_S + (opening_s - path.warmup[0].time if path.warmup else 0)
     shift_s = 0 if opening_s >= earliest else -(-(earliest - opening_s) // 3_600) * 3_600
@@ -193,6 +201,10 @@ def open_world(
         shift_s=shift_s,
         seed=seed,
     )
+
+
+def _edge(chain: LocalChain) -> Rpc:
+    return Rpc([Endpoint(name="embedded", provider=chain.provider)], chain_id=chain.chain_id)
 
 
 def _signer(chain: LocalChain, index: int) -> LocalSigner:

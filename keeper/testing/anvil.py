@@ -41,7 +41,9 @@ class SteppedProvider(HTTPProvider):
     """
 
     def __init__(self, url: str, *, automine: bool) -> None:
-        super().__init__(url, exception_retry_configuration=None, cache_allowed_requests=True)
+        # Of what web3 would remember only this: a block by its height is another one after a rewind.
+        kept = {RPCEndpoint("eth_chainId")}
+        super().__init__(url, exception_retry_configuration=None, cache_allowed_requests=True, cacheable_requests=kept)
         self.automine = automine
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
@@ -102,6 +104,11 @@ class AnvilChain(LocalChain):
     def save(self, path: Path) -> None:
         """Write down blocks, transactions and the present state, for `loaded`."""
         path.write_bytes(gzip.decompress(bytes.fromhex(self.request("anvil_dumpState", True)[2:])))  # noqa: FBT003 - with the blocks
+
+    def revert(self, snapshot: str) -> None:
+        """See `LocalChain.revert`; anvil by itself keeps what waits in its pool."""
+        super().revert(snapshot)
+        self.request("anvil_dropAllTransactions")
 
     def stop_mining(self) -> None:
         """Mine no more by itself; a block time of less than a second cannot be set again."""
