@@ -26,6 +26,10 @@ log = structlog.get_logger(__name__)
 
 #: Headers looked at in a range that seems empty.
 SAMPLED: Final = 4
+#: Longest range that is looked at block by block; a house that logs nothing for longer is a node that lies.
+PROVABLE: Final = 512
+#: Root of the receipts of a block without transactions.  Source: keccak of RLP's empty string, Ethereum yellow paper.
+NO_RECEIPTS: Final = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421"
 #: A bloom that would suggest a log by chance less often than this is believed without receipts.
 CHANCE: Final = 1e-3
 
@@ -83,6 +87,42 @@ class LogReader:
             found.append(batch)
         return tuple(found)
 
+    def proves_empty(self, first: int, last: BlockRef) -> bool:
+        """Whether the blocks first..last themselves say that none of them has a log of ours.
+
+        Each header hangs on the next, down from `last`.  One says so by a bloom that is there and denies, or by having
+        no transactions; of any other the receipts are read, one for each transaction.  What nobody says is not proven.
+
+        Raises: `StaleBlock` if they do not hang together; `Retry`.
+        """
+        heights = range(first, last.number + 1)
+        if len(heights) > PROVABLE:
+            return False
+        answers = self._rpc.batch([("eth_getBlockByNumber", [hex(height), False]) for height in heights])
+        child = last.hash
+        for height, answer in zip(reversed(heights), reversed(answers), strict=True):
+            header = _or_raise(answer)
+            if header is None or header.get("hash") != child:
+                raise StaleBlock(f"block {height} changed while its past was read", block=height)
+            child = header.get("parentHash")
+            if not self._denies(header):
+                return False
+        return True
+
+    def _denies(self, header: Any) -> bool:
+        """Whether a block surely has no log of ours, by its header or else by all of its receipts."""
+        try:
+            bloom, made = int(header.get("logsBloom") or "0x0", 16), header["transactions"]
+            if bloom:
+                if not self._interest.suspects(bloom):
+                    return True
+            elif not made and header.get("receiptsRoot") == NO_RECEIPTS:
+                return True
+            receipts = self._receipts(header["hash"])
+            return receipts is not None and len(receipts) == len(made) > 0 and not self._ours_in(receipts)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return False
+
     def _parsed(self, answer: Any, first: int, last: int) -> LogBatch:
         try:
             found = LogBatch.parse(answer)
@@ -128,18 +168,26 @@ class LogReader:
 
     def _receipts_hold(self, block_hash: str) -> bool | None:
         """Whether the receipts of a block have a log of ours; None if the node serves none."""
+        receipts = self._receipts(block_hash)
         try:
-            receipts = self._rpc.request("eth_getBlockReceipts", block_hash)
-            return any(
-                checksum(entry["address"]) in self._addresses
-                and (not self._events or (entry["topics"] and entry["topics"][0].lower() in self._events))
-                for receipt in receipts
-                for entry in receipt["logs"]
-            )
-        except (Halt, Refused, Unreachable):
-            return None
+            return None if receipts is None else self._ours_in(receipts)
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
+
+    def _receipts(self, block_hash: str) -> Any:
+        """Receipts of a block as the node gives them; None if it serves none."""
+        try:
+            return self._rpc.request("eth_getBlockReceipts", block_hash)
+        except (Halt, Refused, Unreachable):
+            return None
+
+    def _ours_in(self, receipts: Any) -> bool:
+        return any(
+            checksum(entry["address"]) in self._addresses
+            and (not self._events or (entry["topics"] and entry["topics"][0].lower() in self._events))
+            for receipt in receipts
+            for entry in receipt["logs"]
+        )
 
 
 def _or_raise(answer: Any) -> Any:

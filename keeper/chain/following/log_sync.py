@@ -94,7 +94,7 @@ class _Base:
     block: BlockRef
     mark: Any
     fresh: bool
-    """Whether this is the state before the deployment, which nobody stored."""
+    """Whether this is the state before the first log, which nobody stored."""
     leap: _Leap | None = field(default=None)
 
 
@@ -209,7 +209,8 @@ class LogSync:
         if self._window:
             top = self._window[-1].block
             if self._rpc.block(top.number).hash == top.hash:  # deep enough now to go on from
-                base = self._base = replace(base, block=top, mark=self._consumer.mark())
+                fresh = base.fresh and all(lived.packed == NO_LOGS for lived in self._window)
+                base = self._base = replace(base, block=top, mark=self._consumer.mark(), fresh=fresh)
         leap = base.leap
         if leap is None or height < leap.next - 1 or self._rpc.block(leap.goal.number).hash != leap.goal.hash:
             self._rebase(base)
@@ -221,11 +222,12 @@ class LogSync:
         if self._rpc.block(leap.goal.number).hash != leap.goal.hash:
             self._rebase(replace(base, leap=None))
             raise StaleBlock(f"block {leap.goal.number} changed while its past was read", block=leap.goal.number)
-        if base.fresh and leap.seen == 0:
-            first = base.block.number + 1
+        first = base.block.number + 1
+        # A node without a log index answers 200 and nothing, and "no accounts" is the most dangerous reading of it.
+        # Nothing at all from the deployment on is believed only of a young house, whose every block bears it out: its
+        # first contracts may be libraries, and those log nothing.
+        if base.fresh and leap.seen == 0 and not self._reader.proves_empty(first, leap.goal):
             self._rebase(replace(base, leap=None))
-            # A node without a log index answers 200 and nothing.  Contracts log in their constructors, so that nothing
-            # at all from the deployment on is a lie, and "no accounts" the most dangerous reading of it.
             raise Retry(f"no log at all in blocks {first} to {leap.goal.number}", first=first, last=leap.goal.number)
         return self._keep(leap.goal)
 
