@@ -107,6 +107,9 @@ def _simulation(simulation: Simulation | None) -> RenderableType:
         overflow="fold",
     )
     steps = [Text(f"{a.what}" + (f", {a.gas:,} gas" if a.gas else ""), overflow="fold") for a in simulation.acted]
+    held = sum(check.holds for check in simulation.checks)
+    if held:
+        steps.append(Text(f"{held} of {len(simulation.checks)} checks of the state afterwards hold", overflow="fold"))
     wrong = [Text(f"{c.what}: {c.said}", style="red", overflow="fold") for c in simulation.checks if not c.holds]
     return Group(head, *(Padding(line, (0, 0, 0, 2)) for line in (*steps, *wrong)))
 

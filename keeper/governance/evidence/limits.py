@@ -5,6 +5,9 @@ from __future__ import annotations
 from keeper.governance.evidence.records import Answer, Question, Records, Used, percent
 from keeper.governance.units import CONTRACTS, Scale, Unit, shown
 
+#: Less than this part of a limit is told as that: its digits say nothing.
+_LEAST_PART = 10_000
+
 
 def open_interest(q: Question, asset: str, records: Records) -> Answer:
     """The cap on perps, against their open interest."""
@@ -22,6 +25,10 @@ def deposits(q: Question, token: str, records: Records) -> Answer:
 
 def _used(q: Question, in_use: int, unit: Unit) -> Used:
     def share(limit: int | None) -> str:
-        return "–" if not limit else percent(in_use / limit)
+        if not limit:
+            return "–"
+        return (
+            percent(in_use / limit) if in_use * _LEAST_PART >= limit or not in_use else f"< {percent(1 / _LEAST_PART)}"
+        )
 
     return Used(of=q.of, name=q.key, in_use=shown(in_use, unit), old_share=share(q.old), new_share=share(q.new))
