@@ -88,7 +88,7 @@ class Launcher:
         if head is not None and (late := self._late(record, head)):
             return late
         open_records = self._kept.open()
-        busy = Counter(one.sender for one in (*open_records, *self._kept.abandoned()))
+        busy = Counter(one.sender for one in open_records)
         keys = sorted(self._pool.may_send(intent), key=lambda key: busy[key.address])
         now = self._instant(intent, keys)
         if head is not None and now.head.number < head.number:

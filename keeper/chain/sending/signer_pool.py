@@ -1,8 +1,8 @@
 """Which key sends.
 
 A role may have several keys, each with a queue of its own, since a chain mines one key's transactions in order: what
-one key is stuck with holds up nobody else's.  A new intent goes to the sound key with the fewest open or given up
-records.  A key is left out while
+one key is stuck with holds up nobody else's.  A new intent goes to the sound key with the fewest open records, of
+several to the one that gave up least.  A key is left out while
 
 - the transaction whose turn it is has not mined for n blocks,
 - the chain is nonces behind what the key holds, or
@@ -106,8 +106,8 @@ class SignerPool:
             intent: what is to be sent.
             lanes: of each key that may send it.
             head: the newest block.
-            given_up: abandoned records by address whose nonce is not used yet.  They count like open ones, so that
-                what a stuck key swallowed is not handed to the same key again while another has less to do.
+            given_up: abandoned records by address whose nonce is not used yet.  Of keys with as many open records the
+                one with fewest of these is first, so that what a stuck key swallowed goes to another.
 
         Raises: `Retry` if every one of them is stuck; as `may_send`.
         """
@@ -116,7 +116,7 @@ class SignerPool:
         if not sound:
             why = "; ".join(f"{key.address}: {self._why_not(lanes[key.address], head)}" for key in keys)
             raise Retry(f"no key of the {intent.role} gets anything new: {why}", role=str(intent.role))
-        return tuple(sorted(sound, key=lambda key: len(lanes[key.address].held) + given_up.get(key.address, 0)))
+        return tuple(sorted(sound, key=lambda key: (len(lanes[key.address].held), given_up.get(key.address, 0))))
 
     def _why_not(self, lane: Lane, head: BlockRef) -> str:
         if self._poor.get(lane.sender) == head.hash:
