@@ -84,9 +84,9 @@ def prices(frames: Sequence[Frame]) -> str:
             axis.set_title(f"{rows[0].symbol}, USD")
             axis.yaxis.set_major_formatter("{x:,.0f}")
             axis.set_xlabel("hours since the opening")
-        legend(axes[0])
+        bottom_legend(axes)
 
-    return svg(draw, name="prices", columns=len(frames[0].underlyings), height=3.2)
+    return svg(draw, name="prices", columns=len(frames[0].underlyings), height=3.4)
 
 
 def health(frames: Sequence[Frame]) -> str:
@@ -185,6 +185,14 @@ def legend(axis: Axes, handles: Sequence[Artist] | None = None) -> None:
         columnspacing=1.0,
         handlelength=1.3,
         handletextpad=0.5,
+    )
+
+
+def bottom_legend(axes: Sequence[Axes]) -> None:
+    """One legend for all axes, below them: four names leave no room beside a title."""
+    named = {name: handle for axis in axes for handle, name in zip(*axis.get_legend_handles_labels(), strict=True)}
+    axes[0].figure.legend(
+        handles=list(named.values()), loc="outside lower center", ncols=len(named), frameon=False, fontsize=9
     )
 
 

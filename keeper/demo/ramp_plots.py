@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 
 from keeper.demo.frames import Frame
-from keeper.demo.plots import BLUE, GREEN, GREY, ORANGE, hours, legend, svg
+from keeper.demo.plots import BLUE, GREEN, GREY, ORANGE, bottom_legend, hours, legend, svg
 from keeper.policy.standing import Standing
 
 NAN = float("nan")
@@ -21,7 +21,7 @@ def scan_ranges(frames: Sequence[Frame]) -> str:
             _ways(axis, frames, i, "psr")
             axis.set_title(f"{frames[0].underlyings[i].symbol} scan range, % of spot")
             axis.set_ylim(bottom=0)
-        _bottom_legend(axes)
+        bottom_legend(axes)
 
     return svg(draw, name="ranges", columns=len(frames[0].underlyings), height=3.0)
 
@@ -66,10 +66,3 @@ def _ways(axis: Axes, frames: Sequence[Frame], index: int, name: str) -> None:
 def _percents(found: Sequence[Standing | None], read: Callable[[Standing], int | None]) -> list[float]:
     values = [None if one is None else read(one) for one in found]
     return [NAN if v is None else v / 10_000 for v in values]
-
-
-def _bottom_legend(axes: Sequence[Axes]) -> None:
-    """One legend for all, below them: four names leave no room beside a title."""
-    figure = axes[0].figure
-    handles = axes[0].get_legend_handles_labels()[0]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9)

@@ -25,7 +25,8 @@ h1 { font-size: 1.6rem; margin: 0 0 .2rem } h2 { font-size: 1.12rem; margin: 2.4
 p { margin: .4rem 0 .8rem; max-width: 46rem } .note { color: var(--note); font-size: .92rem }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .4rem 0 1rem; font-size: .94rem }
 th, td { text-align: right; padding: .28rem .9rem .28rem 0; border-bottom: 1px solid var(--line) }
-th:first-child, td:first-child { text-align: left } thead th { color: var(--note); font-weight: 600 }
+th:first-child, td:first-child { text-align: left } td { white-space: nowrap }
+thead th { color: var(--note); font-weight: 600 }
 .scroll { overflow-x: auto } svg { display: block; width: 100%; height: auto; margin: .3rem 0 .8rem }
 svg text { font-family: inherit }
 """
@@ -156,7 +157,7 @@ def _breaker(life: Life) -> list[str]:
         [
             show_time(one.since_s),
             one.symbol,
-            "feeds disagree" if one.why == "feeds" else "one round" if one.move is None else f"{one.move:+.1%}",
+            "feeds disagree" if one.why == "feeds" else "one round" if one.move is None else f"{one.move * 100:+.1f} %",
             show_time(one.until_s)[-5:],
             str(one.waited),
             str(one.flagged),
@@ -169,7 +170,7 @@ def _breaker(life: Life) -> list[str]:
         _note(
             "Anyone may liquidate, so only the contract can keep anyone from doing so on a price that is gone a minute "
             f"later. A round that leaves the prices of {spec.window_s // 60} minutes by more than "
-            f"{spec.k_ppm / PPM:g} scan ranges, and by {spec.min_move_ppm / PPM:.0%} at least, puts its market in "
+            f"{spec.k_ppm / PPM:g} scan ranges, and by {spec.min_move_ppm / 10_000:g} % at least, puts its market in "
             "reduce-only, widens initial margin, and has new liquidations wait for a second round, "
             f"{spec.hold_s // 60} minutes at most. Between two blocks of this path no round comes: it releases by "
             "itself, and what waited is sent at the price that opened it, or at the next where that comes sooner."

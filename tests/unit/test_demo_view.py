@@ -204,7 +204,7 @@ def test_report__breaker__openings_listed_or_said_to_be_none():
     summary = replace(a_summary(), breaker_openings=1, flags_deferred=2)
     life = Life(summary=summary, frames=(*frames(5), broken(5)))
     page = render([life])
-    row = "".join(f"<td>{cell}</td>" for cell in ("2026-03-02 08:50", "ETH", "-6.1%", "08:55", "2", "2"))
+    row = "".join(f"<td>{cell}</td>" for cell in ("2026-03-02 08:50", "ETH", "-6.1 %", "08:55", "2", "2"))
     assert row in page
     assert "<td>1 (2)</td>" in page
     assert "breaker opened" in page, "and the price has a mark there"
