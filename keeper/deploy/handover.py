@@ -64,10 +64,7 @@ def hand_over(
         if nothing is left.
     Raises: `BadInput` for a timelock without code or proposers; `Halt` if a transaction reverts.
     """
-    if spec.address and not hand.has_code(spec.address):
-        raise BadInput(f"timelock: no contract at {spec.address}", hint="correct the address, or check the chain")
-    if not spec.address and not spec.proposers:
-        raise BadInput("a new timelock has no proposers", hint="name a Governor or a Safe, else nothing can be changed")
+    possible(spec, hand)
     lock = to_checksum_address(spec.address or hand.create(TIMELOCK, 0, [hand.address], [hand.address], hand.address))
     hand.catch_up()  # from here on the chain says what is done
     told(f"timelock {lock}")
@@ -79,6 +76,17 @@ def hand_over(
     if left is None:
         _give_up(whole, hand, lock, told)
     return whole, left
+
+
+def possible(spec: TimelockSpec, hand: Hand) -> None:
+    """Look whether it can be handed over to, before anything is paid for.
+
+    Raises: `BadInput` for a timelock without code or proposers.
+    """
+    if spec.address and not hand.has_code(spec.address):
+        raise BadInput(f"timelock: no contract at {spec.address}", hint="correct the address, or check the chain")
+    if not spec.address and not spec.proposers:
+        raise BadInput("a new timelock has no proposers", hint="name a Governor or a Safe, else nothing can be changed")
 
 
 def finish(deployment: Deployment, hand: Hand, *, told: Told = lambda _: None) -> Accepting | None:

@@ -5,7 +5,7 @@ import runpy
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from keeper.deploy import Hand, HouseSpec
 from keeper.deploy.journal import Journal
 from keeper.deploy.spec import TimelockSpec
 from keeper.deploy.verify import verify
-from keeper.deploy.whole import deploy_whole
+from keeper.deploy.whole import Deployed, deploy_whole
 from keeper.domain import codec
 from keeper.errors import BadInput, Halt
 from keeper.governance.proposal import load_proposal
@@ -67,7 +67,7 @@ def raise_killed():
     raise Killed
 
 
-def a_chain_and_spec(**timelock):
+def a_chain_and_spec():
     """A fresh chain with feed and tokens, and the smallest house on it, by whoever deploys it."""
     chain = EmbeddedChain(accounts=6, block_interval_s=1)
     house = SmallHouse.__new__(SmallHouse)
@@ -78,8 +78,7 @@ def a_chain_and_spec(**timelock):
     house.tokens = {name: setter.create("MockERC20", name, name, d) for name, d in (("USDC", 6), ("WETH", 18))}
     setter.send("MockERC20", house.tokens["USDC"], "mint", chain.accounts[DEPLOYER], 10**12)
     spec: HouseSpec = house._spec(1)
-    timelock = timelock or {"proposers": (chain.accounts[4],), "min_delay_s": DELAY_S}
-    return chain, replace(spec, timelock=TimelockSpec(**timelock))
+    return chain, replace(spec, timelock=TimelockSpec(proposers=(chain.accounts[4],), min_delay_s=DELAY_S))
 
 
 def run(node, chain, spec, journal):
@@ -92,10 +91,38 @@ def nonce(chain):
     return int(chain.request("eth_getTransactionCount", chain.accounts[DEPLOYER], "latest"), 16)
 
 
-def test_deploy__new_timelock__owns_everything_and_the_deployer_nothing(tmp_path):
-    """One run: house, timelock with its delay and proposers, ownership and roles handed over, all of it verified."""
+@dataclass(frozen=True, kw_only=True)
+class Unbroken:
+    """A deployment that nothing happened to."""
+
+    chain: EmbeddedChain
+    spec: HouseSpec
+    found: Deployed
+    journal: str
+    sent: int
+    """Transactions that it took."""
+
+    def journal_in(self, folder):
+        """A copy of its journal."""
+        (folder / "journal").write_text(self.journal)
+        return folder / "journal"
+
+    def again(self, journal, **other):
+        """The same command once more, with this journal; on a chain that has everything it sends nothing."""
+        return run(self.chain.node, self.chain, replace(self.spec, **other), journal)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
     chain, spec = a_chain_and_spec()
-    found = run(chain.node, chain, spec, tmp_path / "journal")
+    journal = tmp_path_factory.mktemp("unbroken") / "journal"
+    found = run(chain.node, chain, spec, journal)
+    return Unbroken(chain=chain, spec=spec, found=found, journal=journal.read_text(), sent=nonce(chain))
+
+
+def test_deploy__new_timelock__owns_everything_and_the_deployer_nothing(unbroken):
+    """One run: house, timelock with its delay and proposers, ownership and roles handed over, all of it verified."""
+    chain, found = unbroken.chain, unbroken.found
     assert found.holds, found.findings
     assert found.left is None
     said = {one.what: one.said for one in found.findings}
@@ -106,12 +133,9 @@ def test_deploy__new_timelock__owns_everything_and_the_deployer_nothing(tmp_path
     assert {one.what for one in found.findings} >= {f"owner of {name}" for name in ("ClearingHouse", "PriceOracle")}
 
 
-def test_deploy__killed_at_every_send__ends_as_an_unbroken_run_did(tmp_path):
+def test_deploy__killed_at_every_send__ends_as_an_unbroken_run_did(unbroken, tmp_path):
     """DEP-1: killed before and after each transaction in turn, it ends with the same contracts at the same addresses,
     and no transaction was made twice."""
-    chain, spec = a_chain_and_spec()
-    unbroken = run(chain.node, chain, spec, tmp_path / "unbroken")
-    sent = nonce(chain)
     chain, spec = a_chain_and_spec()
     node, deaths = Deadly(chain, raise_killed), 0
     found = None
@@ -123,10 +147,10 @@ def test_deploy__killed_at_every_send__ends_as_an_unbroken_run_did(tmp_path):
         except Killed:
             deaths += 1
         assert deaths < 500, "it gets nowhere"
-    assert deaths > sent, "every transaction was met by a death, and every other one by two"
+    assert deaths > unbroken.sent, "every transaction was met by a death, and every other one by two"
     assert found.holds, [one for one in found.findings if not one.holds]
-    assert found.deployment == unbroken.deployment
-    assert nonce(chain) == sent
+    assert found.deployment == unbroken.found.deployment
+    assert nonce(chain) == unbroken.sent
 
 
 def test_deploy__script_killed_by_the_system__the_same_command_goes_on(tmp_path):
@@ -156,51 +180,46 @@ def test_deploy__script_killed_by_the_system__the_same_command_goes_on(tmp_path)
     assert all(one.holds for one in verify(deployment, hand, spec))
 
 
-def test_deploy__journal_of_something_else__refused(tmp_path):
+def test_deploy__journal_of_something_else__refused(unbroken, tmp_path):
     """A journal belongs to one spec, chain and key; another one is named and kept."""
-    chain, spec = a_chain_and_spec()
-    run(chain.node, chain, spec, tmp_path / "journal")
+    journal = unbroken.journal_in(tmp_path)
     with pytest.raises(BadInput, match="another deployment: spec"):
-        run(chain.node, chain, replace(spec, fee_ppm=7), tmp_path / "journal")
+        unbroken.again(journal, fee_ppm=7)
     (tmp_path / "torn").write_text('{"about"')
     with pytest.raises(BadInput, match="no journal"):
         Journal(tmp_path / "torn", about={})
-    again = run(chain.node, chain, spec, tmp_path / "journal")
-    assert again.repeated > 20, "a finished one does nothing again"
+    assert unbroken.again(journal).repeated > 20, "a finished one does nothing again"
+    assert nonce(unbroken.chain) == unbroken.sent
 
 
-def test_deploy__step_with_other_bytes__refused(tmp_path):
+def test_deploy__step_with_other_bytes__refused(unbroken, tmp_path):
     """A journal whose step was made by other code is not gone on with: half of each would be deployed."""
-    chain, spec = a_chain_and_spec()
-    run(chain.node, chain, spec, tmp_path / "journal")
-    kept = json.loads((tmp_path / "journal").read_text())
+    kept = json.loads(unbroken.journal)
     kept["entries"][3]["digest"] = "0" * 64
     (tmp_path / "journal").write_text(json.dumps(kept))
     with pytest.raises(BadInput, match=r"step 4 was .* with other bytes"):
-        run(chain.node, chain, spec, tmp_path / "journal")
+        unbroken.again(tmp_path / "journal")
 
 
-def test_deploy__code_changed_under_it__refused(tmp_path):
+def test_deploy__code_changed_under_it__refused(unbroken, tmp_path):
     """The code that a step made is compared when the step is met again."""
-    chain, spec = a_chain_and_spec()
-    run(chain.node, chain, spec, tmp_path / "journal")
-    kept = json.loads((tmp_path / "journal").read_text())
+    kept = json.loads(unbroken.journal)
     place = next(i for i, one in enumerate(kept["entries"]) if not one["to"])
     kept["entries"][place]["code"] = "0x" + "00" * 32
     (tmp_path / "journal").write_text(json.dumps(kept))
     with pytest.raises(Halt, match="other code than was deployed"):
-        run(chain.node, chain, spec, tmp_path / "journal")
+        unbroken.again(tmp_path / "journal")
 
 
 @pytest.mark.parametrize(
     ("timelock", "says"),
     [({"proposers": ()}, "no proposers"), ({"address": "0x" + "42" * 20}, "timelock: no contract")],
 )
-def test_deploy__timelock_that_cannot_be__refused(tmp_path, timelock, says):
-    """A timelock that nobody could ever speak to, or that is not there."""
-    chain, spec = a_chain_and_spec(**timelock)
+def test_deploy__timelock_that_cannot_be__refused(unbroken, tmp_path, timelock, says):
+    """A timelock that nobody could ever speak to, or that is not there, before anything is paid for."""
     with pytest.raises(BadInput, match=says):
-        run(chain.node, chain, spec, tmp_path / "journal")
+        unbroken.again(tmp_path / "journal", timelock=TimelockSpec(**timelock))
+    assert nonce(unbroken.chain) == unbroken.sent
 
 
 def test_verify__role_left_with_the_deployer__told():
