@@ -2,17 +2,14 @@
 
 from keeper.deploy.hand import Hand
 from keeper.deploy.house import account_id, deploy_house
+from keeper.deploy.market_spec import ExpirySpec, FenceSpec, UnderlyingSpec, VolFenceSpec
 from keeper.deploy.spec import (
     AuctionSpec,
     BreakerSpec,
     CollateralSpec,
-    ExpirySpec,
     FeedSpec,
-    FenceSpec,
     HouseSpec,
     QuorumSpec,
-    UnderlyingSpec,
-    VolFenceSpec,
 )
 from keeper.deploy.structs import asset_id
 

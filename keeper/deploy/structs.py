@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from keeper.deploy.spec import BreakerSpec, CollateralSpec, FeedSpec, FenceSpec, HouseSpec, UnderlyingSpec
+from keeper.deploy.market_spec import FenceSpec, UnderlyingSpec
+from keeper.deploy.spec import BreakerSpec, CollateralSpec, FeedSpec, HouseSpec
 
 ZERO = "0x" + "0" * 40
 

@@ -19,7 +19,8 @@ from typing import Any, Final
 from eth_utils import keccak
 
 from keeper.deploy import structs
-from keeper.deploy.spec import CollateralSpec, ExpirySpec, FeedSpec, UnderlyingSpec
+from keeper.deploy.market_spec import ExpirySpec, UnderlyingSpec
+from keeper.deploy.spec import CollateralSpec, FeedSpec
 from keeper.domain import codec
 from keeper.errors import BadInput
 from keeper.governance.chain import ChainView
