@@ -93,7 +93,7 @@ def test_demo__crash__the_keeper_does_its_whole_job(a_life):
 
 
 def test_demo__leap__breaker_opens_is_told_and_flags_wait_for_its_release(a_life):
-    """The contract is told of every opening; no flag goes out while it lasts, and those that waited go out after it."""
+    """BRK-13: the contract is told of each; no flag goes out while it lasts, and those that waited go out after it."""
     summary, frames = a_life.life.summary, a_life.life.frames
     openings = [one for f in frames for one in f.openings]
     assert summary.breaker_openings == len(openings) == a_life.tally.tripped >= 2
