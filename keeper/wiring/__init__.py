@@ -16,7 +16,8 @@ from keeper.chain.asking.rpc import Rpc
 from keeper.chain.clock import SystemClock
 from keeper.chain.following.announcements import HeadSource, head_sources
 from keeper.chain.following.heads import ChainHeads
-from keeper.chain.following.log_sync import LogSync, SyncPlan
+from keeper.chain.following.log_sync import LogSync
+from keeper.chain.following.sync_plan import SyncPlan
 from keeper.chain.sending.dry import DrySender
 from keeper.chain.sending.gas import Gas
 from keeper.cycle import Ports

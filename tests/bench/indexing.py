@@ -20,7 +20,8 @@ import requests
 
 from keeper.chain.asking.reads import BlockReads
 from keeper.chain.asking.rpc import Rpc, http_endpoint
-from keeper.chain.following.log_sync import LogSync, SyncPlan
+from keeper.chain.following.log_sync import LogSync
+from keeper.chain.following.sync_plan import SyncPlan
 from keeper.domain.block import BlockRef
 from keeper.domain.roster import Roster
 from keeper.protocols.clearinghouse.consumer import HouseConsumer

@@ -5,7 +5,8 @@ from structlog.testing import capture_logs
 
 from keeper.chain.asking.rpc import Endpoint, Rpc
 from keeper.chain.errors import StaleBlock
-from keeper.chain.following.log_sync import LogSync, SyncPlan
+from keeper.chain.following.log_sync import LogSync
+from keeper.chain.following.sync_plan import SyncPlan
 from keeper.errors import BadInput, Refused, Retry
 from keeper.testing.counter_world import COUNTER, rpc_of
 from keeper.testing.embedded import EmbeddedChain

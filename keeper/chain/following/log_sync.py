@@ -14,55 +14,26 @@ restart continues from there; should a deeper reorg have removed that block, fro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from typing import Any
 
 import structlog
 
 from keeper.chain.asking.rpc import Rpc
-from keeper.chain.errors import RangeTooWide, RateLimited, StaleBlock, Unreachable
+from keeper.chain.errors import StaleBlock
 from keeper.chain.following.lineage import connect
 from keeper.chain.following.log_batch import NO_LOGS, LogBatch
+from keeper.chain.following.log_leap import Leap, Ranges
 from keeper.chain.following.log_ranges import RangeWidth
 from keeper.chain.following.log_reader import LogReader
 from keeper.chain.following.log_store import LogConsumer, LogStore
+from keeper.chain.following.sync_plan import SyncPlan
 from keeper.domain.block import BlockRef
 from keeper.errors import BadInput, Refused, Retry
 from keeper.garbage import uncollected
 from keeper.ports import Store
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SyncPlan:
-    """What to follow and how."""
-
-    addresses: tuple[str, ...]
-    """Contracts whose logs matter."""
-
-    topics: tuple[bytes, ...] = ()
-    """Hashes of their events that matter; none: all do."""
-
-    deployed_at: int
-    """Height of the first block that can have such a log."""
-
-    depth: int = 32
-    """Blocks below the target that a reorg may still replace."""
-
-    checkpoint_blocks: int = 64
-    """A state is kept every so many blocks above the base, to become the next base."""
-
-    widest_range: int = 10_000
-    """Most blocks asked for in one query; less where the endpoint refuses."""
-
-    @property
-    def fingerprint(self) -> bytes:
-        """What the state follows from; one made from other contracts or events cannot be continued.  32 bytes."""
-        what = (sorted(self.addresses), sorted(topic.hex() for topic in self.topics), self.deployed_at)
-        return sha256(repr(what).encode()).digest()
 
 
 @dataclass(frozen=True)
@@ -77,17 +48,6 @@ class _Lived:
 
 
 @dataclass
-class _Leap:
-    """A catching-up in ranges, under way."""
-
-    goal: BlockRef
-    next: int
-    """First height that is not applied yet."""
-    seen: int = 0
-    """Logs applied."""
-
-
-@dataclass
 class _Base:
     """Where the window begins."""
 
@@ -95,7 +55,7 @@ class _Base:
     mark: Any
     fresh: bool
     """Whether this is the state before the first log, which nobody stored."""
-    leap: _Leap | None = field(default=None)
+    leap: Leap | None = field(default=None)
 
 
 class LogSync:
@@ -117,7 +77,7 @@ class LogSync:
         self._window: list[_Lived] = []
         #: A state inside the window, waiting to become the base.
         self._candidate: tuple[BlockRef, Any] | None = None
-        self._width = RangeWidth(plan.widest_range)
+        self._ranges = Ranges(self._reader, consumer, RangeWidth(plan.widest_range))
         #: Whether the base had better be stored whole.
         self._rewrite_due = False
 
@@ -214,11 +174,11 @@ class LogSync:
         leap = base.leap
         if leap is None or height < leap.next - 1 or self._rpc.block(leap.goal.number).hash != leap.goal.hash:
             self._rebase(base)
-            leap = _Leap(goal=self._rpc.block(height), next=base.block.number + 1)
+            leap = Leap(goal=self._rpc.block(height), next=base.block.number + 1)
         else:
             leap.goal = self._rpc.block(height)
         base.leap, self._window, self._candidate = leap, [], None
-        self._ranges(leap)
+        self._ranges.read(leap)
         if self._rpc.block(leap.goal.number).hash != leap.goal.hash:
             self._rebase(replace(base, leap=None))
             raise StaleBlock(f"block {leap.goal.number} changed while its past was read", block=leap.goal.number)
@@ -230,37 +190,6 @@ class LogSync:
             self._rebase(replace(base, leap=None))
             raise Retry(f"no log at all in blocks {first} to {leap.goal.number}", first=first, last=leap.goal.number)
         return self._keep(leap.goal)
-
-    def _ranges(self, leap: _Leap) -> None:
-        """Apply all logs up to the goal; while some are applied, the next are already asked for."""
-        with ThreadPoolExecutor(1, thread_name_prefix="logs ahead") as ahead:
-            waiting: tuple[int, int, Future[LogBatch]] | None = None
-            while leap.next <= leap.goal.number:
-                if waiting is None:
-                    waiting = self._ask(ahead, leap.next, leap.goal.number)
-                first, last, answer = waiting
-                waiting = None
-                try:
-                    found = answer.result()
-                except RangeTooWide as refusal:
-                    if not self._width.refused(last - first + 1, refusal.message, first=first):
-                        raise Retry(f"the endpoint refuses the logs of one block, {last}", block=last) from None
-                    continue
-                except RateLimited:
-                    raise
-                except Unreachable:
-                    # No answer, or one cut off in the middle, is what too much of an answer looks like too.
-                    self._width.failed(last - first + 1)
-                    raise
-                self._width.answered()
-                if last < leap.goal.number:
-                    waiting = self._ask(ahead, last + 1, leap.goal.number)
-                self._consumer.apply(found)
-                leap.next, leap.seen = last + 1, leap.seen + len(found)
-
-    def _ask(self, ahead: ThreadPoolExecutor, first: int, goal: int) -> tuple[int, int, Future[LogBatch]]:
-        last = min(goal, first + self._width.blocks - 1)
-        return first, last, ahead.submit(self._reader.range, first, last)
 
     # Block by block
 

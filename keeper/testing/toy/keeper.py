@@ -8,7 +8,8 @@ from typing import Any
 
 from keeper.chain.asking.rpc import Rpc
 from keeper.chain.following.heads import ChainHeads
-from keeper.chain.following.log_sync import LogSync, SyncPlan
+from keeper.chain.following.log_sync import LogSync
+from keeper.chain.following.sync_plan import SyncPlan
 from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.sending.outbox import Outbox, OutboxPolicy
 from keeper.chain.signers import Signer
