@@ -21,7 +21,7 @@ WAD, USDC = 10**18, 10**6
 #: Accounts of the chain that liquidate: the first owns the account that bids.
 LIQUIDATORS = (2, 4, 5)
 #: Blocks after which what one key holds is given up.
-PATIENCE = 12
+PATIENCE = 6
 
 
 class CrowdedAuction:
