@@ -198,14 +198,15 @@ def test_demo__control__same_path_three_times(anvil):
 @pytest.mark.needs_anvil
 @pytest.mark.needs_market_data
 def test_demo__october_2025__replayed(market_data, anvil):
-    """The real crash of 2025-10-10, five-minute closes of both underlyings: parity holds and people are liquidated."""
+    """The real crash of 2025-10-10, closes of both underlyings: parity holds, a leap opens the breaker, people fall."""
     sources = {s: market_data / "spot_5m" / f"{s}USDT_5m_2025-2026.csv.gz" for s in ("ETH", "BTC")}
-    path = recorded(sources, start="2025-10-10T20:30", end="2025-10-10T22:00")
+    path = recorded(sources, start="2025-10-10T20:25", end="2025-10-10T22:05")
     world = open_world(path, accounts=34, seed=2, chain=anvil, breaker=BreakerSpec())
     conduct = Conduct(keeping=Keeping.RECALIBRATING, risk=RISK, policy=policy(path.block_s))
     life = live(world, assemble, conduct, Silent()).life
     assert life.summary.parity_max_wei == 0
     assert life.summary.liquidations >= 1
+    assert life.summary.breaker_openings >= 1
     assert path.fall("ETH") > 0.1
     assert min(f.underlyings[0].price for f in life.frames) == pytest.approx(
         min(p.prices["ETH"] for p in path.points), rel=1e-8
