@@ -14,7 +14,8 @@ from keeper.cli.show.parameter import history_tree, history_view
 from keeper.errors import BadInput
 from keeper.offline import parse_account, recall
 from keeper.ops.account import account_story
-from keeper.ops.parameter import history_of, parse_parameter
+from keeper.ops.parameter import history_of
+from keeper.ops.parameter_name import parse_parameter
 from keeper.ports import Store
 from keeper.settings import Settings
 

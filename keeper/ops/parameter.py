@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from typing import Final
 
 from keeper.domain.happened import Event, Happened
 from keeper.domain.inputs import InputsFile, load
 from keeper.domain.landed import Landed
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.overrides import Override
-from keeper.errors import BadInput
+from keeper.ops.parameter_name import Wanted, expiry_of, name_of
 from keeper.policy.parameter import (
     Parameter,
     Room,
@@ -29,24 +25,6 @@ from keeper.policy.parameter import (
 )
 from keeper.policy.ramp import arrival_s
 from keeper.ports import Publications, Store
-
-#: Other names by which a number is known.
-_ALIASES: Final = {
-    "psr": What.SCAN_RANGE,
-    "vsr_up": What.VOL_UP,
-    "vsr_down": What.VOL_DOWN,
-    "volatility": What.SIGMA,
-    "sigma_atm": What.SIGMA,
-    "phi": What.FORWARD,
-    "df": What.DISCOUNT,
-}
-_NAME: Final = re.compile(
-    r"(?P<symbol>[A-Za-z0-9_-]{1,40})\.(?P<what>[a-z_]+)(?:@(?P<expiry>[0-9T:-]+?))?(?:/(?P<strike>[0-9.]+))?"
-)
-_HINT: Final = (
-    "write ETH.scan_range, ETH.vol_up, ETH.vol_down, or ETH.sigma@2026-12-25, ETH.sigma@2026-12-25/3000, "
-    "ETH.forward@2026-12-25, ETH.discount@2026-12-25; an expiry may be unix seconds too"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,38 +86,6 @@ class History:
     """Newest first, back to the oldest of the moments."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """A parameter as a person wrote it; its expiry is found among those that were published."""
-
-    symbol: str
-    what: What
-    expiry: str
-    strike: int
-
-
-def parse_parameter(text: str) -> Wanted:
-    """Read a parameter's name.  Raises: `BadInput` with the names that there are."""
-    found = _NAME.fullmatch(text.strip())
-    if found is None:
-        raise BadInput(f"{text!r} names no parameter", hint=_HINT, parameter=text)
-    what = _ALIASES.get(found["what"]) or next((one for one in What if one == found["what"]), None)
-    if what is None:
-        raise BadInput(f"there is no parameter {found['what']}", hint=_HINT, parameter=text)
-    if what.ranged == bool(found["expiry"]):
-        said = "belongs to no expiry" if what.ranged else "belongs to an expiry"
-        raise BadInput(f"{what} {said}", hint=_HINT, parameter=text)
-    strike = 0
-    if found["strike"]:
-        try:
-            strike = int(Decimal(found["strike"]) * 10**8)
-        except InvalidOperation:
-            raise BadInput(f"{found['strike']} is no strike", hint=_HINT, parameter=text) from None
-    if strike and what is not What.SIGMA:
-        raise BadInput(f"{what} has no strike", hint=_HINT, parameter=text)
-    return Wanted(symbol=found["symbol"].upper(), what=what, expiry=found["expiry"] or "", strike=strike)
-
-
 def history_of(
     wanted: Wanted, chain: Publications, store: Store | None, *, first: int | None = None, limit: int = 20
 ) -> History:
@@ -156,7 +102,7 @@ def history_of(
     """
     underlying = chain.underlying(wanted.symbol)
     found = chain.history(underlying, first=first)
-    parameter = Parameter(what=wanted.what, expiry=_expiry(wanted, found), strike=wanted.strike)
+    parameter = Parameter(what=wanted.what, expiry=expiry_of(wanted, found), strike=wanted.strike)
     others = [one for one in chain.happened(underlying, first=first) if _concerns(parameter, one)]
     moments, between = [], []
     for one in _told(parameter, wanted.symbol, [*found, *others], store):
@@ -167,7 +113,7 @@ def history_of(
     shown = moments[::-1][:limit]
     since = shown[-1].landed.block.number if len(shown) < len(moments) else 0
     return History(
-        name=_name(wanted.symbol, parameter),
+        name=name_of(wanted.symbol, parameter),
         parameter=parameter,
         moments=tuple(shown),
         between=tuple(one for one in between[::-1] if one.happened.block.number >= since),
@@ -203,12 +149,6 @@ def _told(
         if moment is not None:
             yield moment
             before = moment.new
-
-
-def _name(symbol: str, parameter: Parameter) -> str:
-    expiry = f"@{_when(parameter.expiry):%Y-%m-%dT%H:%M}" if parameter.expiry else ""
-    strike = f"/{Decimal(parameter.strike).scaleb(-8).normalize():f}" if parameter.strike else ""
-    return f"{symbol}.{parameter.what}{expiry}{strike}"
 
 
 def _moment(
@@ -276,20 +216,3 @@ def _ramp(parameter: Parameter, file: InputsFile, landed: Landed) -> Ramp | None
         rate_ppm_per_hour=fences.slew.rate_ppm_per_hour,
         arrives_s=arrival_s(begin, fences.slew, landed.ranges, since=landed.block.timestamp),
     )
-
-
-def _expiry(wanted: Wanted, found: Sequence[Landed]) -> int:
-    """The expiry that was meant: unix seconds, a day, or a moment."""
-    if wanted.what.ranged:
-        return 0
-    known = sorted({one.params.expiry for landed in found for one in landed.expiries})
-    fitting = [e for e in known if wanted.expiry in (str(e), f"{_when(e):%Y-%m-%d}", f"{_when(e):%Y-%m-%dT%H:%M}")]
-    if len(fitting) == 1:
-        return fitting[0]
-    there = ", ".join(f"{_when(e):%Y-%m-%dT%H:%M}" for e in (fitting or known)[-8:]) or "none"
-    said = "several expiries" if fitting else "no expiry"
-    raise BadInput(f"{said} of {wanted.symbol} was published for {wanted.expiry}", hint=f"there are: {there}")
-
-
-def _when(seconds: int) -> dt.datetime:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC)
