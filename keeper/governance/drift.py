@@ -29,6 +29,7 @@ class Drift(StrEnum):
     ORACLE = "a price is unusable"
     ROUTE = "the way changed"
     STATE = "it is over"
+    UNSEEN = "what was then cannot be seen"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,12 @@ def findings_of(proposal: Proposal, chain: ChainView) -> Iterator[Finding]:
         yield Finding(drift=Drift.CALL, said=f"generated today: {error.message}")
     except Refused as error:
         yield Finding(drift=Drift.CALL, said=f"it cannot be generated today: {error.message}")
+    if not proposal.code:  # every proposal calls something, and what it calls has code
+        yield Finding(
+            drift=Drift.UNSEEN,
+            said=f"the node has forgotten the state of block {proposal.block}, on which it was made: whether a "
+            "value or code moved since cannot be told; ask an archive node, or give the file that keeper propose wrote",
+        )
     for address, code in proposal.code.items():
         if chain.code_hash(address) != code:
             yield Finding(drift=Drift.CODE, said=f"{_name(chain, address)} runs other code than when it was proposed")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from keeper.errors import BadInput
+from keeper.errors import BadInput, Refused
 from keeper.governance import check as checking
 from keeper.governance import drift
 from keeper.governance.chain import ChainView
@@ -221,3 +221,22 @@ def test_check__code_behind_a_proxy_upgraded__told(monkeypatch):
     assert [at in " ".join(f.said for f in verdict.findings) for at in (fund, token)] == [True, True]
     monkeypatch.setattr(ChainView, "code_hash", lambda _self, at: proposal.code[at])
     assert seen_again(governed, proposal, verdict).sound, "nobody else would have told"
+
+
+def test_check__node_forgot_the_state_it_was_made_on__says_so_and_is_not_sound(governed, monkeypatch):
+    """GOV-13: a bound that moved meanwhile cannot be seen by number on a pruned node: a finding, not silence."""
+    late = queued(governed)
+    governed.pass_through(governed.proposal("[underlying.ETH.fence.psr]\nmax = 500_000\n"))
+    head, asked = governed.view().block.number, ChainView.one
+
+    def pruned(self, *args, **named):
+        if self.block.number < head:
+            raise Refused("missing trie node")
+        return asked(self, *args, **named)
+
+    by_number = {"governor": governed.governor}, int(late.ids.proposal)
+    assert Drift.VALUE in drifts(looked_at(governed, find_proposal(governed.view(), *by_number)))
+    monkeypatch.setattr(ChainView, "one", pruned)
+    verdict = looked_at(governed, find_proposal(governed.view(), *by_number))
+    assert Drift.UNSEEN in drifts(verdict)
+    assert not verdict.sound
