@@ -146,10 +146,9 @@ def house_panel(frame: Frame) -> Panel:
     table.add_column(justify="right")
     table.add_row("requirement, all accounts", money(frame.requirement))
     table.add_row("margin held, mean", money(frame.mean_margin))
-    auctions = Text(str(frame.auctions), style="bold red" if frame.auctions else "")
-    if waited := sum(one.waited for one in frame.openings):
-        auctions = Text(f"{waited} flags waited  ", style="yellow").append(auctions)
-    table.add_row("auctions running", auctions)
+    waited = sum(one.waited for one in frame.openings)
+    auctions = Text(f"auctions, {waited} flags waited", style="yellow") if waited else Text("auctions running")
+    table.add_row(auctions, Text(str(frame.auctions), style="bold red" if frame.auctions else ""))
     table.add_row("insurance fund", money(frame.fund))
     table.add_row("bad debt", Text(money(frame.bad_debt), style="bold red" if frame.bad_debt >= 1 else "green"))
     return Panel(

@@ -100,7 +100,8 @@ def frame(world: World, moment: Moment, tally: Tally) -> Frame:
         margin_calls=moment.calls,
         liquidations=len(tally.flagged),
         settled=tally.settled,
-        decisions=(*map(say_opening, moment.openings), *(line for line in lines if line)),
+        # Last, where a small screen still shows it.
+        decisions=(*(line for line in lines if line), *map(say_opening, moment.openings)),
         alerts=moment.first.decision.alerts,
         cycle_ms=moment.cycle_ms,
         openings=moment.openings,

@@ -157,7 +157,7 @@ def broken(index):
         index,
         underlyings=(replace(eth, breaker="jump"), btc),
         openings=(OPENING,),
-        decisions=(say_opening(OPENING), "flag perp long 3: health 0.93"),
+        decisions=("flag perp long 3: health 0.93", say_opening(OPENING)),
     )
 
 
@@ -181,12 +181,14 @@ def test_screen__breaker_opens__when_why_and_whose_flags_waited(width, height):
     """The market's title, the house's auctions and the decisions tell of an opening; it is gone with the next block."""
     text = "\n".join(shown(width, height, [a_frame(4), broken(5)]))
     assert "breaker open" in text
-    assert "2 flags waited" in text
+    assert "auctions, 2 flags waited" in text
+    assert "requirement, all accounts" in text
+    assert "bad debt" in text
     assert "breaker ETH: leapt -6.1 %" in text
     after = "\n".join(shown(width, height, [broken(5), a_frame(6)]))
     assert "breaker open" not in after
-    (auctions,) = (line for line in after.splitlines() if "auctions running" in line)
-    assert "flags waited" not in auctions
+    assert "auctions running" in after
+    assert "auctions, " not in after
 
 
 def test_plain__breaker_opens__said_even_between_its_lines():
