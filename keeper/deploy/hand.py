@@ -8,7 +8,7 @@ from typing import Any
 from eth_abi.abi import encode
 from eth_utils import keccak, to_checksum_address
 
-from keeper.abis import load
+from keeper.abis import load, names
 from keeper.chain.asking.rpc import Rpc
 from keeper.chain.errors import Reverted
 from keeper.chain.sending.fees import FeePolicy
@@ -48,6 +48,15 @@ class Hand:
         """Number of the newest block."""
         return self._rpc.block().number
 
+    def now_s(self) -> int:
+        """Time of the newest block."""
+        return self._rpc.block().timestamp
+
+    @property
+    def begun(self) -> bool:
+        """Whether an earlier run of the same deployment has sent something."""
+        return False
+
     def has_code(self, address: str) -> bool:
         """Whether a contract lives there."""
         return bool(self._rpc.code(address, self._rpc.block()))
@@ -78,9 +87,12 @@ class Hand:
 
     def view(self, contract: str, address: str, function: str, *args: Any) -> Any:
         """The single output of a view at the head."""
+        return next(iter(self.views(contract, address, function, *args).values()))
+
+    def views(self, contract: str, address: str, function: str, *args: Any) -> dict[str, Any]:
+        """Every output of a view at the head, by name."""
         abi = self.abi(contract)
-        data = self._rpc.call_at(self._rpc.block(), address, abi.call(function, *args))
-        return next(iter(abi.result(function, data).values()))
+        return abi.result(function, self._rpc.call_at(self._rpc.block(), address, abi.call(function, *args)))
 
     def functions(self, contract: str) -> tuple[str, ...]:
         """Names of a contract's functions."""
@@ -114,7 +126,7 @@ class Hand:
         try:
             gas = int(self._rpc.request("eth_estimateGas", call), 16)
         except Reverted as error:
-            words = explain_revert(error.data, self._abis.values())
+            words = explain_revert(error.data, map(self.abi, names()))
             raise Halt(
                 f"{what} would revert: {words}", hint="the deployment stops here; what is deployed stays"
             ) from None

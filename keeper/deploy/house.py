@@ -14,10 +14,10 @@ from eth_utils import keccak
 
 from keeper.abis import load
 from keeper.deploy import structs
+from keeper.deploy.checks import check_spec
 from keeper.deploy.hand import Hand
 from keeper.deploy.spec import HouseSpec
 from keeper.domain import codec
-from keeper.errors import BadInput
 from keeper.protocols.clearinghouse.deployment import BREAKER, MULTICALL, QUORUM, Deployment
 
 ROLES = {
@@ -55,10 +55,11 @@ def deploy_house(
         progress: told of every step.
 
     Raises:
-        BadInput: the spec names a feed or token without code, or keys that must differ are the same.
+        BadInput: the spec has mistakes; nothing was sent.
         Halt: a transaction reverts; what is deployed so far stays.
     """
-    _check(spec, hand)
+    if not hand.begun:  # else an earlier run looked, and the chain has moved on since
+        check_spec(spec, hand)
     first_block = hand.height() + 1
     steps = _Steps(progress, total=10 + len(spec.feeds) + len(spec.collaterals) + 2 * len(spec.underlyings))
     at = _contracts(spec, hand, steps)
@@ -95,27 +96,6 @@ class _Steps:
     def done(self, what: str) -> None:  # noqa: ARG002 - names the step where it is called
         self._count += 1
         self._progress("deploying contracts", self._count, self._total)
-
-
-def _check(spec: HouseSpec, hand: Hand) -> None:
-    if len({spec.publisher, spec.liquidator, hand.address}) < 3:
-        raise BadInput(
-            "publisher, liquidator and deployer must be three keys",
-            hint="whoever may publish could otherwise liquidate what a publication made liquidatable",
-        )
-    if spec.breaker is not None:
-        for f in spec.feeds:
-            if f.secondary and spec.breaker.disagree_ppm >= f.max_deviation_ppm:
-                raise BadInput(
-                    f"feeds of {f.asset}: the breaker's {spec.breaker.disagree_ppm} ppm of disagreement are not below"
-                    f" the {f.max_deviation_ppm} ppm at which there is no price",
-                    hint="lower breaker.disagree_ppm, or raise the feed's max_deviation_ppm",
-                )
-    wanted = {f"feed of {f.asset}": f.primary for f in spec.feeds}
-    wanted |= {f"token {c.symbol}": c.token for c in spec.collaterals}
-    for what, address in wanted.items():
-        if not hand.has_code(address):
-            raise BadInput(f"{what}: no contract at {address}", hint="correct the address, or check the chain")
 
 
 def _contracts(spec: HouseSpec, hand: Hand, steps: _Steps) -> dict[str, str]:

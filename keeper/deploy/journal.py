@@ -133,6 +133,11 @@ class ResumingHand(Hand):
         """See `Hand.height`: as of the first run."""
         return self._journal.begin(super().height())
 
+    @property
+    def begun(self) -> bool:
+        """See `Hand.begun`."""
+        return bool(self._journal.entries)
+
     def catch_up(self) -> None:
         """See `Hand.catch_up`: what follows decides by the chain's state, so its steps may be others each time."""
         for entry in self._journal.entries[self._place :]:

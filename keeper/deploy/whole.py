@@ -11,7 +11,7 @@ from keeper import __version__
 from keeper.chain.asking.rpc import Rpc
 from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.signers import Signer
-from keeper.deploy.handover import Accepting, hand_over, possible
+from keeper.deploy.handover import Accepting, hand_over
 from keeper.deploy.house import Progress, deploy_house
 from keeper.deploy.journal import Journal, ResumingHand
 from keeper.deploy.spec import HouseSpec
@@ -65,7 +65,7 @@ def deploy_whole(
         progress: told of every step of the house.
         told: told of every step of the handover.
 
-    Raises: as `deploy_house`, `hand_over` and `Journal`.
+    Raises: as `deploy_house`, which looks at the whole spec first, `hand_over` and `Journal`.
     """
     about = {
         "spec": hashlib.sha256(codec.dumps(spec)).hexdigest(),
@@ -75,8 +75,6 @@ def deploy_whole(
         "version": __version__,
     }
     hand = ResumingHand(rpc, signer, fees=fees, journal=Journal(journal, about=about), poll_interval_s=poll_interval_s)
-    if spec.timelock is not None:
-        possible(spec.timelock, hand)
     now_s = rpc.block().timestamp
     deployment = deploy_house(spec, hand, now_s=now_s, multicall=multicall, progress=progress)
     left = None
