@@ -20,7 +20,7 @@ from tests.integration.publisher import GUARDIAN, OWNER, PUBLISHER, Publisher
 pytestmark = [pytest.mark.chain, pytest.mark.needs_anvil, pytest.mark.timeout(900)]
 
 #: Every slot until all budgets are used up, then one every four hours.
-FIRST_SLOTS, LATER_S = 6, 4 * HOUR
+FIRST_SLOTS, LATER_S = 4, 6 * HOUR
 #: Requirements are compared as if they were this much higher, ppm of spot.  Source: FenceMath.sol.
 DUST_PPM = 1_000
 
