@@ -56,8 +56,8 @@ class Pace:
     late: tuple[str, ...]
     """Numbers that are late under today's steps and budgets, with their targets; in words."""
     set_after_h: tuple[float | None, float | None]
-    """Hours after which all of them are published, under today's fences and under those that are proposed; None if
-    they never are."""
+    """Hours after which all of them are there, under today's fences and under those that are proposed; None if they
+    never are."""
     left: tuple[str, ...]
     """Numbers that stay late whatever is proposed, and what holds each; in words."""
 
@@ -194,11 +194,13 @@ class _Walks:
         path = glide(u, self._target, self._knobs, now=self._now, loosens_from_s=self._opens_s)
         before = [step for step in path.steps if step.at_s <= self._by_s]
         if before:
-            short = before[-1].short
-        elif path.set_at_s is not None and path.set_at_s <= self._by_s:
-            short = ()
-        else:
-            short = self._short_now(state)
+            return self._off(before[-1].short)
+        if path.set_at_s is not None and path.set_at_s <= self._by_s:
+            return {}
+        return self._off(self._short_now(state))
+
+    def _off(self, short: tuple[Bound, ...]) -> dict[Number, str]:
+        """Of numbers that fall short, those that are waited for."""
         rising = self._rising()
         return {
             (b.name, b.expiry): b.by for b in short if (b.expiry > self._by_s or b.name in rising) and not self._near(b)
@@ -220,9 +222,10 @@ class _Walks:
         return tuple(n for n in RANGES if value(self._target.ranges, n) > value(current(self._state), n))
 
     def set_after_h(self, raised: Mapping[Key, int]) -> float | None:
-        """Hours after which everything is published; None if it never is."""
+        """Hours after which everything that is waited for is there; None if it never is."""
         u = replace(self._u, publication=under(self._state, raised))
-        at = glide(u, self._target, self._knobs, now=self._now, loosens_from_s=self._opens_s).set_at_s
+        path = glide(u, self._target, self._knobs, now=self._now, loosens_from_s=self._opens_s)
+        at = next((step.at_s for step in path.steps if not self._off(step.short)), path.set_at_s)
         return None if at is None else (at - self._now) / 3_600
 
     def aim(self, number: Number) -> str:

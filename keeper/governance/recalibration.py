@@ -207,7 +207,7 @@ def _summary(found: Mapping[str, Pace], *, origin: str, within_days: float, note
 
 def _hours(one: Pace) -> str:
     now, then = ("never" if hours is None else f"after {hours:.1f} h" for hours in one.set_after_h)
-    return f"all of it published {now}, with these changes {then}"
+    return f"within the keeper's hysteresis {now}, with these changes {then}"
 
 
 def _fences(symbol: str, moved: Sequence[Moved]) -> Iterator[str]:
