@@ -8,6 +8,7 @@ from coincurve import PrivateKey
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from eth_account import Account
+from eth_account.messages import encode_typed_data
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_utils import keccak
 from hexbytes import HexBytes
@@ -95,6 +96,25 @@ def test_sign__each_signer__what_was_asked_and_nothing_else(signer, transaction)
     unsigned = {name: value for name, value in oracle.items() if name not in ("v", "r", "s")}
     assert {name: fields[name] for name in unsigned} == unsigned
     assert signed.tx_hash == "0x" + keccak(signed.raw).hex()
+
+
+def test_sign_typed__each_signer__recovers_and_ends_in_27_or_28(signer):
+    """Typed data are signed as a contract's ecrecover wants them, and are no transaction."""
+    typed = {
+        "types": {
+            "EIP712Domain": [{"name": "name", "type": "string"}, {"name": "chainId", "type": "uint256"}],
+            "Word": [{"name": "said", "type": "string"}],
+        },
+        "primaryType": "Word",
+        "domain": {"name": "Test", "chainId": 31337},
+        "message": {"said": "yes"},
+    }
+    message = encode_typed_data(full_message=typed)
+    signature = signer.sign_typed(bytes(message.header), bytes(message.body))
+    assert len(signature) == 65
+    assert signature[64] in (27, 28)
+    assert int.from_bytes(signature[32:64], "big") <= ORDER // 2
+    assert Account.recover_message(message, signature=signature) == signer.address
 
 
 def test_sign__twice__never_by_another_address(signer):

@@ -66,14 +66,23 @@ class DigestSigner:
 
     def sign(self, transaction: dict[str, Any]) -> Signed:
         """See `Signer.sign`."""
-        message = unsigned(transaction)
+        y_parity, r, s = self._asked(unsigned(transaction))
+        return signed(transaction, y_parity=y_parity, r=r, s=s)
+
+    def sign_typed(self, domain: bytes, struct: bytes) -> bytes:
+        """See `Signer.sign_typed`."""
+        y_parity, r, s = self._asked(b"\x19\x01" + domain + struct)
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([27 + y_parity])
+
+    def _asked(self, message: bytes) -> tuple[int, int, int]:
+        """Parity, r and low s over the hash of a message."""
         digest = keccak(message)
         began = self._elapsed_s()
         r, s = self._key.sign(digest, message)
         took_ms = round((self._elapsed_s() - began) * 1000, 1)
         y_parity, s = completed(r, s, digest=digest, point=self._point, source=self._key.name)
         log.info("signer.signed", by=self._key.name, address=self._address, took_ms=took_ms)
-        return signed(transaction, y_parity=y_parity, r=r, s=s)
+        return y_parity, r, s
 
     def __repr__(self) -> str:
         return f"DigestSigner({self._address}, {self._key.name})"

@@ -12,7 +12,9 @@ from typing import Any
 
 import structlog
 from eth_account import Account
+from eth_account.messages import SignableMessage
 from eth_account.signers.local import LocalAccount
+from hexbytes import HexBytes
 
 from keeper.chain.signers.port import Signed
 from keeper.errors import BadInput
@@ -38,6 +40,11 @@ class LocalSigner:
         """See `Signer.sign`."""
         signed = self._account.sign_transaction(transaction)
         return Signed(bytes(signed.raw_transaction), "0x" + bytes(signed.hash).hex())
+
+    def sign_typed(self, domain: bytes, struct: bytes) -> bytes:
+        """See `Signer.sign_typed`."""
+        message = SignableMessage(HexBytes(b"\x01"), HexBytes(domain), HexBytes(struct))
+        return bytes(self._account.sign_message(message).signature)
 
     def __repr__(self) -> str:
         return f"LocalSigner({self.address}, key='***')"

@@ -55,3 +55,15 @@ class Signer(Protocol):
             KeyUnusable: it says no.
             WrongSignature: what it signed does not recover to `address`.
         """
+
+    def sign_typed(self, domain: bytes, struct: bytes) -> bytes:
+        """Sign EIP-712 typed data given by their two hashes.
+
+        What is signed begins with 0x19, which no transaction does, so that it can never move anything by itself.
+
+        Args:
+            domain: hash of the domain, 32 bytes.
+            struct: hash of the message, 32 bytes.
+
+        Returns: r, s, v; 65 bytes.  Raises: as `sign`.
+        """

@@ -170,11 +170,11 @@ class Quorum:
     def typed(self, data: bytes) -> dict[str, Any]:
         """EIP-712 typed data of what a call needs signed, as `eth_signTypedData_v4` takes them.
 
-        Bytes are 0x text.  Raises: `BadInput` as `words`.
+        Bytes are 0x text, and the nonce decimal text: JSON numbers lose digits.  Raises: `BadInput` as `words`.
         """
         words = self.words(data)
         fields = (*words.kind.fields, *_LAST)
-        values = {**self._hashed(words), "nonce": words.nonce, "validUntil": words.valid_until}
+        values = {**self._hashed(words), "nonce": str(words.nonce), "validUntil": words.valid_until}
         return {
             "types": {
                 "EIP712Domain": _DOMAIN,

@@ -32,3 +32,8 @@ class QuickSigner:
         found = self._key.sign_recoverable(keccak(eip1559.unsigned(transaction)), hasher=None)
         r, s = int.from_bytes(found[:32], "big"), int.from_bytes(found[32:64], "big")
         return eip1559.signed(transaction, y_parity=found[64], r=r, s=s)
+
+    def sign_typed(self, domain: bytes, struct: bytes) -> bytes:
+        """See `Signer.sign_typed`."""
+        found = self._key.sign_recoverable(keccak(b"\x19\x01" + domain + struct), hasher=None)
+        return found[:64] + bytes([27 + found[64]])
