@@ -42,6 +42,7 @@ COMMANDS: Final = {
     "glide": "Show the way to the target: each legal publication, when it may come, and what holds it back.",
     "impact": "Replay every account under the proposed parameters: who would be liquidated, what requirement moves.",
     "push": "Publish the parameters that are due: dry unless told to send.",
+    "quorum": "Publish, tighten and widen where it takes several keepers: draft a paper, sign it, send it.",
     "shadow": "Hold proposed parameters beside the live ones over the next blocks, without pushing.",
     "override": "Set, list or clear a floor under a parameter by hand.",
     "replay": "Live a stored block again and compare the bytes.",

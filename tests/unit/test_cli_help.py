@@ -16,6 +16,7 @@ ALL_OPTIONS = {
     "init": ["--force", "--json"],
     "check": ["--config", "--json"],
     "keys": ["--role", "--config", "--json"],
+    "quorum": ["--out", "--for", "--stands", "--now", "--inputs", "--sign", "--send", "--config", "--json"],
     "run": ["--config", "--send", "--json"],
     "once": ["--config", "--send", "--json"],
     "status": ["--config", "--json"],

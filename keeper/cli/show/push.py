@@ -35,12 +35,13 @@ def _one(one: Push, now_s: int) -> list[RenderableType]:
         table.add_row(name, value)
     parts.append(Padding(table, (0, 0, 0, 2)))
     if one.previewed is not None:
-        parts.append(Padding(_preview(one.previewed, now_s), (0, 0, 0, 2)))
+        parts.append(Padding(preview_view(one.previewed, now_s), (0, 0, 0, 2)))
     parts.append(Padding(_became(one), (0, 0, 0, 2)))
     return parts
 
 
-def _preview(said: Previewed, now_s: int) -> RenderableType:
+def preview_view(said: Previewed, now_s: int) -> RenderableType:
+    """The contract's word on a publication."""
     if said.refusal:
         return Text(
             f"the contract refuses it: {said.refusal}; it would pass {_from(said.next_allowed_s, now_s)}", "red"

@@ -57,21 +57,21 @@ class HousePreview:
         """See `Preview.decoded`."""
         entry = self._abi.function_of(intent.data[:4])
         assert entry is not None, "it is a publication"
-        return tuple(_flat("", self._abi.arguments(entry["name"], intent.data)))
+        return tuple(flat("", self._abi.arguments(entry["name"], intent.data)))
 
 
 def _when(seconds: int) -> int | None:
     return None if seconds == NEVER else seconds
 
 
-def _flat(path: str, value: Any) -> Iterator[tuple[str, str]]:
+def flat(path: str, value: Any) -> Iterator[tuple[str, str]]:
     """Leaves of decoded arguments by their dotted path; lists of plain values stay on one line."""
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield from _flat(f"{path}.{name}" if path else name, inner)
+            yield from flat(f"{path}.{name}" if path else name, inner)
     elif isinstance(value, tuple | list) and value and isinstance(value[0], dict):
         for place, inner in enumerate(value):
-            yield from _flat(f"{path}[{place}]", inner)
+            yield from flat(f"{path}[{place}]", inner)
     elif isinstance(value, tuple | list):
         yield path, ", ".join(str(inner) for inner in value)
     else:

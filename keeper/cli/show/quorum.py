@@ -1,0 +1,163 @@
+"""`keeper quorum` for a person and for a script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from keeper.cli.show import words
+from keeper.cli.show.actions import DRY, tx_state
+from keeper.cli.show.numbers import number, when
+from keeper.cli.show.push import preview_view
+from keeper.cli.show.tables import table as plain_table
+from keeper.control.quorum import Review, wanting
+from keeper.domain.council import Order
+from keeper.domain.previews import Previewed
+from keeper.domain.tx import TxRecord
+from keeper.policy.verify import Check
+from keeper.wiring.quorum import Shown
+
+
+def shown_view(found: Shown) -> RenderableType:
+    """Keepers, quorums, nonces, roles."""
+    council = found.council
+    head = Text(
+        f"{council.to_publish} of {len(council.keepers)} keepers publish, {council.to_tighten} call an emergency; "
+        f"KeeperQuorum {council.address}, list {council.list_}"
+    )
+    keepers = plain_table("keeper", "", numbers=0)
+    for address in council.keepers:
+        keepers.add_row(address, "this keeper's" if address in found.own else "")
+    nonces = plain_table("landed", *dict.fromkeys(one.lane.replace("_", "-") for one in found.nonces))
+    for symbol in dict.fromkeys(one.symbol for one in found.nonces):
+        nonces.add_row(symbol, *(f"{one.calls:,}" for one in found.nonces if one.symbol == symbol))
+    roles = plain_table("role", "held by", "", numbers=0)
+    for one in found.roles:
+        roles.add_row(one.role, one.holder, one.name)
+    return Group(head, Text(), keepers, Text(), nonces, Text(), roles)
+
+
+def shown_tree(found: Shown) -> dict[str, Any]:
+    """The same as one object."""
+    return {
+        **vars(found.council),
+        "list": found.council.list_,
+        "keepers": [{"address": one, "own": one in found.own} for one in found.council.keepers],
+        "nonces": [vars(one) | {"list": one.list_} for one in found.nonces],
+        "roles": [vars(one) for one in found.roles],
+    }
+
+
+def paper_view(
+    found: Review, *, checks: Sequence[Check] = (), previewed: Previewed | None = None, files: Sequence[Path] = ()
+) -> RenderableType:
+    """What a paper has the quorum do, and all that speaks for and against it."""
+    order, now = found.order, found.block.timestamp
+    parts: list[RenderableType] = [Text(f"{order.what} {order.symbol}: {found.paper.why}", style="bold")]
+    table = plain_table("", "", numbers=0)
+    table.show_header = False
+    for name, value in told(order):
+        table.add_row(name, value)
+    table.add_row(
+        "good until", when(order.valid_until, now) if order.valid_until > now else words.utc(order.valid_until)
+    )
+    table.add_row("signatures", f"{len(found.good)} of the {found.needed} it takes")
+    for keeper in found.good:
+        table.add_row("", keeper)
+    parts.append(Padding(table, (0, 0, 0, 2)))
+    if checks:
+        parts.append(Padding(_checks(checks), (0, 0, 0, 2)))
+    if previewed is not None:
+        parts.append(Padding(preview_view(previewed, now), (0, 0, 0, 2)))
+    parts += [Text(f"✗ {line}", style="bold red") for line in (*found.objections, *found.bad)]
+    parts += [Text(f"written: {file}", style="green") for file in files]
+    return Group(*parts)
+
+
+def told(order: Order) -> Iterator[tuple[str, str]]:
+    """An order in words: what a person compares."""
+    if order.target is not None:
+        ranges = order.target.ranges
+        yield "scan range", number("psr", ranges.psr_ppm)
+        yield "volatility up, down", f"{number('', ranges.vsr_up_ppm)}, {number('', ranges.vsr_down_ppm)}"
+        for one in order.target.expiries:
+            low, high = min(one.sigmas_ppm, default=0), max(one.sigmas_ppm, default=0)
+            said = f"volatility {number('', one.params.sigma_atm_ppm)}, smile {number('', low)} … {number('', high)}"
+            carry = f"carry {number('phi', one.params.phi_ppb)}, discount {number('df', one.params.df_ppb)}"
+            yield words.day(one.params.expiry), f"{said}, {carry}"
+        yield "inputs", order.inputs_hash
+        return
+    for name, value in order.arguments.items():
+        if name.endswith("Ppm"):
+            yield name.removesuffix("Ppm"), number("", value)
+        elif name.endswith("Until"):
+            yield name, words.utc(value)
+        elif isinstance(value, int | str):
+            yield name, order.symbol if name == "underlying" else str(value)
+
+
+def _checks(checks: Sequence[Check]) -> RenderableType:
+    lines = Text()
+    for one in checks:
+        lines.append("✓ " if one.difference is None else "✗ ", style="green" if one.difference is None else "bold red")
+        lines.append(f"{one.what}: ")
+        if one.difference is None:
+            lines.append(f"{one.said}\n")
+        else:
+            lines.append(f"{one.difference.name}: derived {one.difference.ours}, not {one.difference.theirs}\n", "red")
+    lines.rstrip()
+    return lines
+
+
+def paper_tree(
+    found: Review, *, checks: Sequence[Check] = (), previewed: Previewed | None = None, files: Sequence[Path] = ()
+) -> dict[str, Any]:
+    """The same as one object."""
+    order = found.order
+    return {
+        "what": order.what,
+        "symbol": order.symbol,
+        "why": found.paper.why,
+        "decoded": dict(found.paper.decoded),
+        "says": dict(told(order)),
+        "valid_until": order.valid_until,
+        "inputs_hash": order.inputs_hash or None,
+        "signed_by": list(found.good),
+        "needed": found.needed,
+        "complete": found.complete,
+        "objections": [*found.objections, *found.bad],
+        "checks": [
+            {"what": one.what, "said": one.said, "difference": None if one.difference is None else vars(one.difference)}
+            for one in checks
+        ],
+        "preview_refuses": None if previewed is None else previewed.refusal or None,
+        "files": [str(one) for one in files],
+    }
+
+
+def sent_view(found: Review, record: TxRecord | None, previewed: Previewed | None) -> RenderableType:
+    """A paper and what became of it."""
+    return Group(paper_view(found, previewed=previewed), _became(found, record))
+
+
+def _became(found: Review, record: TxRecord | None) -> Text:
+    if record is None:
+        return Text(f"not sent: {'; '.join(wanting(found))}", style="bold red")
+    if record.reason.startswith(DRY):
+        return Text(f"{record.reason}; --send does it", style="bright_black")
+    sent = f" as {record.attempts[-1].tx_hash}, nonce {record.nonce}" if record.attempts else ""
+    return Text.assemble(tx_state(record), sent, f": {record.reason}" if record.reason else "")
+
+
+def sent_tree(found: Review, record: TxRecord | None, previewed: Previewed | None) -> dict[str, Any]:
+    """The same as one object."""
+    return paper_tree(found, previewed=previewed) | {
+        "state": None if record is None else str(record.state),
+        "reason": "; ".join(wanting(found)) if record is None else record.reason,
+        "hash": record.attempts[-1].tx_hash if record and record.attempts else None,
+    }

@@ -1,0 +1,330 @@
+"""What needs several keepers: draft it, look at it with one's own eyes, sign it, send it.
+
+    draft   the loop's own push, an emergency or an add-on → a paper
+    review  everything of a paper made again and compared with the chain → objections
+    sign    a paper without objections → the paper with one more signature
+    send    a paper with enough signatures of today's keepers → the outbox
+
+It lives beside `push`, not in governance: what is signed is what one key would push, decided by the same functions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+from keeper.control.sight import Sight
+from keeper.domain.action import Publish
+from keeper.domain.block import BlockRef
+from keeper.domain.council import Council, Order, Paper, Signature
+from keeper.domain.inputs import InputsFile
+from keeper.domain.tx import SignerRole, TxIntent, TxRecord
+from keeper.errors import BadInput
+from keeper.ports import Encoder, TxSender
+
+#: Gas that a call may use; the unused is refunded.  Beside a publication a few signatures weigh nothing.
+GAS_LIMIT: Final = {"publish": 16_000_000, "stage": 16_000_000, "stageExpiries": 16_000_000, "flip": 4_000_000}
+#: Of the others: one word written, and up to 32 signatures.
+GAS_LIMIT_ELSE: Final = 1_500_000
+#: Longest time for which signatures may be good: fences move, and keepers too.
+LONGEST_S: Final = 86_400
+_TIME: Final = re.compile(r"([1-9][0-9]{0,4})([smh])")
+_UNITS: Final = {"s": 1, "m": 60, "h": 3_600}
+
+
+class CouncilChain(Protocol):
+    """The quorum's contract.  Whatever asks the chain may raise `Retry`."""
+
+    @property
+    def address(self) -> str:
+        """Checksummed address of the contract."""
+
+    @property
+    def chain_id(self) -> int:
+        """On which chain."""
+
+    def council(self, block: BlockRef) -> Council:
+        """Who the keepers are, and how many it takes."""
+
+    def draft(self, function: str, *args: Any, underlying: int, valid_until: int, block: BlockRef) -> bytes:
+        """A call without signatures, with the next nonce of its lane."""
+
+    def publication(self, data: bytes, *, valid_until: int, block: BlockRef) -> bytes:
+        """The same of the calldata that a single publisher would send."""
+
+    def order(self, call: bytes) -> Order:
+        """What a call has the quorum do.  Raises: `BadInput` if it is none that this keeper knows to the last byte."""
+
+    def decoded(self, call: bytes) -> dict[str, str]:
+        """A call taken apart."""
+
+    def typed(self, call: bytes) -> dict[str, Any]:
+        """What is signed for a call, for this contract on this chain."""
+
+    def hashes(self, call: bytes) -> tuple[bytes, bytes]:
+        """The two hashes of what is signed: domain and message."""
+
+    def objections(self, call: bytes, block: BlockRef) -> Iterator[str]:
+        """Why the contract would not carry a call out at a block, however many sign it."""
+
+    def vouches(self, signer: str, call: bytes, signature: bytes, block: BlockRef) -> bool:
+        """Whether a signature is a key's or a wallet's own, over this very call."""
+
+    def signed(self, call: bytes, signatures: Mapping[str, bytes]) -> bytes:
+        """The calldata that carries signatures."""
+
+
+class Signs(Protocol):
+    """A key of this keeper."""
+
+    @property
+    def address(self) -> str:
+        """Checksummed."""
+
+    def sign_typed(self, domain: bytes, struct: bytes) -> bytes:
+        """See `keeper.chain.signers.Signer.sign_typed`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """A paper under one's own eyes at one block."""
+
+    paper: Paper
+    order: Order
+    council: Council
+    block: BlockRef
+    objections: tuple[str, ...]
+    """Why nobody should sign or send it; empty if nothing speaks against it."""
+    bad: tuple[str, ...]
+    """What is wrong with signatures that it carries, one line each."""
+    good: tuple[str, ...]
+    """Keepers of today who signed it, ascending."""
+
+    @property
+    def needed(self) -> int:
+        """Signatures that it takes."""
+        return self.council.to_tighten if self.order.emergency else self.council.to_publish
+
+    @property
+    def complete(self) -> bool:
+        """Whether it can be sent."""
+        return not self.objections and not self.bad and len(self.good) >= self.needed
+
+
+def seconds(text: str) -> int:
+    """How long signatures are good, as a person writes it: `30m`, `6h`.  Raises: `BadInput`."""
+    found = _TIME.fullmatch(text.strip())
+    if found is None or (length := int(found[1]) * _UNITS[found[2]]) > LONGEST_S:
+        raise BadInput(f"{text[:40]!r} is no time for signatures to be good", hint="write 30m or 6h; 24h at most")
+    return length
+
+
+# --- draft ------------------------------------------------------------------------------------------------------------
+
+
+def draft_publication(
+    sight: Sight, encoder: Encoder, chain: CouncilChain, *, symbol: str, asked: str
+) -> tuple[Paper, Publish, InputsFile]:
+    """What `keeper push` would publish, on paper, with what it was made from.
+
+    Args:
+        sight: the head, with `policy.intent_ttl_s` the time for which signatures are to be good.
+        encoder: as of the loop.
+        chain: the quorum.
+        symbol: ticker.
+        asked: why a push is wanted even if none is due; empty to draft only what is.
+
+    Raises: `BadInput` if nothing is due, or it may not be pushed.
+    """
+    (u,) = sight.picked(symbol)
+    proposal = sight.proposal(u, asked=asked)
+    push, file = proposal.push, proposal.file
+    if push is None or file is None:
+        raise BadInput(
+            f"{u.symbol}: nothing is published: {proposal.waits}",
+            hint='if it is wanted all the same: --now "why"; keeper recalibrate tells more',
+            symbol=u.symbol,
+        )
+    return _paper(chain, _published(push, sight, encoder, chain), why=push.why), push, file
+
+
+def _published(push: Publish, sight: Sight, encoder: Encoder, chain: CouncilChain) -> bytes:
+    block = sight.inputs.snapshot.block
+    return chain.publication(encoder.encode(push, block=block).data, valid_until=push.valid_until, block=block)
+
+
+def draft_tightening(
+    chain: CouncilChain, block: BlockRef, *, underlying: int, peak_ppm: int, lasts_s: int, why: str
+) -> Paper:
+    """An emergency on paper: MM to (1 + peak) times over an hour, IM at once.  Raises: `BadInput`."""
+    if not 0 < peak_ppm <= 1_000_000:
+        raise BadInput(f"MM is raised by 100 % at most, not {peak_ppm / 10_000:g} %", hint="write 30%")
+    until = block.timestamp + lasts_s
+    call = chain.draft("tighten", underlying, peak_ppm, underlying=underlying, valid_until=until, block=block)
+    return _paper(chain, call, why=why)
+
+
+def draft_add_on(
+    chain: CouncilChain, block: BlockRef, *, underlying: int, add_on_ppm: int, stands_s: int, lasts_s: int, why: str
+) -> Paper:
+    """A wider IM for the state of a market on paper; it lapses by itself.
+
+    Args:
+        chain: the quorum.
+        block: the head.
+        underlying: id.
+        add_on_ppm: of IM, at most half.
+        stands_s: how long it is to stand from now, at most a day.
+        lasts_s: how long signatures are good.
+        why: for the keepers.
+
+    Raises: `BadInput`.
+    """
+    if not 0 < add_on_ppm <= 500_000:
+        raise BadInput(f"IM is widened by 50 % at most, not {add_on_ppm / 10_000:g} %", hint="write 20%")
+    until, good = block.timestamp + stands_s, block.timestamp + lasts_s
+    call = chain.draft(
+        "setStateAddOn", underlying, add_on_ppm, until, underlying=underlying, valid_until=good, block=block
+    )
+    return _paper(chain, call, why=why)
+
+
+def _paper(chain: CouncilChain, call: bytes, *, why: str) -> Paper:
+    return Paper(call=call, typed=chain.typed(call), why=why, decoded=chain.decoded(call))
+
+
+# --- review -----------------------------------------------------------------------------------------------------------
+
+
+def review(paper: Paper, chain: CouncilChain, block: BlockRef) -> Review:
+    """Look at a paper: its parts against its call, its call and its signatures against the chain.
+
+    Raises: `BadInput` if its call is none, or it was made for another chain or contract; `Retry`.
+    """
+    _for_this(paper, chain)
+    order, council = chain.order(paper.call), chain.council(block)
+    objections = tuple(chain.objections(paper.call, block))
+    good: list[str] = []
+    bad: list[str] = []
+    known = {one.lower(): one for one in council.keepers}
+    seen: set[str] = set()
+    for one in paper.signatures:
+        keeper = known.get(one.signer.lower())
+        if one.signer.lower() in seen:
+            bad.append(f"{one.signer} signed twice: each keeper counts once")
+        elif keeper is None:
+            bad.append(f"{one.signer} is no keeper of the quorum")
+        elif not chain.vouches(keeper, paper.call, one.data, block):
+            bad.append(f"the signature of {keeper} is not its own, or over something else")
+        else:
+            good.append(keeper)
+        seen.add(one.signer.lower())
+    return Review(
+        paper=paper,
+        order=order,
+        council=council,
+        block=block,
+        objections=objections,
+        bad=tuple(bad),
+        good=tuple(sorted(good, key=lambda address: int(address, 16))),
+    )
+
+
+def _for_this(paper: Paper, chain: CouncilChain) -> None:
+    """Raises: `BadInput` if the typed data or the words of a paper are not those of its call, here."""
+    typed = chain.typed(paper.call)
+    domain = paper.typed.get("domain")
+    theirs = domain if isinstance(domain, Mapping) else {}
+    if theirs.get("chainId") != chain.chain_id:
+        raise BadInput(f"the paper is for chain {theirs.get('chainId')}, this deployment is on chain {chain.chain_id}")
+    if str(theirs.get("verifyingContract")).lower() != chain.address.lower():
+        raise BadInput(
+            f"the paper is for the quorum at {theirs.get('verifyingContract')}, this deployment's is {chain.address}"
+        )
+    if _folded(paper.typed) != _folded(typed):
+        raise BadInput(
+            "what the paper would have you sign is not its call: it was altered", hint="have it drafted anew"
+        )
+    if dict(paper.decoded) != chain.decoded(paper.call):
+        raise BadInput("what the paper tells is not its call: it was altered", hint="have it drafted anew")
+
+
+def _folded(value: Any) -> Any:
+    """Typed data without what means the same: letter case of addresses, numbers as text."""
+    if isinstance(value, Mapping):
+        return {name: _folded(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_folded(inner) for inner in value]
+    return str(value).lower()
+
+
+def gathered(papers: Sequence[Paper]) -> Paper:
+    """One paper with the signatures of several copies of it.  Raises: `BadInput` if they are not of one order."""
+    first = papers[0]
+    found: dict[Signature, None] = {}
+    for paper in papers:
+        if paper.call != first.call:
+            raise BadInput("the papers are not copies of one order", hint="send them one by one")
+        found |= dict.fromkeys(paper.signatures)
+    return replace(first, signatures=tuple(found))
+
+
+# --- sign and send ----------------------------------------------------------------------------------------------------
+
+
+def chosen(found: Review, keys: Sequence[Signs]) -> Signs:
+    """The key of this keeper that signs.  Raises: `BadInput` if none is a keeper's, or it signed already."""
+    ours = [key for key in keys if key.address in found.council.keepers]
+    if not ours:
+        here = ", ".join(key.address for key in keys) or "none is configured"
+        raise BadInput(
+            f"no publisher key of this keeper is among the {len(found.council.keepers)} of the quorum: {here}",
+            hint="configure it as [keys.publisher], or have governance name it: setKeepers",
+        )
+    fresh = [key for key in ours if key.address.lower() not in {one.signer.lower() for one in found.paper.signatures}]
+    if not fresh:
+        raise BadInput(f"{ours[0].address} signed it already", hint="each keeper counts once; hand it to the next")
+    return fresh[0]
+
+
+def signed(found: Review, key: Signs, chain: CouncilChain) -> Paper:
+    """The paper with a key's signature.  Raises: as the key."""
+    signature = key.sign_typed(*chain.hashes(found.paper.call))
+    return replace(found.paper, signatures=(*found.paper.signatures, Signature(signer=key.address, data=signature)))
+
+
+def intent(found: Review, chain: CouncilChain) -> TxIntent:
+    """The transaction that carries a complete paper."""
+    whose = {one.signer.lower(): one.data for one in found.paper.signatures}
+    order = found.order
+    return TxIntent(
+        key=f"{chain.chain_id}:{found.block.hash}:{order.subject}",
+        kind="quorum",
+        subject=order.subject,
+        role=SignerRole.PUBLISHER,
+        to=chain.address,
+        data=chain.signed(found.paper.call, {keeper: whose[keeper.lower()] for keeper in found.good}),
+        gas_limit=GAS_LIMIT.get(order.function, GAS_LIMIT_ELSE),
+        decided_at=found.block,
+        deadline_s=order.valid_until,
+        why=f"{order.what} {order.symbol} by {len(found.good)} keepers: {found.paper.why}",
+    )
+
+
+def send(found: Review, chain: CouncilChain, sender: TxSender) -> TxRecord:
+    """Hand a complete paper to the outbox, which simulates it once more.
+
+    Raises: `BadInput` if it is not complete; `Retry`; `Halt` if a spending cap is hit.
+    """
+    if not found.complete:
+        raise BadInput("the paper cannot be sent", hint=" and ".join(wanting(found)))
+    return sender.submit(intent(found, chain))
+
+
+def wanting(found: Review) -> tuple[str, ...]:
+    """What keeps a paper from being sent, one line each."""
+    short = found.needed - len(found.good)
+    missing = (f"it has {len(found.good)} of the {found.needed} signatures it takes",) if short > 0 else ()
+    return (*found.objections, *found.bad, *missing)

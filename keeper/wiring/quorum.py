@@ -1,0 +1,191 @@
+"""`keeper quorum` as the settings describe it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from keeper.chain.asking.reads import BlockReads
+from keeper.chain.clock import SystemClock
+from keeper.chain.following.log_search import LogSearch
+from keeper.chain.sending.dry import DrySender
+from keeper.chain.signers import Signer
+from keeper.control.papers import inputs_beside
+from keeper.control.quorum import Review, chosen, draft_publication, intent, review, send, signed
+from keeper.control.rederive import derived
+from keeper.control.sight import at_head
+from keeper.domain.council import Council, LaneNonce, Paper, RoleHolder
+from keeper.domain.inputs import dump
+from keeper.domain.previews import Previewed
+from keeper.domain.tx import SignerRole, TxRecord
+from keeper.errors import BadInput
+from keeper.policy.verify import Check
+from keeper.protocols.abi import explain_revert
+from keeper.protocols.clearinghouse.council import PARAMETERS, HouseCouncil
+from keeper.protocols.clearinghouse.deployment import MULTICALL
+from keeper.protocols.clearinghouse.preview import HousePreview
+from keeper.protocols.clearinghouse.standing import HouseStanding
+from keeper.protocols.clearinghouse.views import Views
+from keeper.settings import Settings
+from keeper.store import open_store
+from keeper.updates import keep_inputs
+from keeper.wiring import deployment_of
+from keeper.wiring.keys import signers
+from keeper.wiring.looking import looking
+from keeper.wiring.nodes import rpc_of
+from keeper.wiring.publications import attested, chain_memory
+from keeper.wiring.sender import outbox_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """Everything about a quorum at one block."""
+
+    council: Council
+    nonces: tuple[LaneNonce, ...]
+    roles: tuple[RoleHolder, ...]
+    own: tuple[str, ...]
+    """Addresses of this keeper's publisher keys."""
+
+
+class QuorumDesk:
+    """Drafts, looks at, signs and sends papers.
+
+    Args:
+        settings: validated.
+        environ: where keys named by variable are looked up.
+
+    Raises: `BadInput` if the deployment has no quorum; `Retry`.
+    """
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self._settings, self._environ = settings, environ
+        self._deployment = deployment_of(settings)
+        self._rpc = rpc_of(settings)
+        multicall = settings.chain.multicall or self._deployment.addresses.get(MULTICALL)
+        self._views = Views(BlockReads(self._rpc, multicall=multicall), self._deployment)
+        self.chain = HouseCouncil(self._views, self._deployment)
+        self.head = self._rpc.block()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._rpc.close()
+
+    def show(self) -> Shown:
+        """Who the keepers are, how many it takes, every nonce, and who holds a role.  Raises: `Retry`."""
+        own = tuple(key.address for key in self._keys())
+        names = dict.fromkeys(own, "this keeper's publisher key")
+        search = LogSearch(self._rpc, self._deployment.addresses[PARAMETERS])
+        return Shown(
+            council=self.chain.council(self.head),
+            nonces=self.chain.nonces(self.head),
+            roles=self.chain.roles(self.head, search, names),
+            own=own,
+        )
+
+    def underlying(self, symbol: str) -> int:
+        """Id by ticker.  Raises: `BadInput` naming those that there are."""
+        for underlying, ticker in self._deployment.symbols.items():
+            if ticker.lower() == symbol.lower():
+                return underlying
+        known = ", ".join(self._deployment.symbols.values())
+        raise BadInput(f"no underlying is called {symbol}", hint=f"there are: {known}", symbol=symbol)
+
+    def publication(self, symbol: str, *, asked: str, lasts_s: int) -> tuple[Paper, bytes]:
+        """What would be pushed now, on paper, and its inputs file, which the store keeps too.
+
+        Raises: `BadInput` if nothing is due, or the model was not signed off; `Retry`.
+        """
+        policy = replace(self._settings.policy, intent_ttl_s=lasts_s)
+        keeper = looking(self._settings.model_copy(update={"policy": policy}), environ=self._environ)
+        try:
+            # What a quorum publishes needs the operator's word on the model as much as what one key does.
+            ports = replace(keeper.ports, needs_sign_off=True)
+            sight = at_head(keeper.heads, ports, keeper.risk, keeper.policy)
+            paper, push, file = draft_publication(sight, ports.encoder, self.chain, symbol=symbol, asked=asked)
+        finally:
+            keeper.ports.store.close()
+        store = open_store(self._settings.store.url.reveal())
+        try:
+            keep_inputs((push,), (file,), store)
+        finally:
+            store.close()
+        return paper, dump(file)
+
+    def review(self, paper: Paper) -> Review:
+        """See `keeper.control.quorum.review`."""
+        return review(paper, self.chain, self.head)
+
+    def previewed(self, found: Review) -> Previewed | None:
+        """The contract's word on a publication; None of all else.  Raises: `Retry`."""
+        if found.order.function != "publish":
+            return None
+        asked = replace(intent(found, self.chain), data=self.chain.inner(found.paper.call))
+        return HousePreview(self._views).preview(asked, self.head)
+
+    def derived(self, found: Review, inputs: Path | None, paper: Path) -> tuple[Check, ...]:
+        """A publication derived again from its inputs file; nothing for all else.
+
+        Args:
+            found: the paper.
+            inputs: its inputs file; None for the one beside the paper.
+            paper: where that lies.
+
+        Raises: `BadInput` if the file is missing or of something else; `Retry`.
+        """
+        if found.order.target is None:
+            return ()
+        path = inputs or inputs_beside(paper)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise BadInput(
+                f"the inputs file {path} cannot be read: {error.strerror}",
+                hint="ask whoever drafted it for the file; sign no numbers that you cannot derive: --inputs FILE",
+            ) from error
+        memory = chain_memory(self._settings)
+        try:
+            return derived(
+                found.order,
+                data,
+                deployed=memory.publications.deployed,
+                block_at=memory.publications.block,
+                attest=partial(attested, self._settings, memory),
+            )
+        finally:
+            memory.close()
+
+    def sign(self, found: Review) -> Paper:
+        """The paper with this keeper's signature.  Raises: `BadInput` if it has no key of the quorum; as the key."""
+        return signed(found, chosen(found, self._keys()), self.chain)
+
+    def send(self, found: Review, *, leaves: bool) -> TxRecord:
+        """Carry a complete paper to the contract, or try what would become of it.
+
+        Raises: `BadInput` if it is incomplete, or no key pays; `Retry`; `Halt` if another process sends from the store.
+        """
+        keys = signers(self._settings, self._environ)
+        if SignerRole.PUBLISHER not in keys:
+            raise BadInput("no key pays for sending it", hint="configure [keys.publisher]; it need not be a keeper's")
+
+        def words(data: bytes) -> str:
+            return explain_revert(data, self._views.abis.values())
+
+        if not leaves:
+            senders = {role: own[0].address for role, own in keys.items()}
+            return send(found, self.chain, DrySender(self._rpc, senders, decode_revert=words))
+        store = open_store(self._settings.store.url.reveal())
+        with ExitStack() as undo:
+            undo.callback(store.close)
+            store.lock_sending(at_s=SystemClock().now_s())
+            outbox = outbox_of(
+                self._settings, self._rpc, store, keys, decode_revert=words, recheck=HouseStanding(self._views)
+            )
+            outbox.recover(self.head)
+            return send(found, self.chain, outbox)
+
+    def _keys(self) -> Sequence[Signer]:
+        return signers(self._settings, self._environ).get(SignerRole.PUBLISHER, ())
