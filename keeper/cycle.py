@@ -30,7 +30,18 @@ from keeper.policy.decide import choose
 from keeper.policy.guard import shut
 from keeper.policy.overrides import floored
 from keeper.policy.signed import unsigned
-from keeper.ports import ALWAYS_WANTED, Economy, Encoder, QuoteSource, Recheck, SnapshotReader, Store, TxSender
+from keeper.ports import (
+    ALL_RIGHTS,
+    ALWAYS_WANTED,
+    Economy,
+    Encoder,
+    QuoteSource,
+    Recheck,
+    Rights,
+    SnapshotReader,
+    Store,
+    TxSender,
+)
 from keeper.risk.model import model
 from keeper.risk.report import shock, worst
 from keeper.updates import keep_inputs
@@ -53,6 +64,7 @@ class Ports:
     recheck: Recheck = ALWAYS_WANTED
     needs_sign_off: bool = False
     """Whether only a model that an operator signed off may push."""
+    rights: Rights = ALL_RIGHTS
 
     def signed(self) -> tuple[int, ...] | None:
         """Versions of the model that may push, ascending; None if no word is needed."""
@@ -82,6 +94,7 @@ def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -
         refused=ports.store.refusals(),
         overrides=ports.store.overrides(at_s=block.timestamp),
         signed=ports.signed(),
+        barred=ports.rights.barred(block),
     )
     try:
         decision, files = thought(inputs)
@@ -126,6 +139,7 @@ def thought(inputs: CycleInputs) -> tuple[Decision, tuple[InputsFile, ...]]:
         economics=inputs.economics,
         overrides=inputs.overrides,
         unsigned=unsigned(inputs.signed),
+        barred=inputs.barred,
     )
     aims = (floored(u.target, inputs.overrides, market.now) for u in market.underlyings if u.target is not None)
     decision = Decision(
@@ -143,6 +157,8 @@ def thought(inputs: CycleInputs) -> tuple[Decision, tuple[InputsFile, ...]]:
 
 def held(inputs: CycleInputs) -> Iterator[str]:
     """That nothing is pushed at all, and why."""
+    if inputs.barred:
+        yield f"no publication and no add-on is sent: {inputs.barred}"
     if why := unsigned(inputs.signed):
         yield f"nothing is published: {why}"
 

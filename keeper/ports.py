@@ -159,6 +159,24 @@ class AlwaysWanted:
 ALWAYS_WANTED: Recheck = AlwaysWanted()
 
 
+class Rights(Protocol):
+    """What this keeper's keys may do."""
+
+    def barred(self, block: BlockRef) -> str:
+        """Why none of them may publish at a block, and who does; empty if one may.  Raises: `Retry`."""
+
+
+class AllRights:
+    """`Rights` of a keeper that nobody bars."""
+
+    def barred(self, block: BlockRef) -> str:  # noqa: ARG002 - the port's signature
+        """See `Rights.barred`."""
+        return ""
+
+
+ALL_RIGHTS: Rights = AllRights()
+
+
 class Economy(Protocol):
     """What acting costs, and what it brought."""
 

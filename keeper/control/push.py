@@ -29,7 +29,7 @@ class Push:
     record: TxRecord | None = None
     """None if it was not handed over."""
     refused: str = ""
-    """Why it was not: the contract would refuse it whole, or does not want it (any more)."""
+    """Why it was not: no key of this keeper may, the contract would refuse it whole, or does not want it (any more)."""
 
     @property
     def sound(self) -> bool:
@@ -50,6 +50,7 @@ def pushes(sight: Sight, ports: Ports, preview: Preview, *, symbol: str | None, 
     Raises: `BadInput` if `symbol` names none; `Retry` if a node could not be asked; `Halt` if a spending cap is hit.
     """
     block = sight.inputs.snapshot.block
+    barred = ports.rights.barred(block)
     for u in sight.picked(symbol):
         proposal = sight.proposal(u, asked=asked)
         push, file = proposal.push, proposal.file
@@ -60,7 +61,7 @@ def pushes(sight: Sight, ports: Ports, preview: Preview, *, symbol: str | None, 
         said = preview.preview(intent, block)
         shown = Push(proposal=proposal, intent=intent, decoded=preview.decoded(intent), previewed=said)
         ports.recheck.expect([intent])
-        refused = said.refusal or ports.recheck.standing(intent, block)
+        refused = barred or said.refusal or ports.recheck.standing(intent, block)
         if refused:
             yield replace(shown, refused=refused)
             continue

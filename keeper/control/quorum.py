@@ -263,11 +263,12 @@ def _folded(value: Any) -> Any:
 def gathered(papers: Sequence[Paper]) -> Paper:
     """One paper with the signatures of several copies of it.  Raises: `BadInput` if they are not of one order."""
     first = papers[0]
-    found: dict[Signature, None] = {}
-    for paper in papers:
+    found = list(first.signatures)
+    for paper in papers[1:]:
         if paper.call != first.call:
             raise BadInput("the papers are not copies of one order", hint="send them one by one")
-        found |= dict.fromkeys(paper.signatures)
+        # A copy carries what it was given; the same keeper twice on one paper is told.
+        found += [one for one in paper.signatures if one not in found]
     return replace(first, signatures=tuple(found))
 
 

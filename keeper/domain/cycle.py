@@ -37,6 +37,8 @@ class CycleInputs:
     subject."""
     overrides: tuple[Override, ...] = ()
     """Floors under parameters that an operator set by hand and that stand at the block, ascending by number."""
+    barred: str = ""
+    """Why no key of this keeper may publish at the block, and who does; empty if one may."""
     signed: tuple[int, ...] | None = None
     """Versions of the model that were signed off, ascending; None where none needs to be, since nothing leaves."""
 

@@ -106,6 +106,12 @@ class Contracts(Protocol):
     def may_publish(self, address: str, block: BlockRef) -> bool:
         """Whether a key holds the publisher's role."""
 
+    def publishing_quorum(self, block: BlockRef) -> str:
+        """Address of the quorum of keepers if it holds the publisher's role; empty if not, or there is none."""
+
+    def keeps(self, address: str, block: BlockRef) -> bool:
+        """Whether a key is one of the quorum's keepers."""
+
     def owner(self, account: int) -> str:
         """Who may act for an account."""
 
@@ -310,7 +316,10 @@ def _key(
     role: SignerRole, address: str, contracts: Contracts, head: BlockRef, *, nth: str, cap_wei: int
 ) -> Iterator[Finding]:
     what, publishes = f"{role} key{nth}", contracts.may_publish(address, head)
-    if role is SignerRole.PUBLISHER and not publishes:
+    quorum = contracts.publishing_quorum(head) if role is SignerRole.PUBLISHER and not publishes else ""
+    if quorum:
+        yield _by_quorum(what, address, quorum, keeps=contracts.keeps(address, head))
+    elif role is SignerRole.PUBLISHER and not publishes:
         hint = f"have the protocol's owner call RiskParameters.grantRole(PUBLISHER_ROLE, {address})"
         yield _bad(what, f"{address} may not publish", hint)
     elif role is SignerRole.LIQUIDATOR and publishes:
@@ -327,6 +336,20 @@ def _key(
         yield Finding(what=f"{role} balance{nth}", verdict=Verdict.WARNING, said=said, hint=hint)
     else:
         yield _good(f"{role} balance{nth}", f"{balance / WAD:,.4f} ETH")
+
+
+def _by_quorum(what: str, address: str, quorum: str, *, keeps: bool) -> Finding:
+    """Of a publisher key where several keepers publish together: that it sends nothing by itself is as it should be."""
+    said = f"{address}; the publisher's role is with the quorum of keepers at {quorum}"
+    command = "keeper quorum draft publish TICKER --out FILE; keeper quorum --help tells the rest"
+    if keeps:
+        return Finding(what=what, verdict=Verdict.GOOD, said=f"{said}, of whom this key is one", hint=command)
+    return Finding(
+        what=what,
+        verdict=Verdict.WARNING,
+        said=f"{said}, of whom this key is none: it drafts and carries papers, and pays",
+        hint=f"{command}; have governance name it if it is to sign (setKeepers)",
+    )
 
 
 def _own_account(

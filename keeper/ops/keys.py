@@ -92,6 +92,9 @@ class KeysOnChain(Protocol):
     def may_publish(self, address: str) -> bool:
         """Whether it holds the publisher's role."""
 
+    def publishing_quorum(self) -> str:
+        """Address of the quorum of keepers if it holds the publisher's role; empty if not, or there is none."""
+
 
 def try_keys(
     keys: Sequence[KeyUnderTest], chain: KeysOnChain, *, challenge: Callable[[], bytes]
@@ -151,8 +154,11 @@ def _duplicate(key: KeyUnderTest, first: str) -> _Remark | None:
 def _role(role: SignerRole, address: str, chain: KeysOnChain) -> _Remark | None:
     try:
         publishes = chain.may_publish(address)
+        quorum = "" if publishes or role is not SignerRole.PUBLISHER else chain.publishing_quorum()
     except KeeperError as error:
         return KeyVerdict.SIGNS, f"its role was not asked: {error.message}", ""
+    if quorum:
+        return KeyVerdict.SIGNS, f"publishes with the quorum of keepers at {quorum}: keeper quorum", ""
     if role is SignerRole.PUBLISHER and not publishes:
         hint = f"have the protocol's owner call RiskParameters.grantRole(PUBLISHER_ROLE, {address})"
         return KeyVerdict.UNUSABLE, "may not publish", hint

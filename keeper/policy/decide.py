@@ -70,6 +70,7 @@ def choose(
     economics: Economics | None = None,
     overrides: Sequence[Override] = (),
     unsigned: str = "",
+    barred: str = "",
 ) -> Choice:
     """Choose what to do about one block.
 
@@ -85,6 +86,7 @@ def choose(
         economics: what gas costs; None: nothing is weighed against it.
         overrides: floors under parameters that were set by hand.
         unsigned: why the model may not push; empty if it may.
+        barred: why no key of this keeper may publish; empty if one may.
 
     Returns:
         At most `knobs.max_actions_per_block` actions besides notices, and `knobs.max_standby_per_block` that stand by.
@@ -96,7 +98,7 @@ def choose(
     # A push is weighed on every account there is: not while one is open, nor in every block in which one is held.
     open_ = {u.underlying for u in snapshot.underlyings if ("publish", f"underlying:{u.underlying}") in in_flight}
     proposals_ = [
-        publish.propose(snapshot, u, market, knobs, overrides, unsigned=unsigned)
+        publish.propose(snapshot, u, market, knobs, overrides, unsigned=unsigned or barred)
         for u in snapshot.underlyings
         if u.underlying not in open_ and backoff.gated(u.underlying) not in held
     ]
@@ -114,7 +116,8 @@ def choose(
         yield from breaker.syncs(snapshot)
         yield from pushes
         yield from refreshes
-        yield from add_ons(snapshot, knobs)
+        # What a key may not send is left to those who may: nothing of it is tried, and nothing waits for it.
+        yield from () if barred else add_ons(snapshot, knobs)
         yield from upkeep.settlements(snapshot)
         yield from liquidate.flags(snapshot, accounts, again)
         yield from liquidate.unflags(snapshot, accounts)
@@ -148,7 +151,10 @@ def choose(
         standby=tuple(acts[most:]),
         verdicts=(*verdicts, *not_worth[:MOST_TOLD]),
         files=tuple(p.file for p in proposals_ if p.file is not None and p.push is not None),
-        remarks=tuple(_gate_remarks(snapshot, proposals_, held, refused)),
+        remarks=(
+            *_gate_remarks(snapshot, proposals_, held, refused),
+            *(_left_to_others(snapshot, proposals_, knobs) if barred and not unsigned else ()),
+        ),
         gated=tuple(p.underlying for p in proposals_ if _holds(p)),
     )
 
@@ -156,6 +162,15 @@ def choose(
 def _holds(proposal: publish.Proposal) -> bool:
     """Whether the gate holds the whole push."""
     return proposal.gated is not None and proposal.gated.params is None
+
+
+def _left_to_others(snapshot: Snapshot, proposals: Sequence[publish.Proposal], knobs: PolicyKnobs) -> Iterator[str]:
+    """What is due and that no key of this keeper may send."""
+    for p in proposals:
+        if p.why:
+            yield f"{p.symbol}: a publication is due and left to those who may: {p.why}"
+    for wider in add_ons(snapshot, knobs):
+        yield f"an add-on is due and left to those who may: {wider.why}"
 
 
 def _gate_remarks(

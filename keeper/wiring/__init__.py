@@ -37,6 +37,7 @@ from keeper.protocols.clearinghouse.deployment import CONTRACTS, MULTICALL, Depl
 from keeper.protocols.clearinghouse.encoder import HouseEncoder
 from keeper.protocols.clearinghouse.index import HouseIndex
 from keeper.protocols.clearinghouse.markets import Markets
+from keeper.protocols.clearinghouse.publishers import Publishers
 from keeper.protocols.clearinghouse.reader import HouseReader
 from keeper.protocols.clearinghouse.rounds import DAY, RoundHistory
 from keeper.protocols.clearinghouse.standing import HouseStanding
@@ -81,6 +82,7 @@ def assemble(
     accepted_code: Sequence[str] = (),
     needs_sign_off: bool = False,
     liquidators: Sequence[str] = (),
+    publishers: Sequence[str] = (),
 ) -> Keeper:
     """Put a keeper together from its adapters.
 
@@ -99,6 +101,7 @@ def assemble(
         accepted_code: hashes of contract code that may run beside what the deployment names.
         needs_sign_off: whether only a model that an operator signed off may push.
         liquidators: addresses of the liquidator's keys; those that may bid do.
+        publishers: addresses of the publisher's keys; where none of them may publish, nothing is published.
     """
     reads = BlockReads(rpc, multicall=multicall or deployment.addresses.get(MULTICALL))
     views = Views(reads, deployment)
@@ -114,6 +117,7 @@ def assemble(
     rounds = RoundHistory(views, store, history_s=risk.history_days * DAY)
     watch = Watch(views, deployment, accepted=accepted_code, moved=sync.move)
     bidders = Bidders(views, deployment.liquidator_account, liquidators)
+    rights = Publishers(views, publishers)
     reader = HouseReader(
         views=views,
         index=index,
@@ -124,6 +128,7 @@ def assemble(
         watch=watch,
         own_account=deployment.liquidator_account,
         bidders=bidders,
+        publishers=rights,
     )
     recheck = HouseStanding(views)
     ports = Ports(
@@ -141,6 +146,7 @@ def assemble(
         economy=HouseEconomy(views=views, chain=Gas(rpc), deployment=deployment, native_symbol=policy.native_symbol),
         recheck=recheck,
         needs_sign_off=needs_sign_off,
+        rights=rights,
     )
     return Keeper(
         rpc=rpc,
@@ -205,6 +211,7 @@ def build(settings: Settings, *, environ: Mapping[str, str], send: bool) -> Keep
             accepted_code=settings.protocol.accepted_code,
             needs_sign_off=send,
             liquidators=[key.address for key in keys.get(SignerRole.LIQUIDATOR, ())],
+            publishers=[key.address for key in keys.get(SignerRole.PUBLISHER, ())],
         )
         undo.pop_all()
     return keeper

@@ -9,6 +9,7 @@ from typing import Any, cast
 from keeper.chain.sending.dry import DrySender
 from keeper.domain.block import BlockRef
 from keeper.domain.snapshot import Observation
+from keeper.domain.tx import SignerRole
 from keeper.domain.updates import KeptInputs
 from keeper.ports import Preview, Store
 from keeper.protocols.clearinghouse.preview import HousePreview
@@ -70,7 +71,8 @@ def looking(settings: Settings, *, environ: Mapping[str, str]) -> Keeper:
     deployment = deployment_of(settings)
     nodes = endpoints(settings)
     rpc = rpc_of(settings, nodes)
-    addresses = {role: own[0].address for role, own in signers(settings, environ).items()}
+    keys = signers(settings, environ)
+    addresses = {role: own[0].address for role, own in keys.items()}
     store = open_store(settings.store.url.reveal())
     with ExitStack() as undo:
         undo.callback(store.close)
@@ -85,6 +87,7 @@ def looking(settings: Settings, *, environ: Mapping[str, str]) -> Keeper:
             reorg_depth=max(settings.chain.reorg_depth, settings.chain.confirmations),
             multicall=settings.chain.multicall or None,
             accepted_code=settings.protocol.accepted_code,
+            publishers=[key.address for key in keys.get(SignerRole.PUBLISHER, ())],
         )
         undo.pop_all()
     return keeper

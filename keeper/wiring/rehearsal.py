@@ -82,3 +82,7 @@ class ConfiguredKeysOnChain:
     def may_publish(self, address: str) -> bool:
         """See `KeysOnChain.may_publish`."""
         return self._contracts.may_publish(address, self._head)
+
+    def publishing_quorum(self) -> str:
+        """See `KeysOnChain.publishing_quorum`."""
+        return self._contracts.publishing_quorum(self._head)

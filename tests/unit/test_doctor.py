@@ -40,6 +40,8 @@ class FakeContracts:
     publishers: tuple[str, ...] = (PUBLISHER,)
     account_owner: str = LIQUIDATOR
     approved: tuple[str, ...] = ()
+    quorum: str = ""
+    keepers: tuple[str, ...] = ()
     account_equity: int = usd(50_000)
     answers: Mapping[str, Price] = field(default_factory=lambda: {"ETH": Usable(wad=usd(3_000))})
     stale: tuple[str, ...] = ()
@@ -56,6 +58,12 @@ class FakeContracts:
 
     def may_publish(self, address, block):
         return address in self.publishers
+
+    def publishing_quorum(self, block):
+        return self.quorum
+
+    def keeps(self, address, block):
+        return address in self.keepers
 
     def owner(self, account):
         return self.account_owner
@@ -161,6 +169,17 @@ def test_check__pool_of_keys__each_judged():
     assert findings["liquidator key 2"].verdict is Verdict.GOOD
     assert findings["liquidator balance 2"].verdict is Verdict.BAD
     assert findings["liquidator account"].verdict is Verdict.GOOD
+
+
+@pytest.mark.parametrize(("keepers", "verdict"), [((PUBLISHER,), Verdict.GOOD), ((), Verdict.WARNING)])
+def test_check__role_with_a_quorum_of_keepers__no_error_and_the_command(keepers, verdict):
+    """QCL-5: a key that publishes with others is as it should be; one that is no keeper carries papers only."""
+    findings = found(FakeSite(fake_contracts=FakeContracts(publishers=(), quorum=STRANGER, keepers=keepers)))
+    (one,) = [f for f in findings if f.what == "publisher key"]
+    assert one.verdict is verdict
+    assert STRANGER in one.said
+    assert "keeper quorum draft publish" in one.hint
+    assert ready(findings)
 
 
 C = FakeContracts

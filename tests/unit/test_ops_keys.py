@@ -33,6 +33,7 @@ class FakeChain:
     publishers: tuple[str, ...] = (A,)
     problem: KeeperError | None = None
     wei: int = 10**18
+    quorum: str = ""
 
     def balance(self, address):
         if self.problem:
@@ -47,6 +48,9 @@ class FakeChain:
             raise self.problem
         return address in self.publishers
 
+    def publishing_quorum(self):
+        return self.quorum
+
 
 def tried(*keys, chain=None):
     challenges = iter(bytes([n]) * 32 for n in range(1, 99))
@@ -59,6 +63,14 @@ def test_try_keys__sound_keys__sign_with_their_figures():
     assert (publisher.address, publisher.took_ms, publisher.transactions) == (A, 12.5, 3)
     assert "may publish" in publisher.said
     assert not publisher.hint + liquidator.hint
+
+
+def test_try_keys__role_with_a_quorum_of_keepers__signs_and_says_so():
+    """QCL-5: it publishes with others; alone it would be unusable."""
+    (alone,) = tried(FakeKey(PUBLISHER, A), chain=FakeChain(publishers=()))
+    (with_others,) = tried(FakeKey(PUBLISHER, A), chain=FakeChain(publishers=(), quorum=B))
+    assert (alone.verdict, with_others.verdict) == (KeyVerdict.UNUSABLE, KeyVerdict.SIGNS)
+    assert f"quorum of keepers at {B}" in with_others.said
 
 
 def test_try_keys__each_signature__over_another_challenge():

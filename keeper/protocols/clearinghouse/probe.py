@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from eth_hash.auto import keccak
-
 from keeper.domain.block import BlockRef
 from keeper.domain.snapshot import Price, Usable
 from keeper.protocols.clearinghouse.bidders import Bidders
-from keeper.protocols.clearinghouse.deployment import Deployment
+from keeper.protocols.clearinghouse.deployment import QUORUM, Deployment
 from keeper.protocols.clearinghouse.ids import owner_of
+from keeper.protocols.clearinghouse.publishers import PUBLISHER_ROLE
 from keeper.protocols.clearinghouse.views import Views
 
-PUBLISHER_ROLE = keccak(b"PUBLISHER_ROLE")
 #: `FileVersion.Live` of the contracts.
 LIVE = 0
 #: Collateral that is settlement cash: priced at one dollar by definition.
@@ -28,6 +26,18 @@ class HouseProbe:
     def may_publish(self, address: str, block: BlockRef) -> bool:
         """Whether a key holds the publisher's role."""
         return bool(self._views.one(block, "RiskParameters", "hasRole", PUBLISHER_ROLE, address))
+
+    def publishing_quorum(self, block: BlockRef) -> str:
+        """Address of the quorum of keepers if it holds the publisher's role; empty if not, or there is none."""
+        if not self._views.knows(QUORUM):
+            return ""
+        at = self._views.address(QUORUM)
+        return at if self.may_publish(at, block) else ""
+
+    def keeps(self, address: str, block: BlockRef) -> bool:
+        """Whether a key is one of the quorum's keepers."""
+        keepers = self._views.one(block, QUORUM, "keepers") if self._views.knows(QUORUM) else ()
+        return address.lower() in [str(one).lower() for one in keepers]
 
     def equity(self, account: int, block: BlockRef) -> int:
         """An account's equity, wad USD."""

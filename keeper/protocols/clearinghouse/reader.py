@@ -20,6 +20,7 @@ from keeper.protocols.clearinghouse.consumer import amendment
 from keeper.protocols.clearinghouse.ids import unpack_position
 from keeper.protocols.clearinghouse.index import HouseIndex
 from keeper.protocols.clearinghouse.markets import Markets
+from keeper.protocols.clearinghouse.publishers import Publishers
 from keeper.protocols.clearinghouse.views import View, Views
 from keeper.protocols.clearinghouse.watch import Watch
 
@@ -37,6 +38,7 @@ class HouseReader:
         watch: what could change without an event.
         own_account: the keeper's own account in the house.
         bidders: which keys may bid for it; told of every block.
+        publishers: which keys may publish; asked about with everything else.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class HouseReader:
         watch: Watch,
         own_account: int | None,
         bidders: Bidders,
+        publishers: Publishers,
     ) -> None:
         self._views = views
         self._index = index
@@ -61,7 +64,7 @@ class HouseReader:
         self._markets = markets
         self._watch = watch
         self._own_account = own_account
-        self._bidders = bidders
+        self._bidders, self._publishers = bidders, publishers
 
     def read(self, block: BlockRef) -> Snapshot:
         """See `SnapshotReader.read`."""
@@ -79,7 +82,8 @@ class HouseReader:
     def _read(self, block: BlockRef) -> Snapshot:
         auctions = self._index.open_accounts().auctioned()
         asked = list(self._markets.asks(block, auctions))
-        self._views.gather(block, [*asked, *self._watch.asks(), *self._bidders.asks()], self._watch.reads())
+        keys = (*self._bidders.asks(), *self._publishers.asks())
+        self._views.gather(block, [*asked, *self._watch.asks(), *keys], self._watch.reads())
         moved = self._watch.follow(block)
         self._advance(block)  # again, over the logs of whatever was found elsewhere
         if not self._markets.listed():

@@ -1,0 +1,335 @@
+"""Publications and emergencies that take two of three keepers, as their operators make them, on a chain behind HTTP."""
+
+import json
+import logging
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import structlog
+from eth_account import Account
+from typer.testing import CliRunner
+
+from keeper.chain.signers import LocalSigner
+from keeper.cli.root import app
+from keeper.demo.stylised import stylised_crash
+from keeper.demo.world import FEES, open_world
+from keeper.deploy import Hand
+from keeper.deploy.house import ROLES
+from keeper.testing.http_node import HttpNode
+from tests.integration.test_cli_chain import ACCOUNTS, WARMUP, Site
+from tests.integration.test_cli_control import KNOBS
+
+pytestmark = [pytest.mark.chain, pytest.mark.timeout(120)]
+
+TWO = 2
+
+
+@pytest.fixture(autouse=True)
+def _own_logging():
+    """Commands set up logging; give the process back what it had."""
+    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
+    yield
+    logging.getLogger().handlers[:] = handlers
+    logging.getLogger().setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The demo's smallest market, whose publisher's role is with two of three keepers and with no key."""
+    path = stylised_crash(seed=1, blocks=20)
+    world = open_world(replace(path, warmup=path.warmup[-WARMUP:]), accounts=ACCOUNTS, seed=1)
+    folder = tmp_path_factory.mktemp("quorum")
+    keys = {"ann": _account(world, 1), "liquidator": _account(world, 2)}
+    keys |= {name: Account.from_key(n.to_bytes(32, "big")) for n, name in ((71, "bob"), (72, "cem"), (73, "eve"))}
+    for name, account in keys.items():
+        key = folder / f"{name}.key"
+        key.write_text(bytes(account.key).hex())
+        key.chmod(0o600)
+    keepers = sorted((keys[name].address for name in ("ann", "bob", "cem")), key=lambda one: int(one, 16))
+    hand = Hand(world.rpc, LocalSigner(_account(world, 0)), fees=FEES, poll_interval_s=0.0)
+    parameters = world.deployment.addresses["RiskParameters"]
+    at = hand.create("KeeperQuorum", parameters, hand.address, keepers, TWO, TWO)
+    for role in ("PUBLISHER_ROLE", "EMERGENCY_ROLE"):
+        hand.send("RiskParameters", parameters, "grantRole", ROLES[role], at)
+    hand.send("RiskParameters", parameters, "revokeRole", ROLES["PUBLISHER_ROLE"], keys["ann"].address)
+    world.deployment.addresses["KeeperQuorum"] = at
+    for point in world.path.points[:3]:
+        world.reach(point)
+    world.deployment.save(folder / "deployment.json")
+    node = HttpNode(world.chain.node).start()
+    site = Site(world, node.url, folder)
+    made = SimpleNamespace(site=site, world=world, hand=hand, keys=keys, keepers=keepers, at=at)
+    world.chain.send(sender=world.chain.accounts[0], to=keys["eve"].address, value=10**18)
+    world.mine()
+    approve_model(made)
+    yield made
+    node.close()
+
+
+def _account(world, index):
+    return Account.from_key(world.chain.key(index))
+
+
+@pytest.fixture
+def house(built, tmp_path):
+    """As it was opened, with the owner's hand as it stood, and a folder for papers."""
+    before = built.world.chain.snapshot()
+    yield SimpleNamespace(**vars(built), papers=tmp_path)
+    built.world.chain.revert(before)
+
+
+def config(house, who, *, floor=120_000):
+    """One keeper's settings; a store of its own."""
+    path = house.site.folder / house.site.settings(f"{who}.toml", publisher=f"{who}.key")
+    text = path.read_text().replace("[protocol]", "reorg_depth = 1000\n[protocol]")
+    path.write_text(text + KNOBS.format(floor=floor, gate="off", share=50_000))
+    return str(path)
+
+
+def ask(*args, code=0):
+    """A command of which the exit code is known; its object."""
+    result = CliRunner().invoke(app, [*map(str, args), "--json"])
+    assert "Traceback" not in result.output, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
+    assert result.exit_code == code, result.output
+    return json.loads(result.stdout)
+
+
+def draft(house, *words, who="ann", name="paper.json", code=0):
+    """A paper, and where it lies."""
+    path = house.papers / name
+    return ask("quorum", "draft", *words, "--out", path, "-c", config(house, who), code=code), path
+
+
+def sign(house, path, who, *, code=0, inputs=()):
+    return ask("quorum", "sign", path, "--sign", *inputs, "-c", config(house, who), code=code)
+
+
+def send(house, *paths, who="eve", code=0, leaves=True):
+    """Eve is no keeper: anyone carries signatures, and pays."""
+    return ask("quorum", "send", *paths, *(["--send"] if leaves else []), "-c", config(house, who), code=code)
+
+
+def approve_model(house, who="ann"):
+    """What a keeper's operator says before any publication of a new house."""
+    settings = config(house, who)
+    result = CliRunner().invoke(app, ["once", "-c", settings])
+    assert result.exit_code == 0, result.output
+    words = ["model", "sign-off", "1", "--first", "--operator", who, "--reason", "tried", "-c", settings]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0 or "already" in result.output, result.output
+
+
+def shown(*args):
+    """What a person reads."""
+    return " ".join(CliRunner().invoke(app, [*map(str, args)]).output.split())
+
+
+def says(house, contract, function, *args):
+    return house.hand.view(contract, house.world.deployment.addresses[contract], function, *args)
+
+
+def test_show__keepers_quorums_nonces_and_who_holds_what(house):
+    tree = ask("quorum", "show", "-c", config(house, "ann"))
+    assert [one["address"] for one in tree["keepers"]] == house.keepers
+    assert [one["address"] for one in tree["keepers"] if one["own"]] == [house.keys["ann"].address]
+    assert (tree["to_publish"], tree["to_tighten"], tree["list"]) == (TWO, TWO, 1)
+    holders = {(one["role"], one["name"]) for one in tree["roles"]}
+    assert {("PUBLISHER_ROLE", "KeeperQuorum"), ("EMERGENCY_ROLE", "KeeperQuorum")} <= holders
+    assert not [one for one in tree["roles"] if one["holder"] == house.keys["ann"].address], "no key publishes"
+    assert "2 of 3 keepers publish" in shown("quorum", "show", "-c", config(house, "ann"))
+
+
+def test_publish__through_the_papers__two_keepers_derive_and_sign_anyone_sends(house):
+    """QCL-1: what one key would push goes live by two signatures; each keeper derived every number by itself."""
+    drafted, path = draft(house, "publish", "ETH", "--for", "6h")
+    assert drafted["objections"] == []
+    assert 60_000 < int(drafted["decoded"]["p.psrPpm"]) < 120_000
+    refused = send(house, path, code=2)
+    assert "it has 0 of the 2 signatures it takes" in refused["reason"]
+    looked = ask("quorum", "sign", path, "-c", config(house, "ann"))
+    assert (looked["signed_by"], looked["files"]) == ([], []), "nothing is signed without --sign"
+    assert [one["what"] for one in looked["checks"] if one["difference"]] == []
+    assert {"inputs hash", "state on the chain", "pushed integers"} <= {one["what"] for one in looked["checks"]}
+    copy = house.papers / "copy.json"
+    copy.write_text(path.read_text())
+    sign(house, path, "ann")
+    beside = house.papers / "paper.inputs.json"
+    sign(house, copy, "cem", inputs=("--inputs", beside))
+    dry = send(house, path, copy, leaves=False)
+    assert (dry["reason"], dry["hash"]) == ("dry run: would be sent", None)
+    sent = send(house, path, copy)
+    assert sent["state"] == "sent", sent
+    house.world.mine()
+    assert says(house, "RiskFile", "slew", 0)["psrPpm"] == int(drafted["decoded"]["p.psrPpm"])
+    verified = ask("verify", drafted["inputs_hash"], "-c", config(house, "ann"))
+    assert verified["first_difference"] is None, "the drafter's store kept the inputs"
+    again = send(house, path, copy, code=2)
+    assert "it was used" in again["reason"]
+
+
+def test_tighten__through_the_papers__the_emergency_stands(house):
+    """QCL-1: two keepers call an emergency from the command line."""
+    _, path = draft(house, "tighten", "ETH", "30%", "--for", "30m", "--now", "a bridge is drained")
+    sign(house, path, "bob")
+    done = sign(house, path, "cem")
+    assert done["complete"] is True
+    assert "30.00 %" in shown("quorum", "sign", path, "-c", config(house, "ann"))
+    assert send(house, path)["state"] == "sent"
+    house.world.mine()
+    assert says(house, "RiskParameters", "controls", 0)["emergencyPeakPpm"] == 300_000
+
+
+def test_addon__through_the_papers__stands(house):
+    """QCL-1: and widen IM for the state of a market."""
+    _, path = draft(house, "addon", "BTC", "20%", "--stands", "2h", "--now", "the peg is lost")
+    for who in ("ann", "bob"):
+        sign(house, path, who)
+    assert send(house, path)["state"] == "sent"
+    house.world.mine()
+    assert says(house, "RiskParameters", "controls", 1)["stateAddOnPpm"] == 200_000
+
+
+def test_sign__a_stranger_or_twice__refused(house):
+    """QCL-2: only a keeper's key signs, and once."""
+    _, path = draft(house, "tighten", "ETH", "30%", "--now", "a test")
+    assert "no publisher key of this keeper is among the 3" in sign(house, path, "eve", code=2)["error"]["message"]
+    sign(house, path, "ann")
+    assert "signed it already" in sign(house, path, "ann", code=2)["error"]["message"]
+
+
+def test_send__wrong_signer_duplicate_or_forged__refused_by_name(house):
+    """QCL-2: a signature of nobody's, of somebody else's, or twice, counts for nothing and is named."""
+    _, path = draft(house, "tighten", "ETH", "30%", "--now", "a test")
+    sign(house, path, "ann")
+    tree = json.loads(path.read_text())
+    (ann,) = tree["signatures"]
+    for more, said in (
+        (ann, "signed twice: each keeper counts once"),
+        ({**ann, "signer": house.keys["eve"].address}, "is no keeper of the quorum"),
+        ({**ann, "signer": house.keys["bob"].address}, "is not its own, or over something else"),
+        ({"signer": house.keys["bob"].address, "signature": "0x"}, "is not its own, or over something else"),
+    ):
+        path.write_text(json.dumps(tree | {"signatures": [ann, more]}))
+        assert said in send(house, path, code=2)["reason"]
+    assert says(house, "RiskParameters", "controls", 0)["emergencyPeakPpm"] == 0
+
+
+def test_send__expired__refused(house):
+    """QCL-3: what ran out is not sent, nor signed."""
+    _, path = draft(house, "tighten", "ETH", "30%", "--for", "2m", "--now", "a test")
+    for who in ("ann", "bob"):
+        sign(house, path, who)
+    house.world.chain.advance_to(house.world.chain.block().timestamp + 200)
+    house.world.mine()
+    assert "it expired" in send(house, path, code=2)["reason"]
+    assert any("it expired" in one for one in sign(house, path, "cem", code=2)["objections"])
+
+
+def test_send__keepers_named_between_signing_and_sending__refused(house):
+    """QCL-3: under another list or quorum nothing that was signed before counts, be it by the same keepers."""
+    _, path = draft(house, "tighten", "ETH", "30%", "--now", "a test")
+    for who in ("ann", "bob"):
+        sign(house, path, who)
+    house.world.govern("KeeperQuorum", "setKeepers", house.keepers, TWO, 1)
+    refused = send(house, path, code=2)
+    assert "the keepers or their quorum were set anew since it was drafted (list 1, now 2)" in refused["reason"]
+    assert says(house, "RiskParameters", "controls", 0)["emergencyPeakPpm"] == 0
+
+
+def test_sign__altered_paper_or_other_numbers__refused(house):
+    """QCL-4: what a paper shows and has signed is its call, here; a publication is what its inputs file gives."""
+    _, path = draft(house, "publish", "ETH", "--for", "1h")
+    original = path.read_text()
+
+    def altered(change, code=2):
+        tree = json.loads(original)
+        change(tree)
+        path.write_text(json.dumps(tree))
+        return sign(house, path, "ann", code=code)
+
+    domain = "typed_data", "domain"
+    for change, said in (
+        (lambda t: t["decoded"].update({"p.psrPpm": "1"}), "what the paper tells is not its call"),
+        (lambda t: t["typed_data"]["message"].update({"id": 9}), "have you sign is not its call"),
+        (lambda t: t["typed_data"]["domain"].update({"chainId": 1}), "the paper is for chain 1"),
+        (
+            lambda t: t[domain[0]][domain[1]].update({"verifyingContract": "0x" + "11" * 20}),
+            "the paper is for the quorum",
+        ),
+        (lambda t: t.update({"call": "0x12345678"}), "none that a quorum makes"),
+        (lambda t: t.update({"call": t["call"] + "00" * 32}), "holds bytes that are no argument"),
+        (lambda t: t.update({"signatures": [{"signer": "ann"}]}), "names no address"),
+        (lambda t: t.update({"typed_data": []}), "lacks typed_data"),
+    ):
+        assert said in altered(change)["error"]["message"]
+    path.write_text(original)
+    beside = house.papers / "paper.inputs.json"
+    file = json.loads(beside.read_text())
+    file["policy"]["loosen_step_ppm"] += 1
+    beside.write_text(json.dumps(file, separators=(",", ":")))
+    differs = sign(house, path, "ann", code=4)
+    assert next(one["what"] for one in differs["checks"] if one["difference"]) == "inputs hash"
+    assert differs["signed_by"] == []
+    beside.unlink()
+    assert "cannot be read" in sign(house, path, "ann", code=2)["error"]["message"]
+
+
+def test_draft__what_cannot_be_used__a_sentence_and_code_2(house):
+    """Bad input ends with 2 and says what to do."""
+    out = house.papers / "bad.json"
+    for words, said in (
+        (["publish"], "nothing to draft"),
+        (["publish", "DOGE", "--out", out], "no underlying is called DOGE"),
+        (["tighten", "ETH", "30%", "--out", out], "need to know why"),
+        (["tighten", "ETH", "300%", "--now", "x", "--out", out], "100 % at most"),
+        (["addon", "ETH", "51%", "--now", "x", "--out", out], "50 % at most"),
+        (["tighten", "ETH", "30%", "--now", "x", "--for", "9" * 5_000 + "h", "--out", out], "no time"),
+        (["tighten", "ETH", "30%", "--now", "x"], "needs a file"),
+        (["tighten", "ETH", "30%", "--now", "x", "--out", house.papers / "no" / "folder.json"], "cannot be written"),
+    ):
+        tree = ask("quorum", "draft", *words, "-c", config(house, "ann"), code=2)
+        assert said in tree["error"]["message"], words
+    for step in ("sign", "send"):
+        tree = ask("quorum", step, house.papers / "none.json", "-c", config(house, "ann"), code=2)
+        assert "cannot be read" in tree["error"]["message"]
+    _, path = draft(house, "tighten", "ETH", "30%", "--now", "x\ud800y")
+    again = ask(
+        "quorum", "draft", "tighten", "ETH", "30%", "--now", "x", "--out", path, "-c", config(house, "ann"), code=2
+    )
+    assert "exists" in again["error"]["message"], "signatures are not lost by drafting over them"
+
+
+def test_check_and_keys__role_with_the_quorum__sound_with_the_command(house):
+    """QCL-5: the keeper could run; the check tells how publications go."""
+    findings = {one["what"]: one for one in ask("check", "-c", config(house, "ann"))["findings"]}
+    assert "of whom this key is one" in findings["publisher key"]["said"]
+    assert "keeper quorum draft publish" in findings["publisher key"]["hint"]
+    tested = ask("keys", "test", "--role", "publisher", "-c", config(house, "ann"))["keys"][0]
+    assert "publishes with the quorum of keepers" in tested["said"]
+
+
+def test_once_and_push__role_with_the_quorum__said_and_nothing_tried(house):
+    """QCL-5: neither the loop nor a push by hand sends what must revert; the loop's other duties go on."""
+    settings = config(house, "ann")
+    lived = ask("once", "-c", settings)
+    assert "publish" not in {one["kind"] for one in lived["actions"]}
+    (said,) = [one for one in lived["alerts"] if one.startswith("no publication and no add-on is sent")]
+    assert house.at in said
+    assert "keeper quorum draft publish" in said
+    assert any("ETH: a publication is due and left to those who may" in one for one in lived["alerts"])
+    eth = ask("push", "--underlying", "ETH", "--send", "-c", settings, code=2)["pushes"][0]
+    assert (eth["state"], eth["hash"]) == (None, None)
+    assert "keeper quorum draft publish" in eth["reason"]
+    assert eth["preview"]["ok"] is True, "what would be published is shown all the same"
+
+
+def test_once__governance_gives_a_key_the_role__published_from_that_block_on(house):
+    """QCL-5: who may publish is read with every block, in its one round trip."""
+    settings = config(house, "ann")
+    house.world.govern("RiskParameters", "grantRole", ROLES["PUBLISHER_ROLE"], house.keys["ann"].address)
+    lived = ask("once", "-c", settings)
+    assert "publish" in {one["kind"] for one in lived["actions"]}
+    assert not [one for one in lived["alerts"] if "left to those who may" in one]
