@@ -1,6 +1,7 @@
-"""Deploy a house from a JSON spec: scripts/deploy.py --rpc URL --spec spec.json --key-file KEY --out deployment.json.
+"""Deploy a house from a spec: scripts/deploy.py --rpc URL --spec spec.toml --key-file KEY --out deployment.json.
 
-The spec is a `keeper.deploy.HouseSpec`; `--example` prints one to start from.  The key that deploys must be neither the
+The spec is a `keeper.deploy.HouseSpec`, in TOML or JSON; `--example` prints one to start from, with units.  All of it
+is looked at before anything is sent, and every mistake is told with its path.  The key that deploys must be neither the
 publisher's nor the liquidator's.  It stays the owner, unless the spec names a timelock: then everything is handed over,
 and code, wiring, owners and roles are looked at in the end.
 
@@ -18,46 +19,24 @@ from pathlib import Path
 from keeper.chain.asking.rpc import Rpc, http_endpoint
 from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.signers import from_secret_file
-from keeper.deploy import CollateralSpec, ExpirySpec, FeedSpec, HouseSpec, UnderlyingSpec
 from keeper.deploy.handover import acceptance
-from keeper.deploy.spec import TimelockSpec
+from keeper.deploy.options import in_options
+from keeper.deploy.spec_file import example, read_spec, write_toml
 from keeper.deploy.whole import Deployed, deploy_whole
 from keeper.domain import codec
 from keeper.errors import KeeperError
 
 GWEI = 10**9
-SOMEBODY = "0x" + "11" * 20
-
-
-def example() -> HouseSpec:
-    """A spec with every key, to be filled in."""
-    return HouseSpec(
-        feeds=(FeedSpec(asset="ETH", primary=SOMEBODY),),
-        collaterals=(
-            CollateralSpec(symbol="USDC", token=SOMEBODY, decimals=6, asset="USD"),
-            CollateralSpec(symbol="WETH", token=SOMEBODY, decimals=18, asset="ETH", haircut_ppm=100_000),
-        ),
-        underlyings=(
-            UnderlyingSpec(
-                asset="ETH",
-                psr_ppm=100_000,
-                expiries=(ExpirySpec(expiry=1_800_000_000, strikes=(3_000 * 10**8,), sigma_atm_ppm=700_000),),
-            ),
-        ),
-        publisher=SOMEBODY,
-        liquidator=SOMEBODY,
-        guardian=SOMEBODY,
-        timelock=TimelockSpec(proposers=(SOMEBODY,)),
-    )
 
 
 def main() -> int:
     """Deploy, or print an example.  Returns: 0 done, 2 a person must act."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--example", action="store_true", help="print a spec to start from")
+    parser.add_argument("--example", action="store_true", help="print a spec to start from, TOML")
+    parser.add_argument("--json", action="store_true", help="with --example: JSON, which has no room for units")
     parser.add_argument("--rpc", metavar="URL", help="node of the chain")
     parser.add_argument("--chain-id", type=int, default=31337, help="refuse another chain (default: 31337)")
-    parser.add_argument("--spec", type=Path, metavar="FILE", help="what to deploy, JSON")
+    parser.add_argument("--spec", type=Path, metavar="FILE", help="what to deploy, TOML or JSON")
     parser.add_argument("--key-file", type=Path, metavar="FILE", help="file with the deployer's key, hex")
     parser.add_argument("--max-fee-gwei", type=int, default=100, help="ceiling per gas (default: 100)")
     parser.add_argument("--multicall", action="store_true", help="deploy a Multicall3 too, where the chain has none")
@@ -65,7 +44,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("deployment.json"), help="where the addresses go")
     args = parser.parse_args()
     if args.example:
-        print(json.dumps(json.loads(codec.dumps(example())), indent=2))
+        print(json.dumps(json.loads(codec.dumps(example())), indent=2) if args.json else write_toml(example()))
         return 0
     if not (args.rpc and args.spec and args.key_file):
         parser.error("--rpc, --spec and --key-file are needed")
@@ -76,11 +55,7 @@ def main() -> int:
         print(f"error: {args.out} exists: name another file, or move that deployment away first", file=sys.stderr)
         return 2
     try:
-        spec = codec.loads(HouseSpec, args.spec.read_bytes())
-    except (KeeperError, OSError) as error:
-        print(f"error: {args.spec}: {error}", file=sys.stderr)
-        return 2
-    try:
+        spec = read_spec(args.spec)
         rpc = Rpc([http_endpoint(args.rpc)], chain_id=args.chain_id)
         cap = args.max_fee_gwei * GWEI
         found = deploy_whole(
@@ -95,7 +70,7 @@ def main() -> int:
             told=_note,
         )
     except (KeeperError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {in_options(error)}", file=sys.stderr)
         return 2
     found.deployment.save(args.out)
     print(f"deployed at block {found.deployment.block}: {args.out}")

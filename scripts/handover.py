@@ -19,6 +19,7 @@ from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.signers import from_secret_file
 from keeper.deploy import Hand
 from keeper.deploy.handover import TIMELOCK, acceptance, finish, todo
+from keeper.deploy.options import in_options
 from keeper.deploy.verify import verify
 from keeper.errors import KeeperError
 from keeper.protocols.clearinghouse.deployment import Deployment, load_deployment
@@ -49,7 +50,7 @@ def main() -> int:
         hand = Hand(rpc, from_secret_file(args.key_file), fees=fees, poll_interval_s=args.poll_s)
         return _done(deployment, hand, args) if args.send else _told(deployment, hand)
     except (KeeperError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {in_options(error)}", file=sys.stderr)
         return ACT
 
 

@@ -118,7 +118,7 @@ class Hand:
         """Sign, send, wait.  Raises: as `send`."""
         signed = self._sign(to, data, what)
         self._rpc.send_raw(signed.raw)
-        return self._mined(signed.tx_hash, what)
+        return self.mined(signed.tx_hash, what)
 
     def _sign(self, to: str | None, data: bytes, what: str) -> Signed:
         """A transaction with the key's next nonce.  Raises: `Halt` with the contract's words if it would revert."""
@@ -135,7 +135,7 @@ class Hand:
             {
                 "chainId": self.chain_id,
                 "nonce": self._rpc.next_nonce(self.address),
-                "to": to or "",
+                "to": to_checksum_address(to) if to else "",
                 "data": data,
                 "value": 0,
                 # Unused gas comes back; an estimate may leave out what the calldata itself costs.
@@ -145,7 +145,7 @@ class Hand:
             }
         )
 
-    def _mined(self, tx_hash: str, what: str) -> dict[str, Any]:
+    def mined(self, tx_hash: str, what: str) -> dict[str, Any]:
         """The receipt of a transaction that succeeded.  Raises: `Halt` if it reverted, `Retry` if it is not mined."""
         waited = 0.0
         while (receipt := self._rpc.request("eth_getTransactionReceipt", tx_hash)) is None:

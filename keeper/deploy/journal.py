@@ -162,7 +162,7 @@ class ResumingHand(Hand):
         )
         self._journal.put(place, entry)
         self._rpc.send_raw(signed.raw)
-        receipt = self._mined(signed.tx_hash, what)
+        receipt = self.mined(signed.tx_hash, what)
         self._place += 1
         self._remember_code(place, entry, receipt)
         return receipt
@@ -182,9 +182,9 @@ class ResumingHand(Hand):
             # Never sent, or lost since: the same bytes again, which can be mined once at most.
             try:
                 self._rpc.send_raw(bytes.fromhex(entry.raw[2:]))
-                return self._mined(entry.tx_hash, entry.what)
+                return self.mined(entry.tx_hash, entry.what)
             except AlreadyKnown:
-                return self._mined(entry.tx_hash, entry.what)
+                return self.mined(entry.tx_hash, entry.what)
             except (Refused, Halt):
                 return None
         if receipt is None or int(receipt["status"], 16) != 1:
