@@ -1,7 +1,5 @@
 """k of n keepers speak as one on the chain: emergency lane and publications (KQM-1 … KQM-6)."""
 
-from dataclasses import replace
-
 import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
@@ -28,10 +26,9 @@ TWO = 2
 class QuorumHouse(SmallHouse):
     """A house whose emergency lane, and publications, are with two of three keepers."""
 
-    def _spec(self, underlyings):
+    def __init__(self):
         keepers = tuple(keeper.address for keeper in reversed(KEEPERS))  # any order will do
-        quorum = QuorumSpec(keepers=keepers, to_tighten=TWO, to_publish=TWO, publishes=True)
-        return replace(super()._spec(underlyings), quorum=quorum)
+        super().__init__(quorum=QuorumSpec(keepers=keepers, to_tighten=TWO, to_publish=TWO, publishes=True))
 
     def says(self, contract, function, *args):
         """The single output of a view."""
