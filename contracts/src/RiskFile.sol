@@ -43,7 +43,7 @@ contract RiskFile is IRiskFile {
     uint40 private constant REFRESHES = 1 << 16;
     /// Tolerance of the butterfly fence, ppm of the reference spot.
     uint256 private constant BUTTERFLY_PPM = 2;
-    /// For so long a bank may wait for its flip.  Meanwhile the ranges in force stand still: they are what it began from.
+    /// For so long a bank may wait for its flip.
     uint256 private constant STAGING_S = 1 hours;
 
     IPriceOracle public immutable oracle;
@@ -294,7 +294,7 @@ contract RiskFile is IRiskFile {
         Market storage market = _markets[underlying];
         Slew.State memory s = market.slew;
         target = Ranges(s.psrPpm, s.vsrUpPpm, s.vsrDownPpm);
-        return (target, market.settings.slewPpmPerHour, s.time, _heldUntil(underlying));
+        return (target, market.settings.slewPpmPerHour, s.time, market.staging ? market.slew.heldUntil() : 0);
     }
 
     // --- writing ------------------------------------------------------------------------------------------------------
@@ -306,7 +306,8 @@ contract RiskFile is IRiskFile {
         Header storage h = _headers[underlying][bank];
         uint40 old = h.epoch;
         if (old == 0) revert NoFile(underlying);
-        market.slew.refresh(market.settings, h, block.timestamp < _heldUntil(underlying));
+        // What is staged rests on ranges that are not in force any more.
+        if (market.slew.refresh(market.settings, h, market.staging)) market.staging = false;
         // After 65,535 refreshes without a publication the epoch stays; every row is rewritten all the same.
         uint40 epoch = (old + 1) % REFRESHES != 0 ? old + 1 : old;
         (h.refSpot, h.time, h.epoch) = (_spot(underlying), uint40(block.timestamp), epoch);
@@ -358,10 +359,11 @@ contract RiskFile is IRiskFile {
         Market storage market = _markets[underlying];
         if (block.number < market.noticeUntil) revert InNotice(underlying, market.noticeUntil);
         _listed[underlying].prune();
-        market.staging = true;
         epoch = uint40(++market.publications) * REFRESHES;
         Header storage h = _headers[underlying][1 - market.bank];
-        market.slew.begin(market.settings, _headers[underlying][market.bank], h, Ranges(psrPpm, vsrUpPpm, vsrDownPpm));
+        Ranges memory target = Ranges(psrPpm, vsrUpPpm, vsrDownPpm);
+        market.slew.begin(market.settings, _headers[underlying][market.bank], h, target, market.staging);
+        market.staging = true;
         (h.refSpot, h.time, h.epoch) = (_spot(underlying), uint40(block.timestamp), epoch);
     }
 
@@ -481,12 +483,6 @@ contract RiskFile is IRiskFile {
         uint256 bank = market.bank;
         if (version == FileVersion.Staged) return 1 - bank;
         return version == FileVersion.Previous && block.number < market.noticeUntil ? 1 - bank : bank;
-    }
-
-    /// Until when a refresh leaves the ranges in force where they are; 0 if nothing waits for its flip.
-    function _heldUntil(uint16 underlying) private view returns (uint256) {
-        Market storage market = _markets[underlying];
-        return market.staging ? _headers[underlying][1 - market.bank].time + STAGING_S : 0;
     }
 
     function _spot(uint16 underlying) private view returns (uint96) {

@@ -55,7 +55,6 @@ abstract contract BaseTest is Test {
 
     uint32 internal near; // 7 days
     uint32 internal far; // 30 days
-    uint64 internal nextPublication = 1;
     uint64 internal nextNonce = 1;
 
     function setUp() public virtual {
@@ -349,8 +348,9 @@ abstract contract BaseTest is Test {
     }
 
     /// What is in force, again, with a flat smile: legal by construction.
-    function aPublication(uint16 u) internal returns (IRiskParameters.Publication memory p) {
-        (p.id, p.validUntil, p.inputsHash) = (nextPublication++, uint64(block.timestamp + 600), keccak256("inputs"));
+    function aPublication(uint16 u) internal view returns (IRiskParameters.Publication memory p) {
+        (uint64 last,,,) = parameters.lastPublication(u);
+        (p.id, p.validUntil, p.inputsHash) = (last + 1, uint64(block.timestamp + 600), keccak256("inputs"));
         p.expectedOld = parameters.targetDigest(u);
         p.psrPpm = uint24(inForce(u, 0, "psr"));
         p.vsrUpPpm = uint24(inForce(u, 0, "vsrUp"));

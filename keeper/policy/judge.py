@@ -12,7 +12,15 @@ from typing import Final
 
 from keeper.domain.market import ExpiryTarget, UnderlyingTarget
 from keeper.domain.riskfile import Ranges
-from keeper.domain.snapshot import ExpiryFence, FenceState, FileState, PublicationState, Rules
+from keeper.domain.snapshot import (
+    ExpiryFence,
+    FenceState,
+    FileState,
+    PublicationState,
+    Rules,
+    SmileFence,
+    VolFences,
+)
 from keeper.policy.guard import anchored, current
 from keeper.policy.joint import too_far
 from keeper.policy.reach import carry_ppb
@@ -140,8 +148,8 @@ def _whole(update: Update, state: PublicationState, now: int) -> Refusal | None:
         return Refusal(error="Frozen", what="")
     if now < state.paused_until_s:
         return Refusal(error="Paused", what="", numbers=(state.paused_until_s,), next_allowed_s=state.paused_until_s)
-    if update.id <= state.last_id:
-        return Refusal(error="IdNotIncreasing", what="", numbers=(update.id, state.last_id))
+    if update.id != state.last_id + 1:
+        return Refusal(error="WrongId", what="", numbers=(update.id, state.last_id + 1))
     if now > update.valid_until_s:
         return Refusal(error="Expired", what="", numbers=(update.valid_until_s, now))
     if state.last_id and now < state.next_allowed_s:
@@ -153,13 +161,15 @@ def _whole(update: Update, state: PublicationState, now: int) -> Refusal | None:
 
 
 def _expiries(update: Update, state: PublicationState) -> Refusal | None:
-    given = [e.params.expiry for e in update.target.expiries]
-    listed = [e.expiry for e in state.expiries]
-    if len(given) != len(listed):
-        return Refusal(error="WrongExpiries", what="", numbers=(len(given), len(listed)))
-    for ours, theirs in zip(given, listed, strict=True):
-        if ours != theirs:
-            return Refusal(error="WrongExpiries", what="", numbers=(ours, theirs))
+    given, listed = len(update.target.expiries), len(state.expiries)
+    if given != listed:
+        return Refusal(error="WrongExpiries", what="", numbers=(given, listed))
+    for ours, theirs in zip(update.target.expiries, state.expiries, strict=True):
+        if ours.params.expiry != theirs.expiry:
+            return Refusal(error="WrongExpiries", what="", numbers=(ours.params.expiry, theirs.expiry))
+        if len(ours.sigmas_ppm) != len(theirs.smile):
+            numbers = (ours.params.expiry, len(ours.sigmas_ppm), len(theirs.smile))
+            return Refusal(error="WrongStrikes", what="", numbers=numbers)
     return None
 
 
@@ -179,9 +189,9 @@ def _ranges(wanted: Ranges, state: PublicationState, rules: Rules, now: int) -> 
 
 def _range(fence: FenceState, value: int, no_loosening_until_s: int, now: int) -> Refusal | None:
     what = THEIRS[fence.name]
-    if not fence.min <= value <= fence.max:
-        return Refusal(error="OutOfRange", what=what, numbers=(value, fence.min, fence.max))
     old = fence.current
+    if _off(value, old, fence.min, fence.max):
+        return Refusal(error="OutOfRange", what=what, numbers=(value, fence.min, fence.max))
     step = min(old * fence.step_rel_ppm // PPM, fence.step_abs)
     if abs(value - old) > step:
         return Refusal(error="StepTooLarge", what=what, numbers=(old, value, step))
@@ -227,13 +237,14 @@ def _joint(new: Ranges, state: PublicationState, rules: Rules, now: int) -> Refu
 
 def _expiry(wanted: ExpiryTarget, fence: ExpiryFence, state: PublicationState, now: int) -> Refusal | None:
     p, vol, seconds = wanted.params, state.vol, fence.expiry - now
-    for what, value, least, most in (
-        ("sigmaAtm", p.sigma_atm_ppm, vol.sigma_min_ppm, vol.sigma_max_ppm),
-        ("phi", p.phi_ppb, vol.phi_min_ppb, vol.phi_max_ppb),
-        ("df", p.df_ppb, vol.df_min_ppb, PPB),
-        ("carry", p.phi_ppb, max(0, PPB - carry_ppb(vol, seconds)), PPB + carry_ppb(vol, seconds)),
+    carry = carry_ppb(vol, seconds)
+    for what, value, old, least, most in (
+        ("sigmaAtm", p.sigma_atm_ppm, fence.sigma_ppm, vol.sigma_min_ppm, vol.sigma_max_ppm),
+        ("phi", p.phi_ppb, fence.phi_ppb, vol.phi_min_ppb, vol.phi_max_ppb),
+        ("df", p.df_ppb, fence.df_ppb, vol.df_min_ppb, PPB),
+        ("carry", p.phi_ppb, fence.phi_ppb, max(0, PPB - carry), PPB + carry),
     ):
-        if not least <= value <= most:
+        if _off(value, old, least, most):
             return Refusal(error="OutOfRange", what=what, numbers=(value, least, most))
     return (
         _sigma(p.sigma_atm_ppm, fence, state, now)
@@ -292,7 +303,7 @@ def _absolute(what: str, value: int, old: int, known: Anchors, *, step: int, bud
 def _smile(wanted: ExpiryTarget, fence: ExpiryFence, state: PublicationState, now: int) -> Refusal | None:
     vol, atm = state.vol, wanted.params.sigma_atm_ppm
     for sigma, one in zip(wanted.sigmas_ppm, fence.smile, strict=True):
-        if not atm * vol.smile_min_ppm <= sigma * PPM <= atm * vol.smile_max_ppm:
+        if _out_of_band(sigma, atm, one, fence, vol):
             return Refusal(error="SmileOutOfBand", what="smile", numbers=(fence.expiry, one.strike, sigma, atm))
         if not one.ratio_ppm:
             continue
@@ -310,6 +321,19 @@ def _smile(wanted: ExpiryTarget, fence: ExpiryFence, state: PublicationState, no
         if refusal is not None:
             return refusal
     return None
+
+
+def _out_of_band(sigma: int, atm: int, one: SmileFence, fence: ExpiryFence, vol: VolFences) -> bool:
+    """Outside the band, and not on the way back to it; a strike never published may go as far as the others are."""
+    known = [one.ratio_ppm] if one.ratio_ppm else [s.ratio_ppm for s in fence.smile if s.ratio_ppm]
+    if sigma * PPM > atm * vol.smile_max_ppm:
+        return ratio_ppm(sigma, atm) > max(known, default=0)
+    return sigma * PPM < atm * vol.smile_min_ppm and (not known or ratio_ppm(sigma, atm) < min(known))
+
+
+def _off(value: int, old: int, least: int, most: int) -> bool:
+    """Whether a number is outside its bounds and not on its way to them; twin of `FenceMath._level`."""
+    return (value < least and (not old or value < old)) or (value > most and value > old)
 
 
 def _calendar(one: ExpiryTarget, before: Sequence[ExpiryTarget], now: int) -> Refusal | None:

@@ -23,12 +23,20 @@ def within(anchor: int, now: int, budget: int) -> tuple[int, int]:
     return min(anchor - budget, now), max(anchor + budget, now)
 
 
+def inside(low: int, high: int, least: int, most: int) -> tuple[int, int]:
+    """The part of low … high inside least … most; where there is none, the end that is nearest to it.
+
+    A number in force that governance's new bounds, or time, left outside goes as far towards them as it may.
+    """
+    return min(max(low, least), high), max(min(high, most), low)
+
+
 def reach(fence: FenceState) -> tuple[int, int]:
     """Lowest and highest value a range may take now: each limit the tighter of relative and absolute."""
     step = min(fence.current * fence.step_rel_ppm // PPM, fence.step_abs)
     budget = min(fence.anchor * fence.budget_rel_ppm // PPM, fence.budget_abs)
     low, high = within(fence.anchor, fence.current, budget)
-    return max(fence.min, fence.current - step, low), min(fence.max, fence.current + step, high)
+    return inside(max(fence.current - step, low), min(fence.current + step, high), fence.min, fence.max)
 
 
 def sigma_reach(fence: ExpiryFence, vol: VolFences, seconds: int) -> tuple[int, int]:
@@ -37,9 +45,9 @@ def sigma_reach(fence: ExpiryFence, vol: VolFences, seconds: int) -> tuple[int, 
     step = q64.exp(vol.atm_step_ppm * m // PPM)
     budget = q64.exp(vol.atm_budget_ppm * m // PPM)
     now, anchor = fence.sigma_ppm, fence.sigma_anchor_ppm
-    low = max(vol.sigma_min_ppm, (now << 64) // step + 2, min((anchor << 64) // budget + 2, now))
-    high = min(vol.sigma_max_ppm, (now * step >> 64) - 2, max((anchor * budget >> 64) - 2, now))
-    return min(low, now), max(high, now)
+    low = max((now << 64) // step + 2, min((anchor << 64) // budget + 2, now))
+    high = min((now * step >> 64) - 2, max((anchor * budget >> 64) - 2, now))
+    return inside(min(low, now), max(high, now), vol.sigma_min_ppm, vol.sigma_max_ppm)
 
 
 def carry_ppb(vol: VolFences, seconds: int) -> int:
@@ -51,15 +59,15 @@ def phi_reach(fence: ExpiryFence, vol: VolFences, seconds: int) -> tuple[int, in
     """Lowest and highest φ an expiry may take now, ppb."""
     carry = carry_ppb(vol, seconds) - 1_000  # the allowance shrinks while the transaction is on its way
     low, high = within(fence.phi_anchor_ppb, fence.phi_ppb, vol.phi_budget_ppb)
-    low = max(vol.phi_min_ppb, PPB - carry, fence.phi_ppb - vol.phi_step_ppb, low)
-    high = min(vol.phi_max_ppb, PPB + carry, fence.phi_ppb + vol.phi_step_ppb, high)
-    return low, high
+    low, high = max(fence.phi_ppb - vol.phi_step_ppb, low), min(fence.phi_ppb + vol.phi_step_ppb, high)
+    return inside(low, high, max(vol.phi_min_ppb, PPB - carry), min(vol.phi_max_ppb, PPB + carry))
 
 
 def df_reach(fence: ExpiryFence, vol: VolFences) -> tuple[int, int]:
     """Lowest and highest discount factor an expiry may take now, ppb."""
     low, high = within(fence.df_anchor_ppb, fence.df_ppb, vol.df_budget_ppb)
-    return max(vol.df_min_ppb, fence.df_ppb - vol.df_step_ppb, low), min(PPB, fence.df_ppb + vol.df_step_ppb, high)
+    low, high = max(fence.df_ppb - vol.df_step_ppb, low), min(fence.df_ppb + vol.df_step_ppb, high)
+    return inside(low, high, vol.df_min_ppb, PPB)
 
 
 def strike_reach(fence: SmileFence | None, vol: VolFences, sigma_atm_ppm: int) -> tuple[int, int]:
@@ -78,5 +86,5 @@ def strike_reach(fence: SmileFence | None, vol: VolFences, sigma_atm_ppm: int) -
     least, most = within(fence.anchor_ppm, now, vol.smile_budget_ppm)
     least, most = max(now - step, least), min(now + step, most)
     # A ratio is rounded down: σ_K gives `least` from least·σ/1e6 rounded up, and still `most` just below the next.
-    low = max(low, -(-max(least, 0) * sigma_atm_ppm // PPM))
-    return low, min(high, -(-(most + 1) * sigma_atm_ppm // PPM) - 1)
+    nearest, furthest = -(-max(least, 0) * sigma_atm_ppm // PPM), -(-(most + 1) * sigma_atm_ppm // PPM) - 1
+    return inside(nearest, furthest, low, high)

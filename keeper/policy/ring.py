@@ -13,6 +13,7 @@ from typing import Final
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.snapshot import ExpiryFence, FenceState, PublicationState, SmileFence
 from keeper.errors import LawBroken
+from keeper.risk.exact.slew import clock_after
 
 #: Hours until a value is its own anchor.
 HOURS: Final = 25
@@ -123,7 +124,9 @@ def advanced(state: PublicationState, applied: UnderlyingTarget, now: int) -> Pu
         next_allowed_s=now + state.vol.min_delay_s,
         fences=tuple(fences),
         expiries=tuple(expiries),
-        slew=None if state.slew is None else replace(state.slew, target=applied.ranges, time_s=now),
+        slew=None
+        if state.slew is None
+        else replace(state.slew, target=applied.ranges, time_s=clock_after(state.slew, now, now)),
     )
 
 

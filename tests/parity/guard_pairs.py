@@ -100,8 +100,9 @@ def a_pair(c: Chance) -> Pair:
     target = UnderlyingTarget(
         underlying=UNDERLYING, ranges=ranges, expiries=tuple(g[1] for g in given), realised_vol=0.5, reasons=()
     )
+    odd = c.is_so(0.03)
     update = Update(
-        id=state.last_id + c.to(0, 20) if c.is_so(0.97) else c.to(0, state.last_id),
+        id=c.one(c.to(0, state.last_id), state.last_id + c.to(2, 20), 2**64 - 1) if odd else state.last_id + 1,
         valid_until_s=now + c.to(0, 60) if c.is_so(0.98) else now + c.to(-3, 0),
         expected_old=digest if c.is_so(0.98) else "0x" + "22" * 32,
         target=target,
@@ -119,7 +120,7 @@ def _vols(c: Chance) -> VolFences:
         atm_step_ppm=200_000, atm_budget_ppm=450_000,
         smile_min_ppm=700_000, smile_max_ppm=c.one(2_000_000, 1_500_000),
         phi_min_ppb=700_000_000, phi_max_ppb=1_500_000_000, phi_step_ppb=20_000_000, phi_budget_ppb=60_000_000,
-        carry_max_ppm=50_000 if c.is_so(0.1) else 2_000_000, df_min_ppb=500_000_000,
+        carry_max_ppm=50_000 if c.is_so(0.1) else 2_000_000, df_min_ppb=980_000_000 if c.is_so(0.05) else 500_000_000,
         smile_step_ppm=150_000, smile_budget_ppm=350_000, df_step_ppb=5_000_000, df_budget_ppb=20_000_000,
         min_delay_s=600,
     )  # fmt: skip
@@ -135,10 +136,12 @@ def _ranges(c: Chance) -> tuple[tuple[FenceState, ...], Ranges]:
         known = c.path(value, lambda pool=pool: c.one(*pool))
         step = c.beside(abs(new - value)) if c.is_so(0.4) else 10**6
         budget = c.beside(abs(new - known[c.to(0, BACK)])) if c.is_so(0.4) else 10**6
+        edges = new, min(new, value), max(new, value), (new + value) // 2  # bounds may have left what is in force
         fences.append(
             FenceState(
                 name=name, current=value, anchor=known[0], later=known[1:],
-                min=c.one(new, new + 1) if c.is_so(0.05) else 1, max=c.one(new, new - 1) if c.is_so(0.05) else 10**6,
+                min=c.one(*edges, new + 1) if c.is_so(0.07) else 1,
+                max=c.one(*edges, new - 1) if c.is_so(0.07) else 10**6,
                 step_rel_ppm=c.one(16_000_000, 200_000), step_abs=step,
                 budget_rel_ppm=c.one(16_000_000, 500_000), budget_abs=budget,
             )
@@ -151,7 +154,7 @@ def _expiry(c: Chance, vol: VolFences, now: int) -> tuple[ExpiryFence, ExpiryTar
     expiry = now + c.one(c.to(60, 86_400), c.to(86_400, 40 * 86_400), c.to(40, 400) * 86_400)
     seconds = expiry - now
     sigma = c.to(300_000, 1_500_000)
-    phi = 10**9 + c.to(-9_000_000, 9_000_000)
+    phi = 10**9 + c.to(-9_000_000, 9_000_000) * c.one(1, 1, 1, 6)
     df = c.to(950_000_000, 10**9)
     known = {
         "sigma": c.path(sigma, lambda: int(sigma * c.rng.uniform(0.6, 1.6))),
@@ -173,6 +176,8 @@ def _expiry(c: Chance, vol: VolFences, now: int) -> tuple[ExpiryFence, ExpiryTar
         slots.append(slot)
         smile.append(fence)
         sigmas.append(c.beside(max(1, ratio * new_sigma // 10**6)))
+    if c.is_so(0.02):  # a strike too many, or one short
+        sigmas = sigmas[:-1] if c.is_so(0.5) else [*sigmas, sigmas[0]]
     fence = ExpiryFence(
         expiry=expiry, sigma_ppm=sigma, sigma_anchor_ppm=known["sigma"][0], sigma_later=known["sigma"][1:],
         phi_ppb=phi, phi_anchor_ppb=known["phi"][0], phi_later=known["phi"][1:],

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.needs_anvil, pytest.mark.chain, pytest.mark.timeout(30
 FENCED = ("psr", "vsrUp", "vsrDown", "sigmaAtm", "phi", "df")
 MET = {
     "ok", "in part", "refused whole", "waiting helps", "Vetoed psr", "JointMove joint", "CalendarArbitrage calendar",
-    "SmileOutOfBand smile", "Frozen", "Paused", "Expired", "TooEarly", "IdNotIncreasing", "UnexpectedOld",
+    "SmileOutOfBand smile", "Frozen", "Paused", "Expired", "TooEarly", "WrongId", "UnexpectedOld", "WrongStrikes",
     *(f"{error} {what}" for error in ("OutOfRange", "StepTooLarge", "BudgetExceeded") for what in FENCED),
     "StepTooLarge smile", "BudgetExceeded smile", "OutOfRange carry",
 }  # fmt: skip

@@ -10,7 +10,7 @@ from keeper.domain.snapshot import FileState, Rules
 from keeper.policy.guard import anchored, current
 from keeper.policy.joint import joint_of, nearest
 from keeper.policy.reach import reach
-from keeper.risk.exact.slew import HOUR, SHORTEST_S, begun, moved, refreshed
+from keeper.risk.exact.slew import HOUR, SHORTEST_S, begun, clock_after, moved, refreshed
 from tests.parity.fenced_market import Market
 
 pytestmark = pytest.mark.chain
@@ -65,6 +65,12 @@ def refresh(market):
     market.chain.receipt(market.chain.send(sender=market.chain.accounts[4], to=to, data=data))
 
 
+def staged(market, target) -> int:
+    """Open a bank for a target, and when it was."""
+    market.do("stage", 0, market.publication(target), sender=1)
+    return market.now()
+
+
 def drawn(rng, state, fixed) -> Ranges:
     """Any legal target; often as far as the fences let it."""
     values = {}
@@ -82,12 +88,25 @@ def test_slew__publications_and_refreshes_at_any_time__same_integers(fresh, seed
     for _ in range(12):
         fresh.wait(int(rng.choice((5, 61, 700, HOUR, 3 * HOUR, 26 * HOUR))))
         before, state = header(fresh), fresh.state()
-        if rng.random() < 0.4:
+        dice = rng.random()
+        if dice < 0.2:
+            wanted = replace(fresh.in_force(), ranges=drawn(rng, state, rules(fresh)))
+            opened = staged(fresh, wanted)
+            fresh.wait(int(rng.choice((5, 61, 700, 3_000))))
+            refresh(fresh)
+            assert header(fresh).ranges == before.ranges, "SLW-6 a refresh leaves what a bank began from"
+            fresh.do("flip", 0, sender=1)
+            after, binds = header(fresh), fresh.state()
+            assert after.time == opened
+            expected = begun(before, state.slew, binds.slew.target, rules(fresh), now=opened)
+            assert binds.slew.time_s == clock_after(state.slew, opened, fresh.now()), "SLW-6 its clock"
+        elif dice < 0.5:
             fresh.publish(replace(fresh.in_force(), ranges=drawn(rng, state, rules(fresh))), wait_s=0)
             after, binds = header(fresh), fresh.state()
             set_ = {fence.name: fence.current for fence in binds.fences}  # a range may be refused by itself
             assert binds.slew.target == Ranges(**{f"{name}_ppm": value for name, value in set_.items()})
             expected = begun(before, state.slew, binds.slew.target, rules(fresh), now=after.time)
+            assert binds.slew.time_s == clock_after(state.slew, after.time, after.time), "SLW-6 its clock"
         else:
             refresh(fresh)
             after = header(fresh)

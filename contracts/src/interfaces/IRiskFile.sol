@@ -96,7 +96,8 @@ interface IRiskFile {
         returns (int256 mid, int256 up, int256 down);
 
     /// Recompute every row of the live bank at the oracle's spot and now, with the last published volatilities, and move
-    /// the ranges on to the published ones.  Changes nothing but the file.  Reverts if the oracle is unusable.  Anyone may call.
+    /// the ranges on to the published ones.  Changes nothing but the file; a staged bank that may hold the ranges no longer is
+    /// void when they move.  Reverts if the oracle is unusable.  Anyone may call.
     function refresh(uint16 underlying) external;
 
     function isStale(uint16 underlying, uint256 spot) external view returns (bool);
@@ -125,7 +126,8 @@ interface IRiskFile {
     /// @return target the published ranges.
     /// @return ratePpmPerHour of a range itself.
     /// @return time from which the next move counts.
-    /// @return heldUntil until then a refresh leaves them: a staged bank that began from them waits for its flip.
+    /// @return heldUntil until then a refresh leaves them: a staged bank that began from them waits for its flip.  An hour
+    /// at most, and an hour more a day, whatever is staged how often; 0 if nothing is.
     function slew(uint16 underlying)
         external
         view

@@ -73,7 +73,7 @@ interface IRiskParameters {
     }
 
     struct Publication {
-        uint64 id; // strictly increasing per underlying
+        uint64 id; // one more than that of the last publication of the underlying
         uint64 validUntil; // unix seconds
         bytes32 inputsHash; // of what the numbers were computed from
         bytes32 expectedOld; // `targetDigest` that the numbers were computed against
@@ -95,8 +95,8 @@ interface IRiskParameters {
     struct Preview {
         bool ok; // it passes whole, every item of it
         bytes reason; // why nothing of it passes; empty if something does
-        uint64 nextAllowed; // the latest of what is refused
-        ItemVerdict[] items; // psr, vsrUp, vsrDown, joint, then expiries; none if refused as a whole
+        uint64 nextAllowed; // the latest of what is refused; a notice window ends at a block: one a second is counted
+        ItemVerdict[] items; // psr, vsrUp, vsrDown, joint, then expiries; none if refused before one was looked at
     }
 
     error OutOfRange(bytes32 what, uint256 value, uint256 min, uint256 max);
@@ -110,7 +110,8 @@ interface IRiskParameters {
     error UnexpectedOld(bytes32 given, bytes32 last);
     error TooEarly(uint256 nextAllowed, uint256 nowS);
     error Expired(uint64 validUntil, uint256 nowS);
-    error IdNotIncreasing(uint64 given, uint64 last);
+    /// Ids count publications without a gap, so that no one of them can use the others up.
+    error WrongId(uint64 given, uint64 next);
     error SmileOutOfBand(uint32 expiry, uint64 strike, uint32 sigmaPpm, uint32 sigmaAtmPpm);
     error CalendarArbitrage(uint32 expiryBefore, uint32 expiry);
     error ButterflyArbitrage(uint32 expiry, uint64 strike);

@@ -134,8 +134,8 @@ library FenceMath {
             reason = abi.encodeWithSelector(IRiskParameters.Paused.selector, s.underlying, s.pausedUntil);
             return (reason, uint64(s.pausedUntil));
         }
-        if (id <= s.lastId) {
-            return (abi.encodeWithSelector(IRiskParameters.IdNotIncreasing.selector, id, s.lastId), nextAllowed);
+        if (id != s.lastId + 1) {
+            return (abi.encodeWithSelector(IRiskParameters.WrongId.selector, id, s.lastId + 1), nextAllowed);
         }
         if (s.nowS > validUntil) {
             return (abi.encodeWithSelector(IRiskParameters.Expired.selector, validUntil, s.nowS), nextAllowed);
@@ -207,7 +207,7 @@ library FenceMath {
         v.what = i == 0 ? bytes32("psr") : i == 1 ? bytes32("vsrUp") : bytes32("vsrDown");
         (IRiskParameters.Fence memory f, Number memory n) = (s.fences[i], s.ranges[i]);
         v.nextAllowed = NEVER;
-        v.reason = _level(v.what, value, f.min, f.max);
+        v.reason = _level(v.what, value, n.value, f.min, f.max);
         if (v.reason.length != 0) return v;
         v.reason = _step(v.what, n.value, value, _tighter(n.value, f.stepRelPpm, f.stepAbs));
         if (v.reason.length != 0) return v;
@@ -313,7 +313,8 @@ library FenceMath {
         v.expiry = x.expiry;
         v.nextAllowed = NEVER;
         if (
-            _levels(s.vols, x.expiry - s.nowS, e, v) || _sigma(s, x, e.sigmaAtmPpm, v)
+            _levels(s.vols, x.expiry - s.nowS, [x.sigma.value, x.phi.value, x.df.value], e, v)
+                || _sigma(s, x, e.sigmaAtmPpm, v)
                 || _absolute(s, x.phi, e.phiPpb, Limits("phi", s.vols.phiStepPpb, s.vols.phiBudgetPpb), v)
                 || _absolute(s, x.df, e.dfPpb, Limits("df", s.vols.dfStepPpb, s.vols.dfBudgetPpb), v)
                 || _smile(s, x, e, v)
@@ -340,28 +341,31 @@ library FenceMath {
         returns (bytes memory)
     {
         IRiskParameters.ItemVerdict memory v;
-        _levels(f, secs, e, v);
+        uint256[3] memory none;
+        _levels(f, secs, none, e, v);
         return v.reason;
     }
 
+    /// @param old σ, φ and discount factor in force; zeros: none are.
     function _levels(
         IRiskParameters.VolFences memory f,
         uint256 secs,
+        uint256[3] memory old,
         IRiskParameters.ExpiryPublication memory e,
         IRiskParameters.ItemVerdict memory v
     ) private pure returns (bool) {
         v.what = "sigmaAtm";
-        v.reason = _level(v.what, e.sigmaAtmPpm, f.sigmaMinPpm, f.sigmaMaxPpm);
+        v.reason = _level(v.what, e.sigmaAtmPpm, old[0], f.sigmaMinPpm, f.sigmaMaxPpm);
         if (v.reason.length != 0) return true;
         v.what = "phi";
-        v.reason = _level(v.what, e.phiPpb, f.phiMinPpb, f.phiMaxPpb);
+        v.reason = _level(v.what, e.phiPpb, old[1], f.phiMinPpb, f.phiMaxPpb);
         if (v.reason.length != 0) return true;
         v.what = "df";
-        v.reason = _level(v.what, e.dfPpb, f.dfMinPpb, 1e9);
+        v.reason = _level(v.what, e.dfPpb, old[2], f.dfMinPpb, 1e9);
         if (v.reason.length != 0) return true;
         v.what = "carry";
         uint256 carry = uint256(f.carryMaxPpm) * 1000 * secs / YEAR + FREE_CARRY_PPB;
-        v.reason = _level(v.what, e.phiPpb, carry > 1e9 ? 0 : 1e9 - carry, 1e9 + carry);
+        v.reason = _level(v.what, e.phiPpb, old[1], carry > 1e9 ? 0 : 1e9 - carry, 1e9 + carry);
         return v.reason.length != 0;
     }
 
@@ -423,7 +427,8 @@ library FenceMath {
         return true;
     }
 
-    /// Each strike's volatility over the expiry's: band, step and budget.  A strike never published has only the band.
+    /// Each strike's volatility over the expiry's: band, step and budget.  A strike never published has only the band, as
+    /// wide as the expiry's other strikes need it.
     function _smile(
         State memory s,
         ExpiryState memory x,
@@ -435,7 +440,7 @@ library FenceMath {
         uint256 high = uint256(e.sigmaAtmPpm) * s.vols.smileMaxPpm;
         for (uint256 i; i < e.sigmaPpm.length; ++i) {
             uint256 sigma = uint256(e.sigmaPpm[i]) * PPM;
-            if (sigma < low || sigma > high) {
+            if (_outside(x, i, sigma, low, high, e.sigmaAtmPpm)) {
                 v.reason = abi.encodeWithSelector(
                     IRiskParameters.SmileOutOfBand.selector, x.expiry, x.strikes[i], e.sigmaPpm[i], e.sigmaAtmPpm
                 );
@@ -446,6 +451,22 @@ library FenceMath {
             }
         }
         return false;
+    }
+
+    /// Outside the band, and not on its way back from where governance's change of the band left it.
+    function _outside(ExpiryState memory x, uint256 i, uint256 sigma, uint256 low, uint256 high, uint256 atm)
+        private
+        pure
+        returns (bool)
+    {
+        bool above = sigma > high;
+        if (!above && sigma >= low) return false;
+        uint256 old = SmileRing.ratio(x.smile[i]);
+        for (uint256 k; k < x.smile.length && x.smile[i] == 0; ++k) {
+            uint256 one = SmileRing.ratio(x.smile[k]);
+            if (one != 0 && (old == 0 || (above ? one > old : one < old))) old = one;
+        }
+        return old == 0 || (above ? sigma / atm > old : sigma / atm < old);
     }
 
     /// @param hours_ of how many anchors are asked for: 1, or 26 where waiting is.
@@ -484,8 +505,15 @@ library FenceMath {
         return rel < abs_ ? rel : abs_;
     }
 
-    function _level(bytes32 what, uint256 value, uint256 min, uint256 max) private pure returns (bytes memory reason) {
-        if (value < min || value > max) {
+    /// Inside its bounds, or on the way to them: where they were moved away from what is in force, that may stay, and come
+    /// nearer by steps.
+    /// @param old in force; 0: nothing is.
+    function _level(bytes32 what, uint256 value, uint256 old, uint256 min, uint256 max)
+        private
+        pure
+        returns (bytes memory reason)
+    {
+        if ((value < min && (old == 0 || value < old)) || (value > max && value > old)) {
             reason = abi.encodeWithSelector(IRiskParameters.OutOfRange.selector, what, value, min, max);
         }
     }

@@ -16,12 +16,16 @@ library Publishing {
     using Fences for Fences.State;
 
     uint256 private constant NOW = 1;
+    /// Between two stagings of an underlying lies this, or the delay between publications if that is longer: each uses an
+    /// epoch up, and there are 2^24.
+    uint256 private constant MIN_STAGE_S = 60;
 
     struct Last {
         uint64 id;
         uint64 time;
         uint64 blockNumber;
         bool frozen; // here, so that a publication reads it in the slot it reads anyway
+        uint40 stagedAt; // when one was last opened in several transactions
         bytes32 inputsHash;
     }
 
@@ -113,6 +117,10 @@ library Publishing {
     /// Open the idle bank; ranges are judged now, because rows rest on them, and again at the flip.
     function stage(Market storage self, Context memory c, IRiskParameters.Publication calldata p) external {
         Walk memory w = _open(self, c, p.id, p.validUntil, p.expectedOld);
+        uint256 apart = w.s.vols.minDelayS > MIN_STAGE_S ? w.s.vols.minDelayS : MIN_STAGE_S;
+        uint256 next = self.last.stagedAt + apart;
+        if (block.timestamp < next) revert IRiskParameters.TooEarly(next, block.timestamp);
+        self.last.stagedAt = uint40(block.timestamp);
         _ranges(w, [uint256(p.psrPpm), p.vsrUpPpm, p.vsrDownPpm]);
         (uint24 psr, uint24 up, uint24 down) =
             (uint24(w.ranges.psrPpm), uint24(w.ranges.vsrUpPpm), uint24(w.ranges.vsrDownPpm));
@@ -253,7 +261,7 @@ library Publishing {
         Fences.Ranges memory r = w.ranges;
         self.fences.commit(r);
         self.fences.digest = keccak256(abi.encode(w.id, r.psrPpm, r.vsrUpPpm, r.vsrDownPpm, w.quotes));
-        self.last = Last(w.id, uint64(block.timestamp), uint64(block.number), false, w.inputsHash);
+        self.last = Last(w.id, uint64(block.timestamp), uint64(block.number), false, self.last.stagedAt, w.inputsHash);
         delete self.staged;
         uint40 epoch = c.file.flip(c.underlying, c.noticeBlocks);
         emit IRiskParameters.Published(

@@ -16,6 +16,9 @@ library Slew {
     /// A shorter time moves nothing and stays on the clock, so that flooring cannot stop a range.
     uint256 private constant SHORTEST_S = 60;
     uint256 private constant MAX_UPLIFT_PCT = 255;
+    /// A staged bank may keep refreshes from moving the ranges for an hour at once, and earns a second of that again in 24.
+    uint256 private constant HOLD_S = HOUR;
+    uint256 private constant EARN_S = 24;
 
     /// Of one underlying, in one slot.
     struct State {
@@ -26,45 +29,59 @@ library Slew {
         uint24 nextVsrUpPpm;
         uint24 nextVsrDownPpm;
         uint40 time; // from which the next move counts
+        uint16 heldS; // of an hour of hold what was used up, at `heldAt`
+        uint40 heldAt; // while a bank is staged: when it was opened
     }
 
     /// @notice Ranges and surcharge of a bank that is opened now.
     /// @param live header of the live bank; epoch 0 if there is none, then the target binds at once.
     /// @param idle header that is written; the rest of it is the caller's.
+    /// @param waiting another one was staged and never went live.
     function begin(
         State storage self,
         IRiskFile.Settings storage s,
         IRiskFile.Header storage live,
         IRiskFile.Header storage idle,
-        IRiskFile.Ranges memory target
+        IRiskFile.Ranges memory target,
+        bool waiting
     ) external {
+        _settle(self, waiting);
         (self.nextPsrPpm, self.nextVsrUpPpm, self.nextVsrDownPpm) = (target.psrPpm, target.vsrUpPpm, target.vsrDownPpm);
         IRiskFile.Header memory h = live;
         if (h.epoch == 0) {
             (h.psrPpm, h.vsrUpPpm, h.vsrDownPpm) = (target.psrPpm, target.vsrUpPpm, target.vsrDownPpm);
         } else {
-            _move(h, target, s.slewPpmPerHour, _elapsed(self.time));
+            _move(h, target, s.slewPpmPerHour, _counted(block.timestamp - self.time));
         }
         _write(idle, h, target, s);
     }
 
-    /// @notice The staged target binds; what was moved to reach its header counts from the header's time.
-    function flip(State storage self, uint40 time) external {
+    /// @notice The staged target binds.  What its header was moved by is used up of the time that counts for moves; what
+    /// passed since is left, so that the flip and what comes with it move by an hour at most.
+    /// @param opened when the header was made; nobody moved the ranges since.
+    function flip(State storage self, uint256 opened) external {
         (self.psrPpm, self.vsrUpPpm, self.vsrDownPpm) = (self.nextPsrPpm, self.nextVsrUpPpm, self.nextVsrDownPpm);
-        self.time = time;
+        uint256 passed = block.timestamp - self.time;
+        uint256 left = (passed > HOUR ? HOUR : passed) - _counted(opened - self.time);
+        self.time = uint40(block.timestamp - left);
+        _settle(self, true);
     }
 
-    /// @notice Move the live header on.
-    /// @param held leave the ranges where they are: a bank that was opened from them waits for its flip.
-    function refresh(State storage self, IRiskFile.Settings storage s, IRiskFile.Header storage live, bool held)
+    /// @notice Move the live header on, unless a bank that was opened from it may still hold it.
+    /// @param waiting a bank is staged.
+    /// @return freed it is void: the ranges it began from moved away.
+    function refresh(State storage self, IRiskFile.Settings storage s, IRiskFile.Header storage live, bool waiting)
         external
+        returns (bool freed)
     {
         IRiskFile.Ranges memory target = IRiskFile.Ranges(self.psrPpm, self.vsrUpPpm, self.vsrDownPpm);
         IRiskFile.Header memory h = live;
-        uint256 elapsed = _elapsed(self.time);
-        if (!held && elapsed != 0) {
+        uint256 elapsed = _counted(block.timestamp - self.time);
+        if (elapsed != 0 && !(waiting && block.timestamp < heldUntil(self))) {
             _move(h, target, s.slewPpmPerHour, elapsed);
             self.time = uint40(block.timestamp);
+            if (waiting) _settle(self, true);
+            freed = waiting;
         }
         _write(live, h, target, s);
     }
@@ -84,11 +101,24 @@ library Slew {
         to.imUpliftPct = _uplift(h, target, s.tailPpm, s.volFloorPpm);
     }
 
+    /// @notice Until when a staged bank holds the ranges, if one is staged.
+    function heldUntil(State storage self) internal view returns (uint256) {
+        return self.heldAt + HOLD_S - self.heldS;
+    }
+
+    /// What is used up of the hour, now.
+    function _settle(State storage self, bool waiting) private {
+        uint256 passed = block.timestamp - self.heldAt;
+        uint256 used = self.heldS;
+        if (waiting) used = used + passed > HOLD_S ? HOLD_S : used + passed;
+        uint256 earned = passed / EARN_S;
+        (self.heldS, self.heldAt) = (uint16(used > earned ? used - earned : 0), uint40(block.timestamp));
+    }
+
     /// Seconds that count for a move; 0 for too few.
-    function _elapsed(uint256 since) private view returns (uint256 elapsed) {
-        elapsed = block.timestamp - since;
-        if (elapsed > HOUR) elapsed = HOUR;
-        if (elapsed < SHORTEST_S) elapsed = 0;
+    function _counted(uint256 passed) private pure returns (uint256) {
+        if (passed > HOUR) return HOUR;
+        return passed < SHORTEST_S ? 0 : passed;
     }
 
     function _move(IRiskFile.Header memory h, IRiskFile.Ranges memory to, uint256 ratePpm, uint256 elapsed)

@@ -68,7 +68,13 @@ contract GuardTest is RiskFixture {
         IRiskParameters.Publication memory p = _some(seed, 60);
         if (_draw(seed, 90, 20) == 0) p.expectedOld = keccak256("another");
         if (_draw(seed, 91, 20) == 0) p.validUntil = uint64(block.timestamp - 1);
-        if (_draw(seed, 92, 20) == 0) p.id = 1;
+        if (_draw(seed, 94, 10) == 0) {
+            publish(); // still in notice, and past the delay
+            vm.warp(block.timestamp + 600);
+            (p.id, p.expectedOld) = (nextId(), parameters.targetDigest(ETH));
+            p.validUntil = type(uint64).max;
+        }
+        if (_draw(seed, 92, 20) == 0) p.id = _draw(seed, 93, 2) == 0 ? 1 : type(uint64).max;
         IRiskParameters.Preview memory v = parameters.preview(ETH, p);
         vm.recordLogs();
         try parameters.publish(ETH, p) {
@@ -199,9 +205,12 @@ contract GuardTest is RiskFixture {
         bytes32 digest = parameters.targetDigest(ETH);
         assertNotEq(digest, old);
         pass(1 hours);
-        vm.expectRevert(abi.encodeWithSelector(IRiskParameters.IdNotIncreasing.selector, p.id, p.id));
+        vm.expectRevert(abi.encodeWithSelector(IRiskParameters.WrongId.selector, p.id, p.id + 1));
         parameters.publish(ETH, p);
-        p.id = nextId++;
+        p.id = type(uint64).max; // would leave no id for the next
+        vm.expectRevert(abi.encodeWithSelector(IRiskParameters.WrongId.selector, p.id, nextId()));
+        parameters.publish(ETH, p);
+        p.id = nextId();
         vm.expectRevert(abi.encodeWithSelector(IRiskParameters.Expired.selector, p.validUntil, block.timestamp));
         parameters.publish(ETH, p);
         p.validUntil = type(uint64).max;

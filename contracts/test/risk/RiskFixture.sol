@@ -23,7 +23,6 @@ abstract contract RiskFixture is Test {
     PriceOracle internal oracle;
     RiskFile internal file;
     RiskParameters internal parameters;
-    uint64 internal nextId = 1;
 
     function setUp() public virtual {
         vm.warp(START);
@@ -104,9 +103,14 @@ abstract contract RiskFixture is Test {
         );
     }
 
+    function nextId() internal view returns (uint64) {
+        (uint64 last,,,) = parameters.lastPublication(ETH);
+        return last + 1;
+    }
+
     /// What is in force, again, with a flat smile: legal by construction.
-    function aPublication() internal returns (IRiskParameters.Publication memory p) {
-        (p.id, p.validUntil, p.inputsHash) = (nextId++, uint64(block.timestamp + 600), keccak256("inputs"));
+    function aPublication() internal view returns (IRiskParameters.Publication memory p) {
+        (p.id, p.validUntil, p.inputsHash) = (nextId(), uint64(block.timestamp + 600), keccak256("inputs"));
         p.expectedOld = parameters.targetDigest(ETH);
         (p.psrPpm, p.vsrUpPpm, p.vsrDownPpm) =
         (uint24(inForce(0, "psr")), uint24(inForce(0, "vsrUp")), uint24(inForce(0, "vsrDown")));

@@ -194,13 +194,15 @@ contract RiskParametersTest is RiskFixture {
     function test_turn__id_deadline_delay__refused() public {
         IRiskParameters.Publication memory p = aPublication();
         p.id = 1;
-        _refused(p, abi.encodeWithSelector(IRiskParameters.IdNotIncreasing.selector, 1, 1));
+        _refused(p, abi.encodeWithSelector(IRiskParameters.WrongId.selector, 1, 2));
         p.id = 9;
+        _refused(p, abi.encodeWithSelector(IRiskParameters.WrongId.selector, 9, 2));
+        p.id = 2;
         p.validUntil = uint64(block.timestamp - 1);
         _refused(p, abi.encodeWithSelector(IRiskParameters.Expired.selector, block.timestamp - 1, block.timestamp));
         p.validUntil = uint64(block.timestamp);
         _passes(p);
-        (p.id, p.validUntil) = (10, type(uint64).max);
+        (p.id, p.validUntil) = (3, type(uint64).max);
         vm.roll(block.number + 20);
         _refused(p, abi.encodeWithSelector(IRiskParameters.TooEarly.selector, block.timestamp + 600, block.timestamp));
         pass(600);

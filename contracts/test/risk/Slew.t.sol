@@ -34,7 +34,11 @@ abstract contract SlewFixture is RiskFixture {
         return Probes.requirements(Probes.Triple(psr, up, down, c.tailPpm, c.volFloorPpm));
     }
 
-    function aPublication(uint24 psr, uint24 up, uint24 down) internal returns (IRiskParameters.Publication memory p) {
+    function aPublication(uint24 psr, uint24 up, uint24 down)
+        internal
+        view
+        returns (IRiskParameters.Publication memory p)
+    {
         p = aPublication();
         (p.psrPpm, p.vsrUpPpm, p.vsrDownPpm) = (psr, up, down);
     }
@@ -116,6 +120,82 @@ contract SlewTest is SlewFixture {
         parameters.flip(ETH);
         file.refresh(ETH);
         assertGt(uint256(live().psrPpm), 151_500, "SLW-4 and on again");
+        vm.expectRevert(abi.encodeWithSelector(IRiskFile.NothingStaged.selector, ETH));
+        parameters.flip(ETH);
+    }
+
+    /// SLW-1: what passed while a bank waited for its flip does not count twice.
+    function test_flip__late__an_hours_move_at_most() public {
+        parameters.publish(ETH, aPublication(180_000, 400_000, 250_000));
+        pass(1 hours);
+        IRiskParameters.Publication memory p = aPublication(180_000, 400_000, 250_000);
+        p.validUntil = type(uint64).max;
+        parameters.stage(ETH, p);
+        pass(59 minutes);
+        parameters.flip(ETH);
+        file.refresh(ETH);
+        assertEq(live().psrPpm, 153_015, "SLW-1 one hour of the two");
+        pass(1 hours);
+        file.refresh(ETH);
+        assertEq(live().psrPpm, 154_545, "SLW-1 and the next");
+    }
+
+    /// SLW-1: a flip after half an hour of rest and a quarter of waiting leaves the quarter.
+    function test_flip__early__the_waiting_counts_from_then_on() public {
+        parameters.publish(ETH, aPublication(180_000, 400_000, 250_000));
+        pass(30 minutes);
+        IRiskParameters.Publication memory p = aPublication(180_000, 400_000, 250_000);
+        p.validUntil = type(uint64).max;
+        parameters.stage(ETH, p);
+        pass(15 minutes);
+        parameters.flip(ETH);
+        assertEq(live().psrPpm, 152_257, "SLW-1 half an hour");
+        file.refresh(ETH);
+        assertEq(live().psrPpm, 152_637, "SLW-1 and the quarter");
+    }
+
+    /// SLW-4: stagings may come one a minute at the fastest, or an epoch each would be used up in a year.
+    function test_stage__again_at_once__refused() public {
+        IRiskParameters.VolFences memory v = theVolFences();
+        v.minDelayS = 0;
+        parameters.setVolFences(ETH, v);
+        pass(1 hours);
+        parameters.stage(ETH, aPublication());
+        IRiskParameters.Publication memory p = aPublication();
+        vm.expectRevert(
+            abi.encodeWithSelector(IRiskParameters.TooEarly.selector, block.timestamp + 60, block.timestamp)
+        );
+        parameters.stage(ETH, p);
+        pass(60);
+        p.validUntil = type(uint64).max;
+        parameters.stage(ETH, p);
+    }
+
+    /// SLW-4: whatever is staged, abandoned or flipped, refreshes move the ranges on for all but an hour, and an hour a day.
+    /// forge-config: default.fuzz.runs = 32
+    /// forge-config: ci.fuzz.runs = 256
+    function testFuzz_stage__any_story__the_ramp_goes_on(uint256 seed) public {
+        IRiskParameters.VolFences memory v = theVolFences();
+        v.minDelayS = 60;
+        parameters.setVolFences(ETH, v);
+        parameters.publish(ETH, aPublication(178_000, 400_000, 250_000));
+        uint256 from = live().psrPpm;
+        uint256 patience = 1 + seed % 8; // flips come late, or never
+        for (uint256 i; i < 16 * 12; ++i) {
+            pass(5 minutes);
+            uint256 dice = uint256(keccak256(abi.encode(seed, i)));
+            if (dice % patience == 0) try parameters.flip(ETH) {} catch {}
+            file.refresh(ETH);
+            if ((dice >> 32) % 4 != 0) {
+                IRiskParameters.Publication memory p = aPublication(178_000, 400_000, 250_000);
+                p.validUntil = type(uint64).max;
+                if ((dice >> 64) % 3 == 0) p.expiries = new IRiskParameters.ExpiryPublication[](0);
+                try parameters.stage(ETH, p) {} catch {}
+            }
+        }
+        // 16 hours less one and two thirds, less roundings and what a bank at its beginning has not counted yet.
+        uint256 least = from * (PPM + 14 * 10_000) / PPM;
+        assertGe(uint256(live().psrPpm), least, "SLW-4 the ramp was held back");
     }
 
     /// SLW-5: a rate that governance changed holds from the next move.
@@ -203,7 +283,7 @@ contract SlewHandler is SlewFixture {
         return a > b ? a - b : b - a;
     }
 
-    function _some(uint256 seed) private returns (IRiskParameters.Publication memory) {
+    function _some(uint256 seed) private view returns (IRiskParameters.Publication memory) {
         return aPublication(
             _near(seed, inForce(0, "psr")),
             _near(seed >> 32, inForce(0, "vsrUp")),
@@ -228,6 +308,23 @@ contract SlewHandler is SlewFixture {
 
     function actFlip() external {
         try parameters.flip(ETH) {} catch {}
+        _look();
+    }
+
+    /// A bank that waits for long, and everything at once at its flip.
+    function actLateFlip(uint256 seed) external {
+        pass(bound(seed, 10, 70 minutes));
+        IRiskParameters.Publication memory p = aPublication();
+        p.validUntil = type(uint64).max;
+        if (seed % 3 == 0) p = _some(seed);
+        try parameters.stage(ETH, p) {} catch {}
+        _look();
+        pass(bound(seed >> 64, 10, 1 hours));
+        file.refresh(ETH);
+        _look();
+        try parameters.flip(ETH) {} catch {}
+        _look();
+        file.refresh(ETH);
         _look();
     }
 
@@ -260,7 +357,7 @@ contract SlewInvariants is Test {
         handler = new SlewHandler();
         handler.setUp();
         targetContract(address(handler));
-        bytes4[] memory list = new bytes4[](7);
+        bytes4[] memory list = new bytes4[](8);
         list[0] = handler.actPublish.selector;
         list[1] = handler.actStage.selector;
         list[2] = handler.actFlip.selector;
@@ -268,6 +365,7 @@ contract SlewInvariants is Test {
         list[4] = handler.actPass.selector;
         list[5] = handler.actPublish.selector;
         list[6] = handler.actPass.selector;
+        list[7] = handler.actLateFlip.selector;
         targetSelector(address(handler), list);
         targetSender(address(0xbeef));
     }

@@ -123,6 +123,8 @@ contract WorstKeeperTest is RiskFixture {
         if (which == 5) e.dfPpb = uint40(_moved(5, up, 5e6 * share / 1e6));
         uint256 ratio = which == 6 ? _moved(6, up, 150_000 * share / 1e6) : _inForce(6);
         e.sigmaPpm[0] = uint32((ratio * e.sigmaAtmPpm + 1e6 - 1) / 1e6);
+        // It opens banks that it may never flip.
+        if (which == 6) try parameters.stage(ETH, p) {} catch {}
         try parameters.publish(ETH, p) {
             _check();
             ++_landed;
@@ -144,7 +146,12 @@ contract WorstKeeperTest is RiskFixture {
         (p.id, p.psrPpm) = (1, p.psrPpm + 10);
         vm.expectRevert();
         parameters.publish(ETH, p);
-        (p.id, p.validUntil) = (nextId, uint64(block.timestamp - 1));
+        p.id = type(uint64).max; // would leave no id for the next
+        vm.expectRevert();
+        parameters.publish(ETH, p);
+        vm.expectRevert();
+        parameters.stage(ETH, p);
+        (p.id, p.validUntil) = (nextId(), uint64(block.timestamp - 1));
         vm.expectRevert();
         parameters.publish(ETH, p);
         (p.validUntil, p.expectedOld) = (type(uint64).max, keccak256(abi.encode(before)));

@@ -26,6 +26,12 @@ def elapsed(slew: SlewState, now: int) -> int:
     return seconds if seconds >= SHORTEST_S else 0
 
 
+def clock_after(slew: SlewState, opened: int, now: int) -> int:
+    """From when the next move counts once a bank opened at `opened` goes live at `now`: what moved it is used up."""
+    left = min(now - slew.time_s, HOUR) - elapsed(slew, opened)
+    return now - left
+
+
 def slewed(value: int, target: int, *, rate_ppm_per_hour: int, seconds: int) -> int:
     """One range after `seconds`: towards its target, not beyond it; the move is rounded down."""
     move = value * rate_ppm_per_hour * seconds // (PPM * HOUR)
