@@ -93,11 +93,11 @@ contract CircuitBreaker is ICircuitBreaker, Ownable2Step {
         if (c.windowS == 0) return s;
         uint256 reachS = 2 * uint256(c.windowS) + c.holdS;
         (IPriceOracle.Round[] memory rounds, bool whole) = oracle.rounds(asset, reachS, c.maxRounds);
-        if (!whole) return s;
         BreakerMath.Rule memory rule = BreakerMath.Rule(_movePpm(c), c.disagreePpm, c.windowS, c.holdS, c.confirmS);
+        if (!whole) rule = BreakerMath.fitted(rounds, rule);
         (uint256 since, bytes32 why) = BreakerMath.verdict(rounds, rule, block.timestamp);
         if (since == 0) return s;
-        return State(true, uint40(since), uint40(since + c.holdS), why, _toldSinceS[asset] == since);
+        return State(true, uint40(since), uint40(since + rule.holdS), why, _toldSinceS[asset] == since);
     }
 
     function _movePpm(Config memory c) private view returns (uint256 move) {

@@ -94,7 +94,11 @@ def frequency(path: Sequence[Round], rule: BreakerRule) -> Frequency:
     for one in found:
         base, moved, after = _at(times, prices, [one.since_s - rule.window_s, one.since_s, one.since_s + SETTLED_S])
         back += abs(after - base) * 2 <= abs(moved - base)
-    return Frequency(openings=len(found), taken_back=int(back), open_s=sum(one.until_s - one.since_s for one in found))
+    open_s, until = 0, 0
+    for one in found:  # those by feeds may overlap with those by jumps
+        open_s += max(0, one.until_s - max(one.since_s, until))
+        until = max(until, one.until_s)
+    return Frequency(openings=len(found), taken_back=int(back), open_s=open_s)
 
 
 def episodes(path: Sequence[Round], threshold: BreakerRule = EPISODE) -> Iterator[Episode]:

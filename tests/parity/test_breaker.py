@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keeper.risk.exact.breaker import BreakerRule, Event, Opening, Round, verdict
+from keeper.risk.exact.breaker import BreakerRule, Event, Opening, Round, fitted, verdict
 
 T = 1_780_000_000
 WAD = 10**18
@@ -30,9 +30,14 @@ def a_rule(rng):
     )
 
 
-def packed(rounds, rule, times):
+def packed(rounds, rule, times, whole):
     path = [(r.time, r.wad, r.second) for r in rounds]
-    return path, (rule.move_ppm, rule.disagree_ppm, rule.window_s, rule.hold_s, rule.confirm_s), times
+    return path, (rule.move_ppm, rule.disagree_ppm, rule.window_s, rule.hold_s, rule.confirm_s), times, whole
+
+
+def judged(rounds, rule, now, whole):
+    known = [r for r in rounds if r.time <= now]
+    return verdict(rounds, rule if whole else fitted(known, rule), now)
 
 
 def test_verdict__any_path_any_time__same_as_the_contract(harness):
@@ -42,9 +47,9 @@ def test_verdict__any_path_any_time__same_as_the_contract(harness):
     for _ in range(120):
         rounds = a_path(rng)
         around = [r.time + int(rng.choice((0, 1, 59, 60, 300))) for r in rounds if rng.random() < 0.3]
-        cases.append((rounds, a_rule(rng), [*around, T - 1]))
+        cases.append((rounds, a_rule(rng), [*around, T - 1], bool(rng.random() < 0.6)))
     theirs = list(harness.breaker("verdicts", [packed(*case) for case in cases]))
-    ours = [verdict(rounds, rule, now) for rounds, rule, times in cases for now in times]
+    ours = [judged(rounds, rule, now, whole) for rounds, rule, times, whole in cases for now in times]
     assert len(theirs) == len(ours) > 200
     for mine, answer in zip(ours, theirs, strict=True):
         since, why = (0, b"") if mine is None else (mine.since_s, mine.why.encode())

@@ -7,7 +7,8 @@ import {AccountId} from "./Types.sol";
 /// @notice While an asset's breaker is open, accounts that depend on the asset are not flagged (`LiquidationAuction`),
 /// trades in its market may only reduce positions (`ClearingHouse`) and IM is wider (`RiskParameters.widen`).  Auctions
 /// that run already go on.  It has no state that anybody could hold: the verdict is a function of the oracle's rounds
-/// (`BreakerMath`), so it opens and releases by itself, at most `holdS` in any `windowS`.
+/// (`BreakerMath`), so it opens and releases by itself: at most `holdS` in any `windowS` for a jump, and as much again
+/// where two feeds are compared.
 interface ICircuitBreaker {
     /// What trips the breaker of one asset.
     struct Config {
@@ -19,7 +20,8 @@ interface ICircuitBreaker {
         uint32 windowS; // 0 = no breaker for this asset
         uint32 holdS; // longest time open
         uint32 confirmS; // a round so long after the jump, or later, releases it
-        uint8 maxRounds; // of each feed; a path with more rounds than that is not judged, and the breaker stays closed
+        uint8 maxRounds; // of each feed; a path with more rounds than that is judged over what they cover, hold and window
+        // shrunk alike
     }
 
     struct State {
@@ -41,7 +43,7 @@ interface ICircuitBreaker {
     /// Anyone: record an open breaker and widen the IM of its market.  Does nothing while it is closed.
     /// @return untilS as in `State`, 0 while closed.
     function sync(bytes32 asset) external returns (uint256 untilS);
-    /// Closed for an asset without a breaker, and where the path is not whole.
+    /// Closed for an asset without a breaker.
     function state(bytes32 asset) external view returns (State memory);
     /// The first asset of an account whose breaker is open: its underlyings in order, then its collaterals.
     /// @return asset 0 if none is open.

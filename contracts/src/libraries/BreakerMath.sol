@@ -8,9 +8,10 @@ import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
 ///   jump    a primary round beyond `movePpm` of the lowest or highest price in force in the `windowS` seconds before
 ///           it, while the price it replaces was not (else it only goes on with what was seen already);
 ///   feeds   a round of either feed after which both differ by more than `disagreePpm`, while before it they did not.
-/// An event is a property of the rounds up to it: what comes later never makes or unmakes it.  It opens the breaker if
-/// no other event lies in the `windowS` before it.  So with `windowS >= 2·holdS` no stretch of `windowS` seconds contains
-/// more than `holdS` seconds of an open breaker, whatever the feeds say.
+/// An event is a property of the rounds up to it: what comes later never makes or unmakes it.  A jump opens the breaker
+/// if no other jump lies in the `windowS` before it, feeds that part only if nothing does: a disagreement never hides a
+/// jump.  So with `windowS >= 2·holdS` no stretch of `windowS` seconds contains more than `holdS` seconds that a jump opened,
+/// nor more than `holdS` that feeds did; after a jump's the breaker is shut for `windowS − holdS`, whatever the feeds say.
 library BreakerMath {
     uint256 private constant PPM = 1e6;
     bytes32 internal constant JUMP = "jump";
@@ -36,10 +37,40 @@ library BreakerMath {
             --i;
             if (r[i].time + rule.holdS <= nowS) break;
             bytes32 what = eventAt(r, i, rule);
-            if (what == 0 || !_first(r, i, rule)) continue;
+            if (what == 0 || !_first(r, i, rule, what)) continue;
             bool settled = what == JUMP ? _confirmed(r, i, rule.confirmS) : _agreed(r, i, rule.disagreePpm);
-            return settled ? (0, bytes32(0)) : (uint256(r[i].time), what);
+            if (!settled) return (r[i].time, what);
         }
+    }
+
+    /// @notice The rule for a path that does not cover its reach: window and hold shrunk alike, so that it does.
+    /// @dev A feed that speaks often is judged over less time, and is confirmed sooner.  Whatever the rounds, an opening
+    /// then lasts no longer than `holdS / windowS` of the quiet that came before it.
+    function fitted(IPriceOracle.Round[] memory r, Rule memory rule) internal pure returns (Rule memory) {
+        uint256 covered = _covered(r);
+        uint256 reach = 2 * rule.windowS + rule.holdS;
+        if (covered >= reach) return rule;
+        return Rule({
+            movePpm: rule.movePpm,
+            disagreePpm: rule.disagreePpm,
+            windowS: rule.windowS * covered / reach,
+            holdS: rule.holdS * covered / reach,
+            confirmS: rule.confirmS
+        });
+    }
+
+    /// Seconds up to the last round in which the price of each feed that speaks is known: silence does not add to them, or
+    /// an opening would grow longer while it lasts.
+    function _covered(IPriceOracle.Round[] memory r) private pure returns (uint256) {
+        if (r.length == 0) return 0;
+        uint256 from;
+        bool[2] memory seen;
+        for (uint256 i; i < r.length; ++i) {
+            uint256 feed = r[i].second ? 1 : 0;
+            if (seen[feed]) continue;
+            (seen[feed], from) = (true, r[i].time); // ascending: the later of the two stays
+        }
+        return r[r.length - 1].time - from;
     }
 
     /// What round `i` started: `JUMP`, `FEEDS` or nothing.
@@ -67,12 +98,17 @@ library BreakerMath {
         return before != 0 && _far(r[i].wad, low, high, rule.movePpm) && !_far(before, low, high, rule.movePpm);
     }
 
-    /// No event in the window before round `i`.
-    function _first(IPriceOracle.Round[] memory r, uint256 i, Rule memory rule) private pure returns (bool) {
+    /// No event in the window before round `i` that hides it.
+    function _first(IPriceOracle.Round[] memory r, uint256 i, Rule memory rule, bytes32 what)
+        private
+        pure
+        returns (bool)
+    {
         for (uint256 j = i; j != 0;) {
             --j;
             if (r[j].time + rule.windowS < r[i].time) break;
-            if (eventAt(r, j, rule) != 0) return false;
+            bytes32 other = eventAt(r, j, rule);
+            if (other == JUMP || (other != 0 && what == FEEDS)) return false;
         }
         return true;
     }

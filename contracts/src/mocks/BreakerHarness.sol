@@ -11,6 +11,7 @@ contract BreakerHarness {
         IPriceOracle.Round[] path; // oldest first
         BreakerMath.Rule rule;
         uint256[] nowS; // when to judge it; rounds after that are not known yet
+        bool whole; // the path covers the rule's reach; else the rule is fitted to it
     }
 
     struct Verdict {
@@ -29,7 +30,10 @@ contract BreakerHarness {
             Case calldata c = cases[i - 1];
             for (uint256 k = c.nowS.length; k != 0; --k) {
                 uint256 nowS = c.nowS[k - 1];
-                (uint256 since, bytes32 why) = BreakerMath.verdict(_known(c.path, nowS), c.rule, nowS);
+                IPriceOracle.Round[] memory known = _known(c.path, nowS);
+                BreakerMath.Rule memory rule = c.rule;
+                if (!c.whole) rule = BreakerMath.fitted(known, rule);
+                (uint256 since, bytes32 why) = BreakerMath.verdict(known, rule, nowS);
                 found[--count] = Verdict(since, why);
             }
         }

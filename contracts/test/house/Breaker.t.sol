@@ -221,7 +221,29 @@ contract BreakerTest is BaseTest {
 
     // --- what opens it --------------------------------------------------------------------------------------------
 
-    function test_state__noConfig_noWholePath_closed() public {
+    /// BRK-12: a feed with more rounds than are looked at does not switch the breaker off.
+    function test_flag__denseFeed_wick_deferred() public {
+        ICircuitBreaker.Config memory c = settings(ETH);
+        c.maxRounds = 64;
+        breaker.setConfig("ETH", c);
+        for (uint256 i; i < 80; ++i) {
+            vm.warp(block.timestamp + 15);
+            vm.roll(block.number + 1);
+            setSpot(ETH, 2000 + i % 2);
+        }
+        vm.warp(block.timestamp + 15);
+        _wick();
+        ICircuitBreaker.State memory s = breaker.state("ETH");
+        assertTrue(s.open, "BRK-12 seen");
+        uint256 hold = uint256(63 * 15) * c.holdS / (2 * uint256(c.windowS) + c.holdS);
+        assertEq(s.untilS, block.timestamp + hold, "BRK-12 for its share");
+        vm.expectRevert(_deferred("ETH", s.untilS));
+        flag(acct(alice));
+        vm.warp(s.untilS);
+        assertFalse(breaker.state("ETH").open, "BRK-12 and no longer");
+    }
+
+    function test_state__noConfig_hardlyAnyPath_closed() public {
         ICircuitBreaker.Config memory c = settings(ETH);
         _wick();
         c.maxRounds = 3; // the wick, the round before it, and the one in force before that

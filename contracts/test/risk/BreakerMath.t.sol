@@ -206,7 +206,85 @@ contract BreakerMathTest is Test {
         rule.confirmS = (seed >> 144) % (rule.holdS + 1);
     }
 
-    /// BRK-1: no stretch of a window holds more than a hold of open breaker.  BRK-2: an opening ends at its hold, and a
+    /// A disagreement does not hide the jump that follows it; a jump hides feeds that part, and the next jump.
+    function test_jump__afterADisagreement_opens() public {
+        BreakerMath.Rule memory rule = _rule();
+        rule.disagreePpm = 10_000;
+        _push(0, 2000);
+        _pushSecond(0, 2000);
+        _push(1000, 2030);
+        _assertOpen(rule, 1000, 1000, FEEDS);
+        _push(1010, 2000);
+        _assertClosed(rule, 1010);
+        _push(1500, 1500);
+        _assertOpen(rule, 1500, 1500, JUMP);
+        _pushSecond(1501, 1510);
+        _assertOpen(rule, 1799, 1500, JUMP);
+        _push(1800, 1505);
+        _pushSecond(1900, 1600);
+        _assertClosed(rule, 1900);
+        _push(2000, 2000);
+        _assertClosed(rule, 2000);
+    }
+
+    /// BRK-12: a path that is cut off is judged over what is known of it: a wick on a dense feed opens, and for less long.
+    function test_cutOff__wickOnADenseFeed_opensForLess() public {
+        for (uint256 i; i < 64; ++i) {
+            _push(15 * i, 2000 + i % 2);
+        }
+        _push(960, 1500);
+        IPriceOracle.Round[] memory path = _path;
+        BreakerMath.Rule memory rule = BreakerMath.fitted(path, _rule());
+        assertEq(rule.windowS, 384, "BRK-12 window");
+        assertEq(rule.holdS, 192, "BRK-12 hold");
+        (uint256 since,) = BreakerMath.verdict(path, rule, T + 960);
+        assertEq(since, T + 960, "BRK-12 opens");
+        (since,) = BreakerMath.verdict(path, rule, T + 960 + 192);
+        assertEq(since, 0, "BRK-12 and closes");
+    }
+
+    /// BRK-12: with any number of rounds looked at, an opening lasts no longer than its share of the quiet before it, so
+    /// nothing that feeds say holds it open.
+    function testFuzz_cutOff__neverHeldOpen(uint256 seed, uint256 rounds) public {
+        _dream(seed);
+        rounds = bound(rounds, 2, 12);
+        BreakerMath.Rule memory rule = _ruleOf(seed);
+        IPriceOracle.Round[] memory path = _path;
+        uint256 end = uint256(path[path.length - 1].time) - T + rule.windowS;
+        uint256 step = 5 + end / 400;
+        uint256[2] memory open; // samples by kind
+        for (uint256 k; k * step <= end; ++k) {
+            IPriceOracle.Round[] memory seen = _lastOf(_known(path, T + k * step, 0), rounds);
+            if (seen.length == 0) continue;
+            BreakerMath.Rule memory small = BreakerMath.fitted(seen, rule);
+            assertTrue(2 * small.windowS + small.holdS <= rule.windowS * 2 + rule.holdS, "BRK-12 smaller");
+            (uint256 since, bytes32 why) = BreakerMath.verdict(seen, small, T + k * step);
+            if (since == 0) continue;
+            assertTrue(T + k * step < since + small.holdS, "BRK-2 inside the hold");
+            ++open[why == JUMP ? 0 : 1];
+        }
+        // A sample more at each of at most thirteen openings of a kind.
+        for (uint256 i; i < 2; ++i) {
+            assertTrue(2 * open[i] * step <= end + rule.holdS * 2 + 26 * step, "BRK-12 half of the time at most");
+        }
+    }
+
+    /// The last `n` of each feed.
+    function _lastOf(IPriceOracle.Round[] memory path, uint256 n)
+        private
+        pure
+        returns (IPriceOracle.Round[] memory list)
+    {
+        uint256[2] memory count;
+        uint256 from = path.length;
+        while (from != 0 && count[path[from - 1].second ? 1 : 0] < n) ++count[path[--from].second ? 1 : 0];
+        list = new IPriceOracle.Round[](path.length - from);
+        for (uint256 i; i < list.length; ++i) {
+            list[i] = path[from + i];
+        }
+    }
+
+    /// BRK-1: no stretch of a window holds more than a hold that jumps opened, nor more that feeds did.  BRK-2: an opening ends at its hold, and a
     /// jump's at the second round.  BRK-3: the oracle's reach says the same as the whole history.
     function testFuzz_open__atMostAHoldInAWindow(uint256 seed) public {
         _dream(seed);
@@ -214,23 +292,24 @@ contract BreakerMathTest is Test {
         IPriceOracle.Round[] memory path = _path;
         uint256 end = uint256(path[path.length - 1].time) - T + rule.windowS;
         uint256 step = 7 + end / 300;
-        uint256[] memory open = new uint256[](end / step + 2); // open samples before each
+        uint256[2][] memory open = new uint256[2][](end / step + 2); // open samples before each, by kind
         for (uint256 k; k * step <= end; ++k) {
-            uint256 nowS = T + k * step;
-            uint256 since = _checkAt(path, rule, nowS);
-            open[k + 1] = open[k] + (since == 0 ? 0 : 1);
+            (uint256 since, bytes32 why) = _checkAt(path, rule, T + k * step);
             uint256 from = k * step > rule.windowS ? (k * step - rule.windowS) / step + 1 : 0;
-            // Sampling counts up to one sample more than fits a stretch, at each of two openings.
-            assertTrue((open[k + 1] - open[from]) * step <= rule.holdS + 2 * step, "BRK-1 a hold in a window");
+            for (uint256 i; i < 2; ++i) {
+                open[k + 1][i] = open[k][i] + (since != 0 && (why == JUMP) == (i == 0) ? 1 : 0);
+                // Sampling counts up to one sample more than fits a stretch, at each of two openings.
+                assertTrue((open[k + 1][i] - open[from][i]) * step <= rule.holdS + 2 * step, "BRK-1 a hold in a window");
+            }
         }
     }
 
     function _checkAt(IPriceOracle.Round[] memory path, BreakerMath.Rule memory rule, uint256 nowS)
         private
         pure
-        returns (uint256)
+        returns (uint256 since, bytes32 why)
     {
-        (uint256 since, bytes32 why) = BreakerMath.verdict(_known(path, nowS, 0), rule, nowS);
+        (since, why) = BreakerMath.verdict(_known(path, nowS, 0), rule, nowS);
         if (since != 0) {
             assertTrue(since <= nowS && nowS < since + rule.holdS, "BRK-2 inside the hold");
             if (why == JUMP) assertFalse(_confirmedAt(path, since, rule.confirmS, nowS), "BRK-2 no second round");
@@ -239,7 +318,6 @@ contract BreakerMathTest is Test {
         (uint256 sameSince, bytes32 sameWhy) = BreakerMath.verdict(_known(path, nowS, reach), rule, nowS);
         assertEq(sameSince, since, "BRK-3 reach");
         assertEq(sameWhy, why, "BRK-3 reach, why");
-        return since;
     }
 
     function _confirmedAt(IPriceOracle.Round[] memory path, uint256 since, uint256 confirmS, uint256 nowS)

@@ -2,7 +2,8 @@
 
 Two events make a path doubtful: a jump of the primary feed beyond `move_ppm` of the extremes of the window before it,
 which the price it replaces was not, and a round after which the two feeds differ by more than `disagree_ppm`.  An event
-depends on nothing that comes after it.  It opens the breaker if no other event lies in the window before it; a jump is
+depends on nothing that comes after it.  A jump opens the breaker if no other jump lies in the window before it, feeds
+that part if nothing does.  A path that does not cover the reach is judged by a smaller rule (`fitted`).  A jump is
 settled by the first primary round `confirm_s` later, a disagreement when the feeds agree again, both when `hold_s` are
 over.  The laws (BRK-1 … BRK-4) are held in forge; this file must only say the same.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -99,18 +100,36 @@ def verdict(rounds: Sequence[Round], rule: BreakerRule, now_s: int) -> Opening |
         if known[i].time + rule.hold_s <= now_s:
             break
         what = event_at(known, i, rule)
-        if what is None or not _first(known, i, rule):
+        if what is None or not _first(known, i, rule, what):
             continue
         settled = _confirmed(known, i, rule) if what is Event.JUMP else _agreed(known, i, rule)
-        return None if settled else Opening(since_s=known[i].time, why=what)
+        if not settled:
+            return Opening(since_s=known[i].time, why=what)
     return None
 
 
+def fitted(rounds: Sequence[Round], rule: BreakerRule) -> BreakerRule:
+    """The rule for a path that is cut off: window and hold shrunk alike until their reach is covered.
+
+    Args:
+        rounds: those known, oldest first.
+        rule: for a whole path.
+    """
+    first: dict[bool, int] = {}
+    for r in rounds:
+        first.setdefault(r.second, r.time)
+    covered = rounds[-1].time - max(first.values()) if rounds else 0
+    if covered >= rule.reach_s:
+        return rule
+    window, hold = (seconds * covered // rule.reach_s for seconds in (rule.window_s, rule.hold_s))
+    return replace(rule, window_s=window, hold_s=hold)
+
+
 def openings(rounds: Sequence[Round], rule: BreakerRule) -> Iterator[Opened]:
-    """Every stretch of a path during which the breaker is open, in order; they never overlap."""
+    """Every opening of a path, in order; one by a jump may begin while one by feeds lasts, others never overlap."""
     for i, one in enumerate(rounds):
         what = event_at(rounds, i, rule)
-        if what is None or not _first(rounds, i, rule):
+        if what is None or not _first(rounds, i, rule, what):
             continue
         until = one.time + rule.hold_s
         for j in range(i + 1, len(rounds)):
@@ -147,11 +166,12 @@ def _jumped(rounds: Sequence[Round], i: int, rule: BreakerRule) -> bool:
     return _far(rounds[i].wad, low, high, rule.move_ppm) and not _far(prices[0], low, high, rule.move_ppm)
 
 
-def _first(rounds: Sequence[Round], i: int, rule: BreakerRule) -> bool:
+def _first(rounds: Sequence[Round], i: int, rule: BreakerRule, what: Event) -> bool:
     for j in reversed(range(i)):
         if rounds[j].time + rule.window_s < rounds[i].time:
             break
-        if event_at(rounds, j, rule) is not None:
+        other = event_at(rounds, j, rule)
+        if other is Event.JUMP or (other is not None and what is Event.FEEDS):
             return False
     return True
 
