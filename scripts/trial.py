@@ -57,6 +57,7 @@ def main() -> int:
     for line in (
         f"keeper check -c {trial.settings}",
         f"keeper once -c {trial.settings}",
+        f"keeper model sign-off 1 --first --operator ME --reason trial -c {trial.settings}",
         f"keeper run -c {trial.settings} --send",
         f"scripts/trial.py --rpc {args.rpc} --dir {args.dir} --price ETH=2500",
     ):

@@ -30,6 +30,7 @@ from keeper.errors import BadInput
 
 DAY: Final = 86_400
 ETHER: Final = 10**18
+TRANSFER_GAS: Final = 21_000
 #: Of every feed, and of the prices of a strike.
 DECIMALS: Final = 8
 #: USD of one coin, and its volatility a year, for the past of its feed.
@@ -98,7 +99,7 @@ def set_up(
     signers = {role: _new_key(folder / f"{role}.key") for role in ROLES}
     hands = {role: Hand(rpc, signer, fees=fees, poll_interval_s=poll_interval_s) for role, signer in signers.items()}
     for role, signer in signers.items():
-        call = {"from": rich[0], "to": signer.address, "value": hex(100 * ETHER)}
+        call = {"from": rich[0], "to": signer.address, "value": hex(100 * ETHER), "gas": hex(TRANSFER_GAS)}
         hands[role].mined(rpc.request("eth_sendTransaction", call), f"ether for the {role}")
     told(f"keys of {', '.join(ROLES)} in {folder}, 100 ether each")
     spec = _spec(hands["deployer"], signers, rng)
