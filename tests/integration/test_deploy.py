@@ -146,7 +146,7 @@ def test_deploy__one_key_for_two_roles__refused(a_hand, a_spec):
 def test_deploy__no_contract_at_the_feed__refused_before_anything_is_sent(a_hand, a_spec):
     """A wrong address is found before gas is spent."""
     height = a_hand.height()
-    nobody = FeedSpec(asset="ETH", primary="0x" + "42" * 20)
+    nobody = FeedSpec(asset="ETH", primary="0x" + "42" * 19 + "43")
     with pytest.raises(BadInput, match="feed of ETH: no contract"):
         deploy_house(replace(a_spec, feeds=(nobody,)), a_hand)
     assert a_hand.height() == height

@@ -213,7 +213,7 @@ def test_deploy__code_changed_under_it__refused(unbroken, tmp_path):
 
 @pytest.mark.parametrize(
     ("timelock", "says"),
-    [({"proposers": ()}, "no proposers"), ({"address": "0x" + "42" * 20}, "timelock: no contract")],
+    [({"proposers": ()}, "no proposers"), ({"address": "0x" + "42" * 19 + "43"}, "timelock: no contract")],
 )
 def test_deploy__timelock_that_cannot_be__refused(unbroken, tmp_path, timelock, says):
     """A timelock that nobody could ever speak to, or that is not there, before anything is paid for."""
