@@ -127,6 +127,9 @@ class Contracts(Protocol):
     def stale_files(self, block: BlockRef, prices: dict[str, Price]) -> tuple[str, ...]:
         """Underlyings whose risk file is stale."""
 
+    def short_sighted(self, block: BlockRef) -> dict[str, tuple[int, int]]:
+        """Tickers whose breaker does not see its whole window: seconds of rounds that it sees, and that it wants."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Quoting:
@@ -408,6 +411,12 @@ def _prices(contracts: Contracts, head: BlockRef) -> Iterator[Finding]:
     for symbol in contracts.stale_files(head, prices):
         hint = "the keeper refreshes it with --send; anyone may call RiskFile.refresh"
         yield Finding(what=f"risk file {symbol}", verdict=Verdict.WARNING, said="stale", hint=hint)
+    for symbol, (seen, wanted) in contracts.short_sighted(head).items():
+        said = f"sees {seen} s of rounds, of {wanted} s: window and hold are {seen * 100 // wanted} % of those set"
+        hint = (
+            "its feed is too quick for maxRounds, or began anew; governance may raise that (CircuitBreaker.setConfig)"
+        )
+        yield Finding(what=f"breaker {symbol}", verdict=Verdict.WARNING, said=said, hint=hint)
 
 
 def _quotes(site: Site, now_s: int) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ import pytest
 from eth_account import Account
 from rich.console import Console
 
+from keeper.chain.asking.reads import BlockReads
 from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.sending.outbox import Outbox, OutboxPolicy
 from keeper.chain.signers import LocalSigner
@@ -21,7 +22,9 @@ from keeper.ops.status import status
 from keeper.protocols.clearinghouse.deployment import BREAKER
 from keeper.protocols.clearinghouse.encoder import HouseEncoder
 from keeper.protocols.clearinghouse.ids import account_id
+from keeper.protocols.clearinghouse.probe import HouseProbe
 from keeper.protocols.clearinghouse.standing import HouseStanding
+from keeper.protocols.clearinghouse.views import Views
 from keeper.testing.memory_store import MemoryStore
 from keeper.testing.small_house import SmallHouse
 from keeper.wiring import assemble
@@ -157,3 +160,15 @@ def test_reader__house_without_a_breaker__none():
     snapshot = keeper.reader.read(house.chain.block())
     assert snapshot.underlyings[0].breaker is None
     assert snapshot.collaterals[0].breaker is None
+
+
+def test_check__dense_feed__the_breaker_is_called_short_sighted(story):
+    """BRK-15: a feed with more rounds than the contract looks at is told of, with the seconds that are seen."""
+    house = story.house
+    probe = HouseProbe(Views(BlockReads(house.rpc), house.deployment), house.deployment)
+    assert probe.short_sighted(house.chain.block()) == {}
+    for _ in range(SPEC.max_rounds + 2):
+        round_at(house, 3_000, after_s=2)
+    ((seen, wanted),) = probe.short_sighted(house.chain.block()).values()
+    assert wanted == 2 * SPEC.window_s + SPEC.hold_s
+    assert 2 * (SPEC.max_rounds - 1) <= seen < wanted

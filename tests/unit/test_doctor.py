@@ -45,6 +45,7 @@ class FakeContracts:
     account_equity: int = usd(50_000)
     answers: Mapping[str, Price] = field(default_factory=lambda: {"ETH": Usable(wad=usd(3_000))})
     stale: tuple[str, ...] = ()
+    short: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     differing: tuple[str, ...] = ()
 
     def missing(self, block):
@@ -79,6 +80,9 @@ class FakeContracts:
 
     def stale_files(self, block, prices):
         return self.stale
+
+    def short_sighted(self, block):
+        return dict(self.short)
 
 
 @dataclass
@@ -246,6 +250,7 @@ WORTH_A_LOOK = {
     "little ether": (FakeSite(fake_contracts=C(balances={LIQUIDATOR: ETHER // 10})), "liquidator balance"),
     "no account": (FakeSite(liquidator_account=None), "liquidator account"),
     "another breaker": (FakeSite(fake_contracts=C(differing=("ClearingHouse.breaker is 0x1",))), "contracts"),
+    "breaker cut off": (FakeSite(fake_contracts=C(short={"ETH": (960, 1_500)})), "breaker ETH"),
     "stale file": (FakeSite(fake_contracts=C(stale=("ETH",))), "risk file ETH"),
     "silent venue": (FakeSite(quoted=quoted(taken_s=None)), "quotes ETH"),
     "old quotes": (FakeSite(quoted=quoted(taken_s=NOW - 400)), "quotes ETH"),

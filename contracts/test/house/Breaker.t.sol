@@ -221,7 +221,7 @@ contract BreakerTest is BaseTest {
 
     // --- what opens it --------------------------------------------------------------------------------------------
 
-    /// BRK-12: a feed with more rounds than are looked at does not switch the breaker off.
+    /// BRK-14: a feed with more rounds than are looked at does not switch the breaker off.
     function test_flag__denseFeed_wick_deferred() public {
         ICircuitBreaker.Config memory c = settings(ETH);
         c.maxRounds = 64;
@@ -234,13 +234,13 @@ contract BreakerTest is BaseTest {
         vm.warp(block.timestamp + 15);
         _wick();
         ICircuitBreaker.State memory s = breaker.state("ETH");
-        assertTrue(s.open, "BRK-12 seen");
+        assertTrue(s.open, "BRK-14 seen");
         uint256 hold = uint256(63 * 15) * c.holdS / (2 * uint256(c.windowS) + c.holdS);
-        assertEq(s.untilS, block.timestamp + hold, "BRK-12 for its share");
+        assertEq(s.untilS, block.timestamp + hold, "BRK-14 for its share");
         vm.expectRevert(_deferred("ETH", s.untilS));
         flag(acct(alice));
         vm.warp(s.untilS);
-        assertFalse(breaker.state("ETH").open, "BRK-12 and no longer");
+        assertFalse(breaker.state("ETH").open, "BRK-14 and no longer");
     }
 
     function test_state__noConfig_hardlyAnyPath_closed() public {

@@ -227,7 +227,7 @@ contract BreakerMathTest is Test {
         _assertClosed(rule, 2000);
     }
 
-    /// BRK-12: a path that is cut off is judged over what is known of it: a wick on a dense feed opens, and for less long.
+    /// BRK-14: a path that is cut off is judged over what is known of it: a wick on a dense feed opens, and for less long.
     function test_cutOff__wickOnADenseFeed_opensForLess() public {
         for (uint256 i; i < 64; ++i) {
             _push(15 * i, 2000 + i % 2);
@@ -235,15 +235,15 @@ contract BreakerMathTest is Test {
         _push(960, 1500);
         IPriceOracle.Round[] memory path = _path;
         BreakerMath.Rule memory rule = BreakerMath.fitted(path, _rule());
-        assertEq(rule.windowS, 384, "BRK-12 window");
-        assertEq(rule.holdS, 192, "BRK-12 hold");
+        assertEq(rule.windowS, 384, "BRK-14 window");
+        assertEq(rule.holdS, 192, "BRK-14 hold");
         (uint256 since,) = BreakerMath.verdict(path, rule, T + 960);
-        assertEq(since, T + 960, "BRK-12 opens");
+        assertEq(since, T + 960, "BRK-14 opens");
         (since,) = BreakerMath.verdict(path, rule, T + 960 + 192);
-        assertEq(since, 0, "BRK-12 and closes");
+        assertEq(since, 0, "BRK-14 and closes");
     }
 
-    /// BRK-12: with any number of rounds looked at, an opening lasts no longer than its share of the quiet before it, so
+    /// BRK-14: with any number of rounds looked at, an opening lasts no longer than its share of the quiet before it, so
     /// nothing that feeds say holds it open.
     function testFuzz_cutOff__neverHeldOpen(uint256 seed, uint256 rounds) public {
         _dream(seed);
@@ -257,7 +257,7 @@ contract BreakerMathTest is Test {
             IPriceOracle.Round[] memory seen = _lastOf(_known(path, T + k * step, 0), rounds);
             if (seen.length == 0) continue;
             BreakerMath.Rule memory small = BreakerMath.fitted(seen, rule);
-            assertTrue(2 * small.windowS + small.holdS <= rule.windowS * 2 + rule.holdS, "BRK-12 smaller");
+            assertTrue(2 * small.windowS + small.holdS <= rule.windowS * 2 + rule.holdS, "BRK-14 smaller");
             (uint256 since, bytes32 why) = BreakerMath.verdict(seen, small, T + k * step);
             if (since == 0) continue;
             assertTrue(T + k * step < since + small.holdS, "BRK-2 inside the hold");
@@ -265,7 +265,7 @@ contract BreakerMathTest is Test {
         }
         // A sample more at each of at most thirteen openings of a kind.
         for (uint256 i; i < 2; ++i) {
-            assertTrue(2 * open[i] * step <= end + rule.holdS * 2 + 26 * step, "BRK-12 half of the time at most");
+            assertTrue(2 * open[i] * step <= end + rule.holdS * 2 + 26 * step, "BRK-14 half of the time at most");
         }
     }
 
