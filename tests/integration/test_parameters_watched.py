@@ -302,7 +302,7 @@ NO_SETTERS = {
     },
     "RiskParameters": {"checkPublication", "dryRun"},
     "RiskFile": {"begin", "carry", "configure", "connect", "flip", "list", "refresh", "retarget", "write"},
-    "LiquidationAuction": {"bid", "flag", "remeasure", "unflag"},
+    "LiquidationAuction": {"approveBidder", "bid", "flag", "remeasure", "unflag"},
     "InsuranceFund": {"cover"},
 }
 OWNERSHIP = {"acceptOwnership", "renounceOwnership", "transferOwnership"}
