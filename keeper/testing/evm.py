@@ -301,3 +301,10 @@ def _keep(kept: OrderedDict[bytes, tuple[Any, ...]], block_hash: bytes, found: t
     kept[block_hash] = found
     if len(kept) > KEPT_BLOCKS:
         kept.popitem(last=False)
+
+
+# CPython 3.11 and later keep frames in chunks of 16 KB, and map and unmap one at every call that crosses a chunk's end;
+# py-evm crosses one millions of times where a caller's depth happens to put it there (half of a test's CPU time).  A
+# frame that is larger than a chunk gets one of 1 MB, whose rest holds everything that is called from it.
+for _entry in (Evm.call, Evm.mine):
+    _entry.__code__ = _entry.__code__.replace(co_stacksize=60_000)
