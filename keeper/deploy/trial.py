@@ -10,6 +10,7 @@ import math
 import os
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,7 +27,7 @@ from keeper.deploy.house import Progress
 from keeper.deploy.market_spec import ExpirySpec, UnderlyingSpec
 from keeper.deploy.spec import CollateralSpec, FeedSpec, HouseSpec, TimelockSpec
 from keeper.deploy.whole import Deployed, deploy_whole
-from keeper.errors import BadInput
+from keeper.errors import BadInput, KeeperError
 
 DAY: Final = 86_400
 ETHER: Final = 10**18
@@ -37,6 +38,8 @@ DECIMALS: Final = 8
 COINS: Final = {"ETH": (3_000, 0.7), "BTC": (60_000, 0.5)}
 #: Rounds of a feed's past and the time between two: more than `risk.min_observations`.
 ROUNDS, ROUND_S = 72, 3_600
+#: Seconds between two blocks once everything stands.
+BLOCK_S: Final = 2
 #: A trial's feed only speaks when told to.
 FEED_MAX_AGE_S: Final = 30 * DAY
 ROLES: Final = ("deployer", "publisher", "liquidator", "guardian", "owner")
@@ -120,6 +123,9 @@ def set_up(
     liquidator.send("MockERC20", spec.collaterals[0].token, "mint", liquidator.address, LIQUIDATOR_USDC)
     pay(deployed.deployment, liquidator, funding(deployed.deployment, liquidator, amount=LIQUIDATOR_USDC))
     told(f"liquidator's account funded with {LIQUIDATOR_USDC // 10**6:,} USDC")
+    with suppress(KeeperError):  # anvil mines when it is sent something; a daemon is to see time go by
+        rpc.request("evm_setIntervalMining", BLOCK_S)
+        told(f"a block every {BLOCK_S} s from now on")
     settings = folder / "keeper.toml"
     settings.write_text(_settings(url, rpc.chain_id, folder), encoding="utf-8")
     return Trial(folder=folder, deployed=deployed, settings=settings)
