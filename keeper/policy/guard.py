@@ -31,6 +31,8 @@ def shut(state: PublicationState, now: int) -> str:
         return f"paused by the guardian for another {state.paused_until_s - now} s"
     if now < state.next_allowed_s:
         return f"the next publication may come in {state.next_allowed_s - now} s"
+    if state.in_notice:
+        return "the notice window of the last publication is not over"
     return ""
 
 

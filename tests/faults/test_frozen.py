@@ -143,5 +143,6 @@ def test_shut__each_reason__in_words():
     """Frozen comes before waiting: a time at which it may come would be a lie."""
     assert shut(a_publication(), NOW) == ""
     assert "in 60 s" in shut(a_publication(next_allowed_s=NOW + 60), NOW)
+    assert "notice window" in shut(replace(a_publication(), in_notice=True), NOW), "the file would revert InNotice"
     frozen = replace(a_publication(next_allowed_s=NOW + 60), frozen=True)
     assert "until governance thaws it" in shut(frozen, NOW)
