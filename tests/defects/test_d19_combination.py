@@ -151,7 +151,7 @@ FIELD_BY_FIELD = Mutation(
     into="src/libraries/Publishing.sol",
     edits=(
         ("if (sigma * sigma * (x.expiry - nowS) >= before.variance) return", "return"),
-        ("v.reason = _level(v.what, e.phiPpb, carry > 1e9 ? 0 : 1e9 - carry, 1e9 + carry);", 'v.reason = "";'),
+        ("v.reason = _level(v.what, e.phiPpb, old[1], carry > 1e9 ? 0 : 1e9 - carry, 1e9 + carry);", 'v.reason = "";'),
     ),
 )
 #: The rows of a strike are computed from its own volatility, and nobody compares them with its neighbours'.

@@ -20,7 +20,7 @@ NOBODY = "0x" + "00" * 20
 
 @pytest.fixture(scope="module")
 def built():
-    keepers = tuple("0x" + f"{number:02x}" * 20 for number in (1, 2, 3))
+    keepers = tuple("0x" + f"{number:02x}a1b2c3d4" * 4 for number in (1, 2, 3))
     quorum = QuorumSpec(keepers=keepers, to_tighten=2, to_publish=2)
     return SmallHouse(proxied=(BREAKER,), breaker=BreakerSpec(), quorum=quorum)
 
