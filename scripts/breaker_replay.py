@@ -125,7 +125,7 @@ def _share(one: dict[str, Any]) -> str:
 
 
 def _cells(first: str, width: int, *rest: str) -> str:
-    return f"{first:<{width}}" + "".join(f"{cell:>17}" for cell in rest)
+    return f"{first:<{width}}" + "".join(f" {cell:>18}" for cell in rest)
 
 
 if __name__ == "__main__":
