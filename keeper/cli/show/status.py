@@ -47,6 +47,8 @@ def _head(status: Status) -> RenderableType:
     table = Table.grid(padding=(0, 2, 0, 0))
     when = f"{words.utc(block.timestamp)}, {words.age(status.now_s - block.timestamp)}"
     table.add_row("last block", Text(f"{block.number:,}", style="bold"), when)
+    if status.now_s - block.timestamp > QUIET_S:
+        table.add_row("", "", Text("prices, ages and waits below are as of that block", style="yellow"))
     for name, (at, progress) in status.heartbeats.items():
         quiet = status.now_s - at
         said = Text(words.age(quiet), style="bold red" if quiet > QUIET_S else "green")
