@@ -46,7 +46,7 @@ def test_socket_cut__blocks_missed__subscribed_again_and_caught_up(world, tmp_pa
             missed = chain.mine(5)
         assert life.reaches(missed), "looked once when it was back"
         assert life.reaches(chain.mine()), "told again"
-        assert tunnel.taken > taken
+        assert life.waits_for(lambda: tunnel.taken > taken)
         hold_laws(life, life.drain())
         assert flagged(world)
 
