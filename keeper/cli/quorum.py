@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from keeper.cli.negatives import Negatives
 from keeper.cli.options import DEFAULT_CONFIG, Config, Json, settings_of
+from keeper.cli.quorum_draft import FORMS, Asked, drafted
 from keeper.cli.root import INPUT, LAW, OK, UNREACHABLE
 from keeper.cli.show.answer import answer, console
 from keeper.errors import BadInput
@@ -19,10 +21,15 @@ from keeper.errors import BadInput
 if TYPE_CHECKING:
     from keeper.wiring.quorum import QuorumDesk
 
+SHAPE = Negatives
 EXAMPLE = """keeper quorum show
 keeper quorum draft publish ETH --for 6h --out eth-18.json
 keeper quorum draft tighten ETH 30% --for 30m --now "a bridge is drained" --out now.json
 keeper quorum draft addon ETH 20% --stands 6h --now "the peg is lost" --out peg.json
+keeper quorum draft funding ETH -0.01% --now "the perp trades below spot" --out funding.json
+keeper quorum draft stage ETH --for 6h --out staged.json
+keeper quorum draft expiries ETH 1-4 --inputs staged.inputs.json --out rows-1.json
+keeper quorum draft flip ETH --out flip.json
 keeper quorum sign eth-18.json
 keeper quorum sign eth-18.json --sign
 keeper quorum send eth-18.json copy-of-bob.json --send"""
@@ -56,8 +63,7 @@ def quorum(
     step: Annotated[
         Step,
         typer.Argument(
-            help="show. draft publish TICKER, draft tighten TICKER PEAK or draft addon TICKER SHARE. sign FILE. "
-            "send FILE….",
+            help=f"show. draft {', '.join(FORMS)}. sign FILE. send FILE….",
             show_default=False,
         ),
     ],
@@ -78,7 +84,9 @@ def quorum(
     inputs: Annotated[
         Path | None,
         typer.Option(
-            "--inputs", metavar="FILE", help="For sign: a publication's inputs file, if not beside the paper."
+            "--inputs",
+            metavar="FILE",
+            help="For sign: a publication's inputs file, if not beside the paper. For draft expiries: that of stage.",
         ),
     ] = None,
     sign: Annotated[bool, typer.Option("--sign", help="For sign: put this keeper's signature on the paper.")] = False,
@@ -90,13 +98,17 @@ def quorum(
 ) -> None:
     """Publish, tighten and widen where it takes several keepers: draft a paper, sign it, send it.
 
-    Where PUBLISHER_ROLE is held by a KeeperQuorum contract and by no key, nothing is pushed by one keeper alone. One
-    drafts what keeper push would publish (or an emergency, or an add-on to IM) as a paper: EIP-712 typed data, decoded,
-    with the inputs file beside it as FILE.inputs.json. Each keeper looks at it with its own node: sign refuses a paper
-    of another chain or contract, expired, with a nonce that was used, drafted under another list of keepers, against
-    another target, or altered; and derives every published number again from the inputs file. Then it shows what would
-    be signed, and signs with --sign alone. Any wallet that signs typed data will do as well: add signer and signature
-    to the paper.
+    Where PUBLISHER_ROLE is held by a KeeperQuorum contract and by no key, nothing is pushed by one keeper alone.
+    One drafts what keeper push would publish (or an emergency, an add-on to IM, a funding rate) as a paper: EIP-712
+    typed data, decoded, with the inputs file beside it as FILE.inputs.json. Each keeper looks at it with its own
+    node: sign refuses a paper of another chain or contract, expired, with a nonce that was used, drafted under
+    another list of keepers, against another target, or altered; and derives every published number again from the
+    inputs file. Then it shows what would be signed, and signs with --sign alone. Any wallet that signs typed data
+    will do as well: add signer and signature to the paper.
+
+    A publication too large for one transaction goes in steps, each a paper of its own, drafted when the one before has
+    landed: stage opens it with its ranges and as many of its first expiries as asked for, expiries adds the next ones
+    from the same inputs file, and flip puts all of it in force, judged by the fences as of then.
 
     send takes one paper or several copies of it, counts distinct signatures of today's keepers, tries the call, and
     with --send hands it to the outbox. Who sends need not be a keeper. Nothing leaves without --send.
@@ -134,44 +146,24 @@ def _show(desk: QuorumDesk, asked: _Asked) -> int:
 def _draft(desk: QuorumDesk, asked: _Asked) -> int:
     from keeper.cli.show.quorum import paper_tree, paper_view  # noqa: PLC0415 - see above
     from keeper.control.papers import dump, inputs_beside, write  # noqa: PLC0415 - see above
-    from keeper.control.quorum import draft_add_on, draft_tightening, seconds  # noqa: PLC0415 - see above
-    from keeper.control.what_if import share_ppm  # noqa: PLC0415 - see above
 
-    match asked.words:
-        case ["publish", _] | ["tighten" | "addon", _, _]:
-            kind, symbol, *share = asked.words
-        case _:
-            raise BadInput(
-                f"{' '.join(asked.words) or 'nothing'} is nothing to draft",
-                hint="draft publish TICKER; draft tighten TICKER 30%; draft addon TICKER 20%",
-            )
     if asked.out is None:
         raise BadInput("a draft needs a file", hint="name it with --out FILE.json")
-    if kind != "publish" and not asked.now:
-        raise BadInput(f"the keepers who are to sign need to know why to {kind}", hint='say it with --now "why"')
-    lasts_s, files, data = seconds(asked.lasts), [asked.out], b""
-    if kind == "publish":
-        paper, data = desk.publication(symbol, asked=asked.now and f"by hand: {asked.now}", lasts_s=lasts_s)
-        files.append(inputs_beside(asked.out))
-    elif kind == "tighten":
-        paper = draft_tightening(
-            desk.chain, desk.head, underlying=desk.underlying(symbol), peak_ppm=share_ppm(share[0]), lasts_s=lasts_s,
-            why=asked.now,
-        )  # fmt: skip
-    else:
-        paper = draft_add_on(
-            desk.chain, desk.head, underlying=desk.underlying(symbol), add_on_ppm=share_ppm(share[0]),
-            stands_s=seconds(asked.stands), lasts_s=lasts_s, why=asked.now,
-        )  # fmt: skip
+    paper, data = drafted(
+        desk,
+        Asked(words=asked.words, lasts=asked.lasts, stands=asked.stands, why=asked.now, inputs=asked.inputs),
+    )
+    files = [asked.out]
     write(asked.out, dump(paper), anew=True)
     if data:
+        files.append(inputs_beside(asked.out))
         write(files[-1], data, anew=True)
     found = desk.review(paper)
-    seen = desk.previewed(found)
+    seen, tried = desk.previewed(found), desk.tried(found)
     if asked.as_json:
-        answer(paper_tree(found, previewed=seen, files=files))
+        answer(paper_tree(found, previewed=seen, tried=tried, files=files))
     else:
-        console().print(paper_view(found, previewed=seen, files=files))
+        console().print(paper_view(found, previewed=seen, tried=tried, files=files))
     return INPUT if found.objections else OK
 
 
@@ -183,7 +175,7 @@ def _sign(desk: QuorumDesk, asked: _Asked) -> int:
         raise BadInput("sign takes one paper", hint="keeper quorum sign FILE.json")
     path = Path(asked.words[0])
     found = desk.review(read(path))
-    checks, seen = desk.derived(found, asked.inputs, path), desk.previewed(found)
+    checks, seen, tried = desk.derived(found, asked.inputs, path), desk.previewed(found), desk.tried(found)
     differs = any(check.difference is not None for check in checks)
     sound = not found.objections and not found.bad and not differs
     files = []
@@ -192,9 +184,9 @@ def _sign(desk: QuorumDesk, asked: _Asked) -> int:
         write(path, dump(found.paper), anew=False)
         files.append(path)
     if asked.as_json:
-        answer(paper_tree(found, checks=checks, previewed=seen, files=files))
+        answer(paper_tree(found, checks=checks, previewed=seen, tried=tried, files=files))
     else:
-        console().print(paper_view(found, checks=checks, previewed=seen, files=files))
+        console().print(paper_view(found, checks=checks, previewed=seen, tried=tried, files=files))
     return OK if sound else LAW if differs else INPUT
 
 

@@ -1,6 +1,6 @@
 """What needs several keepers: draft it, look at it with one's own eyes, sign it, send it.
 
-    draft   the loop's own push, an emergency or an add-on → a paper
+    draft   whatever the contract does for a quorum → a paper (`keeper.control.drafts`)
     review  everything of a paper made again and compared with the chain → objections
     sign    a paper without objections → the paper with one more signature
     send    a paper with enough signatures of today's keepers → the outbox
@@ -10,28 +10,21 @@ It lives beside `push`, not in governance: what is signed is what one key would 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
-from keeper.control.sight import Sight
-from keeper.domain.action import Publish
 from keeper.domain.block import BlockRef
 from keeper.domain.council import Council, Order, Paper, Signature
-from keeper.domain.inputs import InputsFile
+from keeper.domain.market import ExpiryTarget
 from keeper.domain.tx import SignerRole, TxIntent, TxRecord
 from keeper.errors import BadInput
-from keeper.ports import Encoder, TxSender
+from keeper.ports import TxSender
 
 #: Gas that a call may use; the unused is refunded.  Beside a publication a few signatures weigh nothing.
 GAS_LIMIT: Final = {"publish": 16_000_000, "stage": 16_000_000, "stageExpiries": 16_000_000, "flip": 4_000_000}
 #: Of the others: one word written, and up to 32 signatures.
 GAS_LIMIT_ELSE: Final = 1_500_000
-#: Longest time for which signatures may be good: fences move, and keepers too.
-LONGEST_S: Final = 86_400
-_TIME: Final = re.compile(r"([1-9][0-9]{0,4})([smh])")
-_UNITS: Final = {"s": 1, "m": 60, "h": 3_600}
 
 
 class CouncilChain(Protocol):
@@ -51,8 +44,21 @@ class CouncilChain(Protocol):
     def draft(self, function: str, *args: Any, underlying: int, valid_until: int, block: BlockRef) -> bytes:
         """A call without signatures, with the next nonce of its lane."""
 
-    def publication(self, data: bytes, *, valid_until: int, block: BlockRef) -> bytes:
-        """The same of the calldata that a single publisher would send."""
+    def publication(
+        self, data: bytes, *, valid_until: int, block: BlockRef, function: str = "publish", count: int | None = None
+    ) -> bytes:
+        """The same of the calldata that a single publisher would send.
+
+        Args:
+            data: of `publish`.
+            valid_until: how long signatures are good, unix seconds.
+            block: the head.
+            function: `publish`, or `stage` to open a publication in several transactions.
+            count: of its expiries only so many of the first; None for all.
+        """
+
+    def rows(self, underlying: int, expiries: Sequence[ExpiryTarget], *, valid_until: int, block: BlockRef) -> bytes:
+        """The next expiries of a publication that was opened."""
 
     def order(self, call: bytes) -> Order:
         """What a call has the quorum do.  Raises: `BadInput` if it is none that this keeper knows to the last byte."""
@@ -74,6 +80,9 @@ class CouncilChain(Protocol):
 
     def signed(self, call: bytes, signatures: Mapping[str, bytes]) -> bytes:
         """The calldata that carries signatures."""
+
+    def inner(self, call: bytes) -> tuple[str, bytes]:
+        """What the quorum's contract calls in turn: whom, and with what."""
 
 
 class Signs(Protocol):
@@ -111,88 +120,6 @@ class Review:
     def complete(self) -> bool:
         """Whether it can be sent."""
         return not self.objections and not self.bad and len(self.good) >= self.needed
-
-
-def seconds(text: str) -> int:
-    """How long signatures are good, as a person writes it: `30m`, `6h`.  Raises: `BadInput`."""
-    found = _TIME.fullmatch(text.strip())
-    if found is None or (length := int(found[1]) * _UNITS[found[2]]) > LONGEST_S:
-        raise BadInput(f"{text[:40]!r} is no time for signatures to be good", hint="write 30m or 6h; 24h at most")
-    return length
-
-
-# --- draft ------------------------------------------------------------------------------------------------------------
-
-
-def draft_publication(
-    sight: Sight, encoder: Encoder, chain: CouncilChain, *, symbol: str, asked: str
-) -> tuple[Paper, Publish, InputsFile]:
-    """What `keeper push` would publish, on paper, with what it was made from.
-
-    Args:
-        sight: the head, with `policy.intent_ttl_s` the time for which signatures are to be good.
-        encoder: as of the loop.
-        chain: the quorum.
-        symbol: ticker.
-        asked: why a push is wanted even if none is due; empty to draft only what is.
-
-    Raises: `BadInput` if nothing is due, or it may not be pushed.
-    """
-    (u,) = sight.picked(symbol)
-    proposal = sight.proposal(u, asked=asked)
-    push, file = proposal.push, proposal.file
-    if push is None or file is None:
-        raise BadInput(
-            f"{u.symbol}: nothing is published: {proposal.waits}",
-            hint='if it is wanted all the same: --now "why"; keeper recalibrate tells more',
-            symbol=u.symbol,
-        )
-    return _paper(chain, _published(push, sight, encoder, chain), why=push.why), push, file
-
-
-def _published(push: Publish, sight: Sight, encoder: Encoder, chain: CouncilChain) -> bytes:
-    block = sight.inputs.snapshot.block
-    return chain.publication(encoder.encode(push, block=block).data, valid_until=push.valid_until, block=block)
-
-
-def draft_tightening(
-    chain: CouncilChain, block: BlockRef, *, underlying: int, peak_ppm: int, lasts_s: int, why: str
-) -> Paper:
-    """An emergency on paper: MM to (1 + peak) times over an hour, IM at once.  Raises: `BadInput`."""
-    if not 0 < peak_ppm <= 1_000_000:
-        raise BadInput(f"MM is raised by 100 % at most, not {peak_ppm / 10_000:g} %", hint="write 30%")
-    until = block.timestamp + lasts_s
-    call = chain.draft("tighten", underlying, peak_ppm, underlying=underlying, valid_until=until, block=block)
-    return _paper(chain, call, why=why)
-
-
-def draft_add_on(
-    chain: CouncilChain, block: BlockRef, *, underlying: int, add_on_ppm: int, stands_s: int, lasts_s: int, why: str
-) -> Paper:
-    """A wider IM for the state of a market on paper; it lapses by itself.
-
-    Args:
-        chain: the quorum.
-        block: the head.
-        underlying: id.
-        add_on_ppm: of IM, at most half.
-        stands_s: how long it is to stand from now, at most a day.
-        lasts_s: how long signatures are good.
-        why: for the keepers.
-
-    Raises: `BadInput`.
-    """
-    if not 0 < add_on_ppm <= 500_000:
-        raise BadInput(f"IM is widened by 50 % at most, not {add_on_ppm / 10_000:g} %", hint="write 20%")
-    until, good = block.timestamp + stands_s, block.timestamp + lasts_s
-    call = chain.draft(
-        "setStateAddOn", underlying, add_on_ppm, until, underlying=underlying, valid_until=good, block=block
-    )
-    return _paper(chain, call, why=why)
-
-
-def _paper(chain: CouncilChain, call: bytes, *, why: str) -> Paper:
-    return Paper(call=call, typed=chain.typed(call), why=why, decoded=chain.decoded(call))
 
 
 # --- review -----------------------------------------------------------------------------------------------------------

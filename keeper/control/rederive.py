@@ -16,7 +16,9 @@ from keeper.domain.inputs import InputsFile, hash_of, load
 from keeper.domain.landed import Landed
 from keeper.errors import BadInput, Refused, Retry
 from keeper.policy.attested import attested_again, elsewhere
-from keeper.policy.verify import Check, Difference, checks_of, first_difference, pushed
+from keeper.policy.publish import permitted
+from keeper.policy.verify import UNDERIVABLE, Check, Difference, checks_of, first_difference, pushed
+from keeper.risk.calibration.targets import day
 from keeper.risk.version import MODEL_VERSION
 
 
@@ -25,15 +27,17 @@ def derived(
     data: bytes,
     *,
     deployed: Deployed,
+    last_target: str,
     block_at: Callable[[int], BlockRef | None],
     attest: Callable[[InputsFile], Attested],
 ) -> tuple[Check, ...]:
     """Every step of the derivation, in order; one that differs carries the first number.
 
     Args:
-        order: a publication.
+        order: a publication, or a part of one.
         data: the inputs file's bytes.
         deployed: what this keeper is set up for.
+        last_target: 0x digest of the last set target as the chain has it now.
         block_at: the chain's block at a height.
         attest: asks the contracts about the file's raw inputs at its block.
 
@@ -42,6 +46,8 @@ def derived(
     file = load(data)
     if apart := elsewhere(deployed, file):
         raise BadInput(f"the inputs file is {apart}")
+    if file.state.publication is None:
+        raise BadInput("the inputs file is of a market that could not be published to")
     if file.state.underlying != order.underlying:
         raise BadInput(f"the inputs file is of {file.state.symbol}, the paper of {order.symbol}")
     if file.model != MODEL_VERSION:
@@ -49,26 +55,37 @@ def derived(
             f"model {file.model} made the publication, this keeper has model {MODEL_VERSION}",
             hint="a keeper of that version can derive it again",
         )
-    return tuple(_steps(order, file, data, block_at, attest))
+    return (_right_file(order, file, data, last_target), *_steps(order, file, block_at, attest))
+
+
+def _right_file(order: Order, file: InputsFile, data: bytes, last_target: str) -> Check:
+    """The file is the one that the paper names."""
+    if order.target is not None:
+        ours = hash_of(data)
+        same = ours == order.inputs_hash
+        differs = None if same else Difference(name="inputs hash", ours=ours, theirs=order.inputs_hash)
+        return Check(what="inputs hash", said=ours, difference=differs)
+    # Rows by themselves carry no hash: their file must at least be of what can still go live.
+    assert file.state.publication is not None, "it could be published to"
+    differs = first_difference(file.state.publication.digest, last_target, name="last target")
+    return Check(what="last target", said=last_target, difference=differs)
 
 
 def _steps(
     order: Order,
     file: InputsFile,
-    data: bytes,
     block_at: Callable[[int], BlockRef | None],
     attest: Callable[[InputsFile], Attested],
 ) -> Iterator[Check]:
-    assert order.target is not None, "a publication"
-    ours = hash_of(data)
-    differs = None if ours == order.inputs_hash else Difference(name="inputs hash", ours=ours, theirs=order.inputs_hash)
-    yield Check(what="inputs hash", said=ours, difference=differs)
     there = block_at(file.block.number)
     same = first_difference(file.block, there, name="block")
     yield Check(what="block", said=f"{file.block.number:,} {file.block.hash[:10]}…", difference=same)
     if same is None:
         yield from _attested(file, attest)
     yield from checks_of(file)
+    if order.target is None or order.function == "stage":
+        yield _part(file, order)
+        return
     yield pushed(
         file,
         Landed(
@@ -84,6 +101,28 @@ def _steps(
             refused=(),
         ),
     )
+
+
+def _part(file: InputsFile, order: Order) -> Check:
+    """Ranges and rows that a step of a publication carries, against what the file gives for them."""
+    what = "pushed integers"
+    try:
+        ours = permitted(file)
+    except UNDERIVABLE as error:
+        difference = Difference(name="publication", ours=f"cannot be derived: {error}", theirs="numbers")
+        return Check(what=what, said="", difference=difference)
+    if order.target is not None and (found := first_difference(ours.ranges, order.target.ranges, name="ranges")):
+        return Check(what=what, said="", difference=found)
+    made = {row.params.expiry: row for row in ours.expiries}
+    for row in order.rows:
+        name = f"expiry {day(row.params.expiry)}"
+        mine = made.get(row.params.expiry)
+        if mine is None:
+            return Check(what=what, said="", difference=Difference(name=name, ours="not published", theirs="staged"))
+        if found := first_difference(mine, row, name=name):
+            return Check(what=what, said="", difference=found)
+    count = 3 * (order.target is not None) + sum(3 + len(row.sigmas_ppm) for row in order.rows)
+    return Check(what=what, said=f"{count} integers of {len(order.rows)} of {len(made)} expiries", difference=None)
 
 
 def _attested(file: InputsFile, attest: Callable[[InputsFile], Attested]) -> Iterator[Check]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from keeper.domain.market import UnderlyingTarget
+from keeper.domain.market import ExpiryTarget, UnderlyingTarget
+
+#: The part of a nonce that counts calls.
+_CALLS: Final = (1 << 64) - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,14 +72,16 @@ class Order:
     arguments: Mapping[str, Any]
     """By name, structs as mappings."""
     target: UnderlyingTarget | None
-    """What is published; None if nothing is."""
+    """What is published, or opened to be published in steps, with the expiries that come with it; None else."""
+    rows: tuple[ExpiryTarget, ...] = ()
+    """Expiries that it carries, in order."""
     inputs_hash: str
     """0x sha-256 of what it was made from; empty if nothing is published."""
 
     @property
     def subject(self) -> str:
-        """What it acts on; one open transaction for each."""
-        return f"quorum:{self.what}:{self.underlying}"
+        """What it acts on; one open transaction for each, and one order for each nonce."""
+        return f"quorum:{self.what}:{self.underlying}:{self.list_}.{self.nonce & _CALLS}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,18 +13,20 @@ from keeper.chain.clock import SystemClock
 from keeper.chain.following.log_search import LogSearch
 from keeper.chain.sending.dry import DrySender
 from keeper.chain.signers import Signer
+from keeper.control.drafts import draft_publication
 from keeper.control.papers import inputs_beside
-from keeper.control.quorum import Review, chosen, draft_publication, intent, review, send, signed
+from keeper.control.quorum import Review, chosen, intent, review, send, signed
 from keeper.control.rederive import derived
 from keeper.control.sight import at_head
 from keeper.domain.council import Council, LaneNonce, Paper, RoleHolder
+from keeper.domain.cycle import DRY, REHEARSED
 from keeper.domain.inputs import dump
 from keeper.domain.previews import Previewed
 from keeper.domain.tx import SignerRole, TxRecord
 from keeper.errors import BadInput
 from keeper.policy.verify import Check
 from keeper.protocols.abi import explain_revert
-from keeper.protocols.clearinghouse.council import PARAMETERS, HouseCouncil
+from keeper.protocols.clearinghouse.council import HOUSE, PARAMETERS, HouseCouncil
 from keeper.protocols.clearinghouse.deployment import MULTICALL
 from keeper.protocols.clearinghouse.preview import HousePreview
 from keeper.protocols.clearinghouse.standing import HouseStanding
@@ -94,8 +96,19 @@ class QuorumDesk:
         known = ", ".join(self._deployment.symbols.values())
         raise BadInput(f"no underlying is called {symbol}", hint=f"there are: {known}", symbol=symbol)
 
-    def publication(self, symbol: str, *, asked: str, lasts_s: int) -> tuple[Paper, bytes]:
+    @property
+    def house(self) -> str:
+        """Address of the clearing house."""
+        return self._views.address(HOUSE)
+
+    def publication(self, symbol: str, *, asked: str, lasts_s: int, staged: int | None = None) -> tuple[Paper, bytes]:
         """What would be pushed now, on paper, and its inputs file, which the store keeps too.
+
+        Args:
+            symbol: ticker.
+            asked: as `keeper.control.drafts.draft_publication`.
+            lasts_s: how long signatures are good.
+            staged: as there.
 
         Raises: `BadInput` if nothing is due, or the model was not signed off; `Retry`.
         """
@@ -105,7 +118,9 @@ class QuorumDesk:
             # What a quorum publishes needs the operator's word on the model as much as what one key does.
             ports = replace(keeper.ports, needs_sign_off=True)
             sight = at_head(keeper.heads, ports, keeper.risk, keeper.policy)
-            paper, push, file = draft_publication(sight, ports.encoder, self.chain, symbol=symbol, asked=asked)
+            paper, push, file = draft_publication(
+                sight, ports.encoder, self.chain, symbol=symbol, asked=asked, staged=staged
+            )
         finally:
             keeper.ports.store.close()
         store = open_store(self._settings.store.url.reveal())
@@ -123,8 +138,23 @@ class QuorumDesk:
         """The contract's word on a publication; None of all else.  Raises: `Retry`."""
         if found.order.function != "publish":
             return None
-        asked = replace(intent(found, self.chain), data=self.chain.inner(found.paper.call))
+        asked = replace(intent(found, self.chain), data=self.chain.inner(found.paper.call)[1])
         return HousePreview(self._views).preview(asked, self.head)
+
+    def tried(self, found: Review) -> str:
+        """What would become of anything but a publication if the quorum called it now, in words; empty of that one.
+
+        Raises: nothing; that it could not be tried is said.
+        """
+        if found.order.function == "publish":
+            return ""
+        to, data = self.chain.inner(found.paper.call)
+        sender = DrySender(self._rpc, {SignerRole.PUBLISHER: self.chain.address}, decode_revert=self._words)
+        said = sender.submit(replace(intent(found, self.chain), to=to, data=data)).reason
+        return "it would pass now" if said == REHEARSED else said.removeprefix(DRY)
+
+    def _words(self, data: bytes) -> str:
+        return explain_revert(data, self._views.abis.values())
 
     def derived(self, found: Review, inputs: Path | None, paper: Path) -> tuple[Check, ...]:
         """A publication derived again from its inputs file; nothing for all else.
@@ -136,7 +166,7 @@ class QuorumDesk:
 
         Raises: `BadInput` if the file is missing or of something else; `Retry`.
         """
-        if found.order.target is None:
+        if found.order.target is None and not found.order.rows:
             return ()
         path = inputs or inputs_beside(paper)
         try:
@@ -152,6 +182,7 @@ class QuorumDesk:
                 found.order,
                 data,
                 deployed=memory.publications.deployed,
+                last_target=self.chain.last_target(found.order.underlying, self.head),
                 block_at=memory.publications.block,
                 attest=partial(attested, self._settings, memory),
             )
@@ -171,18 +202,15 @@ class QuorumDesk:
         if SignerRole.PUBLISHER not in keys:
             raise BadInput("no key pays for sending it", hint="configure [keys.publisher]; it need not be a keeper's")
 
-        def words(data: bytes) -> str:
-            return explain_revert(data, self._views.abis.values())
-
         if not leaves:
             senders = {role: own[0].address for role, own in keys.items()}
-            return send(found, self.chain, DrySender(self._rpc, senders, decode_revert=words))
+            return send(found, self.chain, DrySender(self._rpc, senders, decode_revert=self._words))
         store = open_store(self._settings.store.url.reveal())
         with ExitStack() as undo:
             undo.callback(store.close)
             store.lock_sending(at_s=SystemClock().now_s())
             outbox = outbox_of(
-                self._settings, self._rpc, store, keys, decode_revert=words, recheck=HouseStanding(self._views)
+                self._settings, self._rpc, store, keys, decode_revert=self._words, recheck=HouseStanding(self._views)
             )
             outbox.recover(self.head)
             return send(found, self.chain, outbox)

@@ -12,11 +12,14 @@ from typer.testing import CliRunner
 
 from keeper.chain.signers import LocalSigner
 from keeper.cli.root import app
+from keeper.control.papers import dump, read
 from keeper.demo.stylised import stylised_crash
 from keeper.demo.world import FEES, open_world
 from keeper.deploy import Hand
 from keeper.deploy.house import ROLES
 from keeper.domain.updates import SignOff
+from keeper.protocols.clearinghouse.preview import flat
+from keeper.protocols.clearinghouse.quorum import Quorum
 from keeper.risk.version import MODEL_VERSION
 from keeper.store import open_store
 from keeper.testing.http_node import HttpNode
@@ -122,6 +125,22 @@ def send(house, *paths, who="eve", code=0, leaves=True):
     return ask("quorum", "send", *paths, *(["--send"] if leaves else []), "-c", config(house, who), code=code)
 
 
+def through(house, path):
+    """Two keepers sign a paper, anyone sends it, and it lands.  Returns: what the second one saw."""
+    sign(house, path, "ann")
+    seen = sign(house, path, "bob")
+    assert send(house, path)["state"] == "sent"
+    house.world.mine()
+    return seen
+
+
+def told_of(quorum, call):
+    """A call in words, as papers carry it."""
+    words = quorum.words(call)
+    terms = {"nonce": str(words.nonce), "validUntil": str(words.valid_until)}
+    return dict(flat("", dict(words.arguments))) | terms
+
+
 def shown(*args):
     """What a person reads."""
     return " ".join(CliRunner().invoke(app, [*map(str, args)]).output.split())
@@ -190,6 +209,91 @@ def test_addon__through_the_papers__stands(house):
     assert send(house, path)["state"] == "sent"
     house.world.mine()
     assert says(house, "RiskParameters", "controls", 1)["stateAddOnPpm"] == 200_000
+
+
+def test_addon__of_nothing__takes_back_what_stands(house):
+    """QCL-1: what the keepers widened they may take back before it lapses."""
+    for share, stood in (("20%", 200_000), ("0%", 0)):
+        _, path = draft(house, "addon", "ETH", share, "--now", "a test", name=f"{share[:-1]}.json")
+        through(house, path)
+        assert says(house, "RiskParameters", "controls", 0)["stateAddOnPpm"] == stood
+
+
+def test_funding__through_the_papers__binds_also_below_nothing(house):
+    """QCL-1: the funding rate of a perp, also one that shorts pay, is set by two keepers at this very house."""
+    drafted, path = draft(house, "funding", "ETH", "-0.002%", "--now", "the perp trades below spot")
+    assert (drafted["says"]["rate a day"], drafted["tried"]) == ("-0.0020 %, shorts pay", "it would pass now")
+    through(house, path)
+    assert says(house, "ClearingHouse", "marketState", 0)["ratePpmPerDay"] == -20
+    early, _ = draft(house, "funding", "ETH", "1%", "--now", "again, and too soon", name="early.json")
+    assert "would revert: FundingTooEarly" in early["tried"]
+
+
+def test_funding__of_another_house__not_signed(house):
+    """QCL-4: a paper of this quorum that names another house is objected to."""
+    _, path = draft(house, "funding", "ETH", "0.002%", "--now", "a test")
+    quorum = Quorum(house.hand.abi("KeeperQuorum"), house.at, chain_id=house.world.chain.chain_id)
+    found = read(path)
+    words = quorum.words(found.call)
+    terms = {"nonce": words.nonce, "valid_until": words.valid_until}
+    call = quorum.call("setFundingRate", house.keys["eve"].address, 0, 20, **terms)
+    decoded = {**found.decoded, "house": house.keys["eve"].address.lower()}
+    path.write_text(dump(replace(found, call=call, typed=quorum.typed(call), decoded=decoded)))
+    refused = sign(house, path, "ann", code=2)
+    assert any("the funding rate of the house at" in one for one in refused["objections"])
+    assert refused["signed_by"] == []
+
+
+def test_publish_in_steps__each_on_paper__live_with_the_flip_alone(house):
+    """QCL-6: stage, the expiries and the flip each take two keepers, who derive what each step carries."""
+    whole, _ = draft(house, "publish", "ETH", "--for", "6h", name="whole.json")
+    count = sum(name.endswith(".expiry") for name in whole["decoded"])
+    staged, path = draft(house, "stage", "ETH", "1", "--for", "6h", name="staged.json")
+    assert staged["decoded"]["p.psrPpm"] == whole["decoded"]["p.psrPpm"]
+    assert sum(name.endswith(".expiry") for name in staged["decoded"]) == 1
+    beside = house.papers / "staged.inputs.json"
+    before = says(house, "RiskFile", "slew", 0)["psrPpm"]
+    checked = through(house, path)
+    assert {"inputs hash", "pushed integers"} <= {one["what"] for one in checked["checks"]}
+    _, rows = draft(house, "expiries", "ETH", f"2-{count}", "--inputs", beside, name="rows.json")
+    checked = through(house, rows)
+    assert {"last target", "pushed integers"} <= {one["what"] for one in checked["checks"]}
+    assert says(house, "RiskFile", "slew", 0)["psrPpm"] == before, "nothing is live yet"
+    flip, path = draft(house, "flip", "ETH", name="flip.json")
+    assert flip["tried"] == "it would pass now"
+    through(house, path)
+    assert says(house, "RiskFile", "slew", 0)["psrPpm"] == int(whole["decoded"]["p.psrPpm"])
+    verified = ask("verify", staged["inputs_hash"], "-c", config(house, "ann"))
+    assert verified["first_difference"] is None
+
+
+def test_publish_in_steps__rows_that_the_file_does_not_give__not_signed(house):
+    """QCL-6: rows carry no hash, and are derived all the same: other numbers, or another file's, are not signed."""
+    _, path = draft(house, "stage", "ETH", "--for", "6h", name="staged.json")
+    beside = house.papers / "staged.inputs.json"
+    _, rows = draft(house, "expiries", "ETH", "1-2", "--inputs", beside, name="rows.json")
+    quorum = Quorum(house.hand.abi("KeeperQuorum"), house.at, chain_id=house.world.chain.chain_id)
+    found = read(rows)
+    words = quorum.words(found.call)
+    (expiry, phi, df, sigma, smile), *rest = words.raw[1]
+    altered = quorum.call(
+        "stageExpiries", 0, [(expiry, phi, df, sigma + 1, smile), *rest],
+        nonce=words.nonce, valid_until=words.valid_until,
+    )  # fmt: skip
+    rows.write_text(dump(replace(found, call=altered, typed=quorum.typed(altered), decoded=told_of(quorum, altered))))
+    refused = sign(house, rows, "ann", code=4)
+    (wrong,) = [one for one in refused["checks"] if one["difference"]]
+    assert wrong["difference"]["name"].endswith("sigma_atm_ppm")
+    assert refused["signed_by"] == []
+    rows.write_text(dump(found))
+    through(house, path)  # the nonce that they were drafted with is used now
+    assert "it was used" in " ".join(sign(house, rows, "ann", code=2)["objections"])
+
+
+def test_flip__nothing_staged__said_before_anybody_signs(house):
+    """QCL-6: what would become of a call now is told when it is drafted, looked at and signed."""
+    flip, _ = draft(house, "flip", "ETH")
+    assert "would revert: NothingStaged" in flip["tried"]
 
 
 def test_sign__a_stranger_or_twice__refused(house):
@@ -281,7 +385,16 @@ def test_draft__what_cannot_be_used__a_sentence_and_code_2(house):
     """Bad input ends with 2 and says what to do."""
     out = house.papers / "bad.json"
     for words, said in (
-        (["publish"], "nothing to draft"),
+        (["publish", "--out", out], "nothing to draft"),
+        (["flip", "ETH", "1", "--out", out], "nothing to draft"),
+        (["stage", "ETH", "four", "--out", out], "no number of expiries"),
+        (["stage", "ETH", "99", "--out", out], "expiries, not 99"),
+        (["expiries", "ETH", "1-2", "--out", out], "from the inputs file"),
+        (["expiries", "ETH", "2-1", "--inputs", out, "--out", out], "names no expiries"),
+        (["funding", "ETH", "0.01%", "--out", out], "need to know why"),
+        (["funding", "ETH", "-9%", "--now", "x", "--out", out], "beyond 5 % a day"),
+        (["funding", "ETH", "-9", "--now", "x", "--out", out], "no rate"),
+        (["addon", "ETH", "-1%", "--now", "x", "--out", out], "50 % at most"),
         (["publish", "DOGE", "--out", out], "no underlying is called DOGE"),
         (["tighten", "ETH", "30%", "--out", out], "need to know why"),
         (["tighten", "ETH", "300%", "--now", "x", "--out", out], "100 % at most"),

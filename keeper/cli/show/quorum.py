@@ -54,7 +54,12 @@ def shown_tree(found: Shown) -> dict[str, Any]:
 
 
 def paper_view(
-    found: Review, *, checks: Sequence[Check] = (), previewed: Previewed | None = None, files: Sequence[Path] = ()
+    found: Review,
+    *,
+    checks: Sequence[Check] = (),
+    previewed: Previewed | None = None,
+    tried: str = "",
+    files: Sequence[Path] = (),
 ) -> RenderableType:
     """What a paper has the quorum do, and all that speaks for and against it."""
     order, now = found.order, found.block.timestamp
@@ -74,6 +79,8 @@ def paper_view(
         parts.append(Padding(_checks(checks), (0, 0, 0, 2)))
     if previewed is not None:
         parts.append(Padding(preview_view(previewed, now), (0, 0, 0, 2)))
+    if tried:
+        parts.append(Padding(Text(f"tried as the quorum: {tried}"), (0, 0, 0, 2)))
     parts += [Text(f"✗ {line}", style="bold red") for line in (*found.objections, *found.bad)]
     parts += [Text(f"written: {file}", style="green") for file in files]
     return Group(*parts)
@@ -85,15 +92,18 @@ def told(order: Order) -> Iterator[tuple[str, str]]:
         ranges = order.target.ranges
         yield "scan range", number("psr", ranges.psr_ppm)
         yield "volatility up, down", f"{number('', ranges.vsr_up_ppm)}, {number('', ranges.vsr_down_ppm)}"
-        for one in order.target.expiries:
-            low, high = min(one.sigmas_ppm, default=0), max(one.sigmas_ppm, default=0)
-            said = f"volatility {number('', one.params.sigma_atm_ppm)}, smile {number('', low)} … {number('', high)}"
-            carry = f"carry {number('phi', one.params.phi_ppb)}, discount {number('df', one.params.df_ppb)}"
-            yield words.day(one.params.expiry), f"{said}, {carry}"
+    for one in order.rows:
+        low, high = min(one.sigmas_ppm, default=0), max(one.sigmas_ppm, default=0)
+        said = f"volatility {number('', one.params.sigma_atm_ppm)}, smile {number('', low)} … {number('', high)}"
+        carry = f"carry {number('phi', one.params.phi_ppb)}, discount {number('df', one.params.df_ppb)}"
+        yield words.day(one.params.expiry), f"{said}, {carry}"
+    if order.target is not None:
         yield "inputs", order.inputs_hash
         return
     for name, value in order.arguments.items():
-        if name.endswith("Ppm"):
+        if name == "ratePpmPerDay":
+            yield "rate a day", f"{value / 10_000:.4f} %, {'longs' if value > 0 else 'shorts'} pay" if value else "0 %"
+        elif name.endswith("Ppm"):
             yield name.removesuffix("Ppm"), number("", value)
         elif name.endswith("Until"):
             yield name, words.utc(value)
@@ -115,7 +125,12 @@ def _checks(checks: Sequence[Check]) -> RenderableType:
 
 
 def paper_tree(
-    found: Review, *, checks: Sequence[Check] = (), previewed: Previewed | None = None, files: Sequence[Path] = ()
+    found: Review,
+    *,
+    checks: Sequence[Check] = (),
+    previewed: Previewed | None = None,
+    tried: str = "",
+    files: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """The same as one object."""
     order = found.order
@@ -136,6 +151,7 @@ def paper_tree(
             for one in checks
         ],
         "preview_refuses": None if previewed is None else previewed.refusal or None,
+        "tried": tried or None,
         "files": [str(one) for one in files],
     }
 

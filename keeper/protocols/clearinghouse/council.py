@@ -24,7 +24,10 @@ from keeper.protocols.clearinghouse.quorum import KINDS, Lane, Quorum, Words, li
 from keeper.protocols.clearinghouse.views import View, Views
 
 PARAMETERS: Final = "RiskParameters"
+HOUSE: Final = "ClearingHouse"
 ROLES: Final = ("PUBLISHER_ROLE", "EMERGENCY_ROLE", "GUARDIAN_ROLE", "LISTER_ROLE", "BREAKER_ROLE")
+#: Names of calls that a person writes shorter.
+_SHORT: Final = {"setStateAddOn": "addon", "setFundingRate": "funding", "stageExpiries": "expiries"}
 #: Answer of a wallet that stands by a signature.  Source: ERC-1271.
 _STANDS: Final = bytes.fromhex("1626ba7e")
 _CALLS: Final = (1 << 64) - 1
@@ -106,13 +109,27 @@ class HouseCouncil:
         nonce = self._next(function, underlying, block)
         return self._quorum.call(function, *args, nonce=nonce, valid_until=valid_until)
 
-    def publication(self, data: bytes, *, valid_until: int, block: BlockRef) -> bytes:
+    def publication(
+        self, data: bytes, *, valid_until: int, block: BlockRef, function: str = "publish", count: int | None = None
+    ) -> bytes:
         """See `CouncilChain.publication`."""
         asked = self._views.abis[PARAMETERS].arguments("publish", data)
-        nonce = self._next("publish", asked["underlying"], block)
         entry = self._views.abis[PARAMETERS].inputs("publish")[1]
-        values = tuple(_plain(asked["p"], entry["components"]))
-        return self._quorum.call("publish", asked["underlying"], values, nonce=nonce, valid_until=valid_until)
+        p = asked["p"] | {"expiries": asked["p"]["expiries"][:count]}
+        values = tuple(_plain(p, entry["components"]))
+        return self.draft(
+            function, asked["underlying"], values, underlying=asked["underlying"], valid_until=valid_until, block=block
+        )
+
+    def rows(self, underlying: int, expiries: Sequence[ExpiryTarget], *, valid_until: int, block: BlockRef) -> bytes:
+        """See `CouncilChain.rows`."""
+        values = [
+            (e.params.expiry, e.params.phi_ppb, e.params.df_ppb, e.params.sigma_atm_ppm, list(e.sigmas_ppm))
+            for e in expiries
+        ]
+        return self.draft(
+            "stageExpiries", underlying, values, underlying=underlying, valid_until=valid_until, block=block
+        )
 
     def _next(self, function: str, underlying: int, block: BlockRef) -> int:
         return int(self._views.one(block, QUORUM, "nonce", KINDS[function].lane, underlying))
@@ -123,7 +140,7 @@ class HouseCouncil:
         published = words.arguments.get("p")
         return Order(
             function=words.kind.function,
-            what={"setStateAddOn": "addon", "setFundingRate": "funding"}.get(words.kind.function, words.kind.function),
+            what=_SHORT.get(words.kind.function, words.kind.function),
             role=words.kind.role,
             emergency=words.kind.lane is Lane.TIGHTEN,
             underlying=words.underlying,
@@ -133,6 +150,9 @@ class HouseCouncil:
             valid_until=words.valid_until,
             arguments=words.arguments,
             target=None if published is None else _target(words.underlying, published),
+            rows=_rows(words.arguments["expiries"] if published is None else published["expiries"])
+            if published is not None or words.kind.function == "stageExpiries"
+            else (),
             inputs_hash="" if published is None else "0x" + published["inputsHash"].hex(),
         )
 
@@ -174,6 +194,9 @@ class HouseCouncil:
             yield f"it expired {now - words.valid_until} s ago"
         if not self._views.one(block, PARAMETERS, "hasRole", role, self.address):
             yield f"the quorum does not hold {words.kind.role} of {PARAMETERS}, so the call reverts"
+        house = words.arguments.get("house")
+        if house is not None and house.lower() != self._views.address(HOUSE).lower():
+            yield f"it sets the funding rate of the house at {house}, this deployment's is {self._views.address(HOUSE)}"
         yield from self._of_publication(words, block)
 
     def _of_publication(self, words: Words, block: BlockRef) -> Iterator[str]:
@@ -191,6 +214,10 @@ class HouseCouncil:
             yield f"its id is {published['id']}, the next one is {last + 1}"
         if block.timestamp > published["validUntil"]:
             yield f"its publication expired {block.timestamp - published['validUntil']} s ago"
+
+    def last_target(self, underlying: int, block: BlockRef) -> str:
+        """0x digest of the last set target."""
+        return "0x" + bytes(self._views.one(block, PARAMETERS, "targetDigest", underlying)).hex()
 
     # --- signatures ---------------------------------------------------------------------------------------------------
 
@@ -213,10 +240,13 @@ class HouseCouncil:
         """See `CouncilChain.signed`."""
         return self._quorum.signed(call, signatures)
 
-    def inner(self, call: bytes) -> bytes:
-        """What a single publisher would send for the same publication."""
+    def inner(self, call: bytes) -> tuple[str, bytes]:
+        """See `CouncilChain.inner`."""
         words = self._quorum.words(call)
-        return self._views.abis[PARAMETERS].call(words.kind.function, *words.raw)
+        if words.kind.function != "setFundingRate":
+            return self._views.address(PARAMETERS), self._views.abis[PARAMETERS].call(words.kind.function, *words.raw)
+        house, *arguments = words.raw
+        return to_checksum_address(house), self._views.abis[HOUSE].call(words.kind.function, *arguments)
 
     def _digest(self, call: bytes) -> bytes:
         return keccak(b"\x19\x01" + b"".join(self.hashes(call)))
@@ -253,15 +283,19 @@ def _target(underlying: int, p: Mapping[str, Any]) -> UnderlyingTarget:
     return UnderlyingTarget(
         underlying=underlying,
         ranges=Ranges(psr_ppm=p["psrPpm"], vsr_up_ppm=p["vsrUpPpm"], vsr_down_ppm=p["vsrDownPpm"]),
-        expiries=tuple(
-            ExpiryTarget(
-                params=ExpiryParams(
-                    expiry=e["expiry"], phi_ppb=e["phiPpb"], df_ppb=e["dfPpb"], sigma_atm_ppm=e["sigmaAtmPpm"]
-                ),
-                sigmas_ppm=tuple(e["sigmaPpm"]),
-            )
-            for e in p["expiries"]
-        ),
+        expiries=_rows(p["expiries"]),
         realised_vol=0.0,
         reasons=(),
+    )
+
+
+def _rows(expiries: Sequence[Mapping[str, Any]]) -> tuple[ExpiryTarget, ...]:
+    return tuple(
+        ExpiryTarget(
+            params=ExpiryParams(
+                expiry=e["expiry"], phi_ppb=e["phiPpb"], df_ppb=e["dfPpb"], sigma_atm_ppm=e["sigmaAtmPpm"]
+            ),
+            sigmas_ppm=tuple(e["sigmaPpm"]),
+        )
+        for e in expiries
     )
