@@ -11,6 +11,7 @@ from eth_account import Account
 from web3.logs import DISCARD
 
 from keeper.abis import Artifact
+from keeper.governance import safe
 from keeper.protocols.abi import Abi
 from keeper.testing.embedded import LocalChain, known_key
 
@@ -33,9 +34,12 @@ class RealSafe:
         chain: where.
         owners: indices of its accounts.
         threshold: how many must sign.
+        wallets: owners beside them that are contracts.
     """
 
-    def __init__(self, chain: LocalChain, owners: tuple[int, ...], *, threshold: int) -> None:
+    def __init__(
+        self, chain: LocalChain, owners: tuple[int, ...], *, threshold: int, wallets: tuple[str, ...] = ()
+    ) -> None:
         self.chain, self.owners, self.threshold = chain, owners, threshold
         self.abi = Abi("Safe", artifact("Safe.sol").abi)
         handler = artifact("handler/CompatibilityFallbackHandler.sol")
@@ -44,7 +48,7 @@ class RealSafe:
         fallback = chain.deploy(handler).address
         self.multi_send = str(chain.deploy(artifact("libraries/MultiSendCallOnly.sol")).address)
         factory = chain.deploy(artifact("proxies/SafeProxyFactory.sol"))
-        addresses = [chain.accounts[owner] for owner in owners]
+        addresses = [*(chain.accounts[owner] for owner in owners), *wallets]
         setup = self.abi.call("setup", addresses, threshold, ZERO, b"", fallback, ZERO, 0, ZERO)
         receipt = chain.transact(factory.functions.createProxyWithNonce(singleton, setup, 7))
         (made,) = factory.events.ProxyCreation().process_receipt(receipt, errors=DISCARD)
@@ -56,6 +60,15 @@ class RealSafe:
         data = "0x" + abi.call(function, *args).hex()
         answer = self.chain.request("eth_call", {"to": self.address, "data": data}, "latest")
         return next(iter(abi.result(function, bytes.fromhex(answer[2:])).values()))
+
+    def sign_message(self, message: bytes) -> None:
+        """Its owners have it approve a message on the chain, through the published library."""
+        library = artifact("libraries/SignMessageLib.sol")
+        lib = str(self.chain.deploy(library).address)
+        data = Abi("SignMessageLib", library.abi).call("signMessage", message)
+        tx = safe.SafeTx(to=lib, value=0, data=data, operation=safe.DELEGATE_CALL, nonce=int(self.ask("nonce")))
+        digest = safe.safe_tx_hash(tx, safe=self.address, chain_id=self.chain.chain_id)
+        self.send(safe.exec_arguments(tx, self.signatures(digest)))
 
     def signatures(self, digest: bytes) -> bytes:
         """What its owners sign, as many as are needed, ascending by address."""

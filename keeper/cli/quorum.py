@@ -32,6 +32,7 @@ keeper quorum draft expiries ETH 1-4 --inputs staged.inputs.json --out rows-1.js
 keeper quorum draft flip ETH --out flip.json
 keeper quorum sign eth-18.json
 keeper quorum sign eth-18.json --sign
+keeper quorum sign eth-18.json --member 0x00000000000000000000000000000000005afe01
 keeper quorum send eth-18.json copy-of-bob.json --send"""
 
 
@@ -55,6 +56,8 @@ class _Asked:
     now: str
     inputs: Path | None
     sign: bool
+    member: str
+    signature: str
     send: bool
     as_json: bool
 
@@ -90,6 +93,13 @@ def quorum(
         ),
     ] = None,
     sign: Annotated[bool, typer.Option("--sign", help="For sign: put this keeper's signature on the paper.")] = False,
+    member: Annotated[
+        str,
+        typer.Option("--member", metavar="ADDRESS", help="For sign: a keeper whose key is elsewhere, or a wallet's."),
+    ] = "",
+    signature: Annotated[
+        str, typer.Option("--signature", metavar="0x…", help="For sign: that member's, made elsewhere, to attach.")
+    ] = "",
     send: Annotated[
         bool, typer.Option("--send", help="For send: let the transaction leave this machine. Needs a publisher key.")
     ] = False,
@@ -103,8 +113,13 @@ def quorum(
     typed data, decoded, with the inputs file beside it as FILE.inputs.json. Each keeper looks at it with its own
     node: sign refuses a paper of another chain or contract, expired, with a nonce that was used, drafted under
     another list of keepers, against another target, or altered; and derives every published number again from the
-    inputs file. Then it shows what would be signed, and signs with --sign alone. Any wallet that signs typed data
-    will do as well: add signer and signature to the paper.
+    inputs file. Then it shows what would be signed, and signs with --sign alone.
+
+    A member may keep its key elsewhere, or be a contract wallet such as a Safe (ERC-1271). sign FILE --member ADDRESS
+    tells what it has to sign: the paper's typed_data in any wallet, or for a Safe also the hash that its owners sign.
+    sign FILE --member ADDRESS --signature 0x… attaches what came back, if the member stands by it on the chain; of
+    several owners it is their signatures one after the other, ascending by address, and 0x of a message that a Safe
+    approved on the chain.
 
     A publication too large for one transaction goes in steps, each a paper of its own, drafted when the one before has
     landed: stage opens it with its ranges and as many of its first expiries as asked for, expiries adds the next ones
@@ -122,7 +137,7 @@ def quorum(
 
     asked = _Asked(
         words=what or (), out=out, lasts=lasts, stands=stands, now=plain(now), inputs=inputs,
-        sign=sign, send=send, as_json=as_json,
+        sign=sign, member=member, signature=signature, send=send, as_json=as_json,
     )  # fmt: skip
     desk = QuorumDesk(settings_of(config), os.environ)
     try:
@@ -169,24 +184,31 @@ def _draft(desk: QuorumDesk, asked: _Asked) -> int:
 
 def _sign(desk: QuorumDesk, asked: _Asked) -> int:
     from keeper.cli.show.quorum import paper_tree, paper_view  # noqa: PLC0415 - see above
-    from keeper.control.papers import dump, read, write  # noqa: PLC0415 - see above
+    from keeper.control.papers import dump, octets, read, write  # noqa: PLC0415 - see above
 
     if len(asked.words) != 1:
         raise BadInput("sign takes one paper", hint="keeper quorum sign FILE.json")
+    if asked.signature and not asked.member:
+        raise BadInput("whose signature is it?", hint="--member ADDRESS --signature 0x…")
+    if asked.member and asked.sign:
+        raise BadInput("--sign is for this keeper's own key", hint="of a --member give the --signature")
     path = Path(asked.words[0])
     found = desk.review(read(path))
     checks, seen, tried = desk.derived(found, asked.inputs, path), desk.previewed(found), desk.tried(found)
     differs = any(check.difference is not None for check in checks)
     sound = not found.objections and not found.bad and not differs
-    files = []
-    if asked.sign and sound:
-        found = desk.review(desk.sign(found))
+    files, waits = [], None
+    if asked.member and not asked.signature:
+        waits = desk.to_sign(found, asked.member)
+    elif sound and (asked.sign or asked.signature):
+        with_it = desk.attach(found, asked.member, octets(asked.signature)) if asked.member else desk.sign(found)
+        found = desk.review(with_it)
         write(path, dump(found.paper), anew=False)
         files.append(path)
     if asked.as_json:
-        answer(paper_tree(found, checks=checks, previewed=seen, tried=tried, files=files))
+        answer(paper_tree(found, checks=checks, previewed=seen, tried=tried, waits=waits, files=files))
     else:
-        console().print(paper_view(found, checks=checks, previewed=seen, tried=tried, files=files))
+        console().print(paper_view(found, checks=checks, previewed=seen, tried=tried, waits=waits, files=files))
     return OK if sound else LAW if differs else INPUT
 
 

@@ -69,6 +69,13 @@ def plain(value: Any) -> str:
     return str(value or "").encode("utf-8", "replace").decode("utf-8").strip()[:_LONGEST]
 
 
+def octets(text: str) -> bytes:
+    """A signature as a wallet gives it, 0x text; `0x` alone is none.  Raises: `BadInput`."""
+    if not _HEX.fullmatch(text) or len(text) > _LONGEST:
+        raise BadInput("the signature is no 0x text of whole bytes", hint="write it as the wallet gave it: 0x…")
+    return bytes.fromhex(text[2:])
+
+
 def _octets(value: Any, what: str) -> bytes:
     if not isinstance(value, str) or not _HEX.fullmatch(value):
         raise BadInput(f"the paper's {what} is no 0x text of whole bytes", hint=_HINT)

@@ -78,6 +78,12 @@ class CouncilChain(Protocol):
     def vouches(self, signer: str, call: bytes, signature: bytes, block: BlockRef) -> bool:
         """Whether a signature is a key's or a wallet's own, over this very call."""
 
+    def is_wallet(self, signer: str, block: BlockRef) -> bool:
+        """Whether there is code at an address, so that it is a contract that stands by signatures (ERC-1271)."""
+
+    def digest(self, call: bytes) -> bytes:
+        """The hash of what is signed for a call."""
+
     def signed(self, call: bytes, signatures: Mapping[str, bytes]) -> bytes:
         """The calldata that carries signatures."""
 
@@ -221,6 +227,37 @@ def signed(found: Review, key: Signs, chain: CouncilChain) -> Paper:
     """The paper with a key's signature.  Raises: as the key."""
     signature = key.sign_typed(*chain.hashes(found.paper.call))
     return replace(found.paper, signatures=(*found.paper.signatures, Signature(signer=key.address, data=signature)))
+
+
+def member(found: Review, address: str) -> str:
+    """A keeper of today by its address.  Raises: `BadInput` if it is none, or signed already."""
+    known = {one.lower(): one for one in found.council.keepers}
+    if (ours := known.get(address.lower())) is None:
+        raise BadInput(f"{address[:50]} is no keeper of the quorum", hint="keeper quorum show lists them")
+    if ours.lower() in {one.signer.lower() for one in found.paper.signatures}:
+        raise BadInput(f"{ours} signed it already", hint="each keeper counts once; hand it to the next")
+    return ours
+
+
+def attached(found: Review, address: str, data: bytes, chain: CouncilChain) -> Paper:
+    """The paper with a signature that was made elsewhere: by a wallet's owners, or by a key in another program.
+
+    Args:
+        found: the paper.
+        address: the keeper's.
+        data: what the quorum's contract is to be shown; a contract wallet may need none.
+        chain: the quorum.
+
+    Raises: `BadInput` if the keeper does not stand by it at this block; `Retry`.
+    """
+    ours = member(found, address)
+    if not chain.vouches(ours, found.paper.call, data, found.block):
+        whose = "the contract at" if chain.is_wallet(ours, found.block) else "the key of"
+        raise BadInput(
+            f"{whose} {ours} does not stand by this signature",
+            hint=f"see what is to be signed: keeper quorum sign FILE --member {ours}",
+        )
+    return replace(found.paper, signatures=(*found.paper.signatures, Signature(signer=ours, data=data)))
 
 
 def intent(found: Review, chain: CouncilChain) -> TxIntent:

@@ -103,7 +103,33 @@ def safe_tx_hash(tx: SafeTx, *, safe: str, chain_id: int) -> bytes:
 
 def text_hash(text: str, *, safe: str, chain_id: int) -> bytes:
     """What owners sign to approve a text off chain: `getMessageHashForSafe` of the fallback handler."""
-    struct = keccak(encode(["bytes32", "bytes32"], [_MESSAGE, keccak(text.encode())]))
+    return _of_message(keccak(text.encode()), safe=safe, chain_id=chain_id)
+
+
+def digest_hash(digest: bytes, *, safe: str, chain_id: int) -> bytes:
+    """What owners sign so that their Safe stands by a digest (ERC-1271): it is a message of those 32 bytes."""
+    return _of_message(keccak(digest), safe=safe, chain_id=chain_id)
+
+
+def inner_hash(outer_tx_hash: bytes, *, safe: str, chain_id: int) -> bytes:
+    """What owners of a Safe sign that is itself an owner of another Safe, for a transaction of that one.
+
+    The outer Safe hands on the bytes whose hash is its transaction's, so that hash is the message's.
+    """
+    return _of_message(outer_tx_hash, safe=safe, chain_id=chain_id)
+
+
+def contract_signature(owner: str, signatures: bytes) -> bytes:
+    """One contract wallet's signature among a Safe's, where it is the only one: its word and where its proof lies.
+
+    Source: `checkNSignatures` of Safe.sol: v = 0, r = the owner, s = offset of the length-prefixed proof.
+    """
+    word = bytes.fromhex(owner.removeprefix("0x")).rjust(32, b"\0") + (65).to_bytes(32, "big") + b"\0"
+    return word + len(signatures).to_bytes(32, "big") + signatures
+
+
+def _of_message(hashed: bytes, *, safe: str, chain_id: int) -> bytes:
+    struct = keccak(encode(["bytes32", "bytes32"], [_MESSAGE, hashed]))
     return keccak(b"\x19\x01" + domain_separator(safe, chain_id) + struct)
 
 

@@ -15,7 +15,7 @@ from keeper.chain.sending.dry import DrySender
 from keeper.chain.signers import Signer
 from keeper.control.drafts import draft_publication
 from keeper.control.papers import inputs_beside
-from keeper.control.quorum import Review, chosen, intent, review, send, signed
+from keeper.control.quorum import Review, attached, chosen, intent, member, review, send, signed
 from keeper.control.rederive import derived
 from keeper.control.sight import at_head
 from keeper.domain.council import Council, LaneNonce, Paper, RoleHolder
@@ -24,6 +24,7 @@ from keeper.domain.inputs import dump
 from keeper.domain.previews import Previewed
 from keeper.domain.tx import SignerRole, TxRecord
 from keeper.errors import BadInput
+from keeper.governance.safe import digest_hash
 from keeper.policy.verify import Check
 from keeper.protocols.abi import explain_revert
 from keeper.protocols.clearinghouse.council import HOUSE, PARAMETERS, HouseCouncil
@@ -51,6 +52,19 @@ class Shown:
     roles: tuple[RoleHolder, ...]
     own: tuple[str, ...]
     """Addresses of this keeper's publisher keys."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToSign:
+    """What a member signs that is a contract, or whose key is elsewhere."""
+
+    member: str
+    wallet: bool
+    """Whether it is a contract."""
+    digest: bytes
+    """Of the typed data: what the quorum's contract asks it about."""
+    by_owners: bytes | None
+    """What the owners of a Safe sign so that it stands by the digest; None for a key."""
 
 
 class QuorumDesk:
@@ -192,6 +206,17 @@ class QuorumDesk:
     def sign(self, found: Review) -> Paper:
         """The paper with this keeper's signature.  Raises: `BadInput` if it has no key of the quorum; as the key."""
         return signed(found, chosen(found, self._keys()), self.chain)
+
+    def attach(self, found: Review, address: str, data: bytes) -> Paper:
+        """See `keeper.control.quorum.attached`."""
+        return attached(found, address, data, self.chain)
+
+    def to_sign(self, found: Review, address: str) -> ToSign:
+        """What a keeper signs where its key is not this keeper's.  Raises: `BadInput` if it is none; `Retry`."""
+        ours, digest = member(found, address), self.chain.digest(found.paper.call)
+        wallet = self.chain.is_wallet(ours, self.head)
+        by_owners = digest_hash(digest, safe=ours, chain_id=self.chain.chain_id) if wallet else None
+        return ToSign(member=ours, wallet=wallet, digest=digest, by_owners=by_owners)
 
     def send(self, found: Review, *, leaves: bool) -> TxRecord:
         """Carry a complete paper to the contract, or try what would become of it.

@@ -82,6 +82,33 @@ def test_safe__owners_sign_our_hash__timelock_executes(governed):
     assert fence["max"] == 400_000
 
 
+def test_safe__an_owner_is_a_safe_itself__its_owners_signatures_carry_the_step(governed):
+    """GOV-3: a contract wallet owns the proposing Safe: foretold on a fork, executed by its owners' signatures."""
+    inner = governed.safe
+    outer = RealSafe(governed.chain, (), threshold=1, wallets=(inner.address,))
+    grants = "".join(
+        f'[[role]]\ncontract = "TimelockController"\nrole = "{role}"\ngrant = "{outer.address}"\n'
+        for role in ("PROPOSER_ROLE", "CANCELLER_ROLE")
+    )
+    governed.pass_through(governed.proposal(grants))
+    proposal = by_safe(governed, safe=outer.address)
+    with forked(governed.chain.provider, governed.deployment, engine=Engine.EMBEDDED) as fork:
+        foretold = simulate(proposal, fork)
+    assert foretold.holds, foretold
+    schedule = proposal.steps[0]
+    tx = safe.safe_tx([schedule.call], nonce=0)
+    chain_id = governed.chain.chain_id
+    for message in (bytes(32), bytes.fromhex(schedule.safe_tx_hash[2:])):
+        owners = inner.signatures(safe.inner_hash(message, safe=inner.address, chain_id=chain_id))
+        arguments = safe.exec_arguments(tx, safe.contract_signature(inner.address, owners))
+        if not any(message):
+            with pytest.raises(AssertionError, match="failed"):
+                outer.send(arguments)
+        else:
+            outer.send(arguments)
+    assert outer.ask("nonce") == 1, "it was scheduled"
+
+
 def test_safe__signatures_over_another_hash__refused_by_the_safe(governed):
     """The Safe's check is a real one: a signature over other bytes carries nothing."""
     schedule = by_safe(governed).steps[0]

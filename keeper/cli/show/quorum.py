@@ -20,7 +20,7 @@ from keeper.domain.council import Order
 from keeper.domain.previews import Previewed
 from keeper.domain.tx import TxRecord
 from keeper.policy.verify import Check
-from keeper.wiring.quorum import Shown
+from keeper.wiring.quorum import Shown, ToSign
 
 
 def shown_view(found: Shown) -> RenderableType:
@@ -59,6 +59,7 @@ def paper_view(
     checks: Sequence[Check] = (),
     previewed: Previewed | None = None,
     tried: str = "",
+    waits: ToSign | None = None,
     files: Sequence[Path] = (),
 ) -> RenderableType:
     """What a paper has the quorum do, and all that speaks for and against it."""
@@ -81,6 +82,8 @@ def paper_view(
         parts.append(Padding(preview_view(previewed, now), (0, 0, 0, 2)))
     if tried:
         parts.append(Padding(Text(f"tried as the quorum: {tried}"), (0, 0, 0, 2)))
+    if waits is not None:
+        parts.append(Padding(Text(_to_sign(waits)), (0, 0, 0, 2)))
     parts += [Text(f"✗ {line}", style="bold red") for line in (*found.objections, *found.bad)]
     parts += [Text(f"written: {file}", style="green") for file in files]
     return Group(*parts)
@@ -111,6 +114,13 @@ def told(order: Order) -> Iterator[tuple[str, str]]:
             yield name, order.symbol if name == "underlying" else str(value)
 
 
+def _to_sign(waits: ToSign) -> str:
+    said = f"{waits.member} signs the paper's typed_data, whose hash is\n0x{waits.digest.hex()}"
+    if waits.by_owners is None:
+        return said
+    return f"{said}\nit is a contract: the owners of a Safe there sign\n0x{waits.by_owners.hex()}"
+
+
 def _checks(checks: Sequence[Check]) -> RenderableType:
     lines = Text()
     for one in checks:
@@ -130,6 +140,7 @@ def paper_tree(
     checks: Sequence[Check] = (),
     previewed: Previewed | None = None,
     tried: str = "",
+    waits: ToSign | None = None,
     files: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """The same as one object."""
@@ -152,6 +163,14 @@ def paper_tree(
         ],
         "preview_refuses": None if previewed is None else previewed.refusal or None,
         "tried": tried or None,
+        "to_sign": None
+        if waits is None
+        else {
+            "member": waits.member,
+            "wallet": waits.wallet,
+            "digest": "0x" + waits.digest.hex(),
+            "safe_message_hash": None if waits.by_owners is None else "0x" + waits.by_owners.hex(),
+        },
         "files": [str(one) for one in files],
     }
 

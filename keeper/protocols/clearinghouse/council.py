@@ -14,7 +14,7 @@ from eth_utils import ValidationError, to_checksum_address
 from keeper.domain.block import BlockRef
 from keeper.domain.council import Council, LaneNonce, Order, RoleHolder
 from keeper.domain.market import ExpiryTarget, UnderlyingTarget
-from keeper.domain.reads import Call
+from keeper.domain.reads import Call, CodeHash
 from keeper.domain.riskfile import ExpiryParams, Ranges
 from keeper.errors import BadInput, Refused
 from keeper.protocols.clearinghouse.deployment import QUORUM, Deployment
@@ -223,9 +223,18 @@ class HouseCouncil:
 
     def vouches(self, signer: str, call: bytes, signature: bytes, block: BlockRef) -> bool:
         """See `CouncilChain.vouches`."""
-        if _recovered(self._digest(call), signature) == signer:
-            return True
-        return self._wallet_vouches(signer, call, signature, block)
+        # As the contract decides it (OpenZeppelin's SignatureChecker): where there is code, the code has the word.
+        if self.is_wallet(signer, block):
+            return self._wallet_vouches(signer, call, signature, block)
+        return _recovered(self._digest(call), signature) == signer
+
+    def is_wallet(self, signer: str, block: BlockRef) -> bool:
+        """See `CouncilChain.is_wallet`."""
+        return self._views.read(block, CodeHash(signer)) != b""
+
+    def digest(self, call: bytes) -> bytes:
+        """See `CouncilChain.digest`."""
+        return self._digest(call)
 
     def _wallet_vouches(self, signer: str, call: bytes, signature: bytes, block: BlockRef) -> bool:
         asked = keccak(b"isValidSignature(bytes32,bytes)")[:4] + encode(
