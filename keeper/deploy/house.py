@@ -178,7 +178,8 @@ def _open_markets(spec: HouseSpec, hand: Hand, at: dict[str, str], steps: _Steps
         steps.done(f"{u.asset} published")
     for role in ("LISTER_ROLE", "PUBLISHER_ROLE"):
         send("renounceRole", ROLES[role], hand.address)
-    send("grantRole", ROLES["PUBLISHER_ROLE"], spec.publisher)
+    if not spec.by_quorum:  # else the quorum's contract alone, once it is there: beside a key it were no quorum
+        send("grantRole", ROLES["PUBLISHER_ROLE"], spec.publisher)
     send("grantRole", ROLES["GUARDIAN_ROLE"], spec.guardian)
     steps.done("roles")
 
@@ -201,7 +202,7 @@ def _set_quorum(spec: HouseSpec, hand: Hand, at: dict[str, str]) -> None:
     keepers = sorted(spec.quorum.keepers, key=lambda address: int(address, 16))
     counts = spec.quorum.to_publish, spec.quorum.to_tighten
     at[QUORUM] = hand.create(QUORUM, at["RiskParameters"], hand.address, keepers, *counts)
-    roles = ["EMERGENCY_ROLE", *(["PUBLISHER_ROLE"] if spec.quorum.publishes else [])]
+    roles = ["EMERGENCY_ROLE", *(["PUBLISHER_ROLE"] if spec.by_quorum else [])]
     for role in roles:
         hand.send("RiskParameters", at["RiskParameters"], "grantRole", ROLES[role], at[QUORUM])
 

@@ -109,7 +109,8 @@ class QuorumSpec:
     to_publish: int
     """How many of them publish."""
     publishes: bool = False
-    """Whether they may publish; an emergency they may call always."""
+    """Whether they publish, and then they alone: no single key gets the publisher's role.  An emergency they may call
+    always."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +122,7 @@ class HouseSpec:
     """The settlement token first."""
     underlyings: tuple[UnderlyingSpec, ...]
     publisher: str
-    """Address that will publish."""
+    """Address that will publish; where a quorum publishes, that carries what it signed and pays."""
     liquidator: str
     """Address that will flag and bid; its first account is the keeper's."""
     guardian: str
@@ -143,3 +144,8 @@ class HouseSpec:
     """How long the first publication may wait to be mined."""
     timelock: TimelockSpec | None = None
     """None: the deployer stays the owner, until `scripts/handover.py`."""
+
+    @property
+    def by_quorum(self) -> bool:
+        """Whether several keepers publish together, and no key alone."""
+        return self.quorum is not None and self.quorum.publishes

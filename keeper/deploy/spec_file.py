@@ -22,7 +22,8 @@ _HEAD: Final = """\
 # A key that is left out has its default.  breaker = "none" deploys a house without one.
 #
 # publisher, liquidator, guardian, timelock.proposers and the deployer's key must be different addresses:
-#   publisher   a hot key that publishes parameters inside the fences
+#   publisher   a hot key that publishes parameters inside the fences; with [quorum] publishes = true it holds no role:
+#               k of quorum.keepers publish together, and any key carries what they signed
 #   liquidator  a hot key that flags and bids; its first account must be funded (scripts/fund.py)
 #   guardian    a Safe or a cold key that may pause
 #   proposers   a Governor or a Safe: it governs the house through the timelock

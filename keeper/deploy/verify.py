@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +24,7 @@ WIRING: Final = (
 )
 #: Who pays for the deployment keeps none of these.
 _LISTER: Final = "LISTER_ROLE"
+PUBLISHER: Final = "PUBLISHER_ROLE"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,14 +108,28 @@ def _roles(deployment: Deployment, hand: Hand, spec: HouseSpec | None) -> Iterat
         "BREAKER_ROLE": {breaker},
     }
     if spec is not None:
-        may |= {"PUBLISHER_ROLE": {to_checksum_address(spec.publisher), quorum}}
+        may |= {PUBLISHER: {quorum if spec.by_quorum else to_checksum_address(spec.publisher)}}
         may |= {"GUARDIAN_ROLE": {to_checksum_address(spec.guardian)}}
-    must = {"DEFAULT_ADMIN_ROLE", *(("PUBLISHER_ROLE", "GUARDIAN_ROLE") if spec is not None else ())}
+    must = {"DEFAULT_ADMIN_ROLE", *((PUBLISHER, "GUARDIAN_ROLE") if spec is not None else ())}
     for contract, at in administered(deployment).items():
         for name, who in holders(deployment, hand, contract, at).items():
             good = hand.address not in who or owner == hand.address
             good = good and (name not in may or set(who) <= may[name]) and (name not in must or bool(who))
-            yield Finding(what=f"{name} of {contract}", holds=good, said=f"held by {', '.join(who) or 'nobody'}")
+            said = f"held by {', '.join(who) or 'nobody'}"
+            if name == PUBLISHER and (alone := beside_the_quorum(who, quorum)):
+                good = False
+                said += f": {', '.join(alone)} may publish alone, beside the quorum; {revoking(alone[0])}"
+            yield Finding(what=f"{name} of {contract}", holds=good, said=said)
+
+
+def beside_the_quorum(who: Sequence[str], quorum: str | None) -> tuple[str, ...]:
+    """Holders of the publisher's role of whom each alone makes a quorum that holds it too worth nothing."""
+    return tuple(one for one in who if one != quorum) if quorum in who else ()
+
+
+def revoking(key: str) -> str:
+    """What to do about one of them."""
+    return f"have the owner call RiskParameters.revokeRole(PUBLISHER_ROLE, {key})"
 
 
 def _timelock(deployment: Deployment, hand: Hand, spec: HouseSpec | None) -> Iterator[Finding]:

@@ -319,8 +319,16 @@ def _key(
     role: SignerRole, address: str, contracts: Contracts, head: BlockRef, *, nth: str, cap_wei: int
 ) -> Iterator[Finding]:
     what, publishes = f"{role} key{nth}", contracts.may_publish(address, head)
-    quorum = contracts.publishing_quorum(head) if role is SignerRole.PUBLISHER and not publishes else ""
-    if quorum:
+    quorum = contracts.publishing_quorum(head) if role is SignerRole.PUBLISHER else ""
+    if quorum and publishes:
+        yield Finding(
+            what=what,
+            verdict=Verdict.WARNING,
+            said=f"{address} may publish alone, beside the quorum of keepers at {quorum}: whoever has this one key "
+            "needs no other",
+            hint=alone_hint(address),
+        )
+    elif quorum:
         yield _by_quorum(what, address, quorum, keeps=contracts.keeps(address, head))
     elif role is SignerRole.PUBLISHER and not publishes:
         hint = f"have the protocol's owner call RiskParameters.grantRole(PUBLISHER_ROLE, {address})"
@@ -339,6 +347,15 @@ def _key(
         yield Finding(what=f"{role} balance{nth}", verdict=Verdict.WARNING, said=said, hint=hint)
     else:
         yield _good(f"{role} balance{nth}", f"{balance / WAD:,.4f} ETH")
+
+
+def alone_hint(address: str) -> str:
+    """How a key that publishes beside a quorum loses the role."""
+    change = f'[[role]] with role = "PUBLISHER_ROLE" and revoke = "{address}"'
+    return (
+        f"have the protocol's owner call RiskParameters.revokeRole(PUBLISHER_ROLE, {address}); where a timelock owns "
+        f"it: keeper propose, {change}; keeper quorum show tells who else holds it"
+    )
 
 
 def _by_quorum(what: str, address: str, quorum: str, *, keeps: bool) -> Finding:

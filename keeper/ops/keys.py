@@ -13,6 +13,7 @@ from typing import Protocol
 
 from keeper.domain.tx import SignerRole
 from keeper.errors import KeeperError, Retry
+from keeper.ops.doctor import alone_hint
 
 WEI_PER_ETH = 10**18
 
@@ -154,9 +155,11 @@ def _duplicate(key: KeyUnderTest, first: str) -> _Remark | None:
 def _role(role: SignerRole, address: str, chain: KeysOnChain) -> _Remark | None:
     try:
         publishes = chain.may_publish(address)
-        quorum = "" if publishes or role is not SignerRole.PUBLISHER else chain.publishing_quorum()
+        quorum = chain.publishing_quorum() if role is SignerRole.PUBLISHER else ""
     except KeeperError as error:
         return KeyVerdict.SIGNS, f"its role was not asked: {error.message}", ""
+    if quorum and publishes:
+        return KeyVerdict.WARNING, f"may publish alone, beside the quorum of keepers at {quorum}", alone_hint(address)
     if quorum:
         return KeyVerdict.SIGNS, f"publishes with the quorum of keepers at {quorum}: keeper quorum", ""
     if role is SignerRole.PUBLISHER and not publishes:

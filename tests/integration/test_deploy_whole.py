@@ -13,7 +13,8 @@ from eth_account import Account
 
 from keeper.chain.asking.rpc import Endpoint, Rpc
 from keeper.chain.signers import LocalSigner
-from keeper.deploy import Hand, HouseSpec
+from keeper.deploy import Hand, HouseSpec, QuorumSpec, deploy_house
+from keeper.deploy.house import ROLES
 from keeper.deploy.journal import Journal
 from keeper.deploy.spec import TimelockSpec
 from keeper.deploy.verify import verify
@@ -78,7 +79,10 @@ def a_chain_and_spec():
     house.tokens = {name: setter.create("MockERC20", name, name, d) for name, d in (("USDC", 6), ("WETH", 18))}
     setter.send("MockERC20", house.tokens["USDC"], "mint", chain.accounts[DEPLOYER], 10**12)
     spec: HouseSpec = house._spec(1)
-    return chain, replace(spec, timelock=TimelockSpec(proposers=(chain.accounts[4],), min_delay_s=DELAY_S))
+    lock = TimelockSpec(proposers=(chain.accounts[4],), min_delay_s=DELAY_S)
+    keepers = tuple(Account.from_key(n.to_bytes(32, "big")).address for n in (11, 12, 13))
+    quorum = QuorumSpec(keepers=keepers, to_tighten=2, to_publish=2, publishes=True)
+    return chain, replace(spec, timelock=lock, quorum=quorum)
 
 
 def run(node, chain, spec, journal):
@@ -131,6 +135,37 @@ def test_deploy__new_timelock__owns_everything_and_the_deployer_nothing(unbroken
     assert said["EXECUTOR_ROLE of the timelock"] == "held by anyone"
     assert said["DEFAULT_ADMIN_ROLE of RiskParameters"] == f"held by {found.deployment.addresses['TimelockController']}"
     assert {one.what for one in found.findings} >= {f"owner of {name}" for name in ("ClearingHouse", "PriceOracle")}
+
+
+def test_deploy__quorum_publishes__no_key_holds_the_role(unbroken):
+    """DQM-1: where k of n publish the role is the quorum's alone, and verification says who holds it."""
+    at = unbroken.found.deployment.addresses["KeeperQuorum"]
+    said = {one.what: one.said for one in unbroken.found.findings}
+    assert said["PUBLISHER_ROLE of RiskParameters"] == f"held by {at}"
+    assert said["EMERGENCY_ROLE of RiskParameters"] == f"held by {at}"
+
+
+def test_verify__key_beside_a_publishing_quorum__wrong_with_the_call_that_revokes():
+    """DQM-1: a house of an earlier version left the role with the key too: one key is no quorum."""
+    chain, spec = a_chain_and_spec()
+    hand = Hand(
+        Rpc([Endpoint(name="chain", provider=chain.provider)], chain_id=chain.chain_id),
+        LocalSigner(Account.from_key(known_key(DEPLOYER))), fees=FEES, poll_interval_s=0.0,
+    )  # fmt: skip
+    deployment = deploy_house(spec, hand, now_s=chain.block().timestamp)
+    at = deployment.addresses
+    for told in (None, spec):
+        assert all(one.holds for one in verify(deployment, hand, told)), "the quorum alone"
+    hand.send("RiskParameters", at["RiskParameters"], "grantRole", ROLES["PUBLISHER_ROLE"], spec.publisher)
+    for told in (None, spec):
+        (wrong,) = [one for one in verify(deployment, hand, told) if not one.holds]
+        assert wrong.what == "PUBLISHER_ROLE of RiskParameters"
+        assert f"{spec.publisher} may publish alone, beside the quorum" in wrong.said
+        assert f"revokeRole(PUBLISHER_ROLE, {spec.publisher})" in wrong.said
+    hand.send("RiskParameters", at["RiskParameters"], "revokeRole", ROLES["PUBLISHER_ROLE"], spec.publisher)
+    assert all(one.holds for one in verify(deployment, hand, spec))
+    emergencies_only = replace(spec, quorum=replace(spec.quorum, publishes=False))
+    assert not all(one.holds for one in verify(deployment, hand, emergencies_only)), "then the key is to publish"
 
 
 def test_deploy__killed_at_every_send__ends_as_an_unbroken_run_did(unbroken, tmp_path):

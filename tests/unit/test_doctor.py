@@ -186,6 +186,17 @@ def test_check__role_with_a_quorum_of_keepers__no_error_and_the_command(keepers,
     assert ready(findings)
 
 
+def test_check__key_publishes_beside_a_quorum__a_warning_with_the_call_that_revokes():
+    """DQM-1: one key that may publish alone makes k of n worth nothing; a house of before is told how to mend it."""
+    findings = found(FakeSite(fake_contracts=FakeContracts(quorum=STRANGER, keepers=(PUBLISHER,))))
+    (one,) = [f for f in findings if f.what == "publisher key"]
+    assert one.verdict is Verdict.WARNING
+    assert f"may publish alone, beside the quorum of keepers at {STRANGER}" in one.said
+    assert f"revokeRole(PUBLISHER_ROLE, {PUBLISHER})" in one.hint
+    assert f'revoke = "{PUBLISHER}"' in one.hint
+    assert ready(findings)
+
+
 C = FakeContracts
 KEYS = {SignerRole.PUBLISHER: (PUBLISHER,), SignerRole.LIQUIDATOR: (LIQUIDATOR,)}
 

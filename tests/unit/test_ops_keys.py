@@ -73,6 +73,13 @@ def test_try_keys__role_with_a_quorum_of_keepers__signs_and_says_so():
     assert f"quorum of keepers at {B}" in with_others.said
 
 
+def test_try_keys__publishes_alone_beside_a_quorum__a_warning_with_the_call():
+    """DQM-1: whoever has this one key needs no other."""
+    (found,) = tried(FakeKey(PUBLISHER, A), chain=FakeChain(quorum=B))
+    assert found.verdict is KeyVerdict.WARNING
+    assert f"revokeRole(PUBLISHER_ROLE, {A})" in found.hint
+
+
 def test_try_keys__each_signature__over_another_challenge():
     """A service cannot answer with a signature it made before."""
     keys = FakeKey(PUBLISHER, A), FakeKey(LIQUIDATOR, B, name="keys.two")
