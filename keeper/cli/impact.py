@@ -33,8 +33,9 @@ def impact(
     bad debt at risk: what accounts below maintenance would owe if their worst row came true before they are closed.
 
     The impact gate ([policy] impact_gate and its two shares) is asked about the push that is legal now, as the running
-    keeper asks it. Exit codes: 0 when the gate lets it pass; 2 when it shortens or holds it, or for an unknown
-    underlying; 3 when no node answers.
+    keeper asks it: by itself, and with what all pushes of the last day did, held against the parameters of a day ago,
+    which the contract remembers. The day's total is told beside the push's own. Exit codes: 0 when the gate lets it
+    pass; 2 when it shortens or holds it, or for an unknown underlying; 3 when no node answers.
     """
     named = changes(set_ or [])
     found = impacts(sight_of(config, block), underlying, named)

@@ -153,9 +153,12 @@ class PolicyKnobs:
     """slow, refuse or off: what happens to a push that would liquidate more than the two shares below.  slow shortens
     the step until it does not, refuse waits."""
     impact_max_accounts_ppm: int = 50_000
-    """Largest share of an underlying's holders that one push may bring below maintenance, ppm."""
+    """Largest share of an underlying's holders that one push, or all pushes of a day together, may bring below
+    maintenance, ppm.  A day's are held against the parameters of a day ago, which the chain remembers, at today's
+    price; whom an auction closed meanwhile is not seen any more."""
     impact_max_requirement_ppm: int = 50_000
-    """Largest share of the holders' maintenance that the accounts it brings below may have, ppm."""
+    """Largest share of the holders' maintenance that the accounts they bring below may have, ppm; by the push and by
+    the day alike."""
     refresh_age_s: int = 3_600
     """Refresh a risk file older than this, in seconds.  Keep it below the contract's own age limit."""
     refresh_distance_ppm: int = 700_000

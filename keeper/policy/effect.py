@@ -76,15 +76,16 @@ class Effect:
     @property
     def accounts_ppm(self) -> int:
         """Share of holders newly below maintenance, ppm, rounded up."""
-        return _share(self.below_mm, self.accounts)
+        return share_ppm(self.below_mm, self.accounts)
 
     @property
     def requirement_ppm(self) -> int:
         """Share of all maintenance that they had to hold, ppm, rounded up."""
-        return _share(self.mm_fallen, self.mm_before)
+        return share_ppm(self.mm_fallen, self.mm_before)
 
 
-def _share(part: int, whole: int) -> int:
+def share_ppm(part: int, whole: int) -> int:
+    """A part of a whole, ppm, rounded up; 0 of nothing."""
     return -(-part * 1_000_000 // whole) if whole else 0
 
 
@@ -139,6 +140,11 @@ def effect(underlying: int, before: MarginTable, after: MarginTable) -> Effect:
         at_risk_before=_at_risk(before, plain & was) + sum(one.before.at_risk for one in odd.values()),
         at_risk_after=_at_risk(after, plain & is_) + sum(one.after.at_risk for one in odd.values()),
     )
+
+
+def moved_at(before: MarginTable, after: MarginTable, row: int) -> Moved:
+    """One account that can be priced under both."""
+    return _pair(before, after, row).moved
 
 
 def short_of(table: MarginTable) -> frozenset[int]:

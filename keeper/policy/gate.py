@@ -7,8 +7,9 @@ An account that cannot be priced may be among them: a push that changes anything
 than may fall.
 
 It is held against what is in force now, so that a series of small pushes, while ranges are still on their way, weighs
-as much as one large push.  A push that adds nobody to those whom the targets already set will bring down passes in any
-case.
+as much as one large push.  And it is held, with everything that the last day's pushes did, against the parameters of a
+day ago (`keeper.policy.day`): the same shares bind for all of them together.  A push that adds nobody to those whom the
+targets already set will bring down passes in any case.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from keeper.domain.margin_table import MarginTable
 from keeper.domain.market import ExpiryTarget, UnderlyingTarget
 from keeper.domain.riskfile import Ranges
 from keeper.domain.snapshot import Snapshot, UnderlyingState, Usable
+from keeper.policy.day import Day, day_of, file_of_a_day_ago, seized, stood_still
 from keeper.policy.effect import Effect, effect, short_of
 from keeper.policy.guard import current
 from keeper.policy.impact import file_after, holders, margins_under, uplift
@@ -50,7 +52,13 @@ class Weighed:
     adds: int
     """Accounts below maintenance that the targets already set would not bring there."""
     suspects: Ints
-    """Their rows among the holders, ascending."""
+    """Rows among the holders, ascending: theirs, and of those whom the day's pushes bring down with it."""
+    alone: bool
+    """Whether it is within the shares at once, and once it has arrived, by itself."""
+    day: Day
+    """Whom it brings down at once or once it has arrived, with all pushes of the last day."""
+    first: bool
+    """Whether no push of the last day moved anything."""
     blind: bool
     """Whether it changes something while more holders than may fall cannot be priced: nobody knows whom it brings
     down."""
@@ -97,6 +105,16 @@ class Scale:
         self._short = short_of(self.before)
         target = current(u.publication)
         self._doomed = self._short if target == u.live.ranges else short_of(self.under_file(target))
+        then = file_of_a_day_ago(u, spot=self._spot, now=self._now)
+        self._first = stood_still(u, then)
+        self._then = (
+            self.before
+            if self._first and then.ranges == u.live.ranges
+            else margins_under(self._snapshot, {u.underlying: then})
+        )
+        """Everybody under the parameters of a day ago."""
+        self._maintenance_then = effect(u.underlying, self._then, self._then).mm_before
+        self._seized = seized(snapshot, self._then, self.before)
 
     def under_file(self, ranges: Ranges) -> MarginTable:
         """Everybody under what is in force with other scan ranges."""
@@ -125,41 +143,63 @@ class Scale:
         at_once, arrived = self.under(params, self.begun(params.ranges)), self.under(params, params.ranges)
         effects = [effect(self._u.underlying, self.before, after) for after in (at_once, arrived)]
         adds = self._added(at_once) | self._added(arrived)
-        within = all(
-            one.accounts_ppm <= self._knobs.impact_max_accounts_ppm
-            and one.requirement_ppm <= self._knobs.impact_max_requirement_ppm
-            for one in effects
-        )
+        alone, day = all(self._few(one) for one in effects), self._day(at_once, arrived)
+        within = alone and self._few(day)
         few_unknown = all(
             one.unknown * PPM <= self._knobs.impact_max_accounts_ppm * len(self.before) for one in effects
         )
         blind = not few_unknown and params != published(self._u, params)
+        suspects = np.flatnonzero(np.isin(self.before.ids, id_column(sorted(adds))))
         return Weighed(
             passes=(within or not adds) and not blind,
             at_once=effects[0],
             arrived=effects[1],
             adds=len(adds),
-            suspects=np.flatnonzero(np.isin(self.before.ids, id_column(sorted(adds)))),
+            suspects=np.union1d(suspects, day.rows),
+            alone=alone,
+            day=day,
+            first=self._first,
             blind=blind,
         )
+
+    def _few(self, one: Effect | Day) -> bool:
+        """Whether both shares are kept."""
+        return (
+            one.accounts_ppm <= self._knobs.impact_max_accounts_ppm
+            and one.requirement_ppm <= self._knobs.impact_max_requirement_ppm
+        )
+
+    def _day(self, *afters: MarginTable, among: Ints | None = None) -> Day:
+        """What the last day's pushes do with one that leaves these margins, to all holders or those in some rows."""
+        if among is None:
+            return day_of(self._then, afters, self._seized)
+        return day_of(self._then.only(among), afters, self._seized[among])
 
     def surely_fails(self, params: UnderlyingTarget, suspects: Ints) -> bool:
         """Whether a push fails by what it does to some holders alone; the others could only add to that.
 
         Args:
             params: the push.
-            suspects: rows of `before`, ascending: whom the whole step adds.
+            suspects: rows of `before`, ascending: whom the whole step adds, and whom the day's pushes bring down.
         """
-        before, knobs = self.before.only(suspects), self._knobs
-        adds, within = frozenset[int](), True
-        for ranges in (self.begun(params.ranges), params.ranges):
-            after = self.under(params, ranges, among=suspects)
-            done = effect(self._u.underlying, before, after)
-            adds |= self._added(after)
-            # Shares of everything there is, so that none is overstated.
-            within &= done.below_mm * PPM <= knobs.impact_max_accounts_ppm * len(self.before)
-            within &= done.mm_fallen * PPM <= knobs.impact_max_requirement_ppm * self._maintenance
-        return bool(adds) and not within
+        before = self.before.only(suspects)
+        afters = [self.under(params, ranges, among=suspects) for ranges in (self.begun(params.ranges), params.ranges)]
+        if not any(self._added(after) for after in afters):
+            return False
+        done: tuple[Effect | Day, ...] = (
+            *(effect(self._u.underlying, before, one) for one in afters),
+            self._day(*afters, among=suspects),
+        )
+        # Shares of everything there is, so that none is overstated.
+        return any(
+            one.below_mm * PPM > self._knobs.impact_max_accounts_ppm * len(self.before)
+            or one.mm_fallen * PPM > self._knobs.impact_max_requirement_ppm * self._whole(one)
+            for one in done
+        )
+
+    def _whole(self, one: Effect | Day) -> int:
+        """Maintenance of everybody under what a comparison begins with."""
+        return self._maintenance_then if isinstance(one, Day) else self._maintenance
 
     def _added(self, after: MarginTable) -> frozenset[int]:
         """Below maintenance, where neither what is in force nor the targets already set would bring them."""
@@ -191,17 +231,27 @@ def gate(
         said = f"{unknown} of {len(scale.before)} accounts cannot be priced, so nobody knows whom it would bring down"
         return Gated(params=None, kept_ppm=0, whole=weighed, said=f"held by the impact gate: {said}")
     low, best = _shortened(scale, part, weighed.suspects) if slow else (0, None)
-    whom = ", ".join(name(one.account) for one in weighed.worst.named_mm[:3])
-    more = weighed.worst.below_mm - min(3, len(weighed.worst.named_mm))
-    said = (
-        f"the whole step would bring {weighed.worst.below_mm} of {weighed.worst.accounts} accounts with "
-        f"{weighed.worst.requirement_ppm / 10_000:.2f} % of the maintenance below it ({whom}"
-        f"{f' and {more} more' if more > 0 else ''})"
-    )
+    said = _told(weighed, name)
     if best is None:
         return Gated(params=None, kept_ppm=0, whole=weighed, said=f"held by the impact gate: {said}")
     return Gated(
         params=best, kept_ppm=low, whole=weighed, said=f"{low / 10_000:g} % of the step: {said} (policy.impact_gate)"
+    )
+
+
+def _told(weighed: Weighed, name: Callable[[int], str]) -> str:
+    """Whom the whole step would bring down, by itself or with the pushes before it."""
+    one: Effect | Day = weighed.worst
+    who = "the whole step would bring"
+    if weighed.alone:
+        one = weighed.day
+        who = who if weighed.first else "with the pushes of the last day the whole step would have brought"
+    named = one.named if isinstance(one, Day) else one.named_mm
+    whom = ", ".join(name(moved.account) for moved in named[:3])
+    more = one.below_mm - min(3, len(named))
+    return (
+        f"{who} {one.below_mm} of {one.accounts} accounts with {one.requirement_ppm / 10_000:.2f} % of the "
+        f"maintenance below it ({whom}{f' and {more} more' if more > 0 else ''})"
     )
 
 

@@ -228,6 +228,8 @@ def test_impact__no_share_allowed__the_gate_says_whom_and_exit_2(later):
     slow = tree_of("impact", "BTC", "-c", settings(later, "slow", floor=300_000, share=0), code=2)["underlyings"][0]
     assert 0 < slow["gate"]["kept_ppm"] < 1_000_000
     assert slow["gate"]["accounts"] == [whom]
+    assert slow["gate"]["day"]["first"] is True, "IMP-8: the day's total stands beside the push's own"
+    assert slow["gate"]["day"]["below_mm"] == len(slow["gate"]["day"]["newly_below_mm"]) == 1
 
 
 def test_shadow__two_blocks__live_and_proposed_side_by_side(site):

@@ -1,4 +1,4 @@
-"""Correlation, shrinkage and repair (DEP-1, DEP-2, DEP-3)."""
+"""Correlation, shrinkage and repair (COR-1, COR-2, COR-3)."""
 
 import math
 
@@ -62,35 +62,35 @@ def a_symmetric(seed, count):
 
 @hypothesis.given(seeds, st.integers(2, 4), st.sampled_from([0.0, 0.2]), st.sampled_from([0.94, 0.99, 1.0]))
 def test_weighted_correlation__any_residuals__pair_by_pair(seed, assets, missing, decay):
-    """DEP-1: each entry, and its error, is the pair's own over the days both have."""
+    """COR-1: each entry, and its error, is the pair's own over the days both have."""
     values = residuals_of(seed, assets=assets, missing=missing)
     weights = decay_weights(np.arange(len(values))[::-1], decay_per_day=decay)
     found = measured(values, weights)
     for i in range(assets):
         for j in range(assets):
             rho, error = slow_pair(values[:, i], values[:, j], weights)
-            assert found.matrix[i, j] == pytest.approx(rho, abs=1e-12), "DEP-1"
-            assert found.error[i, j] == pytest.approx(error if i != j else 0.0, abs=1e-12), "DEP-1"
-    assert (found.matrix == found.matrix.T).all(), "DEP-1"
-    assert (np.diag(found.matrix) == 1.0).all(), "DEP-1"
+            assert found.matrix[i, j] == pytest.approx(rho, abs=1e-12), "COR-1"
+            assert found.error[i, j] == pytest.approx(error if i != j else 0.0, abs=1e-12), "COR-1"
+    assert (found.matrix == found.matrix.T).all(), "COR-1"
+    assert (np.diag(found.matrix) == 1.0).all(), "COR-1"
 
 
 @hypothesis.given(seeds, st.integers(2, 6))
 def test_weighted_correlation__nothing_missing__valid(seed, assets):
-    """DEP-1: what is measured on the same days for all is a correlation of something."""
+    """COR-1: what is measured on the same days for all is a correlation of something."""
     values = residuals_of(seed, assets=assets)
-    assert is_valid(measured(values, decay_weights(np.zeros(len(values)))).matrix), "DEP-1"
+    assert is_valid(measured(values, decay_weights(np.zeros(len(values)))).matrix), "COR-1"
 
 
 def test_weighted_correlation__its_error__that_of_many_samples():
-    """DEP-1: the error is what correlations of like samples scatter by: (1 − ρ²)² / n for normal returns."""
+    """COR-1: the error is what correlations of like samples scatter by: (1 − ρ²)² / n for normal returns."""
     rng = np.random.default_rng(4)
     chol = np.linalg.cholesky([[1.0, 0.8], [0.8, 1.0]])
     samples = [measured(rng.normal(size=(200, 2)) @ chol.T, decay_weights(np.zeros(200))) for _ in range(400)]
     scatter = float(np.var([one.matrix[0, 1] for one in samples]))
     told = float(np.mean([one.error[0, 1] for one in samples]))
-    assert told == pytest.approx(scatter, rel=0.15), "DEP-1"
-    assert told == pytest.approx((1 - 0.64) ** 2 / 200, rel=0.1), "DEP-1"
+    assert told == pytest.approx(scatter, rel=0.15), "COR-1"
+    assert told == pytest.approx((1 - 0.64) ** 2 / 200, rel=0.1), "COR-1"
 
 
 def test_weighted_correlation__slower_decay__remembers_longer():
@@ -132,20 +132,20 @@ def test_decay_weights__sum_to_one_and_do_not_underflow():
 
 @hypothesis.given(seeds, st.integers(2, 5), st.sampled_from(Target))
 def test_intensity__between_nothing_and_all(seed, assets, target):
-    """DEP-2: shrinkage lies between what was measured and the target, and is valid where what was measured is."""
+    """COR-2: shrinkage lies between what was measured and the target, and is valid where what was measured is."""
     values = residuals_of(seed, assets=assets, rows=15)
     found = measured(values, decay_weights(np.zeros(15)))
     share = intensity(found, target)
-    assert 0.0 <= share <= 1.0, "DEP-2"
+    assert 0.0 <= share <= 1.0, "COR-2"
     out = shrunk(found.matrix, target=target, share=share)
-    assert is_valid(out), "DEP-2"
+    assert is_valid(out), "COR-2"
     whole = shrunk(found.matrix, target=target, share=1.0)
     between = np.minimum(found.matrix, whole) - 1e-12, np.maximum(found.matrix, whole) + 1e-12
-    assert ((between[0] <= out) & (out <= between[1])).all(), "DEP-2"
+    assert ((between[0] <= out) & (out <= between[1])).all(), "COR-2"
 
 
 def test_intensity__more_returns__less_shrinkage():
-    """DEP-2: what is measured on many returns is left alone, what is measured on few is not."""
+    """COR-2: what is measured on many returns is left alone, what is measured on few is not."""
     rng = np.random.default_rng(8)
     chol = np.linalg.cholesky([[1, 0.8, 0.1], [0.8, 1, 0.1], [0.1, 0.1, 1]])
     values = rng.normal(size=(4_000, 3)) @ chol.T
@@ -155,7 +155,7 @@ def test_intensity__more_returns__less_shrinkage():
 
 
 def test_intensity__schaefer_strimmer__by_hand():
-    """DEP-2: the error of the entries over their distance from the target."""
+    """COR-2: the error of the entries over their distance from the target."""
     found = Correlation(matrix=np.array([[1, 0.5], [0.5, 1]]), error=np.array([[0, 0.01], [0.01, 0]]), effective=50.0)
     assert intensity(found, Target.IDENTITY) == pytest.approx(0.04)
     # Two underlyings are their own mean: nothing to shrink towards but themselves.
@@ -166,30 +166,30 @@ def test_intensity__schaefer_strimmer__by_hand():
 
 @hypothesis.given(seeds, st.integers(2, 6))
 def test_repaired__any_matrix__valid_and_no_farther_than_one_clip(seed, count):
-    """DEP-3: the repair is a correlation of something, and no farther from the matrix than the plain clip."""
+    """COR-3: the repair is a correlation of something, and no farther from the matrix than the plain clip."""
     broken = a_symmetric(seed, count)
     found = repaired(broken)
-    assert is_valid(found), "DEP-3"
-    assert np.linalg.eigvalsh(found).min() >= -1e-10, "DEP-3"
+    assert is_valid(found), "COR-3"
+    assert np.linalg.eigvalsh(found).min() >= -1e-10, "COR-3"
     far, near = (float(((one - broken) ** 2).sum()) for one in (spectral(broken), found))
-    assert near <= far + 1e-9, "DEP-3"
+    assert near <= far + 1e-9, "COR-3"
 
 
 @hypothesis.given(seeds, st.integers(1, 6))
 def test_repaired__valid_already__unchanged(seed, count):
-    """DEP-3: what is valid is left as it is, to the bit."""
+    """COR-3: what is valid is left as it is, to the bit."""
     good = repaired(a_symmetric(seed, count))
-    assert repaired(good).tobytes() == good.tobytes(), "DEP-3"
+    assert repaired(good).tobytes() == good.tobytes(), "COR-3"
 
 
 @hypothesis.given(seeds)
 def test_repaired__no_valid_neighbour_is_nearer(seed):
-    """DEP-3: a step from the repair towards any other valid matrix does not come nearer."""
+    """COR-3: a step from the repair towards any other valid matrix does not come nearer."""
     broken = a_symmetric(seed, 4)
     found = repaired(broken)
     other = spectral(a_symmetric(seed ^ 1, 4))
     # The derivative of the distance along the way is not negative: what makes a point of a convex set the nearest.
-    assert float(((found - broken) * (other - found)).sum()) >= -1e-6, "DEP-3"
+    assert float(((found - broken) * (other - found)).sum()) >= -1e-6, "COR-3"
 
 
 def test_repaired__higham__his_digits():

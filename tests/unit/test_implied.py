@@ -141,15 +141,15 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_target__quotes_that_fail_a_limit__realised_as_without_and_an_alert(name):
-    """IMP-1: quotes that fail change no number that would be published without them, and say why."""
+    """QTE-1: quotes that fail change no number that would be published without them, and say why."""
     quoted, said = REFUSED[name]
     market = a_market(quoted)
     assert said in market.why_realised
     plain = a_target()
-    assert (market.target.expiries, market.target.ranges) == (plain.expiries, plain.ranges), "IMP-1"
+    assert (market.target.expiries, market.target.ranges) == (plain.expiries, plain.ranges), "QTE-1"
     assert any(said in reason for reason in market.target.reasons)
     decision = think(inputs(quoted))
-    assert any(said in alert for alert in decision.alerts), "IMP-1"
+    assert any(said in alert for alert in decision.alerts), "QTE-1"
 
 
 def published(sigmas, *, phi_ppb=1_004_000_000, atm=700_000, strikes=STRIKES_USD):
@@ -164,15 +164,15 @@ SMILE = (840_000, 760_000, 700_000, 720_000, 770_000)
 
 
 def test_target__venue_falls_silent__level_realised_smile_and_forward_as_published():
-    """IMP-2: a silence says nothing about smile or forward, so neither moves back and forth with it."""
+    """QTE-2: a silence says nothing about smile or forward, so neither moves back and forth with it."""
     u = an_underlying(history=HISTORY, file=published(SMILE))
     snapshot = a_snapshot(an_account(7), underlying=u)
     (plain,) = model(snapshot, KNOBS).of(1).target.expiries
     (one,) = model(snapshot, KNOBS, (Unquoted(underlying=1, reason="silent"),)).of(1).target.expiries
-    assert one.params.sigma_atm_ppm == plain.params.sigma_atm_ppm, "IMP-2"
-    assert one.params.phi_ppb == 1_004_000_000, "IMP-2"
+    assert one.params.sigma_atm_ppm == plain.params.sigma_atm_ppm, "QTE-2"
+    assert one.params.phi_ppb == 1_004_000_000, "QTE-2"
     for sigma, before in zip(one.sigmas_ppm, SMILE, strict=True):
-        assert sigma / one.params.sigma_atm_ppm == pytest.approx(before / 700_000, rel=1e-3), "IMP-2"
+        assert sigma / one.params.sigma_atm_ppm == pytest.approx(before / 700_000, rel=1e-3), "QTE-2"
     assert (plain.params.phi_ppb, len(set(plain.sigmas_ppm))) == (PPB, 1), "no source: flat, no carry"
 
 

@@ -15,6 +15,7 @@ from keeper.cli.show.tables import table as plain_table
 from keeper.control.impact import Impact, Stage
 from keeper.offline import account_name
 from keeper.policy.effect import Effect, Moved
+from keeper.policy.gate import Weighed
 
 #: Stages of a long path that are shown.
 SHOWN = 12
@@ -63,6 +64,7 @@ def _one(one: Impact) -> list[RenderableType]:
     if one.gated is not None:
         said = one.gated.said or "the impact gate lets the push pass that is legal now"
         parts.append(Padding(Text(said, style="bold red" if one.gated.said else "green"), (0, 0, 0, 2)))
+        parts.append(Padding(Text(_day_said(one.gated.whole), style="bright_black"), (0, 0, 0, 2)))
     worst = one.worst.effect if one.worst.effect.below_mm else whole
     for title, rows in (
         ("newly below maintenance", worst.named_mm),
@@ -72,6 +74,19 @@ def _one(one: Impact) -> list[RenderableType]:
         if rows:
             parts += [Text(), _accounts(title, rows[:10])]
     return parts
+
+
+def _day_said(weighed: Weighed) -> str:
+    """What the whole push does with those of the last day."""
+    day, worst = weighed.day, weighed.worst
+    if weighed.first:
+        return "no push of the last day moved anything: it is held to the shares alone"
+    taken = f", {day.in_auction:,} of them in auction" if day.in_auction else ""
+    return (
+        f"with the pushes of the last day: {day.below_mm:,} of {day.accounts:,} accounts below MM{taken}, "
+        f"{day.requirement_ppm / 10_000:.2f} % of the maintenance; the push alone: {worst.below_mm:,}, "
+        f"{worst.requirement_ppm / 10_000:.2f} %"
+    )
 
 
 def _shown(stages: Sequence[Stage]) -> Sequence[Stage]:
@@ -114,10 +129,25 @@ def impacts_tree(found: Sequence[Impact]) -> dict[str, Any]:
                     "kept_ppm": one.gated.kept_ppm,
                     "said": one.gated.said or None,
                     "accounts": [account_name(m.account) for m in one.gated.whole.worst.named_mm],
+                    "day": day_tree(one.gated.whole),
                 },
             }
             for one in found
         ]
+    }
+
+
+def day_tree(weighed: Weighed) -> dict[str, Any]:
+    """What a push does with all those of the last day, as an object."""
+    day = weighed.day
+    return {
+        "first": weighed.first,
+        "accounts": day.accounts,
+        "below_mm": day.below_mm,
+        "in_auction": day.in_auction,
+        "accounts_ppm": day.accounts_ppm,
+        "requirement_ppm": day.requirement_ppm,
+        "newly_below_mm": [_moved(one) for one in day.named],
     }
 
 
