@@ -12,6 +12,7 @@ from keeper.cli.options import DEFAULT_CONFIG, Config, Json, settings_of
 from keeper.cli.root import INPUT, OK
 from keeper.cli.show.answer import answer, console
 from keeper.cli.show.bidders import bidders_tree, bidders_view, changes_tree, changes_view
+from keeper.cli.waiting import waiting
 from keeper.ops.bidders import Right, carried_out, changes
 from keeper.ops.bidders import bidders as configured
 
@@ -62,7 +63,9 @@ def bidders(
     # Heavy, and only this command needs it.
     from keeper.wiring.bidders import BidderDesk  # noqa: PLC0415 - web3 is slow to import
 
-    desk = BidderDesk(settings_of(config), os.environ, send=send and step is not Step.SHOW)
+    settings = settings_of(config)
+    with waiting(settings):
+        desk = BidderDesk(settings, os.environ, send=send and step is not Step.SHOW)
     try:
         if step is Step.SHOW:
             keys = configured(desk)

@@ -11,6 +11,7 @@ from keeper.cli.options import DEFAULT_CONFIG, Config, Json, settings_of
 from keeper.cli.root import INPUT, OK
 from keeper.cli.show.answer import answer, console
 from keeper.cli.show.findings import findings_tree, findings_view
+from keeper.cli.waiting import waiting
 from keeper.ops.doctor import examine, ready
 from keeper.wiring.site import ConfiguredSite
 
@@ -23,7 +24,9 @@ def check(config: Config = DEFAULT_CONFIG, *, as_json: Json = False) -> None:
     Nothing is sent and nothing is changed, except that a store which is not there yet is made. Each thing that is wrong
     comes with what to do. Ends with 0 if the keeper could run, with 2 if not.
     """
-    findings = tuple(examine(ConfiguredSite(settings_of(config), os.environ), now_s=int(time.time())))
+    settings = settings_of(config)
+    with waiting(settings):
+        findings = tuple(examine(ConfiguredSite(settings, os.environ), now_s=int(time.time())))
     if as_json:
         answer(findings_tree(findings))
     else:

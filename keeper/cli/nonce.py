@@ -12,6 +12,7 @@ from keeper.cli.options import DEFAULT_CONFIG, Config, Json, settings_of
 from keeper.cli.root import INPUT, OK, UNREACHABLE
 from keeper.cli.show.answer import answer, console
 from keeper.cli.show.nonces import nonces_tree, nonces_view, repairs_tree, repairs_view
+from keeper.cli.waiting import waiting
 
 EXAMPLE = """keeper nonce show
 keeper nonce repair
@@ -53,7 +54,9 @@ def nonce(
     # Heavy, and only this command needs it.
     from keeper.wiring.nonces import NonceDesk  # noqa: PLC0415 - web3 is slow to import
 
-    desk = NonceDesk(settings_of(config), os.environ, send=send and step is Step.REPAIR)
+    settings = settings_of(config)
+    with waiting(settings):
+        desk = NonceDesk(settings, os.environ, send=send and step is Step.REPAIR)
     try:
         if step is Step.SHOW:
             keys = desk.show()

@@ -7,6 +7,7 @@ import os
 from keeper.cli.options import DEFAULT_CONFIG, Config, Json, Send, settings_of
 from keeper.cli.show.answer import answer, console
 from keeper.cli.show.cycle import cycle_tree, cycle_view
+from keeper.cli.waiting import waiting
 from keeper.ops.once import once as live_one_block
 from keeper.wiring import build
 
@@ -19,9 +20,11 @@ def once(config: Config = DEFAULT_CONFIG, *, send: Send = False, as_json: Json =
     Without --send nothing leaves this machine: each transaction is decided, encoded and simulated, and shown with what
     would have become of it. The block is stored, so that explain and replay know it.
     """
-    keeper = build(settings_of(config), environ=os.environ, send=send)
+    settings = settings_of(config)
+    keeper = build(settings, environ=os.environ, send=send)
     try:
-        record = live_one_block(keeper.heads, keeper.ports, keeper.risk, keeper.policy)
+        with waiting(settings):
+            record = live_one_block(keeper.heads, keeper.ports, keeper.risk, keeper.policy)
     finally:
         keeper.ports.store.close()
     if as_json:

@@ -11,6 +11,7 @@ from keeper.cli.options import DEFAULT_CONFIG, Config, Json, settings_of
 from keeper.cli.root import INPUT, OK, UNREACHABLE
 from keeper.cli.show.answer import answer, console
 from keeper.cli.show.push import pushes_tree, pushes_view
+from keeper.cli.waiting import waiting
 from keeper.control.push import pushes
 from keeper.control.sight import at_head
 from keeper.domain.cycle import DRY, REHEARSED
@@ -54,11 +55,12 @@ def push(
     settings = settings_of(config)
     keeper = build(settings, environ=os.environ, send=True) if send else looking(settings, environ=os.environ)
     try:
-        if send:
-            keeper.ports.sender.recover(keeper.heads.head())
-        sight = at_head(keeper.heads, keeper.ports, keeper.risk, keeper.policy)
-        asked = f"by hand: {now.strip()}" if now.strip() else ""
-        found = list(pushes(sight, keeper.ports, preview_of(keeper), symbol=underlying, asked=asked))
+        with waiting(settings):
+            if send:
+                keeper.ports.sender.recover(keeper.heads.head())
+            sight = at_head(keeper.heads, keeper.ports, keeper.risk, keeper.policy)
+            asked = f"by hand: {now.strip()}" if now.strip() else ""
+            found = list(pushes(sight, keeper.ports, preview_of(keeper), symbol=underlying, asked=asked))
     finally:
         keeper.ports.store.close()
     if as_json:

@@ -16,6 +16,7 @@ from keeper.cli.options import DEFAULT_CONFIG, Config, Json, settings_of
 from keeper.cli.quorum_draft import FORMS, Asked, drafted
 from keeper.cli.root import INPUT, LAW, OK, UNREACHABLE
 from keeper.cli.show.answer import answer, console
+from keeper.cli.waiting import waiting
 from keeper.errors import BadInput
 
 if TYPE_CHECKING:
@@ -139,7 +140,9 @@ def quorum(
         words=what or (), out=out, lasts=lasts, stands=stands, now=plain(now), inputs=inputs,
         sign=sign, member=member, signature=signature, send=send, as_json=as_json,
     )  # fmt: skip
-    desk = QuorumDesk(settings_of(config), os.environ)
+    settings = settings_of(config)
+    with waiting(settings):
+        desk = QuorumDesk(settings, os.environ)
     try:
         code = {Step.SHOW: _show, Step.DRAFT: _draft, Step.SIGN: _sign, Step.SEND: _send}[step](desk, asked)
     finally:

@@ -10,6 +10,7 @@ import typer
 
 from keeper.cli.options import settings_of
 from keeper.cli.show.answer import working
+from keeper.cli.waiting import waiting
 from keeper.control.sight import Sight, at_head, at_stored
 from keeper.offline import recall
 
@@ -49,7 +50,7 @@ def sight_of(config: Path, block: str | None) -> Sight:
 
     keeper = looking(settings, environ=os.environ)
     try:
-        with working("reading the newest block"):
+        with working("reading the newest block"), waiting(settings):
             return at_head(keeper.heads, keeper.ports, keeper.risk, keeper.policy)
     finally:
         keeper.ports.store.close()

@@ -91,13 +91,22 @@ class Vouching:
     """Who says what."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Unlike:
+    """Where the contracts are not as the deployment file says."""
+
+    said: str
+    stops: bool
+    """Whether another contract stands at a configured address, so that the keeper cannot do its work with it."""
+
+
 class Contracts(Protocol):
     """The protocol's contracts at one block.  Each may raise `Retry` or `Refused`."""
 
     def missing(self, block: BlockRef) -> Mapping[str, str]:
         """Address by name of each contract without code."""
 
-    def differences(self, block: BlockRef) -> tuple[str, ...]:
+    def differences(self, block: BlockRef) -> tuple[Unlike, ...]:
         """Where the contracts' own word or code is not the deployment file's, one line each."""
 
     def balance(self, address: str, block: BlockRef) -> int:
@@ -294,9 +303,13 @@ def _contracts(site: Site, head: BlockRef | None, found: list[Contracts]) -> Ite
         return
     found.append(contracts)
     differences = contracts.differences(head)
-    for said in differences:
-        hint = "correct the deployment file; new code: look at it, then add its hash to protocol.accepted_code"
-        yield Finding(what="contracts", verdict=Verdict.WARNING, said=said, hint=hint)
+    for one in differences:
+        hint = (
+            "correct the address in the deployment file (protocol.deployment_file); is it for this chain? If "
+            "governance changed the code: look at it, then add its hash to protocol.accepted_code"
+        )
+        verdict = Verdict.BAD if one.stops else Verdict.WARNING
+        yield Finding(what="contracts", verdict=verdict, said=one.said, hint=hint)
     if not differences:
         yield _good("contracts", "all there, as the deployment file says")
 
@@ -309,10 +322,13 @@ def _keys(site: Site, keys: dict[SignerRole, Sequence[str]]) -> Iterator[Finding
         yield _bad("keys", f"{shared} is configured more than once", hint)
     for role in SignerRole:
         if role not in keys:
-            said = "not configured: the keeper watches and cannot send"
-            yield Finding(
-                what=f"{role} key", verdict=Verdict.WARNING, said=said, hint=f"configure [keys.{role}] before --send"
+            does = "publishes and refreshes" if role is SignerRole.PUBLISHER else "flags, bids and settles"
+            said = (
+                "not configured: a dry run needs no key, and shows what it would do without simulating what this one "
+                f"sends; --send needs it: it {does}"
             )
+            hint = f"before --send: [keys.{role}] in the settings file, then keeper keys test"
+            yield Finding(what=f"{role} key", verdict=Verdict.WARNING, said=said, hint=hint)
 
 
 def _key(

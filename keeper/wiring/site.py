@@ -12,7 +12,7 @@ from keeper.domain.block import BlockRef
 from keeper.domain.tx import SignerRole
 from keeper.errors import KeeperError
 from keeper.marketdata.chain import Venue
-from keeper.ops.doctor import NodeLook, Quoting, Vouching
+from keeper.ops.doctor import NodeLook, Quoting, Unlike, Vouching
 from keeper.ports import Store
 from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment
 from keeper.protocols.clearinghouse.probe import HouseProbe
@@ -143,9 +143,9 @@ class ConfiguredContracts(HouseProbe):
         named = [name for name in (*CONTRACTS, *OPTIONAL) if name in self._addresses]
         return {name: at for name in named if not self._rpc.code(at := self._addresses[name], block)}
 
-    def differences(self, block: BlockRef) -> tuple[str, ...]:
+    def differences(self, block: BlockRef) -> tuple[Unlike, ...]:
         """See `Contracts.differences`: what the running keeper would say of this block."""
-        return (*self._watch.follow(block), *self._watch.look(block, feeds={}, tokens={}))
+        return tuple(Unlike(said=said, stops=stops) for said, stops in self._watch.judged(block))
 
     def balance(self, address: str, block: BlockRef) -> int:
         """See `Contracts.balance`."""

@@ -7,7 +7,7 @@ import pytest
 from keeper.deploy import BreakerSpec, QuorumSpec
 from keeper.domain.action import Flag, SyncBreaker
 from keeper.errors import Refused
-from keeper.protocols.clearinghouse.deployment import BREAKER, QUORUM
+from keeper.protocols.clearinghouse.deployment import BREAKER, CONTRACTS, QUORUM
 from keeper.testing.small_house import SmallHouse
 from keeper.wiring.site import ConfiguredContracts
 from tests.defects.houses import watching
@@ -54,7 +54,27 @@ def refused(keeper, house, action):
 
 def checked(house):
     """What `keeper check` says of the contracts."""
-    return ConfiguredContracts(house.rpc, house.deployment).differences(house.chain.block())
+    found = ConfiguredContracts(house.rpc, house.deployment).differences(house.chain.block())
+    return tuple(one.said for one in found)
+
+
+@pytest.mark.parametrize("hashes", [True, False])
+@pytest.mark.parametrize("name", [*CONTRACTS, QUORUM])
+def test_check__another_contract_at_a_configured_address__stops_the_keeper(house, name, hashes):
+    """WATCH-7: contracts swapped in the deployment file are found, with hashes of their code and without."""
+    wrong = house.deployment.addresses["InsuranceFund" if name != "InsuranceFund" else "PriceOracle"]
+    addresses = house.deployment.addresses | {name: wrong}
+    swapped = of(house, addresses=addresses, code=house.deployment.code if hashes else {})
+    contracts = ConfiguredContracts(swapped.rpc, swapped.deployment)
+    assert not contracts.missing(house.chain.block()), "there is code at each of them"
+    assert [one.said for one in contracts.differences(house.chain.block()) if one.stops]
+
+
+def test_check__breaker_that_governance_moved__said_and_no_more(house):
+    """The keeper follows the house to its breaker, so an older file keeps nothing from working."""
+    another_breaker(house)
+    found = ConfiguredContracts(house.rpc, house.deployment).differences(house.chain.block())
+    assert [one.stops for one in found if "ClearingHouse.breaker" in one.said] == [False]
 
 
 def without(mapping, name):

@@ -9,7 +9,7 @@ from keeper.domain.snapshot import Price, Unusable, Usable
 from keeper.domain.tx import SignerRole
 from keeper.domain.updates import SignOff
 from keeper.errors import BadInput, Halt, KeeperError, Retry
-from keeper.ops.doctor import Finding, NodeLook, Quoting, Verdict, Vouching, examine, ready
+from keeper.ops.doctor import Finding, NodeLook, Quoting, Unlike, Verdict, Vouching, examine, ready
 from keeper.risk.version import MODEL_VERSION
 from keeper.testing.builders import NOW, a_block, usd
 from keeper.testing.memory_store import MemoryStore
@@ -46,7 +46,7 @@ class FakeContracts:
     answers: Mapping[str, Price] = field(default_factory=lambda: {"ETH": Usable(wad=usd(3_000))})
     stale: tuple[str, ...] = ()
     short: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    differing: tuple[str, ...] = ()
+    differing: tuple[Unlike, ...] = ()
 
     def missing(self, block):
         return self.without_code
@@ -220,6 +220,11 @@ WRONG = {
         "contract RiskFile",
         "deployment_file",
     ),
+    "another contract": (
+        FakeSite(fake_contracts=C(differing=(Unlike(said="ClearingHouse.oracle cannot be read", stops=True),))),
+        "contracts",
+        "correct the address in the deployment file",
+    ),
     "unreadable key": (FakeSite(addresses=BadInput("no key", hint="chmod 600")), "keys", "chmod 600"),
     "one key for both": (FakeSite(addresses=dict.fromkeys(SignerRole, (PUBLISHER,))), "keys", "second key"),
     "unfunded key": (FakeSite(fake_contracts=C(balances={PUBLISHER: 0})), "publisher balance", "send ether to 0x1"),
@@ -260,7 +265,10 @@ WORTH_A_LOOK = {
     "watch only": (FakeSite(addresses={}), "publisher key"),
     "little ether": (FakeSite(fake_contracts=C(balances={LIQUIDATOR: ETHER // 10})), "liquidator balance"),
     "no account": (FakeSite(liquidator_account=None), "liquidator account"),
-    "another breaker": (FakeSite(fake_contracts=C(differing=("ClearingHouse.breaker is 0x1",))), "contracts"),
+    "another breaker": (
+        FakeSite(fake_contracts=C(differing=(Unlike(said="ClearingHouse.breaker is 0x1", stops=False),))),
+        "contracts",
+    ),
     "breaker cut off": (FakeSite(fake_contracts=C(short={"ETH": (960, 1_500)})), "breaker ETH"),
     "stale file": (FakeSite(fake_contracts=C(stale=("ETH",))), "risk file ETH"),
     "silent venue": (FakeSite(quoted=quoted(taken_s=None)), "quotes ETH"),

@@ -142,21 +142,32 @@ class Watch:
 
         Returns: what differs from the deployment file or from one another, one line each.  Raises: `Retry`.
         """
-        return tuple(self._follow(block))
+        return tuple(said for said, _ in self._follow(block))
 
-    def _follow(self, block: BlockRef) -> Iterator[str]:
+    def judged(self, block: BlockRef) -> tuple[tuple[str, bool], ...]:
+        """All of `follow` and `look` without feeds and tokens, with whether it keeps the keeper from its work.
+
+        That is a configured address at which another contract stands: one that does not answer as it should, that the
+        house does not name, or whose code nobody accepted.  Raises: `Retry`.
+        """
+        found = tuple(self._follow(block))
+        seen = self.look(block, feeds={}, tokens={})
+        unknown = tuple(self._paused.values())
+        return (*found, *((said, said.startswith(unknown)) for said in seen))
+
+    def _follow(self, block: BlockRef) -> Iterator[tuple[str, bool]]:
         before = {name: self._views.address(name) for name in CONTRACTS}
         for function, name in HOUSE_NAMES:
             try:
                 named = to_checksum_address(self._views.one(block, "ClearingHouse", function))
             except Refused as refusal:
-                yield f"ClearingHouse.{function} cannot be read: {self._views.explain(refusal)}"
+                yield f"ClearingHouse.{function} cannot be read: {self._views.explain(refusal)}", True
                 continue
             if named != NOBODY:
                 self._views.follow(name, named)
             written = to_checksum_address(self._deployment.addresses[name])
             if named != written:
-                yield f"ClearingHouse.{function} is {named}, the deployment file says {written}"
+                yield f"ClearingHouse.{function} is {named}, the deployment file says {written}", True
         yield from self._follow_breaker(block)
         now = {name: self._views.address(name) for name in CONTRACTS}
         if now != before:
@@ -166,17 +177,17 @@ class Watch:
             try:
                 named = to_checksum_address(self._views.one(block, contract, function))
             except Refused as refusal:
-                yield f"{contract}.{function} cannot be read: {self._views.explain(refusal)}"
+                yield f"{contract}.{function} cannot be read: {self._views.explain(refusal)}", True
                 continue
             if named != to_checksum_address(now[name]):
-                yield f"{contract}.{function} is {named}, the house works with {now[name]}"
+                yield f"{contract}.{function} is {named}, the house works with {now[name]}", True
 
-    def _follow_breaker(self, block: BlockRef) -> Iterator[str]:
-        """Its logs say nothing that is kept, so that none are fetched after it."""
+    def _follow_breaker(self, block: BlockRef) -> Iterator[tuple[str, bool]]:
+        """Its logs say nothing that is kept, so that none are fetched after it; whatever the file says, it is found."""
         named, written = self._views.breaker(block), self._deployment.addresses.get(BREAKER, "")
         self._no_breaker = not named
         if named != (to_checksum_address(written) if written else ""):
-            yield f"ClearingHouse.breaker is {named or 'nobody'}, the deployment file says {written or 'none'}"
+            yield f"ClearingHouse.breaker is {named or 'nobody'}, the deployment file says {written or 'none'}", False
 
     def _stand(self, block: BlockRef, name: str, address: str) -> Standing:
         before = self._last.get(name)
