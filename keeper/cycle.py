@@ -92,7 +92,7 @@ def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -
         policy=policy,
         economics=economics(block, ports.economy, ports.store),
         refused=ports.store.refusals(),
-        overrides=ports.store.overrides(at_s=block.timestamp),
+        overrides=ports.store.overrides(at_s=block.timestamp, since_s=block.timestamp - policy.loosen_after_s),
         signed=ports.signed(),
         barred=ports.rights.barred(block),
     )

@@ -315,8 +315,11 @@ class Overrides(Protocol):
     def clear_override(self, number: int, *, at_s: int, by: str) -> bool:
         """Take a floor back.  Returns: whether it stood until then; one that lapsed stays as it is."""
 
-    def overrides(self, *, at_s: int | None = None) -> tuple[Override, ...]:
-        """Those that stand at a moment, or all there ever were; ascending by number."""
+    def overrides(self, *, at_s: int | None = None, since_s: int | None = None) -> tuple[Override, ...]:
+        """Those that stand at a moment, or all there ever were; ascending by number.
+
+        With `since_s` also those that stood at some moment from then until `at_s`.
+        """
 
 
 class Store(Ledger, Updates, Overrides, Protocol):

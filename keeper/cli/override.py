@@ -53,7 +53,8 @@ def override(
     """Set, list or clear a floor under a parameter by hand.
 
     While it stands no lower value is aimed at: the target is raised to it, and shown with it, its operator and its
-    reason. It still moves inside fences and through the impact gate. It lapses by itself. Parameters are
+    reason. It still moves inside fences and through the impact gate. It lapses by itself; a range that it held up is
+    lowered once loosen_after_s has passed since, however long a lower target had been there. Parameters are
     TICKER.NAME with scan_range, vol_up, vol_down, and volatility, which lifts every expiry at the money. None is
     ever forgotten: list --all tells who set what, when, and who took it back. Of several under one parameter the
     highest counts, and each other one says so; one above what the fences allow is held at their end, and says so.

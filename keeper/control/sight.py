@@ -64,7 +64,7 @@ def at_head(heads: Heads, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) ->
         called=(),
         risk=risk,
         policy=policy,
-        overrides=ports.store.overrides(at_s=head.timestamp),
+        overrides=ports.store.overrides(at_s=head.timestamp, since_s=head.timestamp - policy.loosen_after_s),
         signed=ports.signed(),
     )
     return Sight(inputs=inputs, market=model(snapshot, risk, quotes))

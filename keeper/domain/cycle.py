@@ -36,7 +36,8 @@ class CycleInputs:
     """Flags and bids that came to nothing lately, and pushes that the impact gate held, ascending by kind and
     subject."""
     overrides: tuple[Override, ...] = ()
-    """Floors under parameters that an operator set by hand and that stand at the block, ascending by number."""
+    """Floors under parameters that an operator set by hand and that stand at the block, or stood in the
+    `policy.loosen_after_s` before it, ascending by number."""
     barred: str = ""
     """Why no key of this keeper may publish at the block, and who does; empty if one may."""
     signed: tuple[int, ...] | None = None

@@ -59,10 +59,11 @@ class InputsFile:
     target: UnderlyingTarget
     """What follows from the fitted numbers, before fences."""
     overrides: tuple[Override, ...] = ()
-    """Floors set by hand that stand at the block, the highest of each parameter."""
+    """Floors set by hand that stand at the block, the highest of each parameter; where a range was to be lowered, then
+    those that stood in the hours before and do not any more: they count in `lately`."""
     lately: Ranges | None = None
-    """The highest scan ranges aimed at in the hours before, each by itself; None if none was to be lowered, or nothing
-    is known of then.  On their lattice, as the fitted numbers are."""
+    """The highest scan ranges aimed at in the hours before, each by itself, floors of then included; None if none was
+    to be lowered, or nothing is known of then.  On their lattice, as the fitted numbers are."""
     kept_ppm: int = 1_000_000
     """Part of the step that the impact gate kept; it follows from the accounts, which the file does not hold."""
 

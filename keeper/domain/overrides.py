@@ -30,6 +30,15 @@ class Override:
     """Unix seconds at which somebody took it back; None while nobody did."""
     cleared_by: str = ""
 
+    @property
+    def ends_at_s(self) -> int:
+        """Unix seconds from which it counts no more, taken back or lapsed."""
+        return self.expires_at_s if self.cleared_at_s is None else min(self.expires_at_s, self.cleared_at_s)
+
+    def stood(self, since_s: int, until_s: int) -> bool:
+        """Whether it counted at some moment between two, both included."""
+        return max(self.set_at_s, since_s) <= until_s and max(self.set_at_s, since_s) < self.ends_at_s
+
     def stands(self, now_s: int) -> bool:
         """Whether it counts at a moment."""
         return self.set_at_s <= now_s < self.expires_at_s and (self.cleared_at_s is None or now_s < self.cleared_at_s)

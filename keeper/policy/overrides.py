@@ -1,16 +1,24 @@
-"""Floors set by hand, applied to what the kernel aims at."""
+"""Floors set by hand, applied to what the kernel aims at.
+
+A floor that ends is a target that falls: the range it held up is lowered once `policy.loosen_after_s` has passed since,
+as if the kernel had aimed at it until then.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Final
 
 from keeper.domain.market import ExpiryTarget, UnderlyingTarget
 from keeper.domain.overrides import PARAMETERS, Override
+from keeper.domain.riskfile import Ranges
 
 #: The last second of the year 9999, where calendars end.
 _LAST_S = 253_402_300_799
+#: Those that loosen slowly; a level follows its target both ways at the fences' speed.
+_RANGES: Final = ("psr", "vsr_up", "vsr_down")
 _NAMES = {ours: theirs for theirs, ours in PARAMETERS.items()}
 
 
@@ -23,6 +31,24 @@ def standing(overrides: Iterable[Override], underlying: int, now_s: int) -> tupl
     return tuple(highest[name] for name in sorted(highest))
 
 
+def lapsed(overrides: Iterable[Override], underlying: int, now_s: int, *, over_s: int) -> tuple[Override, ...]:
+    """Those under ranges that stood in the last `over_s` seconds and do not any more; of each range the highest."""
+    gone = [
+        one
+        for one in sorted(overrides, key=lambda o: (o.floor_ppm, o.number))
+        if one.underlying == underlying and one.parameter in _RANGES
+        if one.stood(now_s - over_s, now_s) and not one.stands(now_s)
+    ]
+    highest = {one.parameter: one for one in gone}
+    return tuple(highest[name] for name in sorted(highest))
+
+
+def lifted(ranges: Ranges, floors: Iterable[Override]) -> Ranges:
+    """Scan ranges with none below its floor."""
+    least = {f"{one.parameter}_ppm": one.floor_ppm for one in floors if one.parameter in _RANGES}
+    return replace(ranges, **{name: max(getattr(ranges, name), floor) for name, floor in least.items()})
+
+
 def floored(target: UnderlyingTarget, overrides: Iterable[Override], now_s: int) -> UnderlyingTarget:
     """The target with no number below a floor that stands; each floor is told among the reasons, binding or not.
 
@@ -32,14 +58,9 @@ def floored(target: UnderlyingTarget, overrides: Iterable[Override], now_s: int)
     found = standing(overrides, target.underlying, now_s)
     if not found:
         return target
-    floors = {one.parameter: one.floor_ppm for one in found}
-    ranges = replace(
-        target.ranges,
-        psr_ppm=max(target.ranges.psr_ppm, floors.get("psr", 0)),
-        vsr_up_ppm=max(target.ranges.vsr_up_ppm, floors.get("vsr_up", 0)),
-        vsr_down_ppm=max(target.ranges.vsr_down_ppm, floors.get("vsr_down", 0)),
-    )
-    expiries = tuple(_lifted(one, floors.get("sigma", 0)) for one in target.expiries)
+    level = next((one.floor_ppm for one in found if one.parameter == "sigma"), 0)
+    ranges = lifted(target.ranges, found)
+    expiries = tuple(_lifted(one, level) for one in target.expiries)
     return replace(target, ranges=ranges, expiries=expiries, reasons=(*target.reasons, *_told(found, target)))
 
 

@@ -22,7 +22,7 @@ from keeper.domain.snapshot import Snapshot, UnderlyingState, Usable
 from keeper.errors import LawBroken
 from keeper.policy.gate import PPM, Gated, Scale, between, gate, published
 from keeper.policy.guard import allow, current, shut
-from keeper.policy.overrides import floored, standing
+from keeper.policy.overrides import floored, lapsed, lifted, standing
 from keeper.policy.smile import straighten
 from keeper.policy.speeds import Paced, loosens, paced
 from keeper.policy.triggers import Regime, due, regime
@@ -203,13 +203,15 @@ def inputs_of(
     if seen.target is None:
         return None
     floors = standing(overrides, underlying, now)
-    lately = None
+    lately: Ranges | None = None
+    ended: tuple[Override, ...] = ()
     if state.publication is not None:
         aim = floored(seen.target, floors, now).ranges
         # Estimated again only when a range is to be lowered, which is when it matters.
         if loosens(aim, current(state.publication)):
             found = highest_lately(state, now, market.risk, over_s=knobs.loosen_after_s)
-            lately = None if found is None else found[0]
+            ended = lapsed(overrides, underlying, now, over_s=knobs.loosen_after_s)
+            lately = None if found is None else lifted(found[0], ended)
     return InputsFile(
         schema=1 if snapshot.deployed is None else SCHEMA,
         deployed=snapshot.deployed,
@@ -223,7 +225,7 @@ def inputs_of(
         policy=knobs,
         fitted=seen.fitted,
         target=seen.target,
-        overrides=floors,
+        overrides=(*floors, *ended),
         lately=lately,
     )
 

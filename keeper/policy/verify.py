@@ -17,6 +17,7 @@ from keeper.domain.landed import Landed
 from keeper.domain.market import ExpiryTarget
 from keeper.domain.snapshot import Snapshot, Usable
 from keeper.errors import KeeperError
+from keeper.policy.overrides import lapsed, lifted
 from keeper.policy.publish import permitted, propose
 from keeper.risk.calibration.implied import see
 from keeper.risk.calibration.lately import highest_lately
@@ -213,7 +214,8 @@ def _lately_again(file: InputsFile) -> Check:
     except UNDERIVABLE as error:
         return _underivable(what, "lately", error)
     slack = {"psr_ppm": file.risk.psr_lattice_ppm}
-    ours = None if found is None else found[0]
+    ended = lapsed(file.overrides, file.state.underlying, file.block.timestamp, over_s=file.policy.loosen_after_s)
+    ours = None if found is None else lifted(found[0], ended)
     difference = first_difference(ours, file.lately, slack=slack, name="lately")
     return Check(what=what, said=f"over {file.policy.loosen_after_s / 3_600:g} h", difference=difference)
 

@@ -31,11 +31,12 @@ class Overrides:
             done = connection.execute(update(overrides).where(*standing).values(cleared_at_s=at_s, cleared_by=by))
         return done.rowcount == 1
 
-    def overrides(self, *, at_s: int | None = None) -> tuple[Override, ...]:
+    def overrides(self, *, at_s: int | None = None, since_s: int | None = None) -> tuple[Override, ...]:
         """See `Overrides.overrides`."""
         query = select(overrides).order_by(overrides.c.number)
-        if at_s is not None:
-            query = query.where(overrides.c.expires_at_s > at_s)
+        since = at_s if since_s is None else since_s
+        if since is not None:
+            query = query.where(overrides.c.expires_at_s > since)
         with self._database.reading() as connection:
             found = tuple(Override(**row) for row in connection.execute(query).mappings())
-        return found if at_s is None else tuple(one for one in found if one.stands(at_s))
+        return found if at_s is None or since is None else tuple(one for one in found if one.stood(since, at_s))

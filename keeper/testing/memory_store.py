@@ -363,10 +363,11 @@ class MemoryStore:
                     return True
         return False
 
-    def overrides(self, *, at_s: int | None = None) -> tuple[Override, ...]:
+    def overrides(self, *, at_s: int | None = None, since_s: int | None = None) -> tuple[Override, ...]:
         """See `Overrides.overrides`."""
+        since = at_s if since_s is None else since_s
         with self._lock:
-            return tuple(one for one in self._overrides if at_s is None or one.stands(at_s))
+            return tuple(one for one in self._overrides if at_s is None or since is None or one.stood(since, at_s))
 
 
 def _used_its_nonce(record: TxRecord) -> bool:

@@ -51,6 +51,24 @@ def test_overrides__past_its_end__lapses_by_itself_and_stays_on_record(store):
     assert not store.clear_override(one.number, at_s=200, by="bob")
 
 
+def test_overrides__since__those_that_stood_in_between_too(store):
+    """OVR-5: a floor that ended a while ago is told where it counts, and no older one."""
+    lapsed = store.set_override(a_floor(set_at_s=100, expires_at_s=200))
+    cleared = store.set_override(a_floor(set_at_s=100, expires_at_s=900))
+    store.clear_override(cleared.number, at_s=250, by="bob")
+    later = store.set_override(a_floor(set_at_s=400, expires_at_s=900))
+
+    def numbers(**when):
+        return [one.number for one in store.overrides(**when)]
+
+    assert numbers(at_s=300) == []
+    assert numbers(at_s=300, since_s=199) == [lapsed.number, cleared.number]
+    assert numbers(at_s=300, since_s=200) == [cleared.number]
+    assert numbers(at_s=300, since_s=250) == []
+    assert numbers(at_s=399, since_s=300) == []
+    assert numbers(at_s=400, since_s=300) == [later.number]
+
+
 def test_clear__standing__ends_then_and_names_who(store):
     """A floor taken back counts no more, and a replay of an earlier block still finds it."""
     one = store.set_override(a_floor())

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keeper.domain.inputs import dump, load
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.overrides import Override
 from keeper.domain.riskfile import Ranges
@@ -16,6 +17,7 @@ from keeper.errors import BadInput
 from keeper.policy.overrides import floored, standing
 from keeper.policy.publish import permitted, propose
 from keeper.policy.triggers import due, regime
+from keeper.policy.verify import checks_of
 from keeper.risk.calibration.lately import highest_lately
 from keeper.risk.model import model
 from keeper.testing.builders import (
@@ -225,6 +227,58 @@ def a_floor(number=1, *, parameter="psr", floor_ppm=200_000, expires_at_s=NOW + 
         expires_at_s=expires_at_s,
         **named,
     )
+
+
+def lapsed_floor(hours_ago: float, **named):
+    """One that stood for a day."""
+    end = NOW - round(hours_ago * HOUR)
+    return replace(a_floor(expires_at_s=end, **named), set_at_s=end - 24 * HOUR)
+
+
+def test_due__floor_that_lapsed__loosens_only_once_the_patience_has_passed_since():
+    """OVR-5: the target had been lower all along; what it is lowered from is the floor, and that ended now."""
+    snapshot, target = a_market(psr_ppm=240_000), a_target(psr_ppm=100_000)
+    without = proposal(snapshot, target)
+    assert without.legal.ranges.psr_ppm < 240_000
+    fresh = proposal(snapshot, target, overrides=(lapsed_floor(0.5, floor_ppm=250_000),))
+    assert fresh.legal.ranges.psr_ppm == 240_000, "OVR-5"
+    assert "a target of 25.00 % is less than 6 h old" in fresh.held[0]
+    lower = proposal(snapshot, target, overrides=(lapsed_floor(0.5, floor_ppm=230_000),))
+    assert 230_000 <= lower.legal.ranges.psr_ppm < 240_000, "OVR-5: no further than where the floor was"
+    over = proposal(snapshot, target, overrides=(lapsed_floor(6.1, floor_ppm=250_000),))
+    assert over.legal == without.legal, "OVR-5: the patience is over"
+    assert over.file.overrides == ()
+    taken = a_floor(floor_ppm=250_000, expires_at_s=NOW + 9 * HOUR, cleared_at_s=NOW - 60, cleared_by="bob")
+    assert proposal(snapshot, target, overrides=(taken,)).legal == fresh.legal, "one taken back ended too"
+
+
+@pytest.mark.parametrize(
+    "floor",
+    [
+        lapsed_floor(0.5, floor_ppm=900_000, parameter="sigma"),
+        replace(lapsed_floor(0.5, floor_ppm=250_000), underlying=2),
+        lapsed_floor(0.5, floor_ppm=290_000, parameter="vsr_down"),
+    ],
+)
+def test_due__floor_of_something_else_that_lapsed__holds_nothing(floor):
+    """OVR-5: a level follows its target at once, and each range has its own past."""
+    snapshot, target = a_market(psr_ppm=240_000), a_target(psr_ppm=100_000)
+    assert proposal(snapshot, target, overrides=(floor,)).legal == proposal(snapshot, target).legal
+
+
+def test_file__floor_that_lapsed__derived_and_verified_from_the_file_alone():
+    """OVR-5: the file names the floor, so whoever has it finds the same highest target lately and the same integers."""
+    floors = (lapsed_floor(0.5, floor_ppm=250_000), lapsed_floor(1, number=2, floor_ppm=245_000), a_floor(3))
+    found = proposal(a_market(psr_ppm=240_000), a_target(psr_ppm=100_000), overrides=floors)
+    file = load(dump(found.file))
+    assert {one.number for one in file.overrides} == {1, 3}, "of each range the highest of either kind"
+    assert file.lately.psr_ppm == 250_000
+    assert permitted(file) == found.legal
+    said = {check.what: check.difference for check in checks_of(file)}
+    assert said["highest target lately"] is None
+    forged = replace(file, overrides=file.overrides[:1])
+    said = {check.what: check.difference for check in checks_of(forged)}
+    assert said["highest target lately"].name == "lately.psr_ppm", "OVR-5: without it the numbers do not follow"
 
 
 @given(

@@ -75,7 +75,11 @@ def _lines(moment: Moment, parameter: Parameter) -> list[tuple[str, str]]:
         relevant = moment.reasons[:1] if parameter.what.ranged else moment.reasons[1:3]
         lines += [("", reason) for reason in relevant]
     lines += [
-        ("floor", f"{floor.parameter} at least {floor.floor_ppm / 10_000:g} %, by {floor.operator}: {floor.reason}")
+        (
+            "floor",
+            f"{floor.parameter} at least {floor.floor_ppm / 10_000:g} %, by {floor.operator}: {floor.reason}"
+            + ("" if floor.stands(landed.block.timestamp) else f"; it ended {utc(floor.ends_at_s)}"),
+        )
         for floor in moment.floors
     ]
     model = f", model {moment.model}" if moment.model is not None else "; not in this store"
