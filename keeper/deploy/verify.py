@@ -1,4 +1,4 @@
-"""A deployment as the chain has it: code, wiring, owners and every role, each with who holds it."""
+"""A deployment as the chain has it: code, wiring, owners, guardian, keepers and every role, each with who holds it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from eth_utils import to_checksum_address
 from keeper.deploy.hand import Hand
 from keeper.deploy.handover import TIMELOCK, ZERO, administered, owned
 from keeper.deploy.spec import HouseSpec
-from keeper.protocols.clearinghouse.deployment import Deployment
+from keeper.protocols.clearinghouse.deployment import QUORUM, Deployment
 
 #: View that must name another contract of the deployment: contract, view, the other.
 WIRING: Final = (
@@ -20,7 +20,20 @@ WIRING: Final = (
     ("ClearingHouse", "parameters", "RiskParameters"),
     ("ClearingHouse", "auction", "LiquidationAuction"),
     ("ClearingHouse", "fund", "InsuranceFund"),
+    ("ClearingHouse", "breaker", "CircuitBreaker"),
     ("RiskParameters", "file", "RiskFile"),
+    ("RiskFile", "oracle", "PriceOracle"),
+    ("RiskFile", "parameters", "RiskParameters"),
+    ("LiquidationAuction", "house", "ClearingHouse"),
+    ("LiquidationAuction", "oracle", "PriceOracle"),
+    ("LiquidationAuction", "file", "RiskFile"),
+    ("LiquidationAuction", "parameters", "RiskParameters"),
+    ("InsuranceFund", "house", "ClearingHouse"),
+    ("CircuitBreaker", "house", "ClearingHouse"),
+    ("CircuitBreaker", "oracle", "PriceOracle"),
+    ("CircuitBreaker", "file", "RiskFile"),
+    ("CircuitBreaker", "parameters", "RiskParameters"),
+    ("KeeperQuorum", "parameters", "RiskParameters"),
 )
 #: Who pays for the deployment keeps none of these.
 _LISTER: Final = "LISTER_ROLE"
@@ -42,13 +55,16 @@ def verify(deployment: Deployment, hand: Hand, spec: HouseSpec | None = None) ->
     Args:
         deployment: as its file says; with a TimelockController it must own everything, without one the deployer does.
         hand: who deployed, and where.
-        spec: what was deployed; without it keys of publisher, guardian and liquidator are told and not compared.
+        spec: what was deployed; without it keys of publisher, guardian and keepers are told, and held against the
+            deployer's and each other alone.
     """
     return (
         *_code(deployment, hand),
         *_wiring(deployment, hand),
         *_owners(deployment, hand),
+        *_guardian(deployment, hand, spec),
         *_roles(deployment, hand, spec),
+        *_keepers(deployment, hand, spec),
         *_timelock(deployment, hand, spec),
     )
 
@@ -66,19 +82,59 @@ def _code(deployment: Deployment, hand: Hand) -> Iterator[Finding]:
 
 def _wiring(deployment: Deployment, hand: Hand) -> Iterator[Finding]:
     for contract, view, other in WIRING:
+        if contract not in deployment.addresses:
+            continue
         told = to_checksum_address(hand.view(contract, deployment.addresses[contract], view))
-        wanted = to_checksum_address(deployment.addresses[other])
-        yield Finding(what=f"{contract}.{view}", holds=told == wanted, said=f"is {told}, the {other} is {wanted}")
+        wanted = to_checksum_address(deployment.addresses.get(other, ZERO))
+        meant = f"the {other} is {wanted}" if wanted != ZERO else f"the deployment has no {other}"
+        yield Finding(what=f"{contract}.{view}", holds=told == wanted, said=f"is {told}, {meant}")
 
 
 def _owners(deployment: Deployment, hand: Hand) -> Iterator[Finding]:
-    wanted = deployment.addresses.get(TIMELOCK, hand.address)
+    wanted = _owner(deployment, hand)
     for name, at in owned(deployment).items():
         owner, pending = (to_checksum_address(hand.view(name, at, view)) for view in ("owner", "pendingOwner"))
         said = f"belongs to {owner}" + (f", offered to {pending}" if pending != ZERO else "")
-        yield Finding(
-            what=f"owner of {name}", holds=owner == to_checksum_address(wanted) and pending == ZERO, said=said
-        )
+        yield Finding(what=f"owner of {name}", holds=owner == wanted and pending == ZERO, said=said)
+
+
+def _guardian(deployment: Deployment, hand: Hand, spec: HouseSpec | None) -> Iterator[Finding]:
+    """Who may pause trading: the house keeps it apart from the roles of the parameters."""
+    told = to_checksum_address(hand.view("ClearingHouse", deployment.addresses["ClearingHouse"], "guardian"))
+    good = told != ZERO and (told != hand.address or _owner(deployment, hand) == hand.address)
+    said = f"is {told}" if told != ZERO else "is nobody: no market can be paused"
+    if spec is not None:
+        wanted = to_checksum_address(spec.guardian)
+        good, said = told == wanted, f"{said}, the spec says {wanted}"
+    yield Finding(what="guardian of ClearingHouse", holds=good, said=said)
+
+
+def _keepers(deployment: Deployment, hand: Hand, spec: HouseSpec | None) -> Iterator[Finding]:
+    """Who the quorum's keepers are and how many of them are enough."""
+    at = deployment.addresses.get(QUORUM)
+    if at is None:
+        return
+    keepers = tuple(map(to_checksum_address, hand.view(QUORUM, at, "keepers")))
+    others = {"the deployer": hand.address} if _owner(deployment, hand) != hand.address else {}
+    others["the guardian"] = hand.view("ClearingHouse", deployment.addresses["ClearingHouse"], "guardian")
+    if deployment.liquidator_account is not None:
+        others["the liquidator"] = f"0x{deployment.liquidator_account >> 96:040x}"
+    said = f"are {', '.join(keepers)}"
+    twice = [f"{one} is {who}" for who, one in others.items() if to_checksum_address(one) in keepers]
+    wanted = None if spec is None or spec.quorum is None else set(map(to_checksum_address, spec.quorum.keepers))
+    if wanted is not None and set(keepers) != wanted:
+        twice.append(f"the spec says {', '.join(sorted(wanted, key=lambda one: int(one, 16)))}")
+    yield Finding(what=f"keepers of {QUORUM}", holds=not twice, said="; ".join((said, *twice)))
+    for view, name in (("publishQuorum", "to_publish"), ("tightenQuorum", "to_tighten")):
+        enough = int(hand.view(QUORUM, at, view))
+        meant = enough if spec is None or spec.quorum is None else getattr(spec.quorum, name)
+        said = f"{enough} of {len(keepers)}" + (f", the spec says {meant}" if enough != meant else "")
+        yield Finding(what=f"{QUORUM}.{view}", holds=enough == meant, said=said)
+
+
+def _owner(deployment: Deployment, hand: Hand) -> str:
+    """Whose the house is meant to be: the timelock's, and the deployer's where there is none."""
+    return to_checksum_address(deployment.addresses.get(TIMELOCK, hand.address))
 
 
 def holders(deployment: Deployment, hand: Hand, contract: str, at: str) -> dict[str, tuple[str, ...]]:
@@ -98,9 +154,9 @@ def _since(deployment: Deployment, contract: str) -> int:
 
 
 def _roles(deployment: Deployment, hand: Hand, spec: HouseSpec | None) -> Iterator[Finding]:
-    owner = to_checksum_address(deployment.addresses.get(TIMELOCK, hand.address))
+    owner = _owner(deployment, hand)
     contracts = {name: to_checksum_address(at) for name, at in deployment.addresses.items()}
-    quorum, breaker = contracts.get("KeeperQuorum"), contracts.get("CircuitBreaker")
+    quorum, breaker = contracts.get(QUORUM), contracts.get("CircuitBreaker")
     may: dict[str, set[str | None]] = {
         "DEFAULT_ADMIN_ROLE": {owner},
         _LISTER: set(),

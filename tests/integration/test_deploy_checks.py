@@ -44,6 +44,14 @@ def put(record, path, value):
     return replace(record, **{name: (*old[:i], new, *old[i + 1 :])})
 
 
+def at_path(record, path):
+    """A value of the record, by its path."""
+    for part in path.split("."):
+        name, _, place = part.partition("[")
+        record = getattr(record, name)[int(place[:-1])] if place else getattr(record, name)
+    return record
+
+
 #: Path, value, where the complaint is if elsewhere, what it says.
 WRONG = [
     ("guardian", PLACEHOLDER, "guardian", "placeholder"),
@@ -117,17 +125,19 @@ def test_deploy__bad_value__refused_with_its_path_and_nothing_sent(house, good, 
 
 
 ROLES = [("publisher", "liquidator"), ("publisher", "guardian"), ("liquidator", "guardian"),
-         *((role, "timelock.proposers[0]") for role in ("publisher", "liquidator"))]  # fmt: skip
+         *((role, "timelock.proposers[0]") for role in ("publisher", "liquidator")),
+         *((role, "quorum.keepers[1]") for role in ("liquidator", "guardian")),
+         ("timelock.proposers[0]", "quorum.keepers[1]")]  # fmt: skip
 
 
 @pytest.mark.parametrize(("role", "other"), ROLES)
 def test_deploy__one_address_in_two_roles__refused(house, good, role, other):
     """Who acts and who may stop or govern it are never one key."""
     with pytest.raises(BadInput, match="too: "):
-        check_spec(put(good, other, getattr(good, role)), house.hand)
+        check_spec(put(good, other, at_path(good, role)), house.hand)
 
 
-@pytest.mark.parametrize("role", ["publisher", "liquidator", "guardian", "timelock.proposers[0]"])
+@pytest.mark.parametrize("role", ["publisher", "liquidator", "guardian", "timelock.proposers[0]", "quorum.keepers[1]"])
 def test_deploy__deployer_in_a_role__refused(house, good, role):
     """The deployer keeps nothing; case makes no other address of it."""
     with pytest.raises(BadInput, match="deployer"):

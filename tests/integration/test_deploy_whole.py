@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
+from keeper.abis import load
 from keeper.chain.asking.rpc import Endpoint, Rpc
 from keeper.chain.signers import LocalSigner
 from keeper.deploy import Hand, HouseSpec, QuorumSpec, deploy_house
 from keeper.deploy.house import ROLES
 from keeper.deploy.journal import Journal
 from keeper.deploy.spec import TimelockSpec
-from keeper.deploy.verify import verify
+from keeper.deploy.verify import WIRING, verify
 from keeper.deploy.whole import Deployed, deploy_whole
 from keeper.domain import codec
 from keeper.errors import BadInput, Halt
@@ -265,6 +266,66 @@ def test_verify__role_left_with_the_deployer__told():
     code = dict(governed.deployment.code, PriceOracle="0x" + "00" * 32)
     other = replace(governed.deployment, code=code)
     assert "code of PriceOracle" in {one.what for one in verify(other, governed.hand) if not one.holds}
+
+
+#: Views that name nothing of the deployment, or are looked at elsewhere.
+ELSEWHERE = {"owner", "pendingOwner", "guardian", "sequencerFeed"}
+
+
+def asked_of(unbroken, answers=None):
+    """Everything that does not hold in the unbroken deployment, with some views answered otherwise."""
+
+    class Misled(Hand):
+        def view(self, contract, address, function, *args):
+            told = super().view(contract, address, function, *args)
+            return (answers or {}).get((contract, function), told)
+
+    rpc = Rpc([Endpoint(name="chain", provider=unbroken.chain.provider)], chain_id=unbroken.chain.chain_id)
+    hand = Misled(rpc, LocalSigner(Account.from_key(known_key(DEPLOYER))), fees=FEES)
+    found = unbroken.found.deployment
+    return lambda spec: {one.what for one in verify(found, hand, spec) if not one.holds}
+
+
+def test_verify__every_view_that_names_a_contract__is_held_against_the_deployment(unbroken):
+    """DEP-5: no contract of the deployment points at another that is not looked at, and a wrong one is told."""
+    names = [name for name in unbroken.found.deployment.addresses if name != "TimelockController"]
+    views = {
+        (name, entry["name"])
+        for name in names
+        for entry in load(name).abi
+        if entry["type"] == "function" and not entry["inputs"] and [o["type"] for o in entry["outputs"]] == ["address"]
+    }
+    assert {view for view in views if view[1] not in ELSEWHERE} == {(row[0], row[1]) for row in WIRING}
+    stranger = unbroken.chain.accounts[5]
+    for contract, view, _ in WIRING:
+        assert asked_of(unbroken, {(contract, view): stranger})(None) == {f"{contract}.{view}"}
+
+
+@pytest.mark.parametrize("role", ["deployer", "liquidator", "guardian"])
+def test_verify__hand_that_must_be_another__told_without_a_spec(unbroken, role):
+    """DEP-5: a keeper of the quorum is no deployer, liquidator or guardian, and the deployer is no guardian."""
+    who = {
+        "deployer": unbroken.chain.accounts[DEPLOYER],
+        "liquidator": unbroken.spec.liquidator,
+        "guardian": unbroken.spec.guardian,
+    }
+    keepers = (*unbroken.spec.quorum.keepers[:2], who[role])
+    assert asked_of(unbroken)(None) == set()
+    assert asked_of(unbroken, {("KeeperQuorum", "keepers"): keepers})(None) == {"keepers of KeeperQuorum"}
+
+
+def test_verify__guardian_and_keepers_other_than_the_specs__told(unbroken):
+    """DEP-5: who may pause, who the keepers are and how many are enough are what was asked for."""
+    deployer, keepers = unbroken.chain.accounts[DEPLOYER], unbroken.spec.quorum.keepers
+    for answers, wrong in (
+        ({("ClearingHouse", "guardian"): unbroken.chain.accounts[5]}, "guardian of ClearingHouse"),
+        ({("KeeperQuorum", "keepers"): keepers[:2]}, "keepers of KeeperQuorum"),
+        ({("KeeperQuorum", "publishQuorum"): 1}, "KeeperQuorum.publishQuorum"),
+        ({("KeeperQuorum", "tightenQuorum"): 1}, "KeeperQuorum.tightenQuorum"),
+    ):
+        assert asked_of(unbroken, answers)(unbroken.spec) == {wrong}
+    for nobody in (deployer, "0x" + "00" * 20):
+        assert asked_of(unbroken, {("ClearingHouse", "guardian"): nobody})(None) == {"guardian of ClearingHouse"}
 
 
 def test_handover_script__through_a_governor__complete(tmp_path, monkeypatch, capsys):

@@ -22,6 +22,10 @@ _APART: Final = {
     ("proposer", "publisher"): "a hot key must not govern its own fences",
     ("proposer", "liquidator"): "a hot key must not govern",
     ("proposer", "deployer"): "the deployer keeps nothing",
+    ("keeper", "deployer"): "the deployer keeps nothing",
+    ("keeper", "liquidator"): "whoever helps to publish could liquidate what a publication made liquidatable",
+    ("keeper", "guardian"): "the guardian is the brake on the keepers",
+    ("keeper", "proposer"): "a hot key must not govern its own fences",
 }
 
 
@@ -71,6 +75,8 @@ def of_roles(spec: HouseSpec, deployer: str) -> Iterator[Complaint]:
     roles += [("guardian", "guardian", spec.guardian), ("deployer", "the deployer's key", deployer)]
     if spec.timelock is not None:
         roles += [("proposer", f"timelock.proposers[{i}]", a) for i, a in enumerate(spec.timelock.proposers)]
+    if spec.quorum is not None:
+        roles += [("keeper", f"quorum.keepers[{i}]", a) for i, a in enumerate(spec.quorum.keepers)]
     for (role, path, address), (other, elsewhere, second) in combinations(roles, 2):
         why = _APART.get((role, other)) or _APART.get((other, role))
         if why and address.lower() == second.lower():
