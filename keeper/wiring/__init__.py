@@ -40,6 +40,7 @@ from keeper.protocols.clearinghouse.markets import Markets
 from keeper.protocols.clearinghouse.publishers import Publishers
 from keeper.protocols.clearinghouse.reader import HouseReader
 from keeper.protocols.clearinghouse.rounds import DAY, RoundHistory
+from keeper.protocols.clearinghouse.short_sight import ShortSight
 from keeper.protocols.clearinghouse.standing import HouseStanding
 from keeper.protocols.clearinghouse.views import Views
 from keeper.protocols.clearinghouse.watch import Watch
@@ -129,6 +130,7 @@ def assemble(
         own_account=deployment.liquidator_account,
         bidders=bidders,
         publishers=rights,
+        short_sight=ShortSight(views, deployment.symbols),
     )
     recheck = HouseStanding(views)
     ports = Ports(

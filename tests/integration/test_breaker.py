@@ -23,6 +23,7 @@ from keeper.protocols.clearinghouse.deployment import BREAKER
 from keeper.protocols.clearinghouse.encoder import HouseEncoder
 from keeper.protocols.clearinghouse.ids import account_id
 from keeper.protocols.clearinghouse.probe import HouseProbe
+from keeper.protocols.clearinghouse.short_sight import LOOK_EVERY_S
 from keeper.protocols.clearinghouse.standing import HouseStanding
 from keeper.protocols.clearinghouse.views import Views
 from keeper.testing.memory_store import MemoryStore
@@ -160,6 +161,31 @@ def test_reader__house_without_a_breaker__none():
     snapshot = keeper.reader.read(house.chain.block())
     assert snapshot.underlyings[0].breaker is None
     assert snapshot.collaterals[0].breaker is None
+
+
+def test_daemon__feed_becomes_dense__said_once_and_once_when_it_is_over(story):
+    """BRK-16: a running keeper tells of a breaker that is cut short when that begins and when it ends, no oftener."""
+    house, reader = story.house, story.keeper.reader
+
+    def said():
+        return [line for line in live(story).decision.alerts if "its breaker sees" in line]
+
+    assert said() == []
+    for _ in range(SPEC.max_rounds + 2):
+        round_at(house, 3_000, after_s=2)
+    assert said() == [], "it looks now and then"
+    round_at(house, 3_000, after_s=LOOK_EVERY_S - 2 * SPEC.max_rounds - 2)
+    for _ in range(SPEC.max_rounds):
+        round_at(house, 3_000, after_s=2)
+    head = house.chain.block()
+    (line,) = said()
+    assert line.startswith("ETH: its breaker sees ")
+    assert f"of {2 * SPEC.window_s + SPEC.hold_s} s" in line
+    assert line in reader.read(head).problems, "a block that is read again says the same"
+    round_at(house, 3_000, after_s=LOOK_EVERY_S)
+    assert said() == [], "it was told"
+    round_at(house, 3_000, after_s=3 * SPEC.window_s)
+    assert said() == ["ETH: its breaker sees its whole window again"]
 
 
 def test_check__dense_feed__the_breaker_is_called_short_sighted(story):

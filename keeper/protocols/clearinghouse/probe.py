@@ -5,9 +5,10 @@ from __future__ import annotations
 from keeper.domain.block import BlockRef
 from keeper.domain.snapshot import Price, Usable
 from keeper.protocols.clearinghouse.bidders import Bidders
-from keeper.protocols.clearinghouse.deployment import BREAKER, QUORUM, Deployment
+from keeper.protocols.clearinghouse.deployment import QUORUM, Deployment
 from keeper.protocols.clearinghouse.ids import owner_of
 from keeper.protocols.clearinghouse.publishers import PUBLISHER_ROLE
+from keeper.protocols.clearinghouse.short_sight import ShortSight
 from keeper.protocols.clearinghouse.views import Views
 
 #: `FileVersion.Live` of the contracts.
@@ -65,21 +66,7 @@ class HouseProbe:
 
     def short_sighted(self, block: BlockRef) -> dict[str, tuple[int, int]]:
         """Tickers whose breaker does not see its whole window at the feeds' recent pace: seconds seen, and wanted."""
-        found: dict[str, tuple[int, int]] = {}
-        if not self._views.breaker(block):
-            return found
-        for underlying, symbol in sorted(self._deployment.symbols.items()):
-            asset = self._views.one(block, "RiskFile", "assetOf", underlying)
-            config = self._views.one(block, BREAKER, "config", asset)
-            wanted = 2 * config["windowS"] + config["holdS"]
-            path = self._views.at(block, "PriceOracle", "rounds", asset, wanted, config["maxRounds"])
-            if not wanted or path["whole"]:
-                continue
-            first: dict[bool, int] = {}
-            for one in path["list"]:
-                first.setdefault(one["second"], one["time"])
-            found[symbol] = (path["list"][-1]["time"] - max(first.values()) if first else 0, wanted)
-        return found
+        return ShortSight(self._views, self._deployment.symbols).seen(block)
 
     def stale_files(self, block: BlockRef, prices: dict[str, Price]) -> tuple[str, ...]:
         """Tickers of underlyings whose risk file is stale; those without a usable price are left out."""

@@ -21,6 +21,7 @@ from keeper.protocols.clearinghouse.ids import unpack_position
 from keeper.protocols.clearinghouse.index import HouseIndex
 from keeper.protocols.clearinghouse.markets import Markets
 from keeper.protocols.clearinghouse.publishers import Publishers
+from keeper.protocols.clearinghouse.short_sight import ShortSight
 from keeper.protocols.clearinghouse.views import View, Views
 from keeper.protocols.clearinghouse.watch import Watch
 
@@ -39,6 +40,7 @@ class HouseReader:
         own_account: the keeper's own account in the house.
         bidders: which keys may bid for it; told of every block.
         publishers: which keys may publish; asked about with everything else.
+        short_sight: whether breakers see their whole window; looked at now and then.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class HouseReader:
         own_account: int | None,
         bidders: Bidders,
         publishers: Publishers,
+        short_sight: ShortSight,
     ) -> None:
         self._views = views
         self._index = index
@@ -64,7 +67,7 @@ class HouseReader:
         self._markets = markets
         self._watch = watch
         self._own_account = own_account
-        self._bidders, self._publishers = bidders, publishers
+        self._bidders, self._publishers, self._short_sight = bidders, publishers, short_sight
 
     def read(self, block: BlockRef) -> Snapshot:
         """See `SnapshotReader.read`."""
@@ -82,7 +85,7 @@ class HouseReader:
     def _read(self, block: BlockRef) -> Snapshot:
         auctions = self._index.open_accounts().auctioned()
         asked = list(self._markets.asks(block, auctions))
-        keys = (*self._bidders.asks(), *self._publishers.asks())
+        keys = (*self._bidders.asks(), *self._publishers.asks(), *self._short_sight.asks(block))
         self._views.gather(block, [*asked, *self._watch.asks(), *keys], self._watch.reads())
         moved = self._watch.follow(block)
         self._advance(block)  # again, over the logs of whatever was found elsewhere
@@ -108,7 +111,7 @@ class HouseReader:
             auction_rules=self._markets.auction_rules(block),
             fund=self._markets.fund(block, house),
             own_account=self._own_account,
-            problems=(*moved, *changed, *self._bidders.look(block), *unread),
+            problems=(*moved, *changed, *self._bidders.look(block), *self._short_sight.look(block), *unread),
             deployed=self._views.deployed,
         )
 
