@@ -265,13 +265,11 @@ contract RiskFile is IRiskFile {
     /// @inheritdoc IRiskFile
     function staged(uint16 underlying) external view returns (uint32[] memory list_, ExpiryParams[] memory params) {
         uint256 bank = 1 - _markets[underlying].bank;
-        uint40 epoch = _headers[underlying][bank].epoch;
         if (!_markets[underlying].staging) revert NothingStaged(underlying);
         list_ = _listed[underlying];
         params = new ExpiryParams[](list_.length);
         for (uint256 i; i < list_.length; ++i) {
-            params[i] = _expiries[_key(underlying, bank, list_[i], 0)];
-            if (params[i].epoch != epoch) revert ExpiryNotStaged(underlying, list_[i]);
+            if (_isStaged(underlying, bank, list_[i])) params[i] = _expiries[_key(underlying, bank, list_[i], 0)];
         }
     }
 
@@ -320,23 +318,37 @@ contract RiskFile is IRiskFile {
         emit FileComputed(underlying, epoch, h, count, true);
     }
 
-    /// Recompute what one bank had of an expiry at an epoch; what was listed since has no volatility yet.
+    /// Recompute what one bank had of an expiry at an epoch; what it did not have, the bank written to has not either.
     function _recompute(Rows.Slate memory slate, uint256 from, uint32 expiry, uint40 old)
         private
         returns (uint256 count)
     {
+        bool other = from != slate.bank;
         ExpiryParams memory e = _expiries[_key(slate.underlying, from, expiry, 0)];
-        if (e.epoch != old) return 0;
-        e.epoch = slate.epoch;
+        bool has = e.epoch == old && old != 0;
+        if (has) {
+            e.epoch = slate.epoch;
+            slate.prepare(expiry, e.phiPpb, e.dfPpb);
+        } else {
+            if (!other) return 0;
+            e = ExpiryParams(0, 0, 0, 0);
+        }
         _expiries[_key(slate.underlying, slate.bank, expiry, 0)] = e;
-        slate.prepare(expiry, e.phiPpb, e.dfPpb);
         uint64[] memory list_ = _strikes[slate.underlying][expiry];
         for (uint256 k; k < list_.length; ++k) {
             (uint32 sigma, uint40 epoch) = _meta(_key(slate.underlying, from, expiry, list_[k]));
-            if (epoch != old) continue;
-            _compute(slate, list_[k], sigma);
-            ++count;
+            if (has && epoch == old) {
+                _compute(slate, list_[k], sigma);
+                ++count;
+            } else if (other) {
+                _leaveOut(slate, expiry, list_[k]);
+            }
         }
+    }
+
+    /// A row that was written in this epoch is gone.
+    function _leaveOut(Rows.Slate memory slate, uint32 expiry, uint64 strike) private {
+        delete _arrays[_key(slate.underlying, slate.bank, expiry, strike)];
     }
 
     /// @inheritdoc IRiskFile
@@ -389,8 +401,12 @@ contract RiskFile is IRiskFile {
         uint256[4] memory chain; // strike and mark of the two before
         chain[3] = uint256(slate.forward[0] * slate.df >> 64) * 1e6 >> 64;
         for (uint256 i; i < list_.length; ++i) {
+            if (sigmaPpm[i] == 0) {
+                _leaveOut(slate, expiry, list_[i]);
+                continue;
+            }
             uint256 mid = _compute(slate, list_[i], sigmaPpm[i]);
-            _fenceButterfly(expiry, i, chain, list_[i], mid);
+            _fenceButterfly(expiry, chain, list_[i], mid);
             (chain[0], chain[1], chain[2], chain[3]) = (chain[2], chain[3], list_[i], mid);
         }
     }
@@ -400,20 +416,14 @@ contract RiskFile is IRiskFile {
         Market storage market = _markets[underlying];
         if (!market.staging) revert NothingStaged(underlying);
         uint8 bank = market.bank;
-        uint40 epoch = _headers[underlying][bank].epoch;
-        if (epoch == 0) revert NoFile(underlying);
-        uint256 count = _recompute(_slate(underlying, 1 - bank), bank, expiry, epoch);
-        if (count != _strikes[underlying][expiry].length) revert StrikeNotInFile(underlying, expiry, 0);
+        _recompute(_slate(underlying, 1 - bank), bank, expiry, _headers[underlying][bank].epoch);
     }
 
     /// Marks fall with the strike and are convex in it, within `BUTTERFLY_PPM`.
-    function _fenceButterfly(uint32 expiry, uint256 i, uint256[4] memory chain, uint256 strike, uint256 mark)
-        private
-        pure
-    {
+    function _fenceButterfly(uint32 expiry, uint256[4] memory chain, uint256 strike, uint256 mark) private pure {
         (uint256 k0, uint256 c0, uint256 k1, uint256 c1) = (chain[0], chain[1], chain[2], chain[3]);
         if (mark > c1 + BUTTERFLY_PPM) revert IRiskParameters.ButterflyArbitrage(expiry, uint64(strike));
-        if (i == 0) return; // the pair (0, first strike) has no third yet
+        if (k1 == 0) return; // the pair (0, first strike) has no third yet
         if ((c1 * (strike - k0)) > c0 * (strike - k1) + mark * (k1 - k0) + BUTTERFLY_PPM * (strike - k0)) {
             revert IRiskParameters.ButterflyArbitrage(expiry, uint64(k1));
         }
@@ -430,10 +440,7 @@ contract RiskFile is IRiskFile {
         uint32[] memory list_ = _listed[underlying];
         uint256 count;
         for (uint256 i; i < list_.length; ++i) {
-            if (_expiries[_key(underlying, bank, list_[i], 0)].epoch != epoch) {
-                revert ExpiryNotStaged(underlying, list_[i]);
-            }
-            count += _strikes[underlying][list_[i]].length;
+            if (_isStaged(underlying, bank, list_[i])) count += _strikes[underlying][list_[i]].length;
         }
         bool first = _headers[underlying][market.bank].epoch == 0;
         market.bank = bank;
@@ -474,6 +481,14 @@ contract RiskFile is IRiskFile {
         Array storage array = _arrays[key];
         uint256 meta = Rows.metaOf(array.w0, array.w1, array.w2);
         return (uint32(meta), uint40(meta >> 32));
+    }
+
+    /// Whether the bank being written has an expiry.  What the live bank has, it must have.
+    function _isStaged(uint16 underlying, uint256 bank, uint32 expiry) private view returns (bool) {
+        if (_expiries[_key(underlying, bank, expiry, 0)].epoch == _headers[underlying][bank].epoch) return true;
+        uint40 live = _headers[underlying][1 - bank].epoch;
+        if (live == 0 || _expiries[_key(underlying, 1 - bank, expiry, 0)].epoch != live) return false;
+        revert ExpiryNotStaged(underlying, expiry);
     }
 
     // --- small things -------------------------------------------------------------------------------------------------

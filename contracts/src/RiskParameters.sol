@@ -220,7 +220,7 @@ contract RiskParameters is IRiskParameters, AccessControl {
         if (expiry <= block.timestamp || expiry > block.timestamp + 3 * YEAR) revert BadConfig("expiry");
         if (strikes.length == 0 || file.strikes(underlying, expiry).length != 0) revert BadConfig("strikes");
         _markets[underlying].fences
-            .startExpiry(Fences.Quote(expiry, phiPpb, dfPpb, sigmaAtmPpm), listedExpiries(underlying));
+            .startExpiry(file, underlying, Fences.Quote(expiry, phiPpb, dfPpb, sigmaAtmPpm), listedExpiries(underlying));
         file.list(underlying, expiry, strikes);
         emit ExpiryListed(underlying, expiry, strikes, sigmaAtmPpm, phiPpb, dfPpb);
     }

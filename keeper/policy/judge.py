@@ -1,7 +1,8 @@
 """What the contract would say to a publication: the mirror of `preview`, verdict by verdict and number by number.
 
-Whole refusals first (who may speak, and when), then items one by one: each scan range, the three together, each expiry.
-A refused item keeps what is in force and the others apply; the last step is the set that would then be in force.
+Whole refusals first (who may speak, and when), then items one by one: each scan range, the three together, each expiry,
+expiries against each other.  A refused item keeps what is in force and the others apply; a strike that never was in
+force, and one whose volatility is 0, stays out.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from keeper.domain.market import ExpiryTarget, UnderlyingTarget
-from keeper.domain.riskfile import Ranges
+from keeper.domain.riskfile import ExpiryParams, Ranges
 from keeper.domain.snapshot import (
     ExpiryFence,
     FenceState,
@@ -21,6 +22,7 @@ from keeper.domain.snapshot import (
     SmileFence,
     VolFences,
 )
+from keeper.policy.calendar import clashes, has_strikes, variance
 from keeper.policy.guard import anchored, current
 from keeper.policy.joint import too_far
 from keeper.policy.reach import carry_ppb
@@ -79,7 +81,7 @@ class Judgement:
     """Why nothing of it passes; None if something does."""
     items: tuple[Verdict, ...]
     applied: UnderlyingTarget | None
-    """What would be in force: refused items keep what is.  None if nothing passes."""
+    """What would be in force: refused items keep what is; σ 0 for a strike that is not.  None if nothing passes."""
 
     @property
     def ok(self) -> bool:
@@ -101,46 +103,40 @@ def judge(update: Update, state: PublicationState, rules: Rules, now: int, live:
         state: the fences, as they stand at `now`.
         rules: what governance fixed: the probes are measured under it.
         now: unix seconds.
-        live: the file in force, which refused items keep; None: there is nothing to keep.
+        live: the file in force, which refused items keep; None: there is none yet.
     """
     whole = _whole(update, state, now)
     if whole is not None:
         return Judgement(refusal=whole, items=(), applied=None)
     ranges, verdicts = _ranges(update.target.ranges, state, rules, now)
-    expiries: list[ExpiryTarget] = []
-    for wanted, fence in zip(update.target.expiries, state.expiries, strict=True):
-        refusal = _expiry(wanted, fence, state, now) or _calendar(wanted, expiries, now)
+    alone = [_expiry(w, f, state, now) for w, f in zip(update.target.expiries, state.expiries, strict=True)]
+    settled = _calendar(update.target.expiries, state.expiries, alone, now)
+    for fence, refusal in zip(state.expiries, settled, strict=True):
         verdicts.append(Verdict(expiry=fence.expiry, what="expiry", refusal=refusal))
-        kept = wanted if refusal is None else in_force(fence.expiry, live, len(fence.smile))
-        if kept is None:  # nothing to fall back on
-            return Judgement(refusal=refusal, items=tuple(verdicts), applied=None)
-        clash = _calendar(kept, expiries, now)
-        if clash is not None:  # what is in force does not go with what applies before it
-            return Judgement(refusal=clash, items=tuple(verdicts), applied=None)
-        expiries.append(kept)
     refused = [v.refusal for v in verdicts if v.refusal is not None]
     if all(v.refusal is not None for v in verdicts if v.what != "joint"):
         return Judgement(refusal=refused[0], items=tuple(verdicts), applied=None)
-    applied = replace(update.target, ranges=ranges, expiries=tuple(expiries))
+    expiries = tuple(
+        wanted if refusal is None else in_force(fence, live)
+        for wanted, fence, refusal in zip(update.target.expiries, state.expiries, settled, strict=True)
+    )
+    applied = replace(update.target, ranges=ranges, expiries=expiries)
     return Judgement(refusal=None, items=tuple(verdicts), applied=applied)
 
 
-def in_force(expiry: int, live: FileState | None, strikes: int) -> ExpiryTarget | None:
-    """What an expiry keeps if its item is refused.
+def in_force(fence: ExpiryFence, live: FileState | None) -> ExpiryTarget:
+    """What an expiry keeps if its item is refused: σ 0 for a strike that was never published.
 
     Args:
-        expiry: unix seconds.
+        fence: of the expiry, with its listed strikes.
         live: the file in force; None if nothing was published yet.
-        strikes: how many strikes the expiry lists.
-
-    Returns:
-        None if the expiry or one of its strikes was never published.
     """
-    params = next((e for e in live.expiries if e.expiry == expiry), None) if live else None
-    if live is None or params is None:
-        return None
-    sigmas = next((tuple(v.sigma_ppm for v in vols) for e, vols in live.strikes if e == expiry), ())
-    return ExpiryTarget(params=params, sigmas_ppm=sigmas) if len(sigmas) == strikes else None
+    vols = dict(live.strikes).get(fence.expiry, ()) if live is not None else ()
+    sigmas = {v.strike: v.sigma_ppm for v in vols}
+    params = ExpiryParams(
+        expiry=fence.expiry, phi_ppb=fence.phi_ppb, df_ppb=fence.df_ppb, sigma_atm_ppm=fence.sigma_ppm
+    )
+    return ExpiryTarget(params=params, sigmas_ppm=tuple(sigmas.get(one.strike, 0) for one in fence.smile))
 
 
 def _whole(update: Update, state: PublicationState, now: int) -> Refusal | None:
@@ -303,6 +299,8 @@ def _absolute(what: str, value: int, old: int, known: Anchors, *, step: int, bud
 def _smile(wanted: ExpiryTarget, fence: ExpiryFence, state: PublicationState, now: int) -> Refusal | None:
     vol, atm = state.vol, wanted.params.sigma_atm_ppm
     for sigma, one in zip(wanted.sigmas_ppm, fence.smile, strict=True):
+        if not sigma and not one.ratio_ppm:  # left out
+            continue
         if _out_of_band(sigma, atm, one, fence, vol):
             return Refusal(error="SmileOutOfBand", what="smile", numbers=(fence.expiry, one.strike, sigma, atm))
         if not one.ratio_ppm:
@@ -336,15 +334,20 @@ def _off(value: int, old: int, least: int, most: int) -> bool:
     return (value < least and (not old or value < old)) or (value > most and value > old)
 
 
-def _calendar(one: ExpiryTarget, before: Sequence[ExpiryTarget], now: int) -> Refusal | None:
-    if not before or _variance(one, now) >= _variance(before[-1], now):
-        return None
-    numbers = (before[-1].params.expiry, one.params.expiry)
-    return Refusal(error="CalendarArbitrage", what="calendar", numbers=numbers)
-
-
-def _variance(one: ExpiryTarget, now: int) -> int:
-    return one.params.sigma_atm_ppm**2 * (one.params.expiry - now)
+def _calendar(
+    wanted: Sequence[ExpiryTarget], fences: Sequence[ExpiryFence], alone: Sequence[Refusal | None], now: int
+) -> list[Refusal | None]:
+    """The verdicts of expiries once they are in calendar order too; `alone` is what each one's own fences say."""
+    verdicts = list(alone)
+    kept = [variance(f.sigma_ppm, f.expiry - now) if has_strikes(f) else 0 for f in fences]
+    fresh = [
+        variance(e.params.sigma_atm_ppm, e.params.expiry - now) if refusal is None and any(e.sigmas_ppm) else 0
+        for e, refusal in zip(wanted, alone, strict=True)
+    ]
+    for clash in clashes(kept, fresh):
+        numbers = (fences[clash.first].expiry, fences[clash.second].expiry)
+        verdicts[clash.out] = Refusal(error="CalendarArbitrage", what="calendar", numbers=numbers)
+    return verdicts
 
 
 def _allowed(anchor: int, old: int, new: int, budget: int) -> bool:

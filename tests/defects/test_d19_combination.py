@@ -150,14 +150,14 @@ FIELD_BY_FIELD = Mutation(
     source="src/libraries/FenceMath.sol",
     into="src/libraries/Publishing.sol",
     edits=(
-        ("if (sigma * sigma * (x.expiry - nowS) >= before.variance) return", "return"),
+        ("if ((fresh[i] != 0 ? fresh[i] : old[i]) <= b) continue;", "if (b != 0) continue;"),
         ("v.reason = _level(v.what, e.phiPpb, old[1], carry > 1e9 ? 0 : 1e9 - carry, 1e9 + carry);", 'v.reason = "";'),
     ),
 )
 #: The rows of a strike are computed from its own volatility, and nobody compares them with its neighbours'.
 STRIKE_BY_STRIKE = Mutation(
     source="src/RiskFile.sol",
-    edits=(("            _fenceButterfly(expiry, i, chain, list_[i], mid);\n", ""),),
+    edits=(("            _fenceButterfly(expiry, chain, list_[i], mid);\n", ""),),
 )
 
 

@@ -64,6 +64,29 @@ def differences(pair: Pair, ours: Judgement, verdict: dict) -> Iterator[str]:
             yield f"item {found} against {expected}"
 
 
+def classes(pair: Pair, ours: Judgement) -> Counter:
+    """What of listings and of calendar order a pair is about."""
+    found: Counter = Counter()
+    fresh = [not any(s.ratio_ppm for s in f.smile) for f in pair.state.expiries]
+    verdicts = {v.expiry: v.refusal for v in ours.items if v.expiry}
+    for fence, wanted, new in zip(pair.state.expiries, pair.update.target.expiries, fresh, strict=True):
+        refusal = verdicts.get(fence.expiry)
+        if not verdicts or len(wanted.sigmas_ppm) != len(fence.smile):
+            continue
+        outs = [s.ratio_ppm == 0 and not sigma for s, sigma in zip(fence.smile, wanted.sigmas_ppm, strict=True)]
+        found["a new expiry " + ("refused" if refusal else "left out" if all(outs) else "in")] += new
+        found["new strikes of a known one " + ("left out" if any(outs) else "in")] += (
+            not new and refusal is None and any(s.ratio_ppm == 0 for s in fence.smile)
+        )
+        if refusal is not None and refusal.error == "CalendarArbitrage":
+            first, second = refusal.numbers
+            other = first if second == fence.expiry else second
+            side = "before" if other < fence.expiry else "after"
+            kept = "what is kept" if verdicts[other] is not None else "another new one"
+            found[f"gives way to {kept} {side}"] += 1
+    return +found
+
+
 def run(harness: Harness, pairs: int, seed: int, tell=lambda done: None) -> tuple[Counter, list[str]]:
     """What was said how often, and every difference."""
     chance, counted, different = Chance(seed), Counter(), []
@@ -74,6 +97,7 @@ def run(harness: Harness, pairs: int, seed: int, tell=lambda done: None) -> tupl
             ours = judge(pair.update, pair.state, pair.rules, pair.now, pair.live)
             different += [f"pair {start + i} of seed {seed}: {what}" for what in differences(pair, ours, verdict)]
             counted["ok" if ours.ok else "refused whole" if ours.refusal else "in part"] += 1
+            counted += classes(pair, ours)
             for refusal in filter(None, (ours.refusal, *(v.refusal for v in ours.items))):
                 counted[f"{refusal.error} {refusal.what}".strip()] += 1
                 counted["waiting helps"] += 0 < refusal.next_allowed_s < 1 << 63

@@ -4,7 +4,8 @@ Most numbers lie exactly at a limit or one beside it, since that is where two ro
 small pool, so that a hundred thousand pairs do not need a hundred thousand sets of probes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -83,10 +84,7 @@ def a_pair(c: Chance) -> Pair:
     now = 1_790_000_000 + c.to(0, 10**7)
     vol = _vols(c)
     fences, ranges = _ranges(c)
-    given = [_expiry(c, vol, now) for _ in range(c.to(1, 2))]
-    given.sort(key=lambda g: g[0].expiry)
-    if len({g[0].expiry for g in given}) < len(given):
-        given = given[:1]
+    given = _expiries(c, vol, now)
     digest = "0x" + bytes([c.to(0, 255) for _ in range(32)]).hex()
     last_time = now - vol.min_delay_s + (c.to(-100, 0) if c.is_so(0.95) else c.to(-2, 50))
     state = PublicationState(
@@ -150,10 +148,46 @@ def _ranges(c: Chance) -> tuple[tuple[FenceState, ...], Ranges]:
     return tuple(fences), Ranges(psr_ppm=wanted[0], vsr_up_ppm=wanted[1], vsr_down_ppm=wanted[2])
 
 
-def _expiry(c: Chance, vol: VolFences, now: int) -> tuple[ExpiryFence, ExpiryTarget, tuple[int, ...]]:
-    expiry = now + c.one(c.to(60, 86_400), c.to(86_400, 40 * 86_400), c.to(40, 400) * 86_400)
-    seconds = expiry - now
-    sigma = c.to(300_000, 1_500_000)
+Given = tuple[ExpiryFence, ExpiryTarget, tuple[int, ...]]
+
+
+def _expiries(c: Chance, vol: VolFences, now: int) -> list[Given]:
+    """One to four expiries; as a rule what is in force is in calendar order, and often just so."""
+    if c.is_so(0.4):  # close together
+        first, apart = c.to(60, 30 * 86_400), c.to(1, 3 * 86_400)
+        lives = [first + k * apart for k in range(c.to(2, 4))]
+    else:
+        lives = sorted({c.one(c.to(60, 86_400), c.to(86_400, 40 * 86_400), c.to(40, 400) * 86_400) for _ in range(2)})
+    given: list[Given] = []
+    least, orderly, shy, calm = 0, c.is_so(0.9), c.is_so(0.3), c.is_so(0.4)
+    for seconds in lives:
+        sigma = c.to(300_000, 1_500_000)
+        fresh = c.is_so(0.4) if shy else False
+        if orderly and not (fresh and c.is_so(0.5)):
+            tight = isqrt(least // seconds) + 1
+            sigma = max(sigma, tight) if c.is_so(0.3) else max(300_000, tight + c.one(0, 1, tight // 20))
+        if not fresh:
+            least = max(least, sigma * sigma * seconds)
+        one = _expiry(c, vol, now, seconds, sigma, share_new=1.0 if fresh else 0.15 if shy else 0.02)
+        given.append(_calmer(c, one) if calm else one)
+    return given
+
+
+def _calmer(c: Chance, given: Given) -> Given:
+    """The same with nothing moved but the level, and that within a step of a rested number."""
+    fence, wanted, slots = given
+    fence = replace(fence, sigma_anchor_ppm=fence.sigma_ppm, sigma_later=(fence.sigma_ppm,) * BACK)
+    sigma = int(fence.sigma_ppm * c.rng.uniform(0.85, 1.18))
+    sigmas = tuple(  # the ratio in force or a part above it
+        0 if not s else sigma if not f.ratio_ppm else -(-f.ratio_ppm * sigma // 10**6)
+        for s, f in zip(wanted.sigmas_ppm, fence.smile, strict=False)
+    )
+    params = replace(wanted.params, phi_ppb=fence.phi_ppb, df_ppb=fence.df_ppb, sigma_atm_ppm=sigma)
+    return fence, ExpiryTarget(params=params, sigmas_ppm=sigmas), slots
+
+
+def _expiry(c: Chance, vol: VolFences, now: int, seconds: int, sigma: int, *, share_new: float) -> Given:
+    expiry = now + seconds
     phi = 10**9 + c.to(-9_000_000, 9_000_000) * c.one(1, 1, 1, 6)
     df = c.to(950_000_000, 10**9)
     known = {
@@ -168,14 +202,17 @@ def _expiry(c: Chance, vol: VolFences, now: int) -> tuple[ExpiryFence, ExpiryTar
     new_sigma = c.one(sigma, sigma, int(sigma * c.rng.uniform(0.8, 1.25)), int(sigma * c.rng.uniform(0.3, 3.0)))
     slots, smile, sigmas = [], [], []
     for k in range(c.to(1, 3)):
-        slot, fence = _strike(c, (k + 1) * 10**11, now)
+        slot, fence = _strike(c, (k + 1) * 10**11, now, share_new)
         old = fence.ratio_ppm or 10**6
         ratio = _near(c, old, vol.smile_step_ppm, (fence.anchor_ppm, *fence.later), vol.smile_budget_ppm)
         if c.is_so(0.1):
             ratio = c.one(vol.smile_min_ppm, vol.smile_max_ppm)
         slots.append(slot)
         smile.append(fence)
-        sigmas.append(c.beside(max(1, ratio * new_sigma // 10**6)))
+        left_out = c.is_so(0.4 if not fence.ratio_ppm else 0.01)
+        sigmas.append(0 if left_out else c.beside(max(1, ratio * new_sigma // 10**6)))
+    if share_new == 1 and c.is_so(0.5):
+        sigmas = [0] * len(sigmas)
     if c.is_so(0.02):  # a strike too many, or one short
         sigmas = sigmas[:-1] if c.is_so(0.5) else [*sigmas, sigmas[0]]
     fence = ExpiryFence(
@@ -195,9 +232,9 @@ def _near(c: Chance, value: int, step: int, known: tuple[int, ...], budget: int)
     return max(1, c.beside(edge))
 
 
-def _strike(c: Chance, strike: int, now: int) -> tuple[int, SmileFence]:
+def _strike(c: Chance, strike: int, now: int, share_new: float) -> tuple[int, SmileFence]:
     """A slot, and what it says now and later: decoded here once more, by the words of SmileRing.sol."""
-    if c.is_so(0.03):
+    if c.is_so(share_new):
         return 0, SmileFence(strike=strike, ratio_ppm=0, anchor_ppm=0)
     hour, ratio = now // HOUR, c.to(750_000, 1_900_000)
     last = hour - c.one(0, 1, c.to(0, 30))
@@ -215,14 +252,16 @@ def _strike(c: Chance, strike: int, now: int) -> tuple[int, SmileFence]:
 
 
 def _live(state: PublicationState, given: list[Any]) -> FileState:
-    """A file that has every strike but those never published."""
+    """A file that has every strike but those never published, and no expiry without one."""
     params = tuple(
         ExpiryParams(expiry=e.expiry, phi_ppb=e.phi_ppb, df_ppb=e.df_ppb, sigma_atm_ppm=e.sigma_ppm)
         for e in state.expiries
+        if any(s.ratio_ppm for s in e.smile)
     )
     strikes = tuple(
         (g[0].expiry, tuple(StrikeVol(strike=s.strike, sigma_ppm=700_000) for s in g[0].smile if s.ratio_ppm))
         for g in given
+        if any(s.ratio_ppm for s in g[0].smile)
     )
     base = a_file()
     return FileState(

@@ -15,6 +15,9 @@ MET = {
     "SmileOutOfBand smile", "Frozen", "Paused", "Expired", "TooEarly", "WrongId", "UnexpectedOld", "WrongStrikes",
     *(f"{error} {what}" for error in ("OutOfRange", "StepTooLarge", "BudgetExceeded") for what in FENCED),
     "StepTooLarge smile", "BudgetExceeded smile", "OutOfRange carry",
+    *(f"a new expiry {fate}" for fate in ("refused", "left out", "in")),
+    "new strikes of a known one left out", "new strikes of a known one in",
+    *(f"gives way to {whom} {side}" for whom in ("what is kept", "another new one") for side in ("before", "after")),
 }  # fmt: skip
 
 

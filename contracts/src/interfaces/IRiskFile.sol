@@ -69,13 +69,14 @@ interface IRiskFile {
     error NothingStaged(uint16 underlying);
     /// Rows wait for their flip for an hour.
     error StagingTooOld(uint16 underlying, uint256 openedAt);
-    /// An expiry of the list has no rows in the staged bank.
+    /// An expiry of the live file is not in the staged bank.
     error ExpiryNotStaged(uint16 underlying, uint32 expiry);
     error BadStrikes(uint32 expiry, uint256 index);
     error TooMany(bytes32 what, uint256 count, uint256 max);
 
     event Connected(address parameters);
     /// `header.time` is when the rows were computed: for a staged publication, when it was opened.
+    /// @param strikes of a refresh: rows computed; of a publication: strikes listed of the expiries that are in the bank.
     event FileComputed(uint16 indexed underlying, uint40 indexed epoch, Header header, uint256 strikes, bool refresh);
 
     /// Sum rows over legs of one underlying, shift to `spot`, value at live spot and `block.timestamp`.
@@ -116,7 +117,8 @@ interface IRiskFile {
     function expiries(uint16 underlying) external view returns (uint32[] memory);
     /// Listed strikes of an expiry, ascending.
     function strikes(uint16 underlying, uint32 expiry) external view returns (uint64[] memory);
-    /// Expiries and their numbers in the bank being staged.  Reverts if one of the list is not staged.
+    /// Expiries and their numbers in the bank being staged; epoch 0 for one that is neither staged nor in the live file.
+    /// Reverts if one of the live file is not staged.
     function staged(uint16 underlying) external view returns (uint32[] memory, ExpiryParams[] memory);
     /// First block after the notice window of the last publication; 0 if there was none.
     function noticeUntil(uint16 underlying) external view returns (uint256);
@@ -141,7 +143,7 @@ interface IRiskFile {
     /// Open the idle bank at the oracle's spot and now; whatever was staged before is void.  Its ranges are those in force
     /// moved towards the given ones.
     function begin(uint16 underlying, uint24 psrPpm, uint24 vsrUpPpm, uint24 vsrDownPpm) external returns (uint40 epoch);
-    /// Rows of one expiry into the bank opened by `begin`.
+    /// Rows of one expiry into the bank opened by `begin`.  A strike at volatility 0 is left out: it is not in that bank.
     function write(
         uint16 underlying,
         uint32 expiry,
@@ -150,7 +152,8 @@ interface IRiskFile {
         uint32 sigmaAtmPpm,
         uint32[] calldata sigmaPpm
     ) external;
-    /// Rows of one expiry into the same bank, from the numbers that the live file has of it.  Reverts if it lacks a strike.
+    /// Rows of one expiry into the same bank, from the numbers that the live file has of it; strikes that it does not have
+    /// are not in that bank, whatever was written of them.
     function carry(uint16 underlying, uint32 expiry) external;
     /// Make the staged bank live.  The bank before it stays readable for `noticeBlocks`.
     function flip(uint16 underlying, uint256 noticeBlocks) external returns (uint40 epoch);

@@ -69,7 +69,7 @@ interface IRiskParameters {
         uint40 phiPpb;
         uint40 dfPpb;
         uint32 sigmaAtmPpm;
-        uint32[] sigmaPpm; // one per listed strike, ascending
+        uint32[] sigmaPpm; // one per listed strike, ascending; 0 leaves out a strike that was never in force
     }
 
     struct Publication {
@@ -167,10 +167,11 @@ interface IRiskParameters {
     /// One item of a publication does not pass and keeps what is in force; the others bind.  Comes before `Published`,
     /// and after the `ExpiryPublished` of what it takes back if that was staged.
     /// @param expiry 0 for the ranges.
-    /// @param what the number that fails; "rows" if rows could not be made of the volatilities.
+    /// @param what the number that fails; "rows" if rows could not be made of the volatilities; "calendar" if it gives way
+    /// to another expiry.
     /// @param reason the error.
     event ItemRefused(uint16 indexed underlying, uint64 indexed id, uint32 expiry, bytes32 what, bytes reason);
-    /// Binds with the `Published` that follows it.
+    /// Binds with the `Published` that follows it.  A strike at 0 stays out of the file.
     event ExpiryPublished(
         uint16 indexed underlying,
         uint32 indexed expiry,
@@ -238,14 +239,15 @@ interface IRiskParameters {
     function effective(uint16 underlying) external view returns (UnderlyingConfig memory);
 
     /// One transaction: fences, rows into the idle bank, flip.  An item that does not pass keeps what is in force
-    /// (`ItemRefused`); the whole reverts if nothing passes, if an item that was never in force does not, or if what is
-    /// kept of an expiry would have less total variance than what applies of an earlier one.
+    /// (`ItemRefused`), and strikes that never were stay out of the file; of two expiries out of calendar order the new one
+    /// gives way.  The whole reverts if nothing passes.
     function publish(uint16 underlying, Publication calldata p) external;
     /// Several transactions: open with the header, add expiries in order, flip.  Nothing is live until `flip`.
     function stage(uint16 underlying, Publication calldata p) external;
     function stageExpiries(uint16 underlying, ExpiryPublication[] calldata expiries) external;
     /// The fences on the numbers are checked here, at the time they bind.  Staged rows rest on the staged ranges, so a
-    /// range that `stage` took and that does not pass any more is refused with all the rest.
+    /// range that `stage` took and that does not pass any more is refused with all the rest.  Expiries and strikes listed
+    /// since are left out.
     function flip(uint16 underlying) external;
     /// Whether `publish` would land every item now, rows included, and if not the first error.  Meant for `eth_call`: it
     /// changes nothing, but computes every row, so it is not `view`.
@@ -255,7 +257,8 @@ interface IRiskParameters {
     function preview(uint16 underlying, Publication calldata p) external view returns (Preview memory);
 
     /// Governance or lister: a new expiry with its first σ_ATM, φ and discount factor, which anchor the step fences.  It
-    /// must fit its neighbours' total variance in force, or no publication could ever pass.
+    /// must fit the total variance of the expiries with strikes in force; while it does not any more, publications leave
+    /// its strikes out and move its numbers by steps.
     function listExpiry(
         uint16 underlying,
         uint32 expiry,

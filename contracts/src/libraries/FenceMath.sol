@@ -10,7 +10,8 @@ import {SmileRing} from "./SmileRing.sol";
 
 /// @title What the fences say to a publication: a pure function of where every fenced number stands.
 /// @notice Twin of keeper/policy/judge.py.  The whole publication first (who may speak, and when), then its items: each
-/// scan range, the three together, each expiry in order.  Publishing takes the same steps, with rows between them.
+/// scan range, the three together, each expiry by itself, expiries against each other.  Publishing takes the same steps,
+/// with rows between them.
 library FenceMath {
     uint256 private constant PPM = 1e6;
     uint256 private constant YEAR = 31_536_000;
@@ -60,12 +61,6 @@ library FenceMath {
         ExpiryState[] expiries; // listed and unexpired, ascending
     }
 
-    /// What applies of the expiry before, for the calendar.
-    struct Before {
-        uint32 expiry;
-        uint256 variance; // σ²T, ppm²·s
-    }
-
     // --- the whole publication ----------------------------------------------------------------------------------------
 
     /// @notice What `publish` does with `p`, as far as numbers decide: every fence but those on rows.
@@ -81,29 +76,11 @@ library FenceMath {
         }
         if (v.reason.length != 0) return v;
         (, v.items) = ranges(s, [uint256(p.psrPpm), p.vsrUpPpm, p.vsrDownPpm], p.expiries.length);
-        Before memory before;
-        for (uint256 i; i < p.expiries.length; ++i) {
-            ExpiryState memory x = s.expiries[i];
-            IRiskParameters.ItemVerdict memory item = expiry(s, x, p.expiries[i], before);
-            v.items[RANGE_ITEMS + i] = item;
-            uint256 sigma = p.expiries[i].sigmaAtmPpm;
-            if (item.reason.length != 0) {
-                sigma = x.sigma.value;
-                // Nothing to fall back on, or it does not go with what applies before it.
-                if (!published(x)) v.reason = item.reason;
-                else v.reason = calendar(x, sigma, before, s.nowS);
-                if (v.reason.length != 0) {
-                    v.nextAllowed = NEVER;
-                    if (!published(x)) v.nextAllowed = item.nextAllowed;
-                    IRiskParameters.ItemVerdict[] memory items = v.items;
-                    assembly ("memory-safe") {
-                        mstore(items, add(add(RANGE_ITEMS, i), 1)) // later ones are not judged
-                    }
-                    break;
-                }
-            }
-            before = Before(x.expiry, sigma * sigma * (x.expiry - s.nowS));
+        IRiskParameters.ItemVerdict[] memory items = new IRiskParameters.ItemVerdict[](p.expiries.length);
+        for (uint256 i; i < items.length; ++i) {
+            v.items[RANGE_ITEMS + i] = items[i] = expiry(s, s.expiries[i], p.expiries[i]);
         }
+        calendar(s, p.expiries, items);
         _conclude(v);
     }
 
@@ -118,7 +95,7 @@ library FenceMath {
             if (i != JOINT) ++refused;
             if (item.nextAllowed > v.nextAllowed) v.nextAllowed = item.nextAllowed;
         }
-        if (v.reason.length == 0 && refused == v.items.length - 1) v.reason = first;
+        if (refused == v.items.length - 1) v.reason = first;
         v.ok = first.length == 0;
     }
 
@@ -168,12 +145,12 @@ library FenceMath {
         return "";
     }
 
-    /// @notice Whether every strike of an expiry was published, so that there is something to keep.
+    /// @notice Whether some strike of an expiry is in force.
     function published(ExpiryState memory x) internal pure returns (bool) {
         for (uint256 i; i < x.smile.length; ++i) {
-            if (x.smile[i] == 0) return false;
+            if (x.smile[i] != 0) return true;
         }
-        return true;
+        return false;
     }
 
     // --- scan ranges --------------------------------------------------------------------------------------------------
@@ -303,13 +280,12 @@ library FenceMath {
 
     // --- one expiry ---------------------------------------------------------------------------------------------------
 
-    /// @notice Levels, steps and budgets of one expiry, and its place behind the one before.
-    function expiry(
-        State memory s,
-        ExpiryState memory x,
-        IRiskParameters.ExpiryPublication memory e,
-        Before memory before
-    ) internal pure returns (IRiskParameters.ItemVerdict memory v) {
+    /// @notice Levels, steps and budgets of one expiry by itself.
+    function expiry(State memory s, ExpiryState memory x, IRiskParameters.ExpiryPublication memory e)
+        internal
+        pure
+        returns (IRiskParameters.ItemVerdict memory v)
+    {
         v.expiry = x.expiry;
         v.nextAllowed = NEVER;
         if (
@@ -319,19 +295,64 @@ library FenceMath {
                 || _absolute(s, x.df, e.dfPpb, Limits("df", s.vols.dfStepPpb, s.vols.dfBudgetPpb), v)
                 || _smile(s, x, e, v)
         ) return v;
-        v.reason = calendar(x, e.sigmaAtmPpm, before, s.nowS);
-        if (v.reason.length != 0) v.what = "calendar";
-        else (v.what, v.nextAllowed) = ("expiry", 0);
+        (v.what, v.nextAllowed) = ("expiry", 0);
     }
 
-    /// @notice Total variance may not fall from one expiry to the next.
-    function calendar(ExpiryState memory x, uint256 sigma, Before memory before, uint256 nowS)
-        internal
+    /// @notice Total variance may not fall from one expiry to the next, of those with strikes: an expiry without has no
+    /// marks.  Refuses items until what would apply is in order; those refused already keep what is in force.
+    /// @dev What is in force is in order, so that refusing all ends it: σ₁²·(T₁ − t) <= σ₂²·(T₂ − t) held when the two
+    /// were published and holds at t = T₁, and both sides are linear in t.
+    /// @param items of the expiries, each judged by itself.
+    function calendar(
+        State memory s,
+        IRiskParameters.ExpiryPublication[] memory e,
+        IRiskParameters.ItemVerdict[] memory items
+    ) internal pure {
+        uint256[] memory old = new uint256[](e.length); // σ²T in force, ppm²·s; 0: no strike is
+        uint256[] memory fresh = new uint256[](e.length); // of what would apply; 0: refused, or without a strike
+        for (uint256 i; i < e.length; ++i) {
+            ExpiryState memory x = s.expiries[i];
+            uint256 left = x.expiry - s.nowS;
+            if (published(x)) old[i] = x.sigma.value * x.sigma.value * left;
+            if (items[i].reason.length != 0) continue;
+            bool some;
+            for (uint256 k; k < x.smile.length && !some; ++k) {
+                some = e[i].sigmaPpm[k] != 0;
+            }
+            if (some) fresh[i] = uint256(e[i].sigmaAtmPpm) * e[i].sigmaAtmPpm * left;
+        }
+        while (true) {
+            (uint256 out, uint256 first, uint256 second) = _clash(old, fresh);
+            if (out == e.length) return;
+            fresh[out] = 0;
+            (items[out].what, items[out].nextAllowed) = ("calendar", NEVER);
+            items[out].reason = abi.encodeWithSelector(
+                IRiskParameters.CalendarArbitrage.selector, s.expiries[first].expiry, s.expiries[second].expiry
+            );
+        }
+    }
+
+    /// Of two out of order, the new one that does not go with what is in force of the other either: it could not pass
+    /// whatever becomes of that.  If there is none, the later of the first two.
+    /// @return out which is refused; the count of expiries if all are in order.
+    /// @return first of the two.
+    /// @return second of the two.
+    function _clash(uint256[] memory old, uint256[] memory fresh)
+        private
         pure
-        returns (bytes memory)
+        returns (uint256 out, uint256 first, uint256 second)
     {
-        if (sigma * sigma * (x.expiry - nowS) >= before.variance) return "";
-        return abi.encodeWithSelector(IRiskParameters.CalendarArbitrage.selector, before.expiry, x.expiry);
+        out = old.length;
+        for (uint256 j = 1; j < old.length; ++j) {
+            uint256 b = fresh[j] != 0 ? fresh[j] : old[j];
+            if (b == 0) continue;
+            for (uint256 i; i < j; ++i) {
+                if ((fresh[i] != 0 ? fresh[i] : old[i]) <= b) continue;
+                if (old[j] != 0 && fresh[i] > old[j]) return (i, i, j);
+                if (fresh[j] != 0 && fresh[j] < old[i]) return (j, i, j);
+                if (out == old.length && fresh[i] != 0 && fresh[j] != 0) (out, first, second) = (j, i, j);
+            }
+        }
     }
 
     /// @notice The level fences alone, for what is listed.
@@ -428,7 +449,7 @@ library FenceMath {
     }
 
     /// Each strike's volatility over the expiry's: band, step and budget.  A strike never published has only the band, as
-    /// wide as the expiry's other strikes need it.
+    /// wide as the expiry's other strikes need it, and is left out at 0.
     function _smile(
         State memory s,
         ExpiryState memory x,
@@ -440,6 +461,7 @@ library FenceMath {
         uint256 high = uint256(e.sigmaAtmPpm) * s.vols.smileMaxPpm;
         for (uint256 i; i < e.sigmaPpm.length; ++i) {
             uint256 sigma = uint256(e.sigmaPpm[i]) * PPM;
+            if (sigma == 0 && x.smile[i] == 0) continue;
             if (_outside(x, i, sigma, low, high, e.sigmaAtmPpm)) {
                 v.reason = abi.encodeWithSelector(
                     IRiskParameters.SmileOutOfBand.selector, x.expiry, x.strikes[i], e.sigmaPpm[i], e.sigmaAtmPpm

@@ -103,11 +103,14 @@ library Fences {
 
     /// First numbers of an expiry, and the anchors they leave.
     /// @param live the listed, unexpired ones, ascending, without it.
-    function startExpiry(State storage self, Quote memory q, uint32[] memory live) external {
+    function startExpiry(State storage self, IRiskFile file, uint16 underlying, Quote memory q, uint32[] memory live)
+        external
+    {
         IRiskParameters.ExpiryPublication memory e;
         (e.phiPpb, e.dfPpb, e.sigmaAtmPpm) = (uint40(q.phiPpb), uint40(q.dfPpb), uint32(q.sigmaAtmPpm));
         _require(FenceMath.levels(self.vols, q.expiry - block.timestamp, e));
         for (uint256 i; i < live.length; ++i) {
+            if (!_inForce(self, live[i], file.strikes(underlying, live[i]))) continue;
             (uint32 first, uint32 second) = live[i] < q.expiry ? (live[i], q.expiry) : (q.expiry, live[i]);
             uint256 other = self.rings[live[i]][SIGMA_ATM].value;
             (uint256 a, uint256 b) = live[i] < q.expiry ? (other, q.sigmaAtmPpm) : (q.sigmaAtmPpm, other);
@@ -118,6 +121,14 @@ library Fences {
         self.rings[q.expiry][SIGMA_ATM].start(uint32(q.sigmaAtmPpm), block.timestamp);
         self.rings[q.expiry][PHI].start(uint32(q.phiPpb), block.timestamp);
         self.rings[q.expiry][DF].start(uint32(q.dfPpb), block.timestamp);
+    }
+
+    /// Whether an expiry has a strike in force.
+    function _inForce(State storage self, uint32 expiry, uint64[] memory strikes) private view returns (bool) {
+        for (uint256 i; i < strikes.length; ++i) {
+            if (self.smiles[expiry][strikes[i]] != 0) return true;
+        }
+        return false;
     }
 
     function _require(bytes memory reason) private pure {
@@ -196,6 +207,7 @@ library Fences {
         mapping(uint64 => uint256) storage smiles = self.smiles[x.expiry];
         uint256 hour = block.timestamp / 3600;
         for (uint256 i; i < x.strikes.length; ++i) {
+            if (e.sigmaPpm[i] == 0) continue; // left out
             uint256 ratio = uint256(e.sigmaPpm[i]) * PPM / e.sigmaAtmPpm;
             smiles[x.strikes[i]] = SmileRing.set(x.smile[i], ratio, hour);
         }

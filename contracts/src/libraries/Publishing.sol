@@ -9,9 +9,9 @@ import {Fences} from "./Fences.sol";
 
 /// @title How a publication comes into force: judged item by item, made into rows, remembered.
 /// @notice A linked library: the publish path of RiskParameters, which calls it after its role checks.
-/// @dev An item that does not pass keeps what is in force, so that one bad number does not hold up the others.  An
-/// expiry's calls to the file revert as a whole; out of gas in one of them leaves less than what `carry` needs, so lack
-/// of gas fails the publication and never an item.
+/// @dev An item that does not pass keeps what is in force, so that one bad number does not hold up the others; what was
+/// never in force stays out.  A call to the file that reverts without a reason ran out of gas: that fails the publication,
+/// and never an item.
 library Publishing {
     using Fences for Fences.State;
 
@@ -60,7 +60,6 @@ library Publishing {
     /// A publication on its way.
     struct Walk {
         FenceMath.State s;
-        FenceMath.Before before;
         Fences.Ranges ranges; // that bind
         Fences.Quote[] quotes; // that bind
         uint64 id;
@@ -82,22 +81,21 @@ library Publishing {
         _require(FenceMath.shape(w.s, m));
         _ranges(w, [uint256(p.psrPpm), p.vsrUpPpm, p.vsrDownPpm]);
         c.file.begin(c.underlying, uint24(w.ranges.psrPpm), uint24(w.ranges.vsrUpPpm), uint24(w.ranges.vsrDownPpm));
-        for (uint256 i; i < m.expiries.length; ++i) {
-            IRiskParameters.ItemVerdict memory v = FenceMath.expiry(w.s, w.s.expiries[i], m.expiries[i], w.before);
-            if (v.reason.length == 0) (v.what, v.reason) = _write(c, p.expiries[i]);
-            if (v.reason.length == 0) {
-                emit IRiskParameters.ExpiryPublished(
-                    c.underlying,
-                    m.expiries[i].expiry,
-                    m.expiries[i].phiPpb,
-                    m.expiries[i].dfPpb,
-                    m.expiries[i].sigmaAtmPpm,
-                    m.expiries[i].sigmaPpm
-                );
-            }
-            _bind(self, c, w, i, m.expiries[i], v);
+        IRiskParameters.ItemVerdict[] memory items = new IRiskParameters.ItemVerdict[](m.expiries.length);
+        for (uint256 i; i < items.length; ++i) {
+            items[i] = FenceMath.expiry(w.s, w.s.expiries[i], m.expiries[i]);
+            if (items[i].reason.length == 0) (items[i].what, items[i].reason) = _write(c, p.expiries[i]);
+        }
+        FenceMath.calendar(w.s, m.expiries, items);
+        for (uint256 i; i < items.length; ++i) {
+            if (items[i].reason.length == 0) _emitExpiry(c, m.expiries[i]);
+            _bind(self, c, w, i, m.expiries[i], items[i]);
         }
         _goLive(self, c, w);
+    }
+
+    function _emitExpiry(Context memory c, IRiskParameters.ExpiryPublication memory e) private {
+        emit IRiskParameters.ExpiryPublished(c.underlying, e.expiry, e.phiPpb, e.dfPpb, e.sigmaAtmPpm, e.sigmaPpm);
     }
 
     function _write(Context memory c, IRiskParameters.ExpiryPublication calldata e)
@@ -144,11 +142,9 @@ library Publishing {
             IRiskParameters.ExpiryPublication calldata e = expiries[i];
             (bytes32 what, bytes memory reason) = _write(c, e);
             if (reason.length == 0) {
-                emit IRiskParameters.ExpiryPublished(
-                    c.underlying, e.expiry, e.phiPpb, e.dfPpb, e.sigmaAtmPpm, e.sigmaPpm
-                );
+                _emitExpiry(c, e);
             } else {
-                _carry(c, e.expiry, reason);
+                c.file.carry(c.underlying, e.expiry);
                 emit IRiskParameters.ItemRefused(c.underlying, id, e.expiry, what, reason);
             }
         }
@@ -166,14 +162,20 @@ library Publishing {
         w.whole = false;
         (uint32[] memory listed, IRiskFile.ExpiryParams[] memory params) = c.file.staged(c.underlying);
         uint256 gone = listed.length - w.s.expiries.length; // expired since
-        for (uint256 i; i < w.s.expiries.length; ++i) {
-            IRiskParameters.ExpiryPublication memory e = _staged(c, w.s.expiries[i], params[gone + i]);
-            _bind(self, c, w, i, e, FenceMath.expiry(w.s, w.s.expiries[i], e, w.before));
+        IRiskParameters.ExpiryPublication[] memory e = new IRiskParameters.ExpiryPublication[](w.s.expiries.length);
+        IRiskParameters.ItemVerdict[] memory items = new IRiskParameters.ItemVerdict[](e.length);
+        for (uint256 i; i < e.length; ++i) {
+            e[i] = _staged(c, w.s.expiries[i], params[gone + i]);
+            items[i] = FenceMath.expiry(w.s, w.s.expiries[i], e[i]);
+        }
+        FenceMath.calendar(w.s, e, items);
+        for (uint256 i; i < e.length; ++i) {
+            _bind(self, c, w, i, e[i], items[i]);
         }
         _goLive(self, c, w);
     }
 
-    /// One expiry as it was staged.
+    /// One expiry as it was staged; what was listed since is left out.
     function _staged(Context memory c, FenceMath.ExpiryState memory x, IRiskFile.ExpiryParams memory params)
         private
         view
@@ -181,11 +183,15 @@ library Publishing {
     {
         (e.expiry, e.phiPpb, e.dfPpb, e.sigmaAtmPpm) = (x.expiry, params.phiPpb, params.dfPpb, params.sigmaAtmPpm);
         e.sigmaPpm = new uint32[](x.strikes.length);
+        if (params.epoch == 0) {
+            (e.phiPpb, e.dfPpb) = (uint40(x.phi.value), uint40(x.df.value));
+            e.sigmaAtmPpm = uint32(x.sigma.value);
+            return e;
+        }
         for (uint256 k; k < x.strikes.length; ++k) {
             uint40 epoch;
             (e.sigmaPpm[k], epoch,) = c.file.strikeArray(c.underlying, x.expiry, x.strikes[k], FileVersion.Staged);
-            // Listed after it was staged.
-            if (epoch != params.epoch) revert IRiskParameters.WrongStrikes(x.expiry, k, x.strikes.length);
+            if (epoch != params.epoch) e.sigmaPpm[k] = 0;
         }
     }
 
@@ -224,7 +230,7 @@ library Publishing {
         emit IRiskParameters.ItemRefused(w.s.underlying, w.id, v.expiry, v.what, v.reason);
     }
 
-    /// The numbers of one expiry bind, or it keeps those in force.
+    /// The numbers of one expiry bind, or it keeps those in force and strikes that never were stay out.
     function _bind(
         Market storage self,
         Context memory c,
@@ -238,21 +244,9 @@ library Publishing {
             self.fences.commitExpiry(x, e);
             w.quotes[i] = Fences.Quote(x.expiry, e.phiPpb, e.dfPpb, e.sigmaAtmPpm);
         } else {
-            if (!FenceMath.published(x)) _require(v.reason); // nothing to keep
-            _require(FenceMath.calendar(x, x.sigma.value, w.before, w.s.nowS));
             _refuse(w, v, true);
-            _carry(c, x.expiry, v.reason);
+            c.file.carry(c.underlying, x.expiry);
             w.quotes[i] = Fences.Quote(x.expiry, x.phi.value, x.df.value, x.sigma.value);
-        }
-        uint256 sigma = w.quotes[i].sigmaAtmPpm;
-        w.before = FenceMath.Before(x.expiry, sigma * sigma * (x.expiry - w.s.nowS));
-    }
-
-    /// Rows from what is in force; without it the publication fails for the reason the expiry was refused for.
-    function _carry(Context memory c, uint32 expiry, bytes memory reason) private {
-        try c.file.carry(c.underlying, expiry) {}
-        catch {
-            _require(reason);
         }
     }
 

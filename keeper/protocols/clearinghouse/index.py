@@ -268,17 +268,18 @@ class HouseIndex:
             expiry=expiry, phi_ppb=args["phiPpb"], df_ppb=args["dfPpb"], sigma_atm_ppm=args["sigmaAtmPpm"]
         )
         listed = self.listings[u, expiry].strikes
-        vols = tuple(StrikeVol(strike=k, sigma_ppm=s) for k, s in zip(listed, args["sigmaPpm"], strict=True))
+        # A strike at volatility 0 is left out of the file.
+        vols = tuple(StrikeVol(strike=k, sigma_ppm=s) for k, s in zip(listed, args["sigmaPpm"], strict=True) if s)
         self.staged[u] = {**self.staged.get(u, {}), expiry: (params, vols)}
 
     def _item_refused(self, args: dict[str, Any]) -> None:
-        """An expiry keeps what is in force, whatever was announced for it."""
+        """An expiry keeps what is in force, whatever was announced for it; what never was in force stays out."""
         u, expiry = args["underlying"], args["expiry"]
         if not expiry:  # a range: `Published` says what binds
             return
-        params = next(e for e in self.live[u].expiries if e.expiry == expiry)
-        vols = next(vols for e, vols in self.live[u].strikes if e == expiry)
-        self.staged[u] = {**self.staged.get(u, {}), expiry: (params, vols)}
+        live, others = self.live.get(u), {e: of for e, of in self.staged.get(u, {}).items() if e != expiry}
+        kept = {} if live is None else {e.expiry: e for e in live.expiries if e.expiry == expiry}
+        self.staged[u] = others | {e: (params, dict(live.strikes)[e]) for e, params in kept.items() if live}
 
     def _published(self, args: dict[str, Any]) -> None:
         """The flip: what was staged becomes live, what was live becomes the file before it."""
