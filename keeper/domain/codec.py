@@ -11,6 +11,7 @@ The form is JSON in ASCII, keys sorted, no whitespace, driven by the type hints 
     tuple                array
     dict, Mapping        object; int keys in decimal, enum keys by value
     Optional             null
+    int | Mapping        either of them
     other classes        with `canonical` (`Roster`, `MarginReport`): as the value that this hint names
 
 Writing trusts nobody: a value that does not fit its hint is `LawBroken`, because replay would read something else.

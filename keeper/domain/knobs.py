@@ -6,11 +6,15 @@ the `[risk]` and `[policy]` sections; the docstring under each field is its comm
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from keeper.errors import BadInput
 
 _PPM = 1_000_000
+#: Stands for every ticker that a table of the operator's does not name.
+OTHERS: Final = "others"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,8 +180,9 @@ class PolicyKnobs:
     bid_slippage_ppm: int = 5_000
     """How much more than computed a bid may cost by the time it mines, ppm; a standard deviation of what spot may move
     until then comes on top, and never so much that the hedge would eat the discount."""
-    hedge_volume_usd_per_day: int = 1_000_000_000
-    """What is traded a day in an underlying where you hedge, whole USD: the depth behind the cost of a hedge."""
+    hedge_volume_usd_per_day: int | Mapping[str, int] = 1_000_000_000
+    """What is traded a day in an underlying where you hedge, whole USD: the depth behind the cost of a hedge.  One
+    number for all, or by ticker with others for the rest: { ETH = 20_000_000_000, others = 1_000_000_000 }."""
     hedge_impact: float = 1.0
     """Y of the square-root law by which a hedge moves the price.  0 to 10."""
     hedge_wait_s: int = 60
@@ -246,7 +251,7 @@ class PolicyKnobs:
         _within("policy.min_bid_fraction_ppm", self.min_bid_fraction_ppm, 0, self.max_bid_fraction_ppm)
         _within("policy.min_bid_edge_ppm", self.min_bid_edge_ppm, 0, _PPM)
         _within("policy.bid_slippage_ppm", self.bid_slippage_ppm, 0, _PPM)
-        _within("policy.hedge_volume_usd_per_day", self.hedge_volume_usd_per_day, 1, 10**13)
+        _volumes("policy.hedge_volume_usd_per_day", self.hedge_volume_usd_per_day)
         _within("policy.hedge_impact", self.hedge_impact, 0, 10)
         _within("policy.hedge_wait_s", self.hedge_wait_s, 1, 86_400)
         _within("policy.hedge_half_spread_ppm", self.hedge_half_spread_ppm, 0, _PPM)
@@ -268,6 +273,19 @@ class PolicyKnobs:
             said = f"policy.when_unknown = {self.when_unknown!r} is neither act nor wait"
             hint = "act spends at most policy.unknown_gas_gwei; wait leaves such actions alone"
             raise BadInput(said, hint=hint, key="policy.when_unknown", value=self.when_unknown)
+
+
+def _volumes(name: str, volumes: int | Mapping[str, int]) -> None:
+    if not isinstance(volumes, Mapping):
+        _within(name, volumes, 1, 10**13)
+        return
+    for symbol, volume in volumes.items():
+        _within(f"{name}.{symbol}", volume, 1, 10**13)
+    named = [symbol.upper() for symbol in volumes]
+    if len(set(named)) != len(named) or OTHERS.upper() not in named:
+        said = f"{name} names {', '.join(volumes) or 'nothing'}"
+        hint = f"name each ticker once, and {OTHERS} for the rest: {{ ETH = 5_000_000, {OTHERS} = 1_000 }}"
+        raise BadInput(said, hint=hint, key=name, value=", ".join(volumes))
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

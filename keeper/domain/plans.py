@@ -247,7 +247,21 @@ def _is_record(hint: Any) -> bool:
     return isinstance(hint, type) and dataclasses.is_dataclass(hint) and not issubclass(hint, Amount)
 
 
+def _number_or_names(args: tuple[Any, ...]) -> Plan | None:
+    """`int | Mapping[…]`, which JSON tells apart by itself; None for any other union."""
+    mappings = [arg for arg in args if get_origin(arg) in (dict, Mapping)]
+    if len(args) != 2 or int not in args or len(mappings) != 1:
+        return None
+    number, names = plan_of(int), plan_of(mappings[0])
+    return Plan(
+        lambda value: (names if isinstance(value, Mapping) else number).encode(value),
+        lambda tree: (names if isinstance(tree, dict) else number).decode(tree),
+    )
+
+
 def _union(args: tuple[Any, ...]) -> Plan:
+    if (either := _number_or_names(args)) is not None:
+        return either
     records = {arg.__name__: arg for arg in args if _is_record(arg)}
     others = [arg for arg in args if arg is not types.NoneType and arg not in records.values()]
     if len(others) + bool(records) > 1 or len({*records}) + len(others) + (types.NoneType in args) != len(args):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from keeper.domain.action import Bid, Flag, Remeasure, Unflag
-from keeper.domain.knobs import PolicyKnobs
+from keeper.domain.knobs import OTHERS, PolicyKnobs
 from keeper.domain.margin import AccountMargin, Band, Unpriced
 from keeper.domain.market import MarketModel
 from keeper.domain.snapshot import Snapshot
@@ -149,20 +149,28 @@ def _taken(
     snapshot: Snapshot, market: MarketModel, target: AccountMargin, *, share: float, knobs: PolicyKnobs
 ) -> tuple[TakenOver, ...]:
     """The risk of a share of an account, by underlying."""
-    where = HedgeMarket(
-        volume_usd_per_day=float(knobs.hedge_volume_usd_per_day),
-        impact=knobs.hedge_impact,
-        wait_s=float(knobs.hedge_wait_s),
-        half_spread_vol=knobs.hedge_half_spread_ppm / PPM,
-    )
     account = snapshot.accounts.get(target.account)
     if account is None:
         return ()
     found = (
-        taken_over(account, market.of(u.underlying), share=share, now=snapshot.block.timestamp, where=where)
-        for u in target.underlyings
+        taken_over(account, seen, share=share, now=snapshot.block.timestamp, where=_hedged_in(seen.symbol, knobs))
+        for seen in (market.of(u.underlying) for u in target.underlyings)
     )
     return tuple(t for t in found if t is not None)
+
+
+def _hedged_in(symbol: str, knobs: PolicyKnobs) -> HedgeMarket:
+    """Where the risk of an underlying is hedged."""
+    volumes = knobs.hedge_volume_usd_per_day
+    if isinstance(volumes, Mapping):
+        by_ticker = {named.upper(): volume for named, volume in volumes.items()}
+        volumes = by_ticker.get(symbol.upper(), by_ticker[OTHERS.upper()])
+    return HedgeMarket(
+        volume_usd_per_day=float(volumes),
+        impact=knobs.hedge_impact,
+        wait_s=float(knobs.hedge_wait_s),
+        half_spread_vol=knobs.hedge_half_spread_ppm / PPM,
+    )
 
 
 def _risk(account: AccountMargin) -> int:

@@ -121,20 +121,39 @@ def _check_keys(tree: Mapping[str, Any], section: type, prefix: str, where: Any)
             raise BadInput(f"{where(key)}: {key} is a section", hint=f"write [{key}] and its keys below", key=key)
         if inner is not None:
             _check_keys(value, inner, f"{key}.", where)
-        elif isinstance(value, bool):  # no key is a switch, and Python would take true for the number 1
+        # No key is a switch, and Python would take true for the number 1.
+        elif isinstance(value, bool) or (
+            isinstance(value, Mapping) and any(isinstance(v, bool) for v in value.values())
+        ):
             raise BadInput(f"{where(key)}: {key} is true or false", hint=docs(section).get(name, ""), key=key)
 
 
 def _explain(error: ValidationError, where: Any) -> BadInput:
-    first = error.errors(include_url=False, include_input=False)[0]
-    steps = [str(step) for step in first["loc"] if isinstance(step, str)]
-    section: type = Settings
-    hint = ""
-    for step in steps:
-        hint = docs(section).get(step) or hint
-        kind = children(section).get(step)
-        section = section_of(kind) or named_section_of(kind) or section
-    key = ".".join(steps)
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    problems = error.errors(include_url=False, include_input=False)
+    key, hint, _ = _located(problems[0]["loc"])
+    # A key that may be a number or a table has a problem as either: the table's says which of its entries it is.
+    same = [one for one in problems if _located(one["loc"])[0] == key]
+    first = max(same, key=lambda one: len(_located(one["loc"])[2]))
+    key = ".".join((key, *_located(first["loc"])[2]))
+    more = f" (and {len(problems) - len(same)} more)" if len(problems) > len(same) else ""
     problem = str(first["msg"]).removeprefix("Value error, ")
     return BadInput(f"{where(key)}: {key}: {problem}{more}", hint=hint or "see: keeper init", key=key)
+
+
+def _located(loc: tuple[int | str, ...]) -> tuple[str, str, tuple[str, ...]]:
+    """Dotted key of a problem, what the key means, and the entry of its table, without the names of its types."""
+    section: type = Settings
+    hint, steps = "", []
+    rest = [step for step in loc if isinstance(step, str)]
+    while rest:
+        step = rest.pop(0)
+        steps.append(step)
+        hint = docs(section).get(step) or hint
+        kind = children(section).get(step)
+        below = section_of(kind) or named_section_of(kind)
+        if kind is not None and below is None:  # a value: what comes now are the types it might have, and its entries
+            break
+        section = below or section
+    kinds = [at for at, step in enumerate(rest) if "[" in step]
+    entries = tuple(rest[kinds[-1] + 1 :]) if kinds else ()
+    return ".".join(steps), hint, entries

@@ -232,3 +232,23 @@ def with_prices(book: Book, prices) -> Book:
 
 def with_names(book: Book, names) -> Book:
     return Book(**{**as_dict(book), "names": names})
+
+
+@dataclass(frozen=True)
+class Depths:
+    depth: int | Mapping[str, int]
+
+
+@given(depth=st.integers() | st.dictionaries(st.text(max_size=3), st.integers(), max_size=3))
+def test_number_or_names__either__read_back_as_it_was(depth):
+    """JSON tells a number from an object, so a key that grew from one number to many keeps its old bytes."""
+    data = dumps(Depths(depth=depth))
+    assert loads(Depths, data) == Depths(depth=depth)
+    if isinstance(depth, int):
+        assert data == b'{"depth":' + str(depth).encode() + b"}"
+
+
+@pytest.mark.parametrize("wrong", [b'{"depth":true}', b'{"depth":"1"}', b'{"depth":{"a":1.5}}', b'{"depth":null}'])
+def test_number_or_names__neither__refused(wrong):
+    with pytest.raises(BadInput, match="depth"):
+        loads(Depths, wrong)

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import pytest
 
+from keeper.domain import codec
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.errors import BadInput
 from keeper.settings import KeySource, Settings, default_toml, load_settings
@@ -92,6 +93,17 @@ def test_load__further_keys__by_name_from_file_and_environment(tmp_path):
     assert (aws.key, aws.timeout_s) == ("alias/b", 5.0)
 
 
+def test_load__hedge_volume__one_number_or_by_ticker(tmp_path):
+    """What is traded a day differs by orders of magnitude between underlyings; one number still does for all."""
+    plain = load(tmp_path, "[policy]\nhedge_volume_usd_per_day = 5_000_000\n")
+    assert plain.policy.hedge_volume_usd_per_day == 5_000_000
+    text = "[policy.hedge_volume_usd_per_day]\nETH = 20_000_000_000\nothers = 1_000_000\n"
+    table = load(tmp_path, text, KEEPER_POLICY__HEDGE_VOLUME_USD_PER_DAY__OTHERS="2000000")
+    assert dict(table.policy.hedge_volume_usd_per_day) == {"ETH": 20_000_000_000, "others": 2_000_000}
+    assert codec.loads(PolicyKnobs, codec.dumps(table.policy)) == table.policy, "stored with every block"
+    assert codec.loads(PolicyKnobs, codec.dumps(plain.policy)) == plain.policy
+
+
 def test_settings__changed__refused():
     settings = Settings()
     with pytest.raises(ValueError, match="frozen"):
@@ -130,6 +142,14 @@ def test_settings__changed__refused():
         ("[risk]\nes_level = nan\n", 2, "Expected-shortfall"),
         ("[policy]\nheartbeat_s = 0\n", 2, "choose a value from 1"),
         ("[policy]\nheartbeat_s = 1.5\n", 2, "Push at least"),
+        ("[policy]\nhedge_volume_usd_per_day = 0\n", 2, "choose a value from 1"),
+        ("[policy]\nhedge_volume_usd_per_day = 'much'\n", 2, "What is traded a day"),
+        ("[policy]\nhedge_volume_usd_per_day = { ETH = 5 }\n", 2, "others for the rest"),
+        ("[policy]\nhedge_volume_usd_per_day = {}\n", 2, "others for the rest"),
+        ("[policy.hedge_volume_usd_per_day]\nETH = 5\neth = 6\nothers = 1\n", 1, "name each ticker once"),
+        ("[policy.hedge_volume_usd_per_day]\nETH = 0\nothers = 1\n", 2, "choose a value from 1"),
+        ("[policy.hedge_volume_usd_per_day]\nETH = 'x'\nothers = 1\n", 2, "What is traded a day"),
+        ("[policy.hedge_volume_usd_per_day]\nETH = true\nothers = 1\n", 1, "What is traded a day"),
         ("[fees]\npriority_fee_gwei = 500\n", 1, "init"),
         ("[keys.publisher]\n", 1, "pushes and refreshes"),
         ("[keys.publisher]\nenv = 'A'\nsecret_file = 'b'\n", 1, "pushes and refreshes"),

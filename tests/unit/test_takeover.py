@@ -123,6 +123,29 @@ def test_bids__thin_market__hedge_eats_the_discount_and_nobody_bids() -> None:
     assert list(bids(snapshot, market, {7: target, 99: own}, thin)) == []
 
 
+@pytest.mark.parametrize(
+    ("volumes", "bidden"),
+    [
+        ({"ETH": 1, "others": 10**9}, False),
+        ({"eth": 10**9, "others": 1}, True),
+        ({"BTC": 10**9, "others": 1}, False),
+        ({"BTC": 1, "others": 10**9}, True),
+    ],
+)
+def test_bids__depth_by_ticker__counts_for_its_underlying_alone(volumes: dict[str, int], bidden: bool) -> None:
+    """TAK-1: each underlying has the depth of its own market; what is not named has that of the others."""
+    state = an_account(7, cash=-29_000.0, perp=10, entry=0)
+    target = a_margin(7, equity=1_000, mm=3_000, band=Band.LIQUIDATABLE, in_auction=True)
+    own = a_margin(99, equity=1_000_000, mm=0)
+    snapshot = a_snapshot(state, auctions=(an_auction(7, started_s_ago=900),), own_account=99)
+    market = MarketModel(now=NOW, underlyings=(a_market(),))
+    plain = PolicyKnobs(max_inventory_usd=10_000_000)
+    found = list(bids(snapshot, market, {7: target, 99: own}, replace(plain, hedge_volume_usd_per_day=volumes)))
+    assert bool(found) is bidden
+    if bidden:
+        assert found == list(bids(snapshot, market, {7: target, 99: own}, plain)), "the same depth, the same bid"
+
+
 def test_bids__shallower_market__allow_less_of_their_discount() -> None:
     """TAK-1: what a bid may cost more until it mines falls with depth, over the whole range of depths."""
     state = an_account(7, cash=-29_000.0, perp=10, entry=0)
