@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import zip_longest
 
-from eth_utils import is_address, to_checksum_address
+from eth_utils import is_address, keccak, to_checksum_address
 
 from keeper.deploy.spec import FeedSpec
 from keeper.errors import BadInput, Refused
 from keeper.governance import governor, timelock
-from keeper.governance.chain import AGGREGATOR, TIMELOCK, ChainView
+from keeper.governance.chain import AGGREGATOR, TIMELOCK, ZERO, ChainView
 from keeper.governance.changes import Changes, parse_changes
 from keeper.governance.items import Call, Difference
 from keeper.governance.proposal import Proposal, build, items_of, same_calls
@@ -121,12 +121,20 @@ def _safe(route: Route, proposal: Proposal, chain: ChainView) -> Iterator[Findin
     if route.way is not Way.SAFE:
         return
     nonce = safe_view(chain, route.safe, "nonce")
-    state, _ = standing(proposal, chain)
-    if nonce > route.safe_nonce and state.startswith("not "):
-        yield Finding(
-            drift=Drift.ROUTE,
-            said=f"the Safe is at nonce {nonce}, the proposal was made for {route.safe_nonce}: signatures are void",
-        )
+    state, over = standing(proposal, chain)
+    if over:
+        return
+    # Its owners signed one transaction a step, each for the nonce after the last one's: what comes next is signed for
+    # this one, and whatever the Safe sent in between used it up.
+    step = proposal.steps[0 if state.startswith("not ") else -1].name
+    wanted = route.safe_nonce + [one.name for one in proposal.steps].index(step)
+    if nonce <= wanted:
+        return
+    said = f"the Safe is at nonce {nonce}, its {step} was made for {wanted}: signatures are void"
+    executor = keccak(text="EXECUTOR_ROLE")
+    if route.timelock and step == "execute" and chain.one(TIMELOCK, "hasRole", executor, ZERO, at=route.timelock):
+        said += "; anyone may execute it without them"
+    yield Finding(drift=Drift.ROUTE, said=said)
 
 
 def _oracles(chain: ChainView) -> Iterator[Finding]:

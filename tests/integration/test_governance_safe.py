@@ -171,6 +171,34 @@ def test_check__safe_sent_something_else__signatures_are_void(governed):
     assert (finding.drift, "signatures are void" in finding.said) == (Drift.ROUTE, True)
 
 
+def sent_by_owners(governed, proposal, place):
+    """One step of a proposal, as its file has it, with its owners' signatures over the hash in the file."""
+    step = proposal.steps[place]
+    tx = safe.safe_tx([step.call], nonce=proposal.route.safe_nonce + place)
+    governed.safe.send(safe.exec_arguments(tx, governed.safe.signatures(bytes.fromhex(step.safe_tx_hash[2:]))))
+
+
+def test_check__safe_spends_the_nonce_of_the_execution__told_while_it_waits_and_when_ready(governed):
+    """GOV-14: scheduled at its nonce it is sound; once the next one went to something else, the execution that owners
+    signed is void, and so it is after the delay."""
+    first = by_safe(governed)
+    other = by_safe(governed, '[fund]\ncap_per_auction = "7 USD"\n', safe_nonce=1)
+    sent_by_owners(governed, first, 0)
+    waiting = looked_at(governed, first)
+    assert (waiting.state, waiting.sound) == ("waiting", True)
+    sent_by_owners(governed, other, 0)
+    for state in ("waiting", "ready"):
+        verdict = looked_at(governed, first)
+        assert (verdict.state, verdict.alive, verdict.sound) == (state, True, False)
+        (finding,) = verdict.findings
+        assert finding.drift is Drift.ROUTE
+        assert "at nonce 2, its execute was made for 1: signatures are void" in finding.said
+        assert "anyone may execute it" in finding.said, "the timelock of this house is open to all"
+        governed.wait()
+    with pytest.raises(AssertionError, match="failed"):
+        sent_by_owners(governed, first, 1)
+
+
 def test_check__timelock_asks_for_more_delay_now__cannot_be_scheduled(governed):
     """A delay that was long enough when it was proposed is too short by now: the timelock itself says so."""
     late = governed.proposal(BOUNDS, timelock=governed.timelock)
