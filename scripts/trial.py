@@ -26,6 +26,7 @@ FEES = FeePolicy(max_fee_wei=10_000 * GWEI, max_priority_fee_wei=GWEI)
 #: The same past in every trial.
 SEED = 1
 DONE, INPUT = 0, 2
+KEEPER = ".venv/bin/keeper"
 
 
 def main() -> int:
@@ -55,11 +56,11 @@ def main() -> int:
         f"house deployed and handed to its timelock: {len(trial.deployed.findings) - len(wrong)} findings hold\nnext:"
     )
     for line in (
-        f"keeper check -c {trial.settings}",
-        f"keeper once -c {trial.settings}",
-        f"keeper model sign-off 1 --first --operator ME --reason trial -c {trial.settings}",
-        f"keeper run -c {trial.settings} --send",
-        f"scripts/trial.py --rpc {args.rpc} --dir {args.dir} --price ETH=2500",
+        f"{KEEPER} check -c {trial.settings}",
+        f"{KEEPER} once -c {trial.settings}",
+        f"{KEEPER} model sign-off 1 --first --operator ME --reason trial -c {trial.settings}",
+        f"{KEEPER} run -c {trial.settings} --send",
+        f".venv/bin/python scripts/trial.py --rpc {args.rpc} --dir {args.dir} --price ETH=2500",
     ):
         print(f"  {line}")
     return INPUT if wrong else DONE
