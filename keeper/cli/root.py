@@ -53,6 +53,7 @@ COMMANDS: Final = {
     "surface": "Fit a chain of option quotes, find its arbitrage, repair or refuse.",
     "calibrate": "Find target parameters in recorded histories, each with its reasons.",
     "propose": "Build a proposal for what governance decides: calls, diff, impact, evidence, simulation, text.",
+    "guardian": "Show what a guardian can stop, and the call that stops it: decoded, tried, and as a Safe's file.",
     "proposal": "Look at a live proposal again before it is executed: drift, and whether it still goes through.",
     "demo": "Watch the whole job on an embedded chain: a market, a crash, a keeper.",
 }
@@ -66,7 +67,7 @@ EXIT_CODES: Final = {
     UNREACHABLE: "the world was unreachable, moved or said no, or stdout takes nothing; the same may work later",
     LAW: "the keeper's arithmetic contradicts itself; for replay and verify: what was found differs",
     DRIFTED: "for proposal: it still goes through, but something is not as it was when it was made",
-    DEAD: "for propose and proposal: it does not go through, or is over",
+    DEAD: "for propose, proposal and guardian: it does not go through, or is over",
     INTERRUPTED: "interrupted from the keyboard",
     UNHEARD: "whoever read the output went away before its end, as `| head` does",
 }

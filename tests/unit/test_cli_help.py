@@ -71,6 +71,7 @@ ALL_OPTIONS = {
         "--config",
         "--json",
     ],
+    "guardian": ["show|pause|veto|halt|resume", "TICKER", "--hours", "--out", "--config", "--json"],
     "proposal": ["check", "ID|FILE", "--governor", "--proposer", "--voter", "--engine", "--config", "--json"],
     "demo": ["--json"],
 }
