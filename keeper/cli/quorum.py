@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -57,6 +57,7 @@ class _Asked:
     now: str
     inputs: Path | None
     sign: bool
+    accept: bool
     member: str
     signature: str
     send: bool
@@ -94,6 +95,9 @@ def quorum(
         ),
     ] = None,
     sign: Annotated[bool, typer.Option("--sign", help="For sign: put this keeper's signature on the paper.")] = False,
+    accept_knobs: Annotated[
+        bool, typer.Option("--accept-knobs", help="For sign: sign although the drafter's knobs or floors are others.")
+    ] = False,
     member: Annotated[
         str,
         typer.Option("--member", metavar="ADDRESS", help="For sign: a keeper whose key is elsewhere, or a wallet's."),
@@ -116,6 +120,13 @@ def quorum(
     another list of keepers, against another target, or altered; and derives every published number again from the
     inputs file. Then it shows what would be signed, and signs with --sign alone.
 
+    Numbers that follow from their inputs are not all: whoever drafts chooses knobs and floors, and may leave the impact
+    gate open. So sign compares the file's [risk] and [policy] and its floors with this keeper's own, names each one
+    that differs and signs it with --accept-knobs alone; it asks this keeper's own impact gate about the publication as
+    it is, on every account at the newest block, and refuses what the gate would hold, whatever was accepted; and it
+    needs this keeper's own keeper model sign-off. What nobody can bear out, a venue's quotes first, is listed. Floors
+    are each keeper's own: set the same one with keeper override before you sign what carries it.
+
     A member may keep its key elsewhere, or be a contract wallet such as a Safe (ERC-1271). sign FILE --member ADDRESS
     tells what it has to sign: the paper's typed_data in any wallet, or for a Safe also the hash that its owners sign.
     sign FILE --member ADDRESS --signature 0x… attaches what came back, if the member stands by it on the chain; of
@@ -129,8 +140,9 @@ def quorum(
     send takes one paper or several copies of it, counts distinct signatures of today's keepers, tries the call, and
     with --send hands it to the outbox. Who sends need not be a keeper. Nothing leaves without --send.
 
-    Exit codes: 0 when done, or what was looked at may be signed or sent; 2 for bad input, or a paper that may not be;
-    3 when no node answers; 4 when a publication is not what its inputs file gives.
+    Exit codes: 0 when done, or what was looked at may be signed or sent; 2 for bad input, or a paper that may not be,
+    be it for other knobs or for the gate; 3 when no node answers; 4 when a publication is not what its inputs file
+    gives.
     """
     # Heavy, and only this command needs it.
     from keeper.control.papers import plain  # noqa: PLC0415 - see above
@@ -138,7 +150,7 @@ def quorum(
 
     asked = _Asked(
         words=what or (), out=out, lasts=lasts, stands=stands, now=plain(now), inputs=inputs,
-        sign=sign, member=member, signature=signature, send=send, as_json=as_json,
+        sign=sign, accept=accept_knobs, member=member, signature=signature, send=send, as_json=as_json,
     )  # fmt: skip
     settings = settings_of(config)
     with waiting(settings):
@@ -162,7 +174,7 @@ def _show(desk: QuorumDesk, asked: _Asked) -> int:
 
 
 def _draft(desk: QuorumDesk, asked: _Asked) -> int:
-    from keeper.cli.show.quorum import paper_tree, paper_view  # noqa: PLC0415 - see above
+    from keeper.cli.show.quorum import Beside, paper_tree, paper_view  # noqa: PLC0415 - see above
     from keeper.control.papers import dump, inputs_beside, write  # noqa: PLC0415 - see above
 
     if asked.out is None:
@@ -177,17 +189,18 @@ def _draft(desk: QuorumDesk, asked: _Asked) -> int:
         files.append(inputs_beside(asked.out))
         write(files[-1], data, anew=True)
     found = desk.review(paper)
-    seen, tried = desk.previewed(found), desk.tried(found)
+    seen = Beside(previewed=desk.previewed(found), tried=desk.tried(found), files=files)
     if asked.as_json:
-        answer(paper_tree(found, previewed=seen, tried=tried, files=files))
+        answer(paper_tree(found, seen))
     else:
-        console().print(paper_view(found, previewed=seen, tried=tried, files=files))
+        console().print(paper_view(found, seen))
     return INPUT if found.objections else OK
 
 
 def _sign(desk: QuorumDesk, asked: _Asked) -> int:
-    from keeper.cli.show.quorum import paper_tree, paper_view  # noqa: PLC0415 - see above
+    from keeper.cli.show.quorum import Beside, paper_tree, paper_view  # noqa: PLC0415 - see above
     from keeper.control.papers import dump, octets, read, write  # noqa: PLC0415 - see above
+    from keeper.policy.cosign import CHOSEN, GATE, objections  # noqa: PLC0415 - see above
 
     if len(asked.words) != 1:
         raise BadInput("sign takes one paper", hint="keeper quorum sign FILE.json")
@@ -197,21 +210,25 @@ def _sign(desk: QuorumDesk, asked: _Asked) -> int:
         raise BadInput("--sign is for this keeper's own key", hint="of a --member give the --signature")
     path = Path(asked.words[0])
     found = desk.review(read(path))
-    checks, seen, tried = desk.derived(found, asked.inputs, path), desk.previewed(found), desk.tried(found)
-    differs = any(check.difference is not None for check in checks)
+    derived, seen, tried = desk.derived(found, asked.inputs, path), desk.previewed(found), desk.tried(found)
+    checks = derived.checks
+    differs = any(one.difference is not None for one in checks if one.what not in {*CHOSEN, GATE})
+    own = objections(checks, desk.unsigned(found.order), accepted=asked.accept)
+    found = replace(found, objections=(*found.objections, *own))
     sound = not found.objections and not found.bad and not differs
     files, waits = [], None
-    if asked.member and not asked.signature:
+    if sound and asked.member and not asked.signature:
         waits = desk.to_sign(found, asked.member)
     elif sound and (asked.sign or asked.signature):
         with_it = desk.attach(found, asked.member, octets(asked.signature)) if asked.member else desk.sign(found)
         found = desk.review(with_it)
         write(path, dump(found.paper), anew=False)
         files.append(path)
+    beside = Beside(derived=derived, previewed=seen, tried=tried, waits=waits, files=files)
     if asked.as_json:
-        answer(paper_tree(found, checks=checks, previewed=seen, tried=tried, waits=waits, files=files))
+        answer(paper_tree(found, beside))
     else:
-        console().print(paper_view(found, checks=checks, previewed=seen, tried=tried, waits=waits, files=files))
+        console().print(paper_view(found, beside))
     return OK if sound else LAW if differs else INPUT
 
 

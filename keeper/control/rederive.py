@@ -1,25 +1,59 @@
 """A publication on paper derived again from its inputs file, before one signs it: the check that `verify` makes after.
 
 The file's hash must be the paper's, its raw inputs the contracts' own at its block, and the paper's numbers what fit,
-policy and fences make of them.
+policy and fences make of them.  What its author chose, and no chain knows, is held against this keeper's own: knobs,
+floors, and whom it may bring down.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from itertools import chain
 
 from keeper.domain.attested import Attested
 from keeper.domain.block import BlockRef
 from keeper.domain.council import Order
 from keeper.domain.deployed import Deployed
 from keeper.domain.inputs import InputsFile, hash_of, load
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.landed import Landed
+from keeper.domain.market import UnderlyingTarget
+from keeper.domain.overrides import Override
+from keeper.domain.snapshot import Snapshot
 from keeper.errors import BadInput, Refused, Retry
-from keeper.policy.attested import attested_again, elsewhere
+from keeper.policy.attested import Unattested, attested_again, elsewhere, unattested
+from keeper.policy.cosign import floors_again, gate_now, knobs_again
 from keeper.policy.publish import permitted
 from keeper.policy.verify import UNDERIVABLE, Check, Difference, checks_of, first_difference, pushed
 from keeper.risk.calibration.targets import day
 from keeper.risk.version import MODEL_VERSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own:
+    """What this keeper has of its own to hold a publication against."""
+
+    snapshot: Snapshot
+    """Its newest block, with every account."""
+    risk: RiskKnobs
+    policy: PolicyKnobs
+    overrides: Callable[[InputsFile], Collection[Override]]
+    """Floors of its store that stood at a file's block, or lately."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derived:
+    """A publication derived again."""
+
+    checks: tuple[Check, ...]
+    """Every step in order; one that differs carries the first number, of knobs and floors there is one for each."""
+    unattested: tuple[Unattested, ...]
+    """Inputs that neither the chain nor this keeper bears out."""
+
+
+#: Of a paper that publishes nothing by itself.
+NOTHING = Derived(checks=(), unattested=())
 
 
 def derived(
@@ -30,8 +64,9 @@ def derived(
     last_target: str,
     block_at: Callable[[int], BlockRef | None],
     attest: Callable[[InputsFile], Attested],
-) -> tuple[Check, ...]:
-    """Every step of the derivation, in order; one that differs carries the first number.
+    own: Own,
+) -> Derived:
+    """Make a publication again, and hold it against this keeper's own choices.
 
     Args:
         order: a publication, or a part of one.
@@ -40,6 +75,7 @@ def derived(
         last_target: 0x digest of the last set target as the chain has it now.
         block_at: the chain's block at a height.
         attest: asks the contracts about the file's raw inputs at its block.
+        own: what this keeper would go by.
 
     Raises: `BadInput` if the file cannot be read, or is of another deployment, underlying or model.
     """
@@ -55,7 +91,49 @@ def derived(
             f"model {file.model} made the publication, this keeper has model {MODEL_VERSION}",
             hint="a keeper of that version can derive it again",
         )
-    return (_right_file(order, file, data, last_target), *_steps(order, file, block_at, attest))
+    seen = _Seen(attest)
+    checks = tuple(
+        chain(
+            (_right_file(order, file, data, last_target),),
+            _steps(order, file, block_at, seen),
+            knobs_again(file, own.risk, own.policy),
+            floors_again(file, own.overrides(file)),
+            _weighed(order, file, own),
+        )
+    )
+    told = unattested(
+        file,
+        seen.said,
+        unseen="the contracts were not heard",
+        accounts=False,
+        alone=False,
+        lag_s=own.snapshot.block.timestamp - file.block.timestamp,
+        compared=True,
+    )
+    return Derived(checks=checks, unattested=tuple(told))
+
+
+class _Seen:
+    """Asks the contracts, and keeps what they said."""
+
+    def __init__(self, ask: Callable[[InputsFile], Attested]) -> None:
+        self._ask = ask
+        self.said: Attested | None = None
+
+    def __call__(self, file: InputsFile) -> Attested:
+        self.said = self._ask(file)
+        return self.said
+
+
+def _weighed(order: Order, file: InputsFile, own: Own) -> Iterator[Check]:
+    """All of the publication that a paper is, or is a part of."""
+    whole: UnderlyingTarget | None = order.target if order.function == "publish" else None
+    if whole is None:
+        try:
+            whole = permitted(file)
+        except UNDERIVABLE:
+            return  # told by a step before
+    yield gate_now(own.snapshot, whole, own.policy)
 
 
 def _right_file(order: Order, file: InputsFile, data: bytes, last_target: str) -> Check:

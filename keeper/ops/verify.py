@@ -31,6 +31,11 @@ class Verdict:
     """Inputs that the chain did not bear out, or cannot."""
 
     @property
+    def lag_s(self) -> int:
+        """Seconds from the block it was decided at until it landed."""
+        return self.landed.block.timestamp - self.file.block.timestamp
+
+    @property
     def matches(self) -> bool:
         """Whether nothing differs."""
         return all(check.difference is None for check in self.checks)
@@ -97,7 +102,12 @@ def verify(
         pushed(file, found),
     ]
     told = unattested(
-        file, seen if isinstance(seen, Attested) else None, unseen=unseen, accounts=state is not None, alone=alone
+        file,
+        seen if isinstance(seen, Attested) else None,
+        unseen=unseen,
+        accounts=state is not None,
+        alone=alone,
+        lag_s=found.block.timestamp - file.block.timestamp,
     )
     return Verdict(
         name=f"{of.symbol}:{publication}", file=file, landed=found, checks=tuple(checks), unattested=tuple(told)

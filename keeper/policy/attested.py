@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from keeper.domain.attested import Attested
 from keeper.domain.codec import dumps
@@ -12,6 +13,9 @@ from keeper.domain.deployed import Deployed
 from keeper.domain.inputs import InputsFile
 from keeper.domain.quotes import QuoteSheet
 from keeper.policy.verify import Check, first_difference
+
+#: An update that was decided longer than this before it landed may have been picked among the blocks between, seconds.
+PICKED_S: Final = 900
 
 #: What names a deployment: governance may replace the others, and the house says which they were.
 _ROOTS = ("ClearingHouse", "RiskParameters")
@@ -58,7 +62,14 @@ def elsewhere(ours: Deployed, file: InputsFile) -> str:
 
 
 def unattested(
-    file: InputsFile, seen: Attested | None, *, unseen: str, accounts: bool, alone: bool
+    file: InputsFile,
+    seen: Attested | None,
+    *,
+    unseen: str,
+    accounts: bool,
+    alone: bool,
+    lag_s: int,
+    compared: bool = False,
 ) -> Iterator[Unattested]:
     """What the chain did not bear out, or cannot.
 
@@ -68,7 +79,13 @@ def unattested(
         unseen: why they were not.
         accounts: whether every account was read and replayed too.
         alone: whether the file itself named the contracts.
+        lag_s: from the block of the decision until the update landed, or until now if it did not yet.
+        compared: whether knobs and floors were held against one's own.
     """
+    if lag_s > PICKED_S:
+        what = f"that block {file.block.number:,} was not picked among those of {lag_s:,} s"
+        where = f"whoever publishes chooses when to decide: beyond {PICKED_S // 60} min ask why it took so long"
+        yield Unattested(what=what, digest="", where=where)
     if alone and file.deployed is not None:
         house = file.deployed.addresses.get("ClearingHouse", "")
         said = "it is the file's own word: compare it with the deployment that the protocol publishes, or --deployment"
@@ -97,14 +114,21 @@ def unattested(
     elif file.quotes is not None:
         what = f"that a venue quoted nothing: {file.quotes.reason}"
         yield Unattested(what=what, digest=_digest(file.quotes), where="the venue's own records")
-    for one in file.overrides:
+    yield from _chosen(file, accounts=accounts, compared=compared)
+
+
+def _chosen(file: InputsFile, *, accounts: bool, compared: bool) -> Iterator[Unattested]:
+    """What whoever published chose, and what follows from accounts."""
+    for one in () if compared else file.overrides:
         what = f"floor {one.number} set by {one.operator}"
         yield Unattested(what=what, digest=_digest(one), where="the operator: keeper override list --all")
-    what, where = "the operator's knobs", "the operator's settings file, [risk] and [policy]"
-    yield Unattested(what=what, digest=_digest((file.risk, file.policy)), where=where)
+    if not compared:
+        what, where = "the operator's knobs", "the operator's settings file, [risk] and [policy]"
+        yield Unattested(what=what, digest=_digest((file.risk, file.policy)), where=where)
     if not accounts:
         what = f"that the impact gate kept {file.kept_ppm / 10_000:g} % of the step"
-        yield Unattested(what=what, digest="", where="it follows from every account: --state replays them")
+        where = "it was asked again here, about what is left" if compared else "--state replays every account"
+        yield Unattested(what=what, digest="", where=where)
 
 
 def _digest(value: object) -> str:

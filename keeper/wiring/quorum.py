@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from keeper.chain.asking.reads import BlockReads
 from keeper.chain.clock import SystemClock
@@ -16,16 +17,17 @@ from keeper.chain.signers import Signer
 from keeper.control.drafts import draft_publication
 from keeper.control.papers import inputs_beside
 from keeper.control.quorum import Review, attached, chosen, intent, member, review, send, signed
-from keeper.control.rederive import derived
-from keeper.control.sight import at_head
-from keeper.domain.council import Council, LaneNonce, Paper, RoleHolder
+from keeper.control.rederive import NOTHING, Derived, Own, derived
+from keeper.control.sight import Sight, at_head
+from keeper.domain.council import Council, LaneNonce, Order, Paper, RoleHolder
 from keeper.domain.cycle import DRY, REHEARSED
-from keeper.domain.inputs import dump
+from keeper.domain.inputs import InputsFile, dump
+from keeper.domain.overrides import Override
 from keeper.domain.previews import Previewed
 from keeper.domain.tx import SignerRole, TxRecord
 from keeper.errors import BadInput
 from keeper.governance.safe import digest_hash
-from keeper.policy.verify import Check
+from keeper.policy.signed import unsigned
 from keeper.protocols.abi import explain_revert
 from keeper.protocols.clearinghouse.council import HOUSE, PARAMETERS, HouseCouncil
 from keeper.protocols.clearinghouse.deployment import MULTICALL
@@ -41,6 +43,9 @@ from keeper.wiring.looking import looking
 from keeper.wiring.nodes import rpc_of
 from keeper.wiring.publications import attested, chain_memory
 from keeper.wiring.sender import outbox_of
+
+#: Functions of the quorum's contract that carry what is published, or put it in force.
+PUBLISHING: Final = frozenset({"publish", "stage", "stageExpiries", "flip"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,8 +175,20 @@ class QuorumDesk:
     def _words(self, data: bytes) -> str:
         return explain_revert(data, self._views.abis.values())
 
-    def derived(self, found: Review, inputs: Path | None, paper: Path) -> tuple[Check, ...]:
-        """A publication derived again from its inputs file; nothing for all else.
+    def unsigned(self, order: Order) -> str:
+        """Why this keeper's model may not publish what a paper does; empty if it may, or it publishes nothing."""
+        if order.function not in PUBLISHING:
+            return ""
+        store = open_store(self._settings.store.url.reveal())
+        try:
+            return unsigned({one.version for one in store.sign_offs()})
+        finally:
+            store.close()
+
+    def derived(self, found: Review, inputs: Path | None, paper: Path) -> Derived:
+        """A publication derived again from its inputs file, and held against this keeper's own knobs, floors and gate.
+
+        Nothing for a paper that carries no numbers.
 
         Args:
             found: the paper.
@@ -181,7 +198,7 @@ class QuorumDesk:
         Raises: `BadInput` if the file is missing or of something else; `Retry`.
         """
         if found.order.target is None and not found.order.rows:
-            return ()
+            return NOTHING
         path = inputs or inputs_beside(paper)
         try:
             data = path.read_bytes()
@@ -199,9 +216,36 @@ class QuorumDesk:
                 last_target=self.chain.last_target(found.order.underlying, self.head),
                 block_at=memory.publications.block,
                 attest=partial(attested, self._settings, memory),
+                own=self._own(),
             )
         finally:
             memory.close()
+
+    def _own(self) -> Own:
+        """What this keeper has to hold a publication against.  Raises: `Retry` if its newest block cannot be read."""
+        sight = self._sight()
+        return Own(
+            snapshot=sight.inputs.snapshot,
+            risk=sight.inputs.risk,
+            policy=sight.inputs.policy,
+            overrides=self._floors,
+        )
+
+    def _sight(self) -> Sight:
+        """The newest block with every account."""
+        keeper = looking(self._settings, environ=self._environ)
+        try:
+            return at_head(keeper.heads, keeper.ports, keeper.risk, keeper.policy)
+        finally:
+            keeper.ports.store.close()
+
+    def _floors(self, file: InputsFile) -> tuple[Override, ...]:
+        """This keeper's own that stood when a file was made, or in the time before that the file looks back over."""
+        store, at_s = open_store(self._settings.store.url.reveal()), file.block.timestamp
+        try:
+            return store.overrides(at_s=at_s, since_s=at_s - file.policy.loosen_after_s)
+        finally:
+            store.close()
 
     def sign(self, found: Review) -> Paper:
         """The paper with this keeper's signature.  Raises: `BadInput` if it has no key of the quorum; as the key."""

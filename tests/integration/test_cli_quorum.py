@@ -21,6 +21,7 @@ from keeper.demo.world import FEES, open_world
 from keeper.deploy import Hand
 from keeper.deploy.house import ROLES
 from keeper.domain.council import Signature
+from keeper.domain.overrides import Override
 from keeper.domain.updates import SignOff
 from keeper.governance.safe import digest_hash
 from keeper.protocols.abi import explain_revert
@@ -92,7 +93,7 @@ def house(built, tmp_path):
     built.world.chain.revert(before)
 
 
-def config(house, who):
+def config(house, who, *, floor=120_000, gate="off", share=50_000, signed_off=True):
     """One keeper's settings, with a store of this test's own that has its operator's word on the model."""
     name = f"{house.papers.name}-{who}.toml"
     path = house.site.folder / name
@@ -100,7 +101,9 @@ def config(house, who):
         return str(path)
     house.site.settings(name, publisher=f"{who}.key")
     text = path.read_text().replace("[protocol]", "reorg_depth = 1000\n[protocol]")
-    path.write_text(text + KNOBS.format(floor=120_000, gate="off", share=50_000))
+    path.write_text(text + KNOBS.format(floor=floor, gate=gate, share=share))
+    if not signed_off:
+        return str(path)
     store = open_store(f"sqlite:///{path}.sqlite")
     now = house.world.chain.block().timestamp
     store.sign_off(SignOff(version=MODEL_VERSION, operator=who, reason="tried", at_s=now, evidence=""))
@@ -386,6 +389,93 @@ def test_sign__altered_paper_or_other_numbers__refused(house):
     assert differs["signed_by"] == []
     beside.unlink()
     assert "cannot be read" in sign(house, path, "ann", code=2)["error"]["message"]
+
+
+def accepted(house, path, who, *, code=0):
+    return ask("quorum", "sign", path, "--sign", "--accept-knobs", "-c", config(house, who), code=code)
+
+
+def differing(tree, what):
+    return {one["difference"]["name"] for one in tree["checks"] if one["what"] == what and one["difference"]}
+
+
+def test_sign__drafted_with_other_knobs__named_and_not_signed_unless_accepted(house):
+    """QCL-8: numbers may follow from their inputs and from knobs of nobody else's; each of those is named."""
+    config(house, "bob", floor=60_000, gate="slow", share=1_000_000)
+    _, path = draft(house, "publish", "ETH", "--for", "6h")
+    refused = sign(house, path, "bob", code=2)
+    assert refused["signed_by"] == []
+    assert differing(refused, "knobs") == {
+        "risk.psr_floor_ppm", "policy.impact_gate", "policy.impact_max_accounts_ppm",
+        "policy.impact_max_requirement_ppm",
+    }  # fmt: skip
+    (said,) = refused["objections"]
+    assert said.endswith("and 1 more; --accept-knobs signs it all the same")
+    assert "risk.psr_floor_ppm: here 60000, its author's 120000" in shown(
+        "quorum", "sign", path, "-c", config(house, "bob")
+    )
+    taken = accepted(house, path, "bob")
+    assert taken["signed_by"] == [house.keys["bob"].address]
+    assert taken["objections"] == []
+    assert {one["what"] for one in taken["unattested"]} >= {"that the impact gate kept 100 % of the step"}
+
+
+def test_sign__brings_down_whom_the_own_gate_spares__never_signed(house):
+    """QCL-8: a drafter whose gate is open pushes nothing past a co-signer's, whatever knobs are accepted."""
+    for point in house.world.path.points[3:11]:
+        house.world.reach(point)
+    config(house, "ann", floor=300_000)
+    config(house, "bob", floor=300_000, gate="slow", share=0)
+    _, path = draft(house, "publish", "BTC", "--for", "6h")
+    for refused in (sign(house, path, "bob", code=2), accepted(house, path, "bob", code=2)):
+        assert refused["signed_by"] == []
+        assert differing(refused, "impact gate now") == {"publication"}
+        assert any("this keeper's own impact gate does not let it pass" in one for one in refused["objections"])
+    _, staged = draft(house, "stage", "BTC", "0", "--for", "6h", name="staged.json")
+    refused = accepted(house, staged, "bob", code=2)
+    assert differing(refused, "impact gate now") == {"publication"}, "a part is weighed as the whole that it belongs to"
+    elsewhere = ask(
+        "quorum", "sign", path, "--accept-knobs", "--member", house.keys["bob"].address, "-c", config(house, "bob"),
+        code=2,
+    )  # fmt: skip
+    assert elsewhere["to_sign"] is None, "nor is it told what to sign elsewhere"
+
+
+def test_sign__floor_of_the_drafter_alone__named_and_not_signed_unless_accepted(house):
+    """QCL-8: a floor that one operator set is another's own only if that one set it too."""
+
+    def floor(who):
+        store, now = open_store(f"sqlite:///{config(house, who)}.sqlite"), house.world.chain.block().timestamp
+        store.set_override(
+            Override(
+                number=0, underlying=0, parameter="psr", floor_ppm=140_000, reason="a test", operator=who,
+                set_at_s=now, expires_at_s=now + 3_600,
+            )
+        )  # fmt: skip
+        store.close()
+
+    floor("ann")
+    _, path = draft(house, "publish", "ETH", "--for", "6h")
+    refused = sign(house, path, "bob", code=2)
+    assert differing(refused, "floors") == {"floor of scan_range"}
+    assert differing(refused, "knobs") == set()
+    assert "floor of scan_range: here none, its author's 14 %" in shown(
+        "quorum", "sign", path, "-c", config(house, "bob")
+    )
+    assert accepted(house, path, "bob")["signed_by"] == [house.keys["bob"].address]
+    floor("cem")
+    assert house.keys["cem"].address in sign(house, path, "cem")["signed_by"]
+
+
+def test_sign__own_model_not_signed_off__not_signed(house):
+    """QCL-8: each co-signer's own word on the model is asked for; an emergency needs none."""
+    config(house, "cem", signed_off=False)
+    _, path = draft(house, "publish", "ETH", "--for", "6h")
+    refused = accepted(house, path, "cem", code=2)
+    assert refused["signed_by"] == []
+    assert any("not signed off" in one for one in refused["objections"])
+    _, path = draft(house, "tighten", "ETH", "30%", "--now", "a test", name="tighten.json")
+    assert sign(house, path, "cem")["signed_by"] == [house.keys["cem"].address]
 
 
 def test_draft__what_cannot_be_used__a_sentence_and_code_2(house):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ from keeper.cli.show.actions import DRY, tx_state
 from keeper.cli.show.numbers import number, when
 from keeper.cli.show.push import preview_view
 from keeper.cli.show.tables import table as plain_table
+from keeper.cli.show.updates import untold
 from keeper.control.quorum import Review, wanting
+from keeper.control.rederive import NOTHING, Derived
 from keeper.domain.council import Order
 from keeper.domain.previews import Previewed
 from keeper.domain.tx import TxRecord
+from keeper.policy.cosign import CHOSEN, GATE
 from keeper.policy.verify import Check
 from keeper.wiring.quorum import Shown, ToSign
 
@@ -53,15 +57,18 @@ def shown_tree(found: Shown) -> dict[str, Any]:
     }
 
 
-def paper_view(
-    found: Review,
-    *,
-    checks: Sequence[Check] = (),
-    previewed: Previewed | None = None,
-    tried: str = "",
-    waits: ToSign | None = None,
-    files: Sequence[Path] = (),
-) -> RenderableType:
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """What was found out about a paper, besides what it says."""
+
+    derived: Derived = NOTHING
+    previewed: Previewed | None = None
+    tried: str = ""
+    waits: ToSign | None = None
+    files: Sequence[Path] = ()
+
+
+def paper_view(found: Review, beside: Beside) -> RenderableType:
     """What a paper has the quorum do, and all that speaks for and against it."""
     order, now = found.order, found.block.timestamp
     parts: list[RenderableType] = [Text(f"{order.what} {order.symbol}: {found.paper.why}", style="bold")]
@@ -76,16 +83,17 @@ def paper_view(
     for keeper in found.good:
         table.add_row("", keeper)
     parts.append(Padding(table, (0, 0, 0, 2)))
-    if checks:
-        parts.append(Padding(_checks(checks), (0, 0, 0, 2)))
-    if previewed is not None:
-        parts.append(Padding(preview_view(previewed, now), (0, 0, 0, 2)))
-    if tried:
-        parts.append(Padding(Text(f"tried as the quorum: {tried}"), (0, 0, 0, 2)))
-    if waits is not None:
-        parts.append(Padding(Text(_to_sign(waits)), (0, 0, 0, 2)))
+    if beside.derived.checks:
+        parts.append(Padding(_checks(beside.derived.checks), (0, 0, 0, 2)))
+        parts.append(Padding(Group(*untold(beside.derived.unattested)), (0, 0, 0, 2)))
+    if beside.previewed is not None:
+        parts.append(Padding(preview_view(beside.previewed, now), (0, 0, 0, 2)))
+    if beside.tried:
+        parts.append(Padding(Text(f"tried as the quorum: {beside.tried}"), (0, 0, 0, 2)))
+    if beside.waits is not None:
+        parts.append(Padding(Text(_to_sign(beside.waits)), (0, 0, 0, 2)))
     parts += [Text(f"✗ {line}", style="bold red") for line in (*found.objections, *found.bad)]
-    parts += [Text(f"written: {file}", style="green") for file in files]
+    parts += [Text(f"written: {file}", style="green") for file in beside.files]
     return Group(*parts)
 
 
@@ -128,21 +136,19 @@ def _checks(checks: Sequence[Check]) -> RenderableType:
         lines.append(f"{one.what}: ")
         if one.difference is None:
             lines.append(f"{one.said}\n")
+        elif one.what == GATE:
+            lines.append(f"{one.difference.ours}\n", "red")
+        elif one.what in CHOSEN:
+            lines.append(
+                f"{one.difference.name}: here {one.difference.ours}, its author's {one.difference.theirs}\n", "red"
+            )
         else:
             lines.append(f"{one.difference.name}: derived {one.difference.ours}, not {one.difference.theirs}\n", "red")
     lines.rstrip()
     return lines
 
 
-def paper_tree(
-    found: Review,
-    *,
-    checks: Sequence[Check] = (),
-    previewed: Previewed | None = None,
-    tried: str = "",
-    waits: ToSign | None = None,
-    files: Sequence[Path] = (),
-) -> dict[str, Any]:
+def paper_tree(found: Review, beside: Beside) -> dict[str, Any]:
     """The same as one object."""
     order = found.order
     return {
@@ -159,25 +165,26 @@ def paper_tree(
         "objections": [*found.objections, *found.bad],
         "checks": [
             {"what": one.what, "said": one.said, "difference": None if one.difference is None else vars(one.difference)}
-            for one in checks
+            for one in beside.derived.checks
         ],
-        "preview_refuses": None if previewed is None else previewed.refusal or None,
-        "tried": tried or None,
+        "unattested": [vars(one) for one in beside.derived.unattested],
+        "preview_refuses": None if beside.previewed is None else beside.previewed.refusal or None,
+        "tried": beside.tried or None,
         "to_sign": None
-        if waits is None
+        if beside.waits is None
         else {
-            "member": waits.member,
-            "wallet": waits.wallet,
-            "digest": "0x" + waits.digest.hex(),
-            "safe_message_hash": None if waits.by_owners is None else "0x" + waits.by_owners.hex(),
+            "member": beside.waits.member,
+            "wallet": beside.waits.wallet,
+            "digest": "0x" + beside.waits.digest.hex(),
+            "safe_message_hash": None if beside.waits.by_owners is None else "0x" + beside.waits.by_owners.hex(),
         },
-        "files": [str(one) for one in files],
+        "files": [str(one) for one in beside.files],
     }
 
 
 def sent_view(found: Review, record: TxRecord | None, previewed: Previewed | None) -> RenderableType:
     """A paper and what became of it."""
-    return Group(paper_view(found, previewed=previewed), _became(found, record))
+    return Group(paper_view(found, Beside(previewed=previewed)), _became(found, record))
 
 
 def _became(found: Review, record: TxRecord | None) -> Text:
@@ -191,7 +198,7 @@ def _became(found: Review, record: TxRecord | None) -> Text:
 
 def sent_tree(found: Review, record: TxRecord | None, previewed: Previewed | None) -> dict[str, Any]:
     """The same as one object."""
-    return paper_tree(found, previewed=previewed) | {
+    return paper_tree(found, Beside(previewed=previewed)) | {
         "state": None if record is None else str(record.state),
         "reason": "; ".join(wanting(found)) if record is None else record.reason,
         "hash": record.attempts[-1].tx_hash if record and record.attempts else None,

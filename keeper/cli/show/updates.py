@@ -12,6 +12,7 @@ from rich.text import Text
 from keeper.cli.show.words import utc
 from keeper.domain.updates import KeptInputs
 from keeper.ops.verify import Verdict
+from keeper.policy.attested import Unattested
 from keeper.policy.verify import Difference
 
 
@@ -32,13 +33,15 @@ def verdict_view(verdict: Verdict) -> RenderableType:
         end = Text("what stands on the chain follows from its inputs", "bold green")
     else:
         end = _difference(verdict.first)
-    return Group(head, table, end, *_untold(verdict))
+    return Group(head, table, end, *untold(verdict.unattested))
 
 
-def _untold(verdict: Verdict) -> Iterator[RenderableType]:
+def untold(found: Sequence[Unattested]) -> Iterator[RenderableType]:
     """What the chain does not bear out."""
+    if not found:
+        return
     yield Text("not borne out by the chain:", "yellow")
-    for one in verdict.unattested:
+    for one in found:
         yield Text.assemble("  ", one.what, (f" ({one.where})", "dim"))
         if one.digest:
             yield Text(f"    sha-256 {one.digest}", "dim")
