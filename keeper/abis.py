@@ -28,6 +28,8 @@ class Artifact:
     """0x-hex creation code; with libraries still to link if `link_references` says so.  "0x" for an interface."""
     link_references: dict[str, dict[str, list[dict[str, int]]]]
     """Where library addresses go: source → library → [{start, length}] in bytes."""
+    deployed_bytecode: str = ""
+    """0x-hex run-time code, libraries and immutables left open."""
 
     def link(self, libraries: Mapping[str, str]) -> bytes:
         """Creation code with every library's address filled in.
@@ -82,7 +84,13 @@ def load(name: str) -> Artifact:
     if not path.is_file():
         raise BadInput(f"no exported contract {name} in {path.parent.name}/", hint="make contracts", name=name)
     found = json.loads(path.read_text())
-    return Artifact(found["contractName"], tuple(found["abi"]), found["bytecode"], found.get("linkReferences", {}))
+    return Artifact(
+        found["contractName"],
+        tuple(found["abi"]),
+        found["bytecode"],
+        found.get("linkReferences", {}),
+        found.get("deployedBytecode", ""),
+    )
 
 
 def _folder() -> Path:

@@ -61,9 +61,13 @@ class Hand:
         """Whether a contract lives there."""
         return bool(self._rpc.code(address, self._rpc.block()))
 
+    def code(self, address: str) -> bytes:
+        """The code that lives there."""
+        return self._rpc.code(address, self._rpc.block())
+
     def code_hash(self, address: str) -> str:
         """keccak-256 of the code that lives there, 0x-hex."""
-        return "0x" + keccak(self._rpc.code(address, self._rpc.block())).hex()
+        return "0x" + keccak(self.code(address)).hex()
 
     def abi(self, contract: str) -> Abi:
         """The exported ABI of a contract."""

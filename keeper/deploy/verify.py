@@ -8,10 +8,11 @@ from typing import Final
 
 from eth_utils import to_checksum_address
 
+from keeper.deploy.bytecode import compare
 from keeper.deploy.hand import Hand
 from keeper.deploy.handover import TIMELOCK, ZERO, administered, owned
 from keeper.deploy.spec import HouseSpec
-from keeper.protocols.clearinghouse.deployment import QUORUM, Deployment
+from keeper.protocols.clearinghouse.deployment import BREAKER, CONTRACTS, QUORUM, Deployment
 
 #: View that must name another contract of the deployment: contract, view, the other.
 WIRING: Final = (
@@ -59,7 +60,7 @@ def verify(deployment: Deployment, hand: Hand, spec: HouseSpec | None = None) ->
             deployer's and each other alone.
     """
     return (
-        *_code(deployment, hand),
+        *_code(deployment, hand, spec),
         *_wiring(deployment, hand),
         *_owners(deployment, hand),
         *_guardian(deployment, hand, spec),
@@ -69,15 +70,23 @@ def verify(deployment: Deployment, hand: Hand, spec: HouseSpec | None = None) ->
     )
 
 
-def _code(deployment: Deployment, hand: Hand) -> Iterator[Finding]:
+def _code(deployment: Deployment, hand: Hand, spec: HouseSpec | None) -> Iterator[Finding]:
+    """Against what was deployed, and against what this version's sources compile to, libraries too."""
+    fresh = spec is not None and spec.timelock is not None and not spec.timelock.address
+    ours = {*CONTRACTS, BREAKER, QUORUM, *((TIMELOCK,) if fresh else ())}
+    looked: set[tuple[str, str]] = set()
     for name, at in deployment.addresses.items():
         if not hand.has_code(at):
             yield Finding(what=f"code of {name}", holds=False, said=f"no contract at {at}")
-        elif name in deployment.code:
-            same = hand.code_hash(at) == deployment.code[name]
-            yield Finding(
-                what=f"code of {name}", holds=same, said="as deployed" if same else f"other code than deployed at {at}"
-            )
+        elif name in deployment.code and hand.code_hash(at) != deployment.code[name]:
+            yield Finding(what=f"code of {name}", holds=False, said=f"other code than deployed at {at}")
+        elif name in ours:
+            for one in compare(name, at, hand.code):
+                if (one.name, one.address) in looked:
+                    continue
+                looked.add((one.name, one.address))
+                said = f"at {one.address}: {one.wrong}" if one.wrong else "as compiled"
+                yield Finding(what=f"code of {one.name}", holds=not one.wrong, said=said)
 
 
 def _wiring(deployment: Deployment, hand: Hand) -> Iterator[Finding]:

@@ -78,9 +78,9 @@ class ProxyHand(Hand):
             libraries[name] = super().create(name, libraries=libraries)
         return super().create(contract, *args, libraries=libraries)
 
-    def code_hash(self, address: str) -> str:
-        """See `Hand.code_hash`: the implementation's."""
-        return super().code_hash(self._behind.get(address, address))
+    def code(self, address: str) -> bytes:
+        """See `Hand.code`: the implementation's."""
+        return super().code(self._behind.get(address, address))
 
 
 class SmallHouse:

@@ -301,6 +301,27 @@ def test_verify__every_view_that_names_a_contract__is_held_against_the_deploymen
         assert asked_of(unbroken, {(contract, view): stranger})(None) == {f"{contract}.{view}"}
 
 
+@pytest.mark.parametrize("name", ["PriceOracle", "ClearingHouse", "MarginLib", "TimelockController"])
+def test_verify__code_that_is_not_the_compilers__told_although_the_file_agrees(unbroken, name):
+    """DEP-6: hashes that a deployment wrote of itself prove nothing: code is held against the sources'."""
+    found = unbroken.found.deployment
+    at = {one.what: one for one in unbroken.found.findings}
+    assert at[f"code of {name}"].said == "as compiled"
+
+    class Other(Hand):
+        """A node where somebody deployed one byte of it otherwise."""
+
+        def code(self, address):
+            code = super().code(address)
+            return code[:-1] + bytes([code[-1] ^ 1]) if len(code) == size else code
+
+    size = len(load(name).deployed_bytecode) // 2 - 1
+    rpc = Rpc([Endpoint(name="chain", provider=unbroken.chain.provider)], chain_id=unbroken.chain.chain_id)
+    hand = Other(rpc, LocalSigner(Account.from_key(known_key(DEPLOYER))), fees=FEES)
+    agreed = replace(found, code={one: hand.code_hash(found.addresses[one]) for one in found.code})
+    assert {one.what for one in verify(agreed, hand, unbroken.spec) if not one.holds} == {f"code of {name}"}
+
+
 @pytest.mark.parametrize("role", ["deployer", "liquidator", "guardian"])
 def test_verify__hand_that_must_be_another__told_without_a_spec(unbroken, role):
     """DEP-5: a keeper of the quorum is no deployer, liquidator or guardian, and the deployer is no guardian."""
