@@ -17,13 +17,14 @@ from keeper.domain.block import BlockRef
 from keeper.errors import BadInput, Refused
 from keeper.protocols.abi import Abi, explain_revert
 from keeper.protocols.clearinghouse.deployment import Deployment
+from keeper.protocols.clearinghouse.watched import BEACON_SLOT, IMPLEMENTATION, LEGACY
 
 #: What a proposal may speak to besides the deployment's own contracts.
 GOVERNOR, TIMELOCK, SAFE = "Governor", "TimelockController", "Safe"
 #: A price feed, of whoever's making.
 AGGREGATOR: Final = "Aggregator"
-#: Where ERC-1967 proxies keep the address of their implementation.
-_IMPLEMENTATION: Final = hex(int.from_bytes(keccak(b"eip1967.proxy.implementation"), "big") - 1)
+#: What the code of an account begins with that hands on to a contract.  Source: EIP-7702.
+_DELEGATED: Final = b"\xef\x01\x00"
 #: A concrete one's ABI: every governor, and every feed, has the part of it that is used here.
 _ABI_OF: Final = {GOVERNOR: "MockGovernor", AGGREGATOR: "MockAggregator"}
 ZERO: Final = "0x" + "00" * 20
@@ -74,13 +75,45 @@ class ChainView:
         return next(iter(self.view(contract, function, *args, at=at).values()))
 
     def code_hash(self, address: str) -> str:
-        """keccak-256 of the code at an address, behind an ERC-1967 proxy with that of its implementation; 0x-hex."""
+        """keccak-256 of the code that runs at an address: its own and that of everything it hands on to; 0x-hex.
+
+        An ERC-1967 proxy, or an older one, hands on to its implementation, a beacon proxy to its beacon and to what
+        that names, a Safe's proxy to its singleton, a delegated account (EIP-7702) to whom it names.
+        """
         code = self.rpc.code(address, self.block)
-        where = self.rpc.request("eth_getStorageAt", address, _IMPLEMENTATION, hex(self.block.number))
-        behind = bytes.fromhex(str(where).removeprefix("0x").rjust(64, "0"))[-20:]
-        if any(behind):
-            code += self.rpc.code(to_checksum_address(behind), self.block)
+        for behind in self._behind(address, code):
+            code += self.rpc.code(behind, self.block)
         return "0x" + keccak(code).hex()
+
+    def _behind(self, address: str, code: bytes) -> Iterator[str]:
+        """Addresses whose code an address runs beside its own, nearest first."""
+        if code.startswith(_DELEGATED) and len(code) == len(_DELEGATED) + 20:
+            yield to_checksum_address(code[len(_DELEGATED) :])
+        elif code:
+            for slot in (IMPLEMENTATION, LEGACY):
+                if behind := self._pointer(address, slot):
+                    yield behind
+            if beacon := self._pointer(address, BEACON_SLOT):
+                yield beacon
+                if behind := self._asked(beacon, "implementation"):
+                    yield behind
+            # Any contract may keep an address in its first slot; a Safe's proxy says that it runs it.
+            singleton = self._pointer(address, 0)
+            if singleton and self._asked(address, "masterCopy") == singleton:
+                yield singleton
+
+    def _pointer(self, address: str, slot: int) -> str:
+        word = self.rpc.request("eth_getStorageAt", address, hex(slot), hex(self.block.number))
+        raw = bytes.fromhex(str(word).removeprefix("0x").rjust(64, "0"))
+        return to_checksum_address(raw[-20:]) if any(raw[-20:]) else ""
+
+    def _asked(self, address: str, function: str) -> str:
+        """The address that a view without arguments names; empty if there is no such answer."""
+        try:
+            told = self.rpc.call_at(self.block, address, keccak(text=f"{function}()")[:4])
+        except Reverted:
+            return ""
+        return to_checksum_address(told[-20:]) if len(told) == 32 and not any(told[:12]) and any(told) else ""
 
     def has_code(self, address: str) -> bool:
         """Whether a contract lives there."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import zip_longest
+from typing import Final
 
 from eth_utils import is_address, keccak, to_checksum_address
 
@@ -18,6 +19,9 @@ from keeper.governance.items import Call, Difference
 from keeper.governance.proposal import Proposal, build, items_of, same_calls
 from keeper.governance.route import Route, Way, safe_view
 from keeper.governance.steps import operation_of
+
+#: Hash of the code of an address that has none.
+_NO_CODE: Final = "0x" + keccak(b"").hex()
 
 
 class Drift(StrEnum):
@@ -61,7 +65,8 @@ def findings_of(proposal: Proposal, chain: ChainView) -> Iterator[Finding]:
         )
     for address, code in proposal.code.items():
         if chain.code_hash(address) != code:
-            yield Finding(drift=Drift.CODE, said=f"{_name(chain, address)} runs other code than when it was proposed")
+            other = "runs other code than" if code != _NO_CODE else "runs code, and had none"
+            yield Finding(drift=Drift.CODE, said=f"{_name(chain, address)} {other} when it was proposed")
     yield from _oracles(chain)
     yield from _new_feeds(changes, chain)
 

@@ -18,7 +18,7 @@ from eth_utils import to_checksum_address
 from keeper.domain import codec
 from keeper.errors import BadInput
 from keeper.governance.apart import apart_items
-from keeper.governance.chain import ChainView
+from keeper.governance.chain import ZERO, ChainView
 from keeper.governance.changes import Changes
 from keeper.governance.items import Call, Difference, Item, setter_items
 from keeper.governance.route import Route
@@ -49,7 +49,8 @@ class Proposal:
     differences: tuple[Difference, ...]
     steps: tuple[Step, ...]
     code: dict[str, str]
-    """Hash of the code at every address that a call or a step goes to or names: a feed, a token, who gets a role."""
+    """Hash of the code at every address that a call or a step goes to or names: a feed, a token, who gets a role; and
+    at the contracts of its way.  Where there is none yet, of nothing: a key that is a contract later is another."""
     views: tuple[Step, ...] = ()
     """Calls that tell where it stands; nothing is sent for these."""
     settled: tuple[str, ...] = ()
@@ -83,8 +84,7 @@ def build(changes: Changes, chain: ChainView, route: Route) -> Proposal:
     calls = tuple(call for item in moving for call in item.calls)
     description = describe(changes)
     steps = steps_of(chain, route, calls, description)
-    spoken_to = {one.target for one in calls} | {step.call.target for step in steps} | {route.executor}
-    spoken_of = {at for at in _named(calls) if chain.has_code(at)}
+    spoken_to = {one.target for one in calls} | {step.call.target for step in steps} | set(route.contracts)
     return Proposal(
         title=changes.title,
         changes=changes.source,
@@ -99,14 +99,17 @@ def build(changes: Changes, chain: ChainView, route: Route) -> Proposal:
         differences=tuple(d for item in moving for d in item.differences if d.moves),
         steps=steps,
         views=views_of(chain, route, calls, description),
-        code={address: chain.code_hash(address) for address in sorted(spoken_to | spoken_of)},
+        code={address: chain.code_hash(address) for address in sorted(spoken_to | _named(calls))},
         settled=tuple(f"{d.of}: {d.name} is {d.new_shown}" for item in items for d in item.differences if not d.moves),
     )
 
 
 def _named(calls: Sequence[Call]) -> set[str]:
-    """Addresses among the arguments."""
-    return {to_checksum_address(at) for call in calls for words in call.arguments for at in _ADDRESS.findall(words)}
+    """Addresses among the arguments, but for nobody's."""
+    found: set[str] = {
+        to_checksum_address(at) for call in calls for words in call.arguments for at in _ADDRESS.findall(words)
+    }
+    return found - {ZERO}
 
 
 def items_of(changes: Changes, chain: ChainView, route: Route) -> tuple[Item, ...]:

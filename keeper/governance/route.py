@@ -47,6 +47,11 @@ class Route:
     """Of the Safe's first transaction."""
 
     @property
+    def contracts(self) -> tuple[str, ...]:
+        """Who takes part in it."""
+        return tuple(dict.fromkeys(at for at in (self.executor, self.timelock, self.governor, self.safe) if at))
+
+    @property
     def direct(self) -> bool:
         """Whether a Safe makes the calls itself, without a timelock."""
         return not self.timelock

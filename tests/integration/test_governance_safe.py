@@ -10,7 +10,7 @@ from keeper.governance.drift import Drift
 from keeper.governance.fork import Engine, forked
 from keeper.governance.simulate import simulate
 from tests.governed import Governed
-from tests.safes import RealSafe
+from tests.safes import RealSafe, artifact
 
 pytestmark = [pytest.mark.chain, pytest.mark.needs_node, pytest.mark.timeout(300)]
 
@@ -197,6 +197,22 @@ def test_check__safe_spends_the_nonce_of_the_execution__told_while_it_waits_and_
         governed.wait()
     with pytest.raises(AssertionError, match="failed"):
         sent_by_owners(governed, first, 1)
+
+
+def test_check__singleton_of_the_safe_replaced__told(governed):
+    """GOV-12: a Safe's proxy keeps its singleton in its first slot: another one there is other code, and is told."""
+    late = by_safe(governed, safe_nonce=1)
+    assert governed.safe.address in late.code, "the Safe itself, though its steps go to the timelock"
+    proxy = governed.hand.create("MockProxy", governed.safe.multi_send)  # lends its `setSlot`, by a delegate call
+    other = governed.chain.deploy(artifact("SafeL2.sol")).address
+    data = governed.hand.abi("MockProxy").call("setSlot", bytes(32), bytes(12) + bytes.fromhex(other[2:]))
+    tx = safe.SafeTx(to=proxy, value=0, data=data, operation=safe.DELEGATE_CALL, nonce=0)
+    signed = governed.safe.signatures(
+        safe.safe_tx_hash(tx, safe=governed.safe.address, chain_id=governed.chain.chain_id)
+    )
+    governed.safe.send(safe.exec_arguments(tx, signed))
+    (finding,) = looked_at(governed, late).findings
+    assert (finding.drift, governed.safe.address in finding.said) == (Drift.CODE, True)
 
 
 def test_check__timelock_asks_for_more_delay_now__cannot_be_scheduled(governed):

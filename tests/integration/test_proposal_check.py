@@ -1,9 +1,12 @@
 """A live proposal is looked at again before execution, and told what is not as it was."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from keeper.abis import Artifact
 from keeper.errors import BadInput, Refused
 from keeper.governance import check as checking
 from keeper.governance import drift
@@ -221,6 +224,50 @@ def test_check__code_behind_a_proxy_upgraded__told(monkeypatch):
     assert [at in " ".join(f.said for f in verdict.findings) for at in (fund, token)] == [True, True]
     monkeypatch.setattr(ChainView, "code_hash", lambda _self, at: proposal.code[at])
     assert seen_again(governed, proposal, verdict).sound, "nobody else would have told"
+
+
+@pytest.mark.needs_node
+def test_check__code_behind_a_beacon_upgraded__told(governed):
+    """GOV-12: neither the proxy nor its slots change when a beacon names another implementation: it is told."""
+    hand, chain = governed.house.hand, governed.chain
+    first = hand.create("MockERC20", "WBTC", "WBTC", 8)
+    beacon = chain.deploy(openzeppelin("UpgradeableBeacon"), first, hand.address)
+    # What a constructor would have stored is not behind a proxy, and nothing of it is asked here.
+    token = str(chain.deploy(openzeppelin("BeaconProxy"), str(beacon.address), b"").address)
+    proposal = governed.proposal(granting(token))
+    assert looked_at(governed, proposal).sound
+    before = governed.view().code_hash(token)
+    chain.transact(beacon.functions.upgradeTo(hand.create("MockFeeERC20", "WBTC", "WBTC", 8, 100)))
+    assert governed.view().code_hash(token) != before
+    (finding,) = looked_at(governed, proposal).findings
+    assert (finding.drift, token in finding.said) == (Drift.CODE, True)
+
+
+def test_check__key_that_is_a_contract_by_now__told(governed):
+    """GOV-12: an address without code gets a role; that somebody deploys code there before execution is told."""
+    hand = governed.house.hand
+    before = governed.chain.snapshot()
+    empty = hand.create("MockAggregator", 8, 1)
+    governed.chain.revert(before)
+    assert not governed.view().has_code(empty)
+    proposal = governed.proposal(granting(empty))
+    assert looked_at(governed, proposal).sound
+    assert hand.create("MockAggregator", 8, 1) == empty
+    (finding,) = looked_at(governed, proposal).findings
+    assert finding.drift is Drift.CODE
+    assert f"{empty} runs code, and had none" in finding.said
+
+
+def granting(who):
+    """A change that names an address and calls nothing of it."""
+    return f'[[role]]\nrole = "GUARDIAN_ROLE"\ngrant = "{who}"\n'
+
+
+def openzeppelin(name):
+    """A contract of the npm package, as it was published."""
+    folder = Path(__file__).parents[2] / "contracts" / "node_modules" / "@openzeppelin" / "contracts" / "build"
+    found = json.loads((folder / "contracts" / f"{name}.json").read_text())
+    return Artifact(name, tuple(found["abi"]), found["bytecode"], found["linkReferences"])
 
 
 def test_check__node_forgot_the_state_it_was_made_on__says_so_and_is_not_sound(governed, monkeypatch):
