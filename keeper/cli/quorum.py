@@ -127,6 +127,9 @@ def quorum(
     needs this keeper's own keeper model sign-off. What nobody can bear out, a venue's quotes first, is listed. Floors
     are each keeper's own: set the same one with keeper override before you sign what carries it.
 
+    An emergency or an add-on is shown with whom it brings down: every account replayed under the factors at its peak,
+    price and parameters standing still. It is not held up where that cannot be told.
+
     A member may keep its key elsewhere, or be a contract wallet such as a Safe (ERC-1271). sign FILE --member ADDRESS
     tells what it has to sign: the paper's typed_data in any wallet, or for a Safe also the hash that its owners sign.
     sign FILE --member ADDRESS --signature 0x… attaches what came back, if the member stands by it on the chain; of
@@ -189,7 +192,7 @@ def _draft(desk: QuorumDesk, asked: _Asked) -> int:
         files.append(inputs_beside(asked.out))
         write(files[-1], data, anew=True)
     found = desk.review(paper)
-    seen = Beside(previewed=desk.previewed(found), tried=desk.tried(found), files=files)
+    seen = Beside(previewed=desk.previewed(found), tried=desk.tried(found), effect=desk.effect(found), files=files)
     if asked.as_json:
         answer(paper_tree(found, seen))
     else:
@@ -224,7 +227,7 @@ def _sign(desk: QuorumDesk, asked: _Asked) -> int:
         found = desk.review(with_it)
         write(path, dump(found.paper), anew=False)
         files.append(path)
-    beside = Beside(derived=derived, previewed=seen, tried=tried, waits=waits, files=files)
+    beside = Beside(derived=derived, previewed=seen, tried=tried, effect=desk.effect(found), waits=waits, files=files)
     if asked.as_json:
         answer(paper_tree(found, beside))
     else:

@@ -24,7 +24,9 @@ from keeper.domain.council import Signature
 from keeper.domain.overrides import Override
 from keeper.domain.updates import SignOff
 from keeper.governance.safe import digest_hash
+from keeper.policy.tightened import at_peak
 from keeper.protocols.abi import explain_revert
+from keeper.protocols.clearinghouse.markets import rules_of
 from keeper.protocols.clearinghouse.preview import flat
 from keeper.protocols.clearinghouse.quorum import Quorum, message_of
 from keeper.risk.version import MODEL_VERSION
@@ -209,6 +211,44 @@ def test_tighten__through_the_papers__the_emergency_stands(house):
     assert send(house, path)["state"] == "sent"
     house.world.mine()
     assert says(house, "RiskParameters", "controls", 0)["emergencyPeakPpm"] == 300_000
+
+
+def test_tighten__drafted_and_looked_at__whom_it_brings_down_is_shown(house):
+    """QCL-9: an emergency that doubles maintenance says whom it liquidates before anybody signs it."""
+    drafted, path = draft(house, "tighten", "ETH", "100%", "--now", "a test")
+    found = drafted["effect"]
+    assert found["below_mm"] == len(found["newly_below_mm"]) > 0, "QCL-9"
+    assert int(found["mm_after"]["wad"]) > 1.5 * int(found["mm_before"]["wad"]), "what they hold of BTC is as before"
+    told = shown("quorum", "sign", path, "-c", config(house, "bob"))
+    assert f"{found['below_mm']} newly below maintenance" in told
+    assert found["newly_below_mm"][0]["account"] in told
+    less, _ = draft(house, "tighten", "ETH", "1%", "--now", "a test", name="less.json")
+    assert less["effect"]["below_mm"] < found["below_mm"]
+    addon, _ = draft(house, "addon", "ETH", "50%", "--now", "a test", name="addon.json")
+    wider = {name: int(addon["effect"][name]["wad"]) for name in ("mm_before", "mm_after", "im_before", "im_after")}
+    assert wider["mm_after"] == wider["mm_before"], "QCL-9: IM alone"
+    assert wider["im_after"] > 1.2 * wider["im_before"], "QCL-9"
+    whole, _ = draft(house, "publish", "ETH", "--for", "6h", name="whole.json")
+    assert whole["effect"] is whole["effect_unknown"] is None, "the gate weighs that"
+
+
+def test_tighten__at_its_peak__the_contracts_factors_are_those_that_were_replayed(house):
+    """QCL-9: over an emergency that stands, as the contract has it an hour later, to the ppm."""
+    for words in (("tighten", "ETH", "13.5%"), ("tighten", "ETH", "61.7%")):
+        bound = rules_of(says(house, "RiskParameters", "effective", 0))
+        standing = says(house, "RiskParameters", "controls", 0)
+        _, path = draft(house, *words, "--now", "a test", name=f"{words[0]}{words[2]}.json")
+        through(house, path)
+    bare = rules_of(says(house, "RiskParameters", "config", 0))
+    expected = at_peak(bound, bare, im_ppm=standing["emergencyImPpm"], peak_ppm=617_000)
+    called = says(house, "RiskParameters", "controls", 0)["emergencyCalledAt"]
+    house.world.chain.advance_to(called + 3_600)
+    house.world.mine()
+    seen = rules_of(says(house, "RiskParameters", "effective", 0))
+    drift = house.world.chain.block().timestamp - called - 3_600
+    assert 0 <= drift < 60
+    assert expected.kappa_ppm - seen.kappa_ppm in range(2 + drift * 10), "QCL-9"
+    assert expected.im_add_on_ppm - seen.im_add_on_ppm in range(2 + drift * 15), "QCL-9"
 
 
 def test_addon__through_the_papers__stands(house):

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from keeper.cli.show import words
 from keeper.cli.show.actions import DRY, tx_state
+from keeper.cli.show.impact import effect_tree
 from keeper.cli.show.numbers import number, when
 from keeper.cli.show.push import preview_view
 from keeper.cli.show.tables import table as plain_table
@@ -22,7 +23,9 @@ from keeper.control.rederive import NOTHING, Derived
 from keeper.domain.council import Order
 from keeper.domain.previews import Previewed
 from keeper.domain.tx import TxRecord
+from keeper.offline import account_name
 from keeper.policy.cosign import CHOSEN, GATE
+from keeper.policy.effect import Effect
 from keeper.policy.verify import Check
 from keeper.wiring.quorum import Shown, ToSign
 
@@ -57,6 +60,10 @@ def shown_tree(found: Shown) -> dict[str, Any]:
     }
 
 
+#: Accounts that an emergency's effect names.
+NAMED = 10
+
+
 @dataclass(frozen=True, kw_only=True)
 class Beside:
     """What was found out about a paper, besides what it says."""
@@ -64,6 +71,8 @@ class Beside:
     derived: Derived = NOTHING
     previewed: Previewed | None = None
     tried: str = ""
+    effect: Effect | str = ""
+    """Whom it brings down, or why nobody can tell; empty of a publication."""
     waits: ToSign | None = None
     files: Sequence[Path] = ()
 
@@ -90,6 +99,8 @@ def paper_view(found: Review, beside: Beside) -> RenderableType:
         parts.append(Padding(preview_view(beside.previewed, now), (0, 0, 0, 2)))
     if beside.tried:
         parts.append(Padding(Text(f"tried as the quorum: {beside.tried}"), (0, 0, 0, 2)))
+    if beside.effect:
+        parts.append(Padding(_effect(beside.effect), (0, 0, 0, 2)))
     if beside.waits is not None:
         parts.append(Padding(Text(_to_sign(beside.waits)), (0, 0, 0, 2)))
     parts += [Text(f"✗ {line}", style="bold red") for line in (*found.objections, *found.bad)]
@@ -120,6 +131,28 @@ def told(order: Order) -> Iterator[tuple[str, str]]:
             yield name, words.utc(value)
         elif isinstance(value, int | str):
             yield name, order.symbol if name == "underlying" else str(value)
+
+
+def _effect(found: Effect | str) -> Text:
+    """Whom an emergency or an add-on brings down when it binds in full."""
+    if isinstance(found, str):
+        return Text(found, "yellow")
+    lines = Text.assemble(
+        f"at its peak, of {found.accounts:,} accounts: ",
+        (f"{found.below_mm:,} newly below maintenance", "bold red" if found.below_mm else "green"),
+        f" with {found.requirement_ppm / 10_000:.2f} % of it, {found.below_im:,} newly below initial margin; "
+        f"maintenance {words.usd(found.mm_before)} → {words.usd(found.mm_after)}, "
+        f"initial {words.usd(found.im_before)} → {words.usd(found.im_after)}, "
+        f"bad debt at risk {words.usd(found.at_risk_before)} → {words.usd(found.at_risk_after)}",
+    )
+    if found.unknown:
+        lines.append(f"; {found.unknown:,} cannot be priced")
+    for moved in found.named_mm[:NAMED]:
+        maintenance = f"maintenance {words.usd(moved.mm_before)} → {words.usd(moved.mm_after)}"
+        lines.append(f"\n  {account_name(moved.account)}: equity {words.usd(moved.equity_after)}, {maintenance}")
+    if found.below_mm > NAMED:
+        lines.append(f"\n  and {found.below_mm - NAMED:,} more")
+    return lines
 
 
 def _to_sign(waits: ToSign) -> str:
@@ -170,6 +203,8 @@ def paper_tree(found: Review, beside: Beside) -> dict[str, Any]:
         "unattested": [vars(one) for one in beside.derived.unattested],
         "preview_refuses": None if beside.previewed is None else beside.previewed.refusal or None,
         "tried": beside.tried or None,
+        "effect": effect_tree(beside.effect) if isinstance(beside.effect, Effect) else None,
+        "effect_unknown": beside.effect if isinstance(beside.effect, str) and beside.effect else None,
         "to_sign": None
         if beside.waits is None
         else {
