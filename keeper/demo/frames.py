@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from keeper.demo.breakers import Opening
 from keeper.domain.margin import Band
@@ -31,6 +31,8 @@ class UnderlyingFrame:
     """What IM is widened by while ranges in force move up to the published ones."""
     breaker: str = ""
     """Why the flash-crash breaker is open; empty while it is closed."""
+    held: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    """What keeps a parameter from its target, by name and expiry, as of the last frame of a run; empty in others."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,7 @@ NAMES = (
     "may move on in",
     "in force in",
     "IM widened by",
+    "held by",
 )
 
 
@@ -88,7 +89,10 @@ def _cells(u: UnderlyingFrame, one: Standing, *, wide: bool) -> list[Text]:
 
 def cells(frame: Frame) -> list[list[str]]:
     """Every line of the table as plain text, in full."""
-    return [[str(cell) for cell in _cells(u, one, wide=True)] for u, one in rows(frame, every=True)]
+    return [
+        [*(str(cell) for cell in _cells(u, one, wide=True)), u.held.get((one.name, one.expiry), "")]
+        for u, one in rows(frame, every=True)
+    ]
 
 
 def _short(one: Standing) -> str:

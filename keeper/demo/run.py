@@ -20,7 +20,7 @@ from keeper.demo.summary import Life, ParityCheck, RunSummary, mean_margin, perc
 from keeper.demo.tally import Tally
 from keeper.demo.venue import DemoVenue
 from keeper.demo.view import View
-from keeper.demo.watch import Moment, Tap, frame, owed
+from keeper.demo.watch import Moment, Tap, frame, owed, told
 from keeper.demo.world import FEES, World
 from keeper.domain.action import Bid, Flag, MarginCall, Remeasure, Unflag
 from keeper.domain.block import BlockRef
@@ -171,6 +171,8 @@ class _Run:
             self._tally.advance(world.chain.block())
             frames.append(frame(world, moment, self._tally))
             self._view.frame(frames[-1])
+            if index == len(points) - 1 and self._conduct.keeping is not Keeping.NOBODY:
+                frames[-1] = told(frames[-1], moment, risk=self._conduct.risk, policy=self._conduct.policy)
         last = frames[-1]
         summary = RunSummary(
             name=self._conduct.keeping,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keeper.demo.breakers import Opening
 from keeper.demo.frames import Frame, UnderlyingFrame
@@ -14,9 +14,11 @@ from keeper.demo.world import World
 from keeper.domain.action import Bid
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleRecord, Handed
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.margin import AccountMargin, Band
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.snapshot import Snapshot, UnderlyingState, Usable
+from keeper.policy.held import held_by
 from keeper.policy.standing import standings
 from keeper.ports import SnapshotReader
 
@@ -106,6 +108,19 @@ def frame(world: World, moment: Moment, tally: Tally) -> Frame:
         cycle_ms=moment.cycle_ms,
         openings=moment.openings,
     )
+
+
+def told(last: Frame, moment: Moment, *, risk: RiskKnobs, policy: PolicyKnobs) -> Frame:
+    """The last frame of a run, with what keeps each parameter from its target."""
+    snapshot, decision = moment.snapshot, moment.first.decision
+    targets = {t.underlying: t for t in decision.targets}
+    held = {
+        u.symbol: held_by(
+            snapshot, u, targets.get(u.underlying), risk=risk, policy=policy, gated=u.underlying in decision.gated
+        )
+        for u in snapshot.underlyings
+    }
+    return replace(last, underlyings=tuple(replace(u, held=held[u.symbol]) for u in last.underlyings))
 
 
 def owed(snapshot: Snapshot, accounts: Sequence[object]) -> int:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from keeper.domain.block import BlockRef
-from keeper.domain.cycle import CycleRecord, Handed
+from keeper.domain.cycle import CycleInputs, CycleRecord, Handed
 from keeper.domain.history import Notice
 from keeper.domain.margin import AccountMargin, Band
 from keeper.domain.report import BandSum, MarginReport
 from keeper.domain.snapshot import Snapshot
 from keeper.domain.tx import TxRecord
 from keeper.ops.money import Money, money
+from keeper.policy.held import Key, held_by
+from keeper.policy.signed import unsigned
 from keeper.ports import Store
 
 #: Cycles looked through for what was decided lately.
@@ -54,6 +56,8 @@ class Status:
     """What was decided and handed over in the last cycles, newest first."""
     money: Money
     """What the last day brought and cost."""
+    held: Mapping[int, Mapping[Key, str]] = field(default_factory=dict)
+    """By underlying what keeps each published number from its target; numbers that are there are left out."""
 
 
 def status(store: Store, *, now_s: int) -> Status:
@@ -79,7 +83,27 @@ def status(store: Store, *, now_s: int) -> Status:
         notices=store.notices(limit=LISTED),
         lately=tuple(Lately(block=block, handed=one, tx=_tx(store, one)) for block, one in decided[:LISTED]),
         money=money(store, inputs, now_s=now_s),
+        held=_held(last, inputs),
     )
+
+
+def _held(last: CycleRecord | None, inputs: CycleInputs | None) -> Mapping[int, Mapping[Key, str]]:
+    if last is None or inputs is None:
+        return {}
+    targets = {t.underlying: t for t in last.decision.targets}
+    return {
+        u.underlying: held_by(
+            inputs.snapshot,
+            u,
+            targets.get(u.underlying),
+            risk=inputs.risk,
+            policy=inputs.policy,
+            overrides=inputs.overrides,
+            gated=u.underlying in last.decision.gated,
+            unsigned=unsigned(inputs.signed),
+        )
+        for u in inputs.snapshot.underlyings
+    }
 
 
 def _tx(store: Store, handed: Handed) -> TxRecord | None:

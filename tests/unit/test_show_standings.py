@@ -43,14 +43,15 @@ def test_status__parameters__a_line_each_with_target_budget_and_ramp():
     status = SimpleNamespace(
         snapshot=a_snapshot(underlying=u, timestamp=NOW),
         last=SimpleNamespace(decision=SimpleNamespace(targets=(target,))),
+        held={u.underlying: {("psr", 0): "day's budget"}},
     )
     table, widened = standings_view(status)
-    out = Console(width=140, file=io.StringIO(), color_system=None)
+    out = Console(width=160, file=io.StringIO(), color_system=None)
     out.print(table)
     text = out.file.getvalue()
     (line,) = (one for one in text.splitlines() if "scan range " in one and "IM is" not in one)
     # Half of 15 % may be gone in a day; three points of it are.
-    for cell in ("20.00 %", "18.00 %", "15.00 %", "4.50 (60 %)", "10.50 (140 %)", "now"):
+    for cell in ("20.00 %", "18.00 %", "15.00 %", "4.50 (60 %)", "10.50 (140 %)", "now", "day's budget"):
         assert cell in line, cell
     assert "IM is 20 % higher" in str(widened)
     assert sum(name in text for name in ("volatility range up", "volatility range down", "front volatility")) == 3
@@ -59,7 +60,8 @@ def test_status__parameters__a_line_each_with_target_budget_and_ramp():
 def test_status__json__same_numbers():
     """A script gets ppm and unix seconds."""
     u, target = a_market()
-    first = standings_tree(u, target, NOW)[0]
+    first, second, *_ = standings_tree(u, target, NOW, {("psr", 0): "day's budget"})
+    assert (first["held_by"], second["held_by"]) == ("day's budget", None)
     assert (first["name"], first["target_ppm"], first["published_ppm"]) == ("psr", 200_000, 180_000)
     assert (first["in_force_ppm"], first["left_up_ppm"], first["left_up_share_ppm"]) == (150_000, 45_000, 600_000)
     assert first["arrives_s"] > NOW + 15 * HOUR

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +14,7 @@ from keeper.cli.show.tables import table as plain_table
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.snapshot import UnderlyingState
 from keeper.ops.status import Status
+from keeper.policy.held import Key
 from keeper.policy.standing import Standing, standings
 
 
@@ -22,12 +24,13 @@ def standings_view(status: Status) -> list[RenderableType]:
         return []
     now = status.snapshot.block.timestamp
     targets = {t.underlying: t for t in status.last.decision.targets}
-    titles = ("target", "published", "in force", "budget left up", "down", "may move", "in force at")
-    table = plain_table("parameter", *titles)
+    titles = ("target", "published", "in force", "budget left up", "down", "may move", "in force at", "held by")
+    table = plain_table("parameter", *titles, numbers=7)
     for u in status.snapshot.underlyings:
         for one in standings(u, targets.get(u.underlying), now):
             name = Text(f"{u.symbol} ", style="bold").append(one.said, style="not bold")
-            table.add_row(name, *_cells(one, now))
+            by = status.held.get(u.underlying, {}).get((one.name, one.expiry), "")
+            table.add_row(name, *_cells(one, now), Text(by, style="yellow"))
     widened = [
         Text(f"{u.symbol}: IM is {u.live.im_uplift_pct} % higher until scan ranges in force are there", style="yellow")
         for u in status.snapshot.underlyings
@@ -65,6 +68,8 @@ def _when(at_s: int | None, now: int) -> str:
     return "now" if at_s <= now else words.utc(at_s)[5:16]
 
 
-def standings_tree(u: UnderlyingState, target: UnderlyingTarget | None, now: int) -> list[dict[str, Any]]:
+def standings_tree(
+    u: UnderlyingState, target: UnderlyingTarget | None, now: int, held: Mapping[Key, str]
+) -> list[dict[str, Any]]:
     """One object a parameter; numbers in ppm, moments in unix seconds, null for never and for none."""
-    return [asdict(one) for one in standings(u, target, now)]
+    return [asdict(one) | {"held_by": held.get((one.name, one.expiry)) or None} for one in standings(u, target, now)]

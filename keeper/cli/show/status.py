@@ -213,7 +213,9 @@ def status_tree(status: Status) -> dict[str, Any]:
                 "psr_target_ppm": targets[u.underlying].ranges.psr_ppm if u.underlying in targets else None,
                 "target": targets_tree(targets.get(u.underlying)),
                 "im_uplift_pct": u.live.im_uplift_pct if u.live else None,
-                "parameters": standings_tree(u, targets.get(u.underlying), snapshot.block.timestamp),
+                "parameters": standings_tree(
+                    u, targets.get(u.underlying), snapshot.block.timestamp, status.held.get(u.underlying, {})
+                ),
                 "breaker": _breaker_tree(u.breaker),
             }
             for u in snapshot.underlyings
