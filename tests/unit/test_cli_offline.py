@@ -136,7 +136,7 @@ def test_status__person__reads_what_matters(folder):
     shown = ask(folder, "status").stdout
     for word in ("last block", "heartbeat loop", "unknown", "open transaction", "margin calls, 1 standing", "lately"):
         assert word in shown
-    assert max(len(line) for line in shown.splitlines()) <= 100
+    assert max(len(line) for line in shown.splitlines()) <= 80
 
 
 @pytest.mark.parametrize("name", [HEDGED, SHORT, CALLED, OURS, SOLD])
@@ -181,7 +181,7 @@ def test_explain__person__worst_row_in_words_and_lines_within_100_columns(folder
     assert "worst of 24 rows: spot −" in shown
     assert "3,000 call" in shown
     assert "initial requirement" in shown
-    assert max(len(line) for line in shown.splitlines()) <= 100
+    assert max(len(line) for line in shown.splitlines()) <= 80
 
 
 @pytest.mark.parametrize("form", ["decimal", "hex", "lower"])

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
@@ -28,6 +28,9 @@ from keeper.units import Wad
 
 #: Cells of the longest bar.
 BAR = 18
+#: Columns of a figure, and of the words before it: at least and at most.
+FIGURE = 14
+LABEL = (18, 62)
 _ANSWERS = {
     Answer.ACTED: ("●", "bold red"),
     Answer.SAFE: ("✓", "green"),
@@ -169,11 +172,24 @@ def _section(
     return Padding(Group(heading, *([above] if above else []), table), (1, 0, 0, 0))
 
 
+class _Lines(Table):
+    """Words, a figure and a bar a line, one column under the other in all sections; every figure stays whole."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Where there is little room words go on in the next line, and then bars are cut."""
+        label, figure, bar = self.columns
+        room = options.max_width - FIGURE - 4
+        label.width = max(LABEL[0], min(LABEL[1], room - BAR))
+        figure.width = FIGURE
+        bar.width = max(1, min(BAR, room - label.width))
+        yield from super().__rich_console__(console, options)
+
+
 def _table() -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(width=62, no_wrap=True, overflow="ellipsis")
-    table.add_column(width=14, justify="right", no_wrap=True)
-    table.add_column(width=BAR)
+    table = _Lines(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(overflow="fold")
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True, overflow="crop")
     return table
 
 

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
+from typing import Final
 
 from rich.console import Console
 from rich.status import Status
 
+#: Columns where nobody says how many there are, and the fewest that are believed.
+WIDTH: Final = 80
+NARROWEST: Final = 40
+
 
 def console() -> Console:
-    """stdout for a person.  Outside a terminal 100 columns wide and without colour."""
+    """stdout for a person.  Outside a terminal without colour, and as wide as COLUMNS says, else 80."""
     out = Console(highlight=False, soft_wrap=False)
     if not out.is_terminal:
-        out = Console(highlight=False, width=100, color_system=None)
+        out = Console(highlight=False, width=_columns(os.environ.get("COLUMNS", "")), color_system=None)
     return out
+
+
+def _columns(said: str) -> int:
+    """A width that tables can be set in."""
+    wanted = int(said) if said.isascii() and said.isdecimal() and len(said) < 5 else 0
+    return max(wanted, NARROWEST) if wanted else WIDTH
 
 
 def working(what: str) -> Status:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 
 from keeper.domain.margin import INFINITE_HEALTH_PPM, Band
 from keeper.domain.snapshot import Instrument, Kind
@@ -29,9 +30,9 @@ def money(wad: int) -> dict[str, str]:
 
 
 def usd(wad: int) -> str:
-    """Cents; what is smaller than half a cent is said in wei, so that nothing vanishes."""
+    """Cents; of what is smaller than half a cent two digits that count, so that nothing vanishes."""
     if wad and abs(wad) < WAD // 200:
-        return signed(f"{wad:,} wei")
+        return signed(f"{Decimal(wad) / WAD:.2g}")
     return signed(f"{wad / WAD:,.2f}")
 
 
