@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from keeper.cli.negatives import Negatives
 from keeper.cli.options import DEFAULT_CONFIG, Config, Json, settings_of
 from keeper.cli.show.answer import answer, console
 from keeper.cli.show.overrides import overrides_tree, overrides_view
@@ -18,6 +19,7 @@ from keeper.domain.overrides import Override
 from keeper.errors import BadInput
 from keeper.offline import recall, tickers
 
+SHAPE = Negatives
 EXAMPLE = """keeper override set ETH.scan_range 18% --for 24h --reason "a fork is announced"
 keeper override list
 keeper override clear 3"""

@@ -40,7 +40,9 @@ def share_ppm(text: str) -> int:
                 return int(amount)
             break
     raise BadInput(
-        f"{text!r} is no share", hint="write 18% or 180000ppm; ppm is the finest, 1000% the most", value=text
+        f"{text!r} is no share",
+        hint="write 18% or 180000ppm, above zero; ppm is the finest, 1000% the most",
+        value=text,
     )
 
 

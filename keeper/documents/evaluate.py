@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any, Final, TypeVar
 
 from keeper.documents.fit import check_fit
 from keeper.documents.market import MarketDocument
@@ -13,7 +14,7 @@ from keeper.documents.names import parse
 from keeper.documents.portfolio import OrdersDocument, PortfolioDocument
 from keeper.documents.priced import Priced
 from keeper.documents.quoted import with_quotes
-from keeper.documents.read import read_document
+from keeper.documents.read import Document, check, read_json
 from keeper.documents.remarks import remarks
 from keeper.documents.to_market import price_market
 from keeper.documents.to_portfolio import portfolio_of
@@ -92,15 +93,46 @@ def evaluate(
     )
 
 
+#: Of each kind of document its option, and what it is.
+_KINDS: Final[Mapping[type[Document], tuple[str, str]]] = {
+    MarketDocument: ("--market", "a market"),
+    PortfolioDocument: ("--portfolio", "a portfolio"),
+    OrdersDocument: ("--what-if", "a list of orders"),
+}
+D = TypeVar("D", bound=Document)
+
+
 def evaluate_files(preset: Preset, market: Path, portfolio: Path, orders: Path | None = None) -> Evaluation:
     """`evaluate` of documents in files; histories are relative to the market's."""
     return evaluate(
         preset,
-        read_document(market, MarketDocument),
-        read_document(portfolio, PortfolioDocument),
-        None if orders is None else read_document(orders, OrdersDocument),
+        _read(market, MarketDocument),
+        _read(portfolio, PortfolioDocument),
+        None if orders is None else _read(orders, OrdersDocument),
         folder=market.parent,
     )
+
+
+def _read(path: Path, model: type[D]) -> D:
+    """`read_document`; a sound document of another kind is called by its name.  Raises: `BadInput`."""
+    tree = read_json(path)
+    try:
+        return check(tree, model, where=str(path))
+    except BadInput as wrong:
+        for kind, (option, said) in _KINDS.items():
+            if kind is not model and _is_a(tree, kind):
+                raise BadInput(
+                    f"{path}: is {said}, not {_KINDS[model][1]}", hint=f"give it as {option}: are the files swapped?"
+                ) from wrong
+        raise
+
+
+def _is_a(tree: Any, kind: type[Document]) -> bool:
+    try:
+        check(tree, kind, where="")
+    except BadInput:
+        return False
+    return True
 
 
 def _notes(required: Requirement | Unpriced) -> tuple[str, ...]:

@@ -78,10 +78,15 @@ def _looks_like_json(path: Path) -> bool:
 def _summaries(path: Path) -> dict[tuple[str, int], QuoteSnapshot]:
     tree = parsed(path.read_bytes().removeprefix(BOM_UTF8))
     rows = tree.get("result") if isinstance(tree, dict) else tree
+    hint = (
+        "a JSON file is a venue's answer to get_book_summary_by_currency: a list of summaries, or an object whose "
+        "result is one; quotes may also be CSV, CSV.gz or Parquet: see keeper surface --help"
+    )
+    if tree is None:
+        raise BadInput(f"{path}: begins like JSON and is none: cut short, or damaged", hint=hint)
     if not isinstance(rows, list):
-        raise BadInput(
-            f"{path}: is JSON, but no list of summaries", hint="save an answer of get_book_summary_by_currency"
-        )
+        keys = ", ".join(map(str, tree))[:80] if isinstance(tree, dict) else ""
+        raise BadInput(f"{path}: is JSON without option quotes" + (f": an object of {keys}" if keys else ""), hint=hint)
     names = {str(row.get("instrument_name", "")).partition("-")[0] for row in rows if isinstance(row, dict)} - {""}
     out = {}
     for name in sorted(names):

@@ -286,6 +286,8 @@ def test_override__set_list_clear__each_told(site):
     [
         (("ETH.scan_range", "18%"), "--reason"),
         (("ETH.scan_range", "lots", "--reason", "x"), "18%"),
+        (("ETH.scan_range", "-5%", "--reason", "x"), "'-5%' is no share"),
+        (("ETH.scan_range", "-.5%", "--reason", "x"), "above zero"),
         (("XRP.scan_range", "18%", "--reason", "x"), "TICKER.NAME"),
         (("ETH.leverage", "18%", "--reason", "x"), "scan_range, vol_up"),
         (("ETH.scan_range", "18%", "--reason", "x", "--for", "1y"), "24h or 7d"),

@@ -311,3 +311,24 @@ def test_import__of_the_command__nothing_that_compiles_and_no_chain():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ})
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("market", "portfolio", "says"),
+    [
+        ("portfolio.json", "market.json", "portfolio.json: is a portfolio, not a market"),
+        ("market.json", "market.json", "market.json: is a market, not a portfolio"),
+        ("market.json", "orders.json", "orders.json: is a list of orders, not a portfolio"),
+    ],
+)
+def test_margin__files_swapped__called_by_what_they_are(desk, market, portfolio, says):
+    """A sound document in another's place is named as what it is, instead of every field that it lacks."""
+    refused = ask_json("--market", desk / market, "--portfolio", desk / portfolio, exit_code=2)["error"]
+    assert says in refused["message"]
+    assert "swapped" in refused["hint"]
+
+
+def test_margin__neither_one_nor_the_other__its_fields(desk):
+    (desk / "odd.json").write_text('{"garbage": 1}')
+    refused = ask_json("--market", desk / "odd.json", "--portfolio", desk / "portfolio.json", exit_code=2)["error"]
+    assert "as_of: field required" in refused["message"]

@@ -184,7 +184,8 @@ def test_load_quotes__directory__is_called_one(tmp_path):
         ("snap,expiry,strike,cp,iv\nsoon,2,3,C,0.5\n", r"chain.csv:2: snap is 'soon'"),
         ("snap,expiry,strike,cp,iv\n1,2,3,C\n", r"chain.csv:2: 4 cells under 5 columns"),
         ("[1, 2]", "quotes no option"),
-        ('{"error": "x"}', "is JSON, but no list"),
+        ('{"error": "x"}', "is JSON without option quotes: an object of error"),
+        ('{"result": [{"a": 1}', "cut short, or damaged"),
     ],
 )
 def test_load_quotes__bad_text__names_the_place(tmp_path, text, says):

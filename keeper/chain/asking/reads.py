@@ -116,7 +116,7 @@ class BlockReads:
         if probe in found and self._look_for_one:
             self._look_for_one = False
             self._multicall = CANONICAL_MULTICALL if found[probe] else None
-            log.info("reads.multicall", address=self._multicall or "none")
+            log.debug("reads.multicall", address=self._multicall or "none")
         return tuple(found[one] for one in asked)
 
     # Views

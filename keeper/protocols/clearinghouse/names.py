@@ -10,7 +10,9 @@ from keeper.errors import BadInput
 from keeper.protocols.clearinghouse.ids import account_id, owner_of
 
 _OWNED = re.compile(r"(0x[0-9a-f]{40})(?::(\d{1,29}))?", re.IGNORECASE | re.ASCII)
-_HEX = re.compile(r"0x[0-9a-f]{1,64}", re.IGNORECASE | re.ASCII)
+_HEX = re.compile(r"0x[0-9a-f]*", re.IGNORECASE | re.ASCII)
+#: Hex digits of an owner's address, and of an account's id.
+_OWNER_DIGITS, _ID_DIGITS = 40, 64
 _SUBS = 1 << 96
 _IDS = 1 << 256
 
@@ -29,6 +31,10 @@ def parse_account(text: str) -> int:
             raise BadInput(f"sub-account {sub} does not exist: the largest is {_SUBS - 1}", hint=HINT, account=text)
         return account_id(owned[1], sub)
     if _HEX.fullmatch(text):
+        digits = len(text) - 2
+        if digits != _ID_DIGITS:  # a digit lost in copying must not name somebody else
+            said = f"{text[:70]} has {digits} hex digits: an owner's address has {_OWNER_DIGITS}, an id {_ID_DIGITS}"
+            raise BadInput(said, hint=HINT, account=text)
         return int(text, 16)
     if text.isascii() and text.isdecimal() and len(text) <= len(str(_IDS)) and int(text) < _IDS:
         return int(text)
