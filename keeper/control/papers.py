@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from keeper.domain.council import Paper, Signature
+from keeper.domain.nested import json_of
 from keeper.errors import BadInput
 
 SCHEMA: Final = 1
@@ -47,8 +48,8 @@ def dump(paper: Paper) -> str:
 def load(text: str) -> Paper:
     """Inverse of `dump`.  Raises: `BadInput` saying what of it cannot be used."""
     try:
-        tree = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        tree = json_of(text)
+    except ValueError as error:
         raise BadInput(f"the paper is not JSON: {error}", hint=_HINT) from error
     if not isinstance(tree, dict) or tree.get("schema") != SCHEMA:
         raise BadInput(f"the file is no paper of a quorum of schema {SCHEMA}", hint=_HINT)

@@ -22,6 +22,7 @@ from keeper.chain.errors import AlreadyKnown
 from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.signers import Signer
 from keeper.deploy.hand import Hand
+from keeper.domain.nested import json_of
 from keeper.errors import BadInput, Halt, Refused
 
 #: Version of the file's layout.
@@ -68,7 +69,7 @@ class Journal:
     def _read(self) -> None:
         hint = "move the file away to deploy anew, or repeat what was deployed with it"
         try:
-            kept = json.loads(self._path.read_text(encoding="utf-8"))
+            kept = json_of(self._path.read_text(encoding="utf-8"))
             about, entries = kept["about"], [Entry(**one) for one in kept["entries"]]
             self.first_block = int(kept["first_block"])
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from keeper.deploy.market_spec import ExpirySpec, UnderlyingSpec
 from keeper.deploy.spec import CollateralSpec, FeedSpec, HouseSpec, TimelockSpec
 from keeper.deploy.units import unit_of
 from keeper.domain import codec
+from keeper.domain.nested import json_of, toml_of
 from keeper.errors import BadInput
 
 #: Refused by `keeper.deploy.checks` wherever it is left.
@@ -69,7 +69,7 @@ def read_spec(path: Path) -> HouseSpec:
     hint = "scripts/deploy.py --example prints every key with its unit"
     text = path.read_text(encoding="utf-8", errors="replace")
     try:
-        tree = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
+        tree = json_of(text) if text.lstrip().startswith("{") else toml_of(text)
         if tree.get("breaker") == "none":
             tree["breaker"] = None
         return codec.loads(HouseSpec, json.dumps(tree).encode())

@@ -27,6 +27,7 @@ from keeper.deploy.house import Progress
 from keeper.deploy.market_spec import ExpirySpec, UnderlyingSpec
 from keeper.deploy.spec import CollateralSpec, FeedSpec, HouseSpec, TimelockSpec
 from keeper.deploy.whole import Deployed, deploy_whole
+from keeper.domain.nested import json_of
 from keeper.errors import BadInput, KeeperError
 
 DAY: Final = 86_400
@@ -137,7 +138,7 @@ def push_price(folder: Path, rpc: Rpc, coin: str, usd: float, *, fees: FeePolicy
     Raises: `BadInput` for a folder without a trial, another coin, or no price.
     """
     try:
-        feeds = json.loads((folder / _FEEDS).read_text(encoding="utf-8"))
+        feeds = json_of((folder / _FEEDS).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadInput(f"{folder} holds no trial", hint="set one up first, without --price") from error
     if coin not in feeds:

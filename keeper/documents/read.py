@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from keeper.domain.nested import TooDeep, json_of
 from keeper.errors import BadInput
 
 #: A document larger than this is not one that a person wrote; bytes.
@@ -37,12 +37,8 @@ class Document(Part):
     """Where an editor finds the schema; nothing here reads it."""
 
 
-#: Documents nest less than this.  A parser that recurses in C does not survive any depth: py-evm, where it is imported,
-#: raises Python's own limit beyond what the stack holds.
-DEEPEST: Final = 100
 #: Of a whole number; Python itself refuses to read thousands of them.
 MOST_DIGITS: Final = 400
-_BRACKETS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}]')
 
 D = TypeVar("D", bound=Part)
 
@@ -62,15 +58,15 @@ def read_json(path: Path) -> Any:
         raise BadInput(f"{path}: no such file", hint="keeper margin --example DIR writes a set to start from") from None
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read: {error}", hint="check the path and who may read it") from None
-    if _depth(text) > DEEPEST:
-        raise BadInput(f"{path}: nested more than {DEEPEST} deep", hint="compare with: keeper margin --example DIR")
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_whole)
+        return json_of(text, object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_whole)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise BadInput(
             f"{path}: not JSON: {error.msg} at {where}", hint="compare with: keeper margin --example DIR"
         ) from None
+    except TooDeep as error:
+        raise BadInput(f"{path}: {error}", hint="compare with: keeper margin --example DIR") from None
     except (_Bad, RecursionError) as error:
         raise BadInput(
             f"{path}: {error}", hint="each key once, each number finite, nothing nested without end"
@@ -95,15 +91,6 @@ def check(tree: Any, model: type[D], *, where: str) -> D:
 
 class _Bad(ValueError):
     """JSON that readers disagree about."""
-
-
-def _depth(text: str) -> int:
-    """How deep the brackets of a text nest, those in strings aside."""
-    deepest = depth = 0
-    for found in _BRACKETS.finditer(text):
-        depth += 1 if found[0] in "[{" else -1 if found[0] in "]}" else 0
-        deepest = max(deepest, depth)
-    return deepest
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from __future__ import annotations
 import json
 from typing import TypeVar, cast
 
+from keeper.domain.nested import json_of
 from keeper.domain.plans import Misfit, plan_of
 from keeper.errors import BadInput, LawBroken
 
@@ -54,7 +55,7 @@ def loads(cls: type[T], data: bytes) -> T:
     """
     hint = "the data is damaged or was written by another version of the keeper"
     try:
-        return cast("T", plan_of(cls).decode(json.loads(data)))
+        return cast("T", plan_of(cls).decode(json_of(data)))
     except Misfit as misfit:
         raise BadInput(f"{cls.__name__} cannot be read: {misfit}", hint=hint, path=misfit.path) from None
     except (ValueError, RecursionError) as error:

@@ -16,12 +16,12 @@ Keys that are not named keep their value on the chain.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from keeper.domain.nested import toml_of
 from keeper.errors import BadInput
 from keeper.governance.kinds import APART, KINDS, Kind
 
@@ -76,17 +76,17 @@ def read_changes(path: Path) -> Changes:
 
 def parse_changes(source: str, *, name: str = "the changes") -> Changes:
     """Read a text.  Raises: `BadInput` naming the line or the key."""
+    if len(source) > LONGEST:
+        raise BadInput(f"{name} has {len(source):,} letters, {LONGEST:,} at most", hint="shorten the summary")
     try:
-        tree = tomllib.loads(source)
-    except tomllib.TOMLDecodeError as error:
+        tree = toml_of(source)
+    except ValueError as error:
         raise BadInput(f"{name}: {error}", hint="keeper propose --help shows a file") from error
     title, summary, route = (tree.get(word, default) for word, default in zip(_WORDS, ("", "", {}), strict=True))
     if not isinstance(title, str) or not title.strip() or "\n" in title:
         raise BadInput(f"{name} has no title", hint='begin it with title = "…", one line')
     if not isinstance(summary, str) or not isinstance(route, dict):
         raise BadInput(f"{name}: summary is a text, route a table", hint="keeper propose --help shows a file")
-    if len(source) > LONGEST:
-        raise BadInput(f"{name} has {len(source):,} letters, {LONGEST:,} at most", hint="shorten the summary")
     if "```" in source:
         raise BadInput(f"{name} contains ```, which would end it in the proposal's text", hint="use ~~~ instead")
     changes = Changes(

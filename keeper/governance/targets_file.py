@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from keeper.domain.nested import json_of
 from keeper.errors import BadInput
 from keeper.governance.kinds import RANGES
 
@@ -22,7 +22,7 @@ Targets = Mapping[tuple[str, str], int]
 def read_targets(path: Path) -> Targets:
     """Read a file.  Raises: `BadInput` if it is neither answer."""
     try:
-        found = targets_in(json.loads(path.read_text(encoding="utf-8")))
+        found = targets_in(json_of(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}", hint=_HINT) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -5,25 +5,19 @@ A public venue is a stranger: it may be silent, slow, limited, cut off in the mi
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
-import numpy as np
 import requests
 
+from keeper.domain.nested import json_of
 from keeper.errors import BadInput, Retry
 
 #: Longest answer read.  A whole chain of a large venue is a few megabytes.
 MAX_BYTES: Final = 32 * 2**20
-#: Deepest nesting read.  The C parser recurses as deep as its input, and a large recursion limit, which some libraries
-#: set, lets a stranger's answer end the process.
-MAX_DEPTH: Final = 64
-_OPEN: Final = np.frombuffer(b"[{", dtype=np.uint8)
-_CLOSE: Final = np.frombuffer(b"]}", dtype=np.uint8)
 _CHUNK: Final = 65_536
 #: Longest plea to wait that is heard, seconds; a venue may not silence itself for good.
 LONGEST_WAIT_S: Final = 3_600
@@ -79,15 +73,9 @@ def get_json(url: str, query: Mapping[str, str], *, timeout_s: float) -> Any:
 
 
 def parsed(body: bytes) -> Any:
-    """The JSON in it; None if it is none, or nested deeper than any venue's."""
-    marks = np.frombuffer(body, dtype=np.uint8)
-    steps = np.isin(marks, _OPEN).astype(np.int8) - np.isin(marks, _CLOSE).astype(np.int8)
-    depth = np.cumsum(steps, dtype=np.int64)
-    # Brackets inside strings count too, so a depth is measured from the lowest point before it.
-    if depth.size and int(np.max(depth - np.minimum(np.minimum.accumulate(depth), 0))) > MAX_DEPTH:
-        return None
+    """The JSON in it; None if it is none, or nested deeper than any document."""
     try:
-        return json.loads(body)
+        return json_of(body)
     except (ValueError, RecursionError):
         return None
 

@@ -7,13 +7,13 @@ commas.  Everything wrong is `BadInput` with the file's line or the variable's n
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from keeper.domain.nested import toml_of
 from keeper.errors import BadInput
 from keeper.settings.sections import Settings
 from keeper.settings.tree import children, docs, named_section_of, section_of
@@ -80,8 +80,8 @@ def _read(path: Path) -> str:
 
 def _parse(text: str, path: Path | None) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return toml_of(text)
+    except ValueError as error:
         raise BadInput(f"{path} is not TOML: {error}", hint="compare with a fresh file from: keeper init") from None
 
 

@@ -25,6 +25,7 @@ from typing import Final, Protocol
 
 from sqlalchemy import Connection, Engine, text
 
+from keeper.domain.nested import json_of
 from keeper.errors import Halt, KeeperError
 from keeper.store.border import border
 
@@ -159,7 +160,7 @@ def _beside(engine: Engine) -> Path:
 
 def _read(handle: int) -> dict[str, object]:
     try:
-        found = json.loads(os.pread(handle, 4096, 0))
+        found = json_of(os.pread(handle, 4096, 0))
     except (OSError, ValueError):
         return {}  # it took the lock a moment ago and has not written its name yet
     return found if isinstance(found, dict) else {}

@@ -5,7 +5,6 @@ What comes back may hold a key or a token, so neither a body nor a URL beyond it
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 import requests
 
 from keeper.chain.signers.port import NotSigned
+from keeper.domain.nested import json_of
 from keeper.errors import BadInput
 
 #: Largest answer read, bytes.  Keys and signatures take a few hundred.
@@ -47,8 +47,8 @@ class Answer:
     def json(self) -> Any:
         """The JSON in it.  Raises: `NotSigned` if it is none."""
         try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):  # its message would quote the body
+            return json_of(self.body)
+        except ValueError:  # its message would quote the body
             problem = f"{self.source} answered {len(self.body)} bytes that are no JSON"
             raise NotSigned(problem, status=self.status) from None
 

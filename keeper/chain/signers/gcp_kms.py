@@ -8,7 +8,6 @@ was sent, and the name of the key that signed.
 from __future__ import annotations
 
 import base64
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from keeper.chain.signers.ask import Answer, ask, host_of
 from keeper.chain.signers.der import point_of_pem, signature_of
 from keeper.chain.signers.local import read_file
 from keeper.chain.signers.port import KeyUnusable, NotSigned, WrongSignature
+from keeper.domain.nested import json_of
 from keeper.errors import BadInput
 
 ENDPOINT = "https://cloudkms.googleapis.com"
@@ -130,7 +130,7 @@ def _session(credentials_file: Path | None, timeout_s: float) -> Any:
         if credentials_file is None:
             credentials, _ = google.auth.default(scopes=SCOPES)
         else:
-            account = json.loads(read_file(credentials_file, secret=True))
+            account = json_of(read_file(credentials_file, secret=True))
             made: Any = service_account.Credentials  # typed in part only
             credentials = made.from_service_account_info(account, scopes=SCOPES)
     except google.auth.exceptions.DefaultCredentialsError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -17,6 +16,7 @@ from eth_account.signers.local import LocalAccount
 from hexbytes import HexBytes
 
 from keeper.chain.signers.port import Signed
+from keeper.domain.nested import json_of
 from keeper.errors import BadInput
 
 log = structlog.get_logger(__name__)
@@ -65,7 +65,7 @@ def from_keystore(keystore: Path, password_file: Path) -> LocalSigner:
         raise BadInput("the password file does not exist", hint=f"password_file of {keystore} names a file, chmod 600")
     content, password = read_file(keystore, secret=False), read_file(password_file, secret=True)
     try:
-        key = Account.decrypt(json.loads(content), password.rstrip("\n"))
+        key = Account.decrypt(json_of(content), password.rstrip("\n"))
     except (ValueError, KeyError, TypeError, NotImplementedError) as error:
         hint = f"check the file, and that {password_file} holds its password"
         raise BadInput(f"{keystore} cannot be decrypted", hint=hint) from error

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from keeper.domain.nested import json_of
 from keeper.errors import BadInput
 
 #: Optional among the addresses: where many views are asked at once.
@@ -49,7 +50,7 @@ def load_deployment(path: Path) -> Deployment:
     """
     hint = "write it with `scripts/deploy.py`, or ask the protocol's operators for theirs"
     try:
-        raw = json.loads(path.read_text())
+        raw = json_of(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInput(f"deployment file {path} cannot be read: {error.strerror}", hint=hint) from error
     except ValueError as error:
