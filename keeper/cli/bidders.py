@@ -35,7 +35,8 @@ def bidders(
     step: Annotated[
         Step,
         typer.Argument(
-            help="show: tell which keys may bid. approve [ADDRESS]: let it, or every configured key, bid. "
+            help="show: tell who may bid, our keys and whoever else was approved. "
+            "approve [ADDRESS]: let it, or every configured key, bid. "
             "revoke ADDRESS: take that back.",
             show_default=False,
         ),
@@ -57,8 +58,8 @@ def bidders(
     where the owner is not. A running keeper heeds either with its next block; it holds the store's lock, so stop it
     before --send, or send the call yourself.
 
-    Exit codes: 0 when every configured key may bid, or every call was sent or would be; 2 when a key may not bid, or a
-    call is for somebody else to send; 3 when no node answers.
+    Exit codes: 0 when every configured key may bid and nobody else, or every call was sent or would be; 2 when a key
+    may not bid, an address that is not configured may, or a call is for somebody else to send; 3 when no node answers.
     """
     # Heavy, and only this command needs it.
     from keeper.wiring.bidders import BidderDesk  # noqa: PLC0415 - web3 is slow to import
@@ -73,7 +74,7 @@ def bidders(
                 answer(bidders_tree(desk.account, desk.owner, keys))
             else:
                 console().print(bidders_view(desk.account, desk.owner, keys))
-            raise typer.Exit(INPUT if any(one.right is Right.NONE for one in keys) else OK)
+            raise typer.Exit(INPUT if any(one.right is Right.NONE or not one.configured for one in keys) else OK)
         wanted = tuple(changes(desk, key=address, approved=step is Step.APPROVE))
         if send:
             wanted = tuple(carried_out(desk, one) for one in wanted)

@@ -29,10 +29,12 @@ class Right(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Bidder:
-    """One configured liquidator key."""
+    """One liquidator key, or somebody else who was approved."""
 
     address: str
     right: Right
+    configured: bool = True
+    """Whether it is one of the configured liquidator keys."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,9 @@ class Desk(Protocol):
     def liquidators(self) -> Sequence[str]:
         """Addresses of the configured liquidator keys."""
 
+    def approved(self) -> Sequence[str]:
+        """Everybody whom the owner approved and who may bid at the head.  Raises: `Retry`."""
+
     def may_bid(self, key: str) -> bool:
         """Whether a key may bid for the account at the head.  Raises: `Retry`."""
 
@@ -79,8 +84,14 @@ class Desk(Protocol):
 
 
 def bidders(desk: Desk) -> tuple[Bidder, ...]:
-    """Every configured liquidator key and what it may do.  Raises: `Retry`."""
-    return tuple(Bidder(address=key, right=_right(desk, key)) for key in desk.liquidators())
+    """Every configured liquidator key and what it may do, then whoever else may bid.  Raises: `Retry`."""
+    mine = desk.liquidators()
+    known = {key.lower() for key in mine}
+    others = [key for key in desk.approved() if key.lower() not in known]
+    return (
+        *(Bidder(address=key, right=_right(desk, key)) for key in mine),
+        *(Bidder(address=key, right=Right.APPROVED, configured=False) for key in others),
+    )
 
 
 def changes(desk: Desk, *, key: str, approved: bool) -> Iterator[Change]:

@@ -127,6 +127,9 @@ class Contracts(Protocol):
     def may_bid(self, account: int, address: str, block: BlockRef) -> bool:
         """Whether a key may bid for an account: its owner's, or one that the owner approved."""
 
+    def approved(self, account: int, block: BlockRef) -> Sequence[str]:
+        """Everybody whom the owner approved and who may bid for an account."""
+
     def equity(self, account: int, block: BlockRef) -> int:
         """An account's equity, wad USD."""
 
@@ -413,6 +416,20 @@ def _own_account(
         yield _bad(what, f"equity {equity / WAD:,.2f}: it cannot bid", hint)
     else:
         yield _good(what, f"equity {equity / WAD:,.2f}")
+    yield from _strangers(account, owner, own, contracts, head)
+
+
+def _strangers(account: int, owner: str, own: Sequence[str], contracts: Contracts, head: BlockRef) -> Iterator[Finding]:
+    """Who may spend the account's cash on bids though nobody configured it: a typing error, or a key of long ago."""
+    known = {key.lower() for key in (owner, *own)}
+    for key in contracts.approved(account, head):
+        if key.lower() not in known:
+            yield Finding(
+                what="bids by others",
+                verdict=Verdict.WARNING,
+                said=f"{key} is approved to bid for the account, and is no key that is configured here",
+                hint=f"unless it is a key of yours elsewhere: keeper bidders revoke {key} --send",
+            )
 
 
 def _bidders(account: int, owner: str, own: Sequence[str], bidders: Sequence[str]) -> Iterator[Finding]:

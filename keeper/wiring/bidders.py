@@ -10,10 +10,11 @@ from eth_utils import is_address, to_checksum_address
 
 from keeper.chain.asking.reads import BlockReads
 from keeper.chain.clock import SystemClock
+from keeper.chain.following.log_search import LogSearch
 from keeper.domain.tx import SignerRole, TxIntent, TxRecord
 from keeper.errors import BadInput
 from keeper.protocols.abi import explain_revert
-from keeper.protocols.clearinghouse.bidders import AUCTION, Bidders
+from keeper.protocols.clearinghouse.bidders import AUCTION, Bidders, approved
 from keeper.protocols.clearinghouse.ids import owner_of
 from keeper.protocols.clearinghouse.views import Views
 from keeper.settings import Settings
@@ -51,7 +52,7 @@ class BidderDesk:
         self._signers = signers(settings, environ)
         self._rpc, self._ttl_s, self._sends = rpc_of(settings), settings.policy.intent_ttl_s, send
         self._head = self._rpc.block()
-        self._views = Views(BlockReads(self._rpc), deployment)
+        self._views, self._since = Views(BlockReads(self._rpc), deployment), deployment.block
         with ExitStack() as undo:
             if send:
                 store = open_store(settings.store.url.reveal())
@@ -70,6 +71,11 @@ class BidderDesk:
     def liquidators(self) -> Sequence[str]:
         """See `Desk.liquidators`."""
         return [key.address for key in self._signers.get(SignerRole.LIQUIDATOR, ())]
+
+    def approved(self) -> Sequence[str]:
+        """See `Desk.approved`."""
+        search = LogSearch(self._rpc, self._views.address(AUCTION))
+        return approved(self._views, self.account, search, since=self._since, block=self._head)
 
     def may_bid(self, key: str) -> bool:
         """See `Desk.may_bid`.  Raises: `BadInput` if it is no address."""

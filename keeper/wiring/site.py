@@ -8,12 +8,14 @@ from keeper.chain.asking.reads import BlockReads
 from keeper.chain.asking.rpc import Endpoint, Rpc
 from keeper.chain.clock import steady_s
 from keeper.chain.following.announcements import head_sources
+from keeper.chain.following.log_search import LogSearch
 from keeper.domain.block import BlockRef
 from keeper.domain.tx import SignerRole
 from keeper.errors import KeeperError
 from keeper.marketdata.chain import Venue
 from keeper.ops.doctor import NodeLook, Quoting, Unlike, Vouching
 from keeper.ports import Store
+from keeper.protocols.clearinghouse.bidders import AUCTION, approved
 from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment
 from keeper.protocols.clearinghouse.probe import HouseProbe
 from keeper.protocols.clearinghouse.views import Views
@@ -135,7 +137,7 @@ class ConfiguredContracts(HouseProbe):
 
     def __init__(self, rpc: Rpc, deployment: Deployment, *, accepted: Sequence[str] = ()) -> None:
         super().__init__(Views(BlockReads(rpc), deployment), deployment)
-        self._rpc, self._addresses = rpc, deployment.addresses
+        self._rpc, self._addresses, self._since = rpc, deployment.addresses, deployment.block
         self._watch = Watch(self._views, deployment, accepted=accepted)
 
     def missing(self, block: BlockRef) -> Mapping[str, str]:
@@ -146,6 +148,11 @@ class ConfiguredContracts(HouseProbe):
     def differences(self, block: BlockRef) -> tuple[Unlike, ...]:
         """See `Contracts.differences`: what the running keeper would say of this block."""
         return tuple(Unlike(said=said, stops=stops) for said, stops in self._watch.judged(block))
+
+    def approved(self, account: int, block: BlockRef) -> Sequence[str]:
+        """See `Contracts.approved`."""
+        search = LogSearch(self._rpc, self._views.address(AUCTION))
+        return approved(self._views, account, search, since=self._since, block=block)
 
     def balance(self, address: str, block: BlockRef) -> int:
         """See `Contracts.balance`."""

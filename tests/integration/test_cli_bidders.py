@@ -109,6 +109,32 @@ def test_approve__owner_not_configured__the_call_is_for_its_holder(house, site):
     assert rights(site("show", "--json", keys=keys)) == ["none", "none"]
 
 
+def test_show__approved_outsider__listed_until_it_is_revoked(house, site):
+    """DEL-12: an approval of a key that nobody configured is read from the chain; one taken back is not."""
+    account, auction = house.deployment.liquidator_account, "LiquidationAuction"
+    stranger, gone = house.chain.accounts[STRANGER], house.chain.accounts[3]
+    house.do(auction, "approveBidder", account, house.chain.accounts[OTHER], True, sender=OWNER)
+    assert site("show").exit_code == 0
+    house.do(auction, "approveBidder", account, gone, True, sender=OWNER)
+    house.do(auction, "approveBidder", account, gone, False, sender=OWNER)
+    assert site("approve", stranger, "--send").exit_code == 0
+    house.chain.mine()
+    shown = site("show", "--json")
+    assert shown.exit_code == 2
+    keys = json.loads(shown.stdout)["keys"]
+    assert [(one["address"], one["right"], one["configured"]) for one in keys] == [
+        (house.chain.accounts[OWNER], "owner", True),
+        (house.chain.accounts[OTHER], "approved", True),
+        (stranger, "approved", False),
+    ]
+    read = " ".join(site("show").stdout.split())
+    assert f"{stranger} approved, and no key that is configured here" in read
+    assert gone not in read
+    assert site("revoke", stranger, "--send").exit_code == 0
+    house.chain.mine()
+    assert site("show").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [(("approve", "0x12"), "no address"), (("revoke",), "name the key"), (("revoke", "OWNER"), "owns")],

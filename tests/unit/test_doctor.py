@@ -39,7 +39,7 @@ class FakeContracts:
     balances: Mapping[str, int] = field(default_factory=dict)
     publishers: tuple[str, ...] = (PUBLISHER,)
     account_owner: str = LIQUIDATOR
-    approved: tuple[str, ...] = ()
+    approvals: tuple[str, ...] = ()
     quorum: str = ""
     keepers: tuple[str, ...] = ()
     account_equity: int = usd(50_000)
@@ -70,7 +70,10 @@ class FakeContracts:
         return self.account_owner
 
     def may_bid(self, account, address, block):
-        return address in (self.account_owner, *self.approved)
+        return address in (self.account_owner, *self.approvals)
+
+    def approved(self, account, block):
+        return self.approvals
 
     def equity(self, account, block):
         return self.account_equity
@@ -290,7 +293,7 @@ def test_check__runs_with_less__ready_with_a_warning(name):
 def test_check__several_liquidator_keys__tells_who_may_bid_and_the_call_that_approves():
     """DEL-10: a key that may not bid is a warning with the exact call, and the keeper runs without it."""
     keys = {SignerRole.PUBLISHER: (PUBLISHER,), SignerRole.LIQUIDATOR: (LIQUIDATOR, STRANGER, OTHER)}
-    findings = found(FakeSite(addresses=keys, fake_contracts=C(approved=(STRANGER,))))
+    findings = found(FakeSite(addresses=keys, fake_contracts=C(approvals=(STRANGER,))))
     assert ready(findings)
     bids = {one.what: one for one in findings if one.what.startswith("bids by")}
     assert [one.verdict for one in bids.values()] == [Verdict.GOOD, Verdict.GOOD, Verdict.WARNING]
@@ -300,9 +303,19 @@ def test_check__several_liquidator_keys__tells_who_may_bid_and_the_call_that_app
     assert f"LiquidationAuction.approveBidder({5:#066x}, {OTHER}, true)" in refused.hint
 
 
+def test_check__approved_and_not_configured__a_warning_with_the_command_that_revokes():
+    """DEL-12: whoever else may spend the account's cash is named; the owner and our own keys are not."""
+    findings = found(FakeSite(fake_contracts=C(approvals=(LIQUIDATOR, STRANGER))))
+    assert ready(findings)
+    (told,) = [one for one in findings if one.what == "bids by others"]
+    assert told.verdict is Verdict.WARNING
+    assert STRANGER in told.said
+    assert f"keeper bidders revoke {STRANGER} --send" in told.hint
+
+
 def test_check__owner_elsewhere_and_a_key_approved__good():
     """DEL-10: the account's owner may be a cold key that is not configured, once it approved one that is."""
-    findings = found(FakeSite(fake_contracts=C(account_owner=STRANGER, approved=(LIQUIDATOR,))))
+    findings = found(FakeSite(fake_contracts=C(account_owner=STRANGER, approvals=(LIQUIDATOR,))))
     assert {one.verdict for one in findings} == {Verdict.GOOD}
     assert any(one.what == "bids by liquidator key" and one.said == "approved" for one in findings)
 

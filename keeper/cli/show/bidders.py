@@ -16,18 +16,22 @@ _RIGHTS = {
     Right.APPROVED: ("✓", "green", "approved"),
     Right.NONE: ("!", "yellow", "may not bid: it flags, refreshes and settles only"),
 }
+_STRANGER = ("!", "bold red", "approved, and no key that is configured here")
 
 
 def bidders_view(account: int, owner: str, keys: Sequence[Bidder]) -> RenderableType:
     """The account, its owner, and each key in a line."""
     parts: list[RenderableType] = [Text(f"account {account:#066x}", "bold", overflow="fold"), Text(f"owner   {owner}")]
     for one in keys:
-        sign, style, said = _RIGHTS[one.right]
+        sign, style, said = _RIGHTS[one.right] if one.configured else _STRANGER
         parts.append(Text.assemble((f"{sign} ", style), one.address, f"  {said}", overflow="fold"))
-    if not keys:
+    if not any(one.configured for one in keys):
         parts.append(Text("no liquidator key is configured", "yellow"))
     if any(one.right is Right.NONE for one in keys):
         parts.append(Text.assemble(("→ ", "cyan"), "keeper bidders approve shows the calls, --send sends them"))
+    if not all(one.configured for one in keys):
+        said = "whose keys are those?  keeper bidders revoke ADDRESS takes an approval back"
+        parts.append(Text.assemble(("→ ", "cyan"), said))
     return Group(*parts)
 
 
@@ -36,7 +40,7 @@ def bidders_tree(account: int, owner: str, keys: Sequence[Bidder]) -> dict[str, 
     return {
         "account": f"{account:#066x}",
         "owner": owner,
-        "keys": [{"address": one.address, "right": str(one.right)} for one in keys],
+        "keys": [{"address": one.address, "right": str(one.right), "configured": one.configured} for one in keys],
     }
 
 

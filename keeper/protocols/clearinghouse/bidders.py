@@ -15,9 +15,30 @@ from eth_utils import to_checksum_address
 from keeper.domain.block import BlockRef
 from keeper.errors import Refused
 from keeper.protocols.clearinghouse.ids import owner_of
+from keeper.protocols.clearinghouse.publications import Search
 from keeper.protocols.clearinghouse.views import View, Views
 
 AUCTION: Final = "LiquidationAuction"
+
+
+def approved(views: Views, account: int, search: Search, *, since: int, block: BlockRef) -> tuple[str, ...]:
+    """Every address that the owner of an account approved and that may bid for it at a block, in order of address.
+
+    Args:
+        views: the contracts' views.
+        account: who bids.
+        search: over the auction's events.
+        since: height of the block that the auction was deployed in, or one before.
+        block: at which.
+
+    Raises: `Retry`.
+    """
+    topic = views.abis[AUCTION].topic("BidderApproved")
+    topics = ["0x" + (topic or b"").hex(), f"{account:#066x}"]
+    # An approval's second topic is the key; a later log may have taken it back, so the contract has the last word.
+    told = {to_checksum_address(log.topics[2][-20:]) for log in search.logs(since, block.number, topics)}
+    told.discard(to_checksum_address(owner_of(account)))
+    return Bidders(views, account, sorted(told)).allowed(block)
 
 
 class Bidders:
