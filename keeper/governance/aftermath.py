@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eth_utils import keccak
-
+from keeper.errors import BadInput, Refused
 from keeper.governance import timelock
 from keeper.governance.chain import ChainView
 from keeper.governance.changes import parse_changes
-from keeper.governance.items import Difference
+from keeper.governance.hands import moved
+from keeper.governance.items import Call, Difference
 from keeper.governance.proposal import items_of
 from keeper.governance.steps import operation_of
 from keeper.governance.timelock import OperationState
@@ -44,16 +44,20 @@ def checks_of(path: Path, begin: ChainView) -> list[Check]:
         same = chain.code_hash(address) == begin.code_hash(address)
         name = names.get(address.lower(), address)
         found.append(Check(what=f"code of {name}", holds=same, said="unchanged" if same else "changed"))
-    role = keccak(text="LISTER_ROLE")
-    before, after = (view.one("RiskParameters", "hasRole", role, proposal.route.executor) for view in (begin, chain))
-    found.append(
-        Check(
-            what="the executor's lister role",
-            holds=before == after,
-            said="as before" if before == after else "left over",
-        )
-    )
+    left = list(moved(begin, chain, proposal.route, _wanted(path, begin)))
+    said = "; ".join(f"{contract}, {what}" for contract, what in left) or "as wanted, and otherwise as before"
+    found.append(Check(what="owners, keepers and holders of roles", holds=not left, said=said))
     return found
+
+
+def _wanted(path: Path, begin: ChainView) -> tuple[Call, ...]:
+    """The calls that the text asks for; those that are made, where it asks for nothing that can be generated."""
+    proposal = path.proposal
+    try:
+        items = items_of(parse_changes(proposal.changes), begin, proposal.route)
+    except (BadInput, Refused):
+        return proposal.calls
+    return tuple(call for item in items for call in item.calls)
 
 
 def _number(now: Difference, told: Difference) -> Check:

@@ -77,6 +77,11 @@ class Abi:
     def __contains__(self, function: str) -> bool:
         return function in self._functions
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of its functions."""
+        return tuple(self._functions)
+
     def inputs(self, function: str) -> Sequence[Entry]:
         """Parameters of a function.  Raises: `KeyError` if there is none of that name."""
         inputs: Sequence[Entry] = self._functions[function][2]["inputs"]

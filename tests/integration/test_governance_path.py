@@ -1,14 +1,19 @@
 """A proposal through real OpenZeppelin contracts: ids, calldata, and a simulation that foretells what then happens."""
 
 import subprocess
+from dataclasses import replace
 
 import pytest
+from eth_utils import keccak
 
 from keeper.deploy.handover import OWNED
+from keeper.deploy.house import ROLES
 from keeper.errors import BadInput
 from keeper.governance.fork import Engine, forked
+from keeper.governance.items import make_call
 from keeper.governance.proposal import load_proposal
 from keeper.governance.simulate import simulate
+from keeper.governance.steps import ids_of, steps_of
 from keeper.protocols.clearinghouse.deployment import Deployment
 from keeper.testing.anvil import AnvilChain
 from keeper.testing.embedded import EmbeddedChain
@@ -18,6 +23,7 @@ from tests.governed import MIN_DELAY_S, Governed
 
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
 
+STRANGER = "0x000000000000000000000000000000000000bEEF"
 PSR = b"psr".ljust(32, b"\0")
 BOUNDS = """
 [underlying.ETH.fence.psr]
@@ -160,6 +166,49 @@ def test_proposal__file__round_trip(governed, tmp_path):
     proposal = governed.proposal(BOUNDS)
     proposal.save(tmp_path / "proposal.json")
     assert load_proposal(tmp_path / "proposal.json") == proposal
+
+
+#: Calls beside those that the text wants: contract, function, arguments, what is told.
+BESIDE = [
+    ("RiskParameters", "grantRole", (ROLES["PUBLISHER_ROLE"], STRANGER), f"PUBLISHER_ROLE: {STRANGER}, not nobody"),
+    ("RiskParameters", "grantRole", (bytes(32), STRANGER), "DEFAULT_ADMIN_ROLE"),
+    ("RiskParameters", "grantRole", (b"\7" * 32, STRANGER), "0x0707"),
+    ("RiskParameters", "grantRole", (ROLES["LISTER_ROLE"], ""), "LISTER_ROLE"),
+    ("TimelockController", "grantRole", (keccak(text="PROPOSER_ROLE"), STRANGER), "TimelockController, PROPOSER_ROLE"),
+    ("PriceOracle", "transferOwnership", (STRANGER,), f"PriceOracle, pendingOwner: {STRANGER}, not 0x"),
+    ("InsuranceFund", "renounceOwnership", (), "InsuranceFund, owner"),
+    ("ClearingHouse", "setGuardian", (STRANGER,), "ClearingHouse, guardian"),
+    ("ClearingHouse", "setBreaker", (STRANGER,), "ClearingHouse, breaker"),
+]
+
+
+@pytest.mark.parametrize("beside", BESIDE, ids=[f"{b[0]}.{b[1]}" for b in BESIDE])
+def test_simulation__more_changes_hands_than_the_text_wants__left_behind(governed, beside):
+    """GOV-15: roles, owners, guardian and breaker are after execution what the text makes of them, and nothing else."""
+    contract, function, args, says = beside
+    chain, honest = governed.view(), governed.proposal(BOUNDS)
+    args = tuple(governed.timelock if one == "" else one for one in args)
+    calls = (*honest.calls, make_call(chain, contract, function, *args))
+    ids = ids_of(honest.route, calls, honest.description, chain_id=honest.chain_id)
+    steps = steps_of(chain, honest.route, calls, honest.description)
+    with forked(governed.chain.provider, governed.deployment, engine=Engine.EMBEDDED) as fork:
+        told = simulate(replace(honest, calls=calls, ids=ids, steps=steps), fork)
+    assert not told.failure
+    (wrong,) = [one for one in told.checks if not one.holds]
+    assert says in wrong.said
+
+
+def test_simulation__hands_that_the_text_wants__hold(governed):
+    """GOV-15: what is wanted is not called left behind: roles given and taken, an owner offered, another guardian."""
+    wanted = (
+        f'[house.guardian]\nguardian = "{STRANGER}"\n'
+        f'[[role]]\nrole = "EMERGENCY_ROLE"\ngrant = "{STRANGER}"\n'
+        f'[[role]]\nrole = "GUARDIAN_ROLE"\nrevoke = "{governed.house.spec.guardian}"\n'
+        f'[[call]]\ncontract = "PriceOracle"\nfunction = "transferOwnership"\nargs = ["{STRANGER}"]\n'
+    )
+    with forked(governed.chain.provider, governed.deployment, engine=Engine.EMBEDDED) as fork:
+        told = simulate(governed.proposal(wanted), fork)
+    assert told.holds, told
 
 
 def test_new_instruments__lister_for_the_length_of_one_transaction(governed):
