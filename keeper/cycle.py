@@ -44,7 +44,7 @@ from keeper.ports import (
 )
 from keeper.risk.model import model
 from keeper.risk.report import shock, worst
-from keeper.updates import keep_inputs
+from keeper.updates import brought_lately, keep_inputs
 
 #: Actions that stand by and are made ready together, once one of them is needed.
 STANDBY_AT_ONCE = 50
@@ -95,6 +95,7 @@ def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -
         overrides=ports.store.overrides(at_s=block.timestamp, since_s=block.timestamp - policy.loosen_after_s),
         signed=ports.signed(),
         barred=ports.rights.barred(block),
+        brought=brought_lately(snapshot, ports.store),
     )
     try:
         decision, files = thought(inputs)
@@ -140,6 +141,7 @@ def thought(inputs: CycleInputs) -> tuple[Decision, tuple[InputsFile, ...]]:
         overrides=inputs.overrides,
         unsigned=unsigned(inputs.signed),
         barred=inputs.barred,
+        brought=dict(inputs.brought),
     )
     aims = (floored(u.target, inputs.overrides, market.now) for u in market.underlyings if u.target is not None)
     decision = Decision(

@@ -34,8 +34,9 @@ def impact(
 
     The impact gate ([policy] impact_gate and its two shares) is asked about the push that is legal now, as the running
     keeper asks it: by itself, and with what all pushes of the last day did, held against the parameters of a day ago,
-    which the contract remembers. The day's total is told beside the push's own. Exit codes: 0 when the gate lets it
-    pass; 2 when it shortens or holds it, or for an unknown underlying; 3 when no node answers.
+    which the contract remembers, and with whom this keeper's own pushes of the day brought down, whatever became of
+    them. The day's totals are told beside the push's own. Exit codes: 0 when the gate lets it pass; 2 when it shortens
+    or holds it, or for an unknown underlying; 3 when no node answers.
     """
     named = changes(set_ or [])
     found = impacts(sight_of(config, block), underlying, named)

@@ -68,7 +68,7 @@ def impacts(sight: Sight, symbol: str | None = None, named: Mapping[str, int] | 
 def _impact(sight: Sight, u: UnderlyingState, proposal: Proposal, named: Mapping[str, int]) -> Impact:
     path = path_of(sight, u, proposal, named).glide
     knobs = sight.inputs.policy
-    scale = Scale(sight.inputs.snapshot, u, knobs)
+    scale = Scale(sight.inputs.snapshot, u, knobs, sight.brought(u))
 
     def against(name: str, at_s: int | None, after: MarginTable) -> Stage:
         return Stage(name=name, at_s=at_s, effect=effect(u.underlying, scale.before, after))

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keeper.cycle import Ports
 from keeper.domain.cycle import CycleInputs
+from keeper.domain.floors import OwnTarget, own_targets
+from keeper.domain.inputs import Brought
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
-from keeper.domain.market import MarketModel
+from keeper.domain.market import MarketModel, UnderlyingTarget
 from keeper.domain.snapshot import UnderlyingState
 from keeper.errors import BadInput
 from keeper.ops.stored import stored_cycle
+from keeper.policy.overrides import standing
 from keeper.policy.publish import Proposal, propose
 from keeper.policy.signed import unsigned
 from keeper.ports import Heads, Store
 from keeper.risk.model import model
+from keeper.updates import brought_lately
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +52,33 @@ class Sight:
         """
         inputs = self.inputs
         may_not = unsigned(inputs.signed)
-        return propose(inputs.snapshot, u, self.market, inputs.policy, inputs.overrides, asked=asked, unsigned=may_not)
+        return propose(
+            inputs.snapshot,
+            u,
+            self.market,
+            inputs.policy,
+            inputs.overrides,
+            asked=asked,
+            unsigned=may_not,
+            brought=self.brought(u),
+        )
+
+    def own(self, u: UnderlyingState) -> UnderlyingTarget | None:
+        """The kernel's own target of an underlying, without floors; None if it has none."""
+        return next((seen.target for seen in self.market.underlyings if seen.underlying == u.underlying), None)
+
+    def floors(self, u: UnderlyingState) -> tuple[OwnTarget, ...]:
+        """Floors that stand over an underlying's numbers, each beside the kernel's own target."""
+        return tuple(own_targets(u.symbol, standing(self.inputs.overrides, u.underlying, self.now), self.own(u)))
+
+    def without_floors(self) -> Sight:
+        """The same block as if no floor stood now; those that ended lately hold what they held."""
+        left = tuple(one for one in self.inputs.overrides if not one.stands(self.now))
+        return replace(self, inputs=replace(self.inputs, overrides=left))
+
+    def brought(self, u: UnderlyingState) -> tuple[Brought, ...]:
+        """Whom our own pushes of the last day were to bring below maintenance in an underlying."""
+        return dict(self.inputs.brought).get(u.underlying, ())
 
 
 def at_head(heads: Heads, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -> Sight:
@@ -66,6 +96,7 @@ def at_head(heads: Heads, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) ->
         policy=policy,
         overrides=ports.store.overrides(at_s=head.timestamp, since_s=head.timestamp - policy.loosen_after_s),
         signed=ports.signed(),
+        brought=brought_lately(snapshot, ports.store),
     )
     return Sight(inputs=inputs, market=model(snapshot, risk, quotes))
 

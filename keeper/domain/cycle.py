@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from keeper.domain.action import Action
 from keeper.domain.block import BlockRef
+from keeper.domain.inputs import Brought
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.overrides import Override
@@ -38,6 +39,8 @@ class CycleInputs:
     overrides: tuple[Override, ...] = ()
     """Floors under parameters that an operator set by hand and that stand at the block, or stood in the
     `policy.loosen_after_s` before it, ascending by number."""
+    brought: tuple[tuple[int, tuple[Brought, ...]], ...] = ()
+    """(underlying, whom the keeper's own pushes of the last day were to bring down) where there was any, ascending."""
     barred: str = ""
     """Why no key of this keeper may publish at the block, and who does; empty if one may."""
     signed: tuple[int, ...] | None = None

@@ -27,10 +27,23 @@ from keeper.domain.riskfile import Ranges
 from keeper.domain.snapshot import Observation, UnderlyingState
 from keeper.errors import BadInput
 
-#: Shape of the file.  A change of what a canonical file holds is a new number: 1 did not say which deployment.
-SCHEMA: Final = 2
+#: Shape of the file.  A change of what a canonical file holds is a new number: 1 did not say which deployment, 2 not
+#: whom the pushes of the day brought down.
+SCHEMA: Final = 3
 #: Shapes that are read, and written again byte for byte.
-SCHEMAS: Final = (1, SCHEMA)
+SCHEMAS: Final = (1, 2, SCHEMA)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brought:
+    """Whom one push was to bring below maintenance, as the impact gate weighed it."""
+
+    at_s: int
+    """Time of the block it was decided at, unix seconds."""
+    accounts_ppm: int
+    """Share of the holders whom it added to those that were below, or on their way there; ppm, rounded up."""
+    requirement_ppm: int
+    """Share of all maintenance that they had to hold, ppm, rounded up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +79,9 @@ class InputsFile:
     to be lowered, or nothing is known of then.  On their lattice, as the fitted numbers are."""
     kept_ppm: int = 1_000_000
     """Part of the step that the impact gate kept; it follows from the accounts, which the file does not hold."""
+    brought: tuple[Brought, ...] = ()
+    """Whom the keeper's pushes of the last day were to bring down, those that bring nobody left out, oldest first; the
+    file's own, at its block's time, is the last.  They follow from the accounts too.  Empty before schema 3."""
 
 
 def history_digest(history: Sequence[Observation]) -> str:
@@ -77,10 +93,12 @@ def history_digest(history: Sequence[Observation]) -> str:
 def dump(file: InputsFile) -> bytes:
     """The canonical bytes: what is stored, exported and hashed."""
     data = codec.dumps(file)
-    if file.schema != 1:
+    if file.schema >= SCHEMA:
         return data
-    tree = json.loads(data)  # the first files had no such key, and their hashes stand on chains
-    del tree["deployed"]
+    tree = json.loads(data)  # older files had no such keys, and their hashes stand on chains
+    del tree["brought"]
+    if file.schema == 1:
+        del tree["deployed"]
     return json.dumps(tree, separators=(",", ":")).encode("ascii")
 
 
@@ -89,7 +107,7 @@ def load(data: bytes) -> InputsFile:
     file = codec.loads(InputsFile, data)
     if file.schema not in SCHEMAS:
         raise BadInput(
-            f"the inputs file has schema {file.schema}, this keeper reads {' and '.join(map(str, SCHEMAS))}",
+            f"the inputs file has schema {file.schema}, this keeper reads {', '.join(map(str, SCHEMAS))}",
             hint="a newer keeper wrote it: verify it with that one",
             schema=file.schema,
         )
@@ -97,7 +115,13 @@ def load(data: bytes) -> InputsFile:
         said = "does not say" if file.deployed is None else "says"
         raise BadInput(
             f"the inputs file has schema {file.schema} and {said} which deployment it is of (deployed)",
-            hint="a file of schema 2 names chain and contracts, one of schema 1 cannot: it was altered",
+            hint="a file of schema 2 or more names chain and contracts, one of schema 1 cannot: it was altered",
+            schema=file.schema,
+        )
+    if file.brought and file.schema < SCHEMA:
+        raise BadInput(
+            f"the inputs file has schema {file.schema} and says whom the pushes of the day brought down (brought)",
+            hint="a file of schema 3 does, an older one cannot: it was altered",
             schema=file.schema,
         )
     return file

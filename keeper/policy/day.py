@@ -8,21 +8,23 @@ and below under a push is brought down by the pushes of the day: by the last of 
     σ, φ, df the anchors
     smiles   the anchors, which the contract keeps in steps of 8,192 ppm of the level: less than that is no move
 
-Not seen is whom a push of the day brought down and an auction already closed: the book holds nothing of it any more,
-and what an auction restored is healthy.  One that is still in auction is seen: it counts if a day ago's parameters
-would end its auction.
+Whom a push of the day brought down and an auction already closed or restored is not seen so: the book holds nothing of
+it any more.  One still in auction is: it counts if a day ago's parameters would end its auction.  And each push leaves
+in its inputs file how many it was to bring down when it was weighed (`Brought`), so what our own pushes did is counted
+with nothing left out, whatever became of the accounts; of a push that somebody else made the anchors alone tell.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from keeper.domain.inputs import Brought
 from keeper.domain.margin import AccountMargin, Band, Unpriced
 from keeper.domain.margin_table import MarginTable
 from keeper.domain.riskfile import Ranges
@@ -190,6 +192,24 @@ def day_of(before: MarginTable, afters: Sequence[MarginTable], auctioned: Bools)
         named=tuple(moved(row) for _, row in heapq.nsmallest(NAMED, weights, key=lambda one: (-one[0], one[1]))),
         rows=rows,
     )
+
+
+def maintenance_of(table: MarginTable, rows: npt.NDArray[np.int64]) -> int:
+    """What some rows must hold, wad USD."""
+    large = dict(_large(table))
+    return sum(large.get(row, mm) for row, mm in zip(rows.tolist(), table.mm.at(rows).ints(), strict=True))
+
+
+def told_of(brought: Iterable[Brought], now: int, own: Brought | None = None) -> tuple[Brought, ...]:
+    """Pushes of the last day that brought somebody down, and one that is about to.
+
+    Args:
+        brought: those before, oldest first.
+        now: unix seconds.
+        own: the one that is about to; None if nobody weighed it.
+    """
+    lately = (one for one in brought if one.at_s > now - DAY_S)
+    return (*lately, *([own] if own is not None and own.accounts_ppm else []))
 
 
 def _large(table: MarginTable) -> Iterator[tuple[int, int]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Final
 
 from keeper.domain.action import Action, Publish, Refresh, kind, subject
-from keeper.domain.inputs import InputsFile
+from keeper.domain.inputs import Brought, InputsFile
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.margin import AccountMargin
 from keeper.domain.market import MarketModel
@@ -23,6 +24,7 @@ from keeper.policy.worth import Judge
 
 #: Actions left alone that a decision tells of; there may be thousands, and each block is stored.
 MOST_TOLD = 50
+_NOBODY: Final[Mapping[int, tuple[Brought, ...]]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +73,7 @@ def choose(
     overrides: Sequence[Override] = (),
     unsigned: str = "",
     barred: str = "",
+    brought: Mapping[int, tuple[Brought, ...]] = _NOBODY,
 ) -> Choice:
     """Choose what to do about one block.
 
@@ -87,6 +90,7 @@ def choose(
         overrides: floors under parameters that were set by hand.
         unsigned: why the model may not push; empty if it may.
         barred: why no key of this keeper may publish; empty if one may.
+        brought: by underlying, whom our own pushes of the last day were to bring below maintenance.
 
     Returns:
         At most `knobs.max_actions_per_block` actions besides notices, and `knobs.max_standby_per_block` that stand by.
@@ -98,7 +102,9 @@ def choose(
     # A push is weighed on every account there is: not while one is open, nor in every block in which one is held.
     open_ = {u.underlying for u in snapshot.underlyings if ("publish", f"underlying:{u.underlying}") in in_flight}
     proposals_ = [
-        publish.propose(snapshot, u, market, knobs, overrides, unsigned=unsigned or barred)
+        publish.propose(
+            snapshot, u, market, knobs, overrides, unsigned=unsigned or barred, brought=brought.get(u.underlying, ())
+        )
         for u in snapshot.underlyings
         if u.underlying not in open_ and backoff.gated(u.underlying) not in held
     ]

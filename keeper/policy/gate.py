@@ -14,7 +14,7 @@ targets already set will bring down passes in any case.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -22,13 +22,14 @@ import numpy as np
 import numpy.typing as npt
 
 from keeper.domain.columns import id_column
+from keeper.domain.inputs import Brought
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.margin_table import MarginTable
 from keeper.domain.market import ExpiryTarget, UnderlyingTarget
 from keeper.domain.riskfile import Ranges
 from keeper.domain.snapshot import Snapshot, UnderlyingState, Usable
-from keeper.policy.day import Day, day_of, file_of_a_day_ago, seized, stood_still
-from keeper.policy.effect import Effect, effect, short_of
+from keeper.policy.day import Day, day_of, file_of_a_day_ago, maintenance_of, seized, stood_still, told_of
+from keeper.policy.effect import Effect, effect, share_ppm, short_of
 from keeper.policy.guard import current
 from keeper.policy.impact import file_after, holders, margins_under, uplift
 from keeper.risk.exact.slew import begun
@@ -55,10 +56,16 @@ class Weighed:
     """Rows among the holders, ascending: theirs, and of those whom the day's pushes bring down with it."""
     alone: bool
     """Whether it is within the shares at once, and once it has arrived, by itself."""
+    day_passes: bool
+    """Whether it is with all pushes of the last day, as far as the book still shows whom they bring down."""
     day: Day
     """Whom it brings down at once or once it has arrived, with all pushes of the last day."""
     first: bool
     """Whether no push of the last day moved anything."""
+    brings: Brought
+    """Whom it adds, as shares."""
+    brought: Brought
+    """The same of our own pushes of the day before it, all together, as each was weighed."""
     blind: bool
     """Whether it changes something while more holders than may fall cannot be priced: nobody knows whom it brings
     down."""
@@ -81,6 +88,8 @@ class Gated:
     """The push as it was wanted."""
     said: str
     """What the gate did and because of whom; empty if it did nothing."""
+    brings: Brought | None = None
+    """Whom what may go adds; None if nothing may."""
 
 
 class Scale:
@@ -90,9 +99,12 @@ class Scale:
         snapshot: the block's state.
         u: the underlying; with a file in force, fences and a usable price.
         knobs: the shares.
+        brought: whom our own pushes of the last day were to bring down.
     """
 
-    def __init__(self, snapshot: Snapshot, u: UnderlyingState, knobs: PolicyKnobs) -> None:
+    def __init__(
+        self, snapshot: Snapshot, u: UnderlyingState, knobs: PolicyKnobs, brought: Sequence[Brought] = ()
+    ) -> None:
         assert u.live is not None, "there is nothing in force to compare with"
         assert u.publication is not None, "its fences are known"
         assert isinstance(u.spot, Usable), "its price is usable"
@@ -107,6 +119,12 @@ class Scale:
         self._doomed = self._short if target == u.live.ranges else short_of(self.under_file(target))
         then = file_of_a_day_ago(u, spot=self._spot, now=self._now)
         self._first = stood_still(u, then)
+        lately = told_of(brought, self._now)
+        self._brought = Brought(
+            at_s=self._now,
+            accounts_ppm=sum(one.accounts_ppm for one in lately),
+            requirement_ppm=sum(one.requirement_ppm for one in lately),
+        )
         self._then = (
             self.before
             if self._first and then.ranges == u.live.ranges
@@ -144,29 +162,37 @@ class Scale:
         effects = [effect(self._u.underlying, self.before, after) for after in (at_once, arrived)]
         adds = self._added(at_once) | self._added(arrived)
         alone, day = all(self._few(one) for one in effects), self._day(at_once, arrived)
-        within = alone and self._few(day)
+        added = np.flatnonzero(np.isin(self.before.ids, id_column(sorted(adds)))).astype(np.int64)
+        brings = Brought(
+            at_s=self._now,
+            accounts_ppm=share_ppm(len(adds), effects[1].accounts),
+            requirement_ppm=share_ppm(maintenance_of(self.before, added), self._maintenance),
+        )
+        within = alone and self._few(day) and self._few(brings, self._brought)
         few_unknown = all(
             one.unknown * PPM <= self._knobs.impact_max_accounts_ppm * len(self.before) for one in effects
         )
         blind = not few_unknown and params != published(self._u, params)
-        suspects = np.flatnonzero(np.isin(self.before.ids, id_column(sorted(adds))))
         return Weighed(
             passes=(within or not adds) and not blind,
             at_once=effects[0],
             arrived=effects[1],
             adds=len(adds),
-            suspects=np.union1d(suspects, day.rows),
+            suspects=np.union1d(added, day.rows),
             alone=alone,
+            day_passes=self._few(day),
             day=day,
             first=self._first,
+            brings=brings,
+            brought=self._brought,
             blind=blind,
         )
 
-    def _few(self, one: Effect | Day) -> bool:
-        """Whether both shares are kept."""
+    def _few(self, *parts: Effect | Day | Brought) -> bool:
+        """Whether both shares are kept, of some parts together."""
         return (
-            one.accounts_ppm <= self._knobs.impact_max_accounts_ppm
-            and one.requirement_ppm <= self._knobs.impact_max_requirement_ppm
+            sum(one.accounts_ppm for one in parts) <= self._knobs.impact_max_accounts_ppm
+            and sum(one.requirement_ppm for one in parts) <= self._knobs.impact_max_requirement_ppm
         )
 
     def _day(self, *afters: MarginTable, among: Ints | None = None) -> Day:
@@ -184,8 +210,13 @@ class Scale:
         """
         before = self.before.only(suspects)
         afters = [self.under(params, ranges, among=suspects) for ranges in (self.begun(params.ranges), params.ranges)]
-        if not any(self._added(after) for after in afters):
+        adds = frozenset[int]().union(*(self._added(after) for after in afters))
+        if not adds:
             return False
+        # Of a larger whole: no part is overstated.
+        left = self._knobs.impact_max_accounts_ppm - self._brought.accounts_ppm
+        if len(adds) * PPM > left * len(self.before):
+            return True
         done: tuple[Effect | Day, ...] = (
             *(effect(self._u.underlying, before, one) for one in afters),
             self._day(*afters, among=suspects),
@@ -225,7 +256,7 @@ def gate(
     """
     weighed = scale.weigh(whole)
     if weighed.passes:
-        return Gated(params=whole, kept_ppm=PPM, whole=weighed, said="")
+        return Gated(params=whole, kept_ppm=PPM, whole=weighed, said="", brings=weighed.brings)
     if weighed.blind:
         unknown = max(weighed.at_once.unknown, weighed.arrived.unknown)
         said = f"{unknown} of {len(scale.before)} accounts cannot be priced, so nobody knows whom it would bring down"
@@ -235,7 +266,11 @@ def gate(
     if best is None:
         return Gated(params=None, kept_ppm=0, whole=weighed, said=f"held by the impact gate: {said}")
     return Gated(
-        params=best, kept_ppm=low, whole=weighed, said=f"{low / 10_000:g} % of the step: {said} (policy.impact_gate)"
+        params=best,
+        kept_ppm=low,
+        whole=weighed,
+        said=f"{low / 10_000:g} % of the step: {said} (policy.impact_gate)",
+        brings=scale.weigh(best).brings,
     )
 
 
@@ -243,15 +278,21 @@ def _told(weighed: Weighed, name: Callable[[int], str]) -> str:
     """Whom the whole step would bring down, by itself or with the pushes before it."""
     one: Effect | Day = weighed.worst
     who = "the whole step would bring"
-    if weighed.alone:
+    if weighed.alone and not weighed.day_passes:
         one = weighed.day
         who = who if weighed.first else "with the pushes of the last day the whole step would have brought"
+    then = ""
+    if weighed.alone and weighed.day_passes:
+        then = (
+            f", after {weighed.brought.accounts_ppm / 10_000:.2f} % of the accounts with "
+            f"{weighed.brought.requirement_ppm / 10_000:.2f} % of the maintenance by the pushes of the last day"
+        )
     named = one.named if isinstance(one, Day) else one.named_mm
     whom = ", ".join(name(moved.account) for moved in named[:3])
     more = one.below_mm - min(3, len(named))
     return (
         f"{who} {one.below_mm} of {one.accounts} accounts with {one.requirement_ppm / 10_000:.2f} % of the "
-        f"maintenance below it ({whom}{f' and {more} more' if more > 0 else ''})"
+        f"maintenance below it ({whom}{f' and {more} more' if more > 0 else ''}){then}"
     )
 
 

@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from keeper.domain.action import Publish
-from keeper.domain.inputs import SCHEMA, InputsFile, dump, hash_of, history_digest
+from keeper.domain.inputs import SCHEMA, Brought, InputsFile, dump, hash_of, history_digest
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.market import MarketModel, UnderlyingTarget
 from keeper.domain.overrides import Override
 from keeper.domain.riskfile import Ranges
 from keeper.domain.snapshot import Snapshot, UnderlyingState, Usable
 from keeper.errors import LawBroken
+from keeper.policy.day import told_of
 from keeper.policy.gate import PPM, Gated, Scale, between, gate, published
 from keeper.policy.guard import allow, current, shut
 from keeper.policy.overrides import floored, lapsed, lifted, standing
@@ -80,6 +81,7 @@ def propose(
     *,
     asked: str = "",
     unsigned: str = "",
+    brought: Sequence[Brought] = (),
 ) -> Proposal:
     """Decide about one underlying's parameters.
 
@@ -91,6 +93,7 @@ def propose(
         overrides: floors set by hand, also those that do not stand (any more).
         asked: why a push is wanted even if none is due; empty to leave that to the triggers.
         unsigned: why the model may not push; empty if it may.
+        brought: whom our own pushes of the last day were to bring below maintenance.
     """
     now, seen, state = snapshot.block.timestamp, market.of(u.underlying), u.publication
     weather = regime(u.history, now, knobs)
@@ -133,7 +136,9 @@ def propose(
         return replace(said, waits="; ".join((*pace.held, inside)))
     if unsigned:
         return replace(said, why=why, waits=unsigned)
-    gated = weighed(Scale(snapshot, u, knobs), said, knobs) if u.live is not None else None
+    gated = weighed(Scale(snapshot, u, knobs, brought), said, knobs) if u.live is not None else None
+    if file.schema >= SCHEMA:
+        file = replace(file, brought=told_of(brought, now, None if gated is None else gated.brings))
     if gated is not None:
         if gated.params is None:
             return replace(said, why=why, waits=gated.said, gated=gated)

@@ -124,17 +124,20 @@ def gate_again(file: InputsFile, snapshot: Snapshot) -> Check:
     try:
         market = model(snapshot, file.risk, () if file.quotes is None else (file.quotes,))
         u = next(u for u in snapshot.underlyings if u.underlying == file.state.underlying)
-        found = propose(snapshot, u, market, file.policy, file.overrides, asked=what)
+        now = file.block.timestamp
+        brought = tuple(one for one in file.brought if one.at_s < now)
+        found = propose(snapshot, u, market, file.policy, file.overrides, asked=what, brought=brought)
     except UNDERIVABLE as error:
         return _underivable(what, "kept_ppm", error)
     if found.push is None or found.file is None:
         refused = Difference(name="kept_ppm", ours=found.waits, theirs=str(file.kept_ppm))
         return Check(what=what, said="", difference=refused)
     ours, theirs = found.file.kept_ppm, file.kept_ppm
+    difference = first_difference(ours, theirs, name="kept_ppm")
     return Check(
         what=what,
         said=f"{len(snapshot.accounts)} accounts replayed, {theirs / 10_000:g} % of the step kept",
-        difference=None if ours == theirs else Difference(name="kept_ppm", ours=str(ours), theirs=str(theirs)),
+        difference=difference or first_difference(found.file.brought, file.brought, name="brought"),
     )
 
 

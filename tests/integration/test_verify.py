@@ -236,7 +236,7 @@ def test_verify__tampered_inputs__the_first_difference_is_named(lived, tmp_path,
 
 #: Each field of an inputs file: what is done to it, the exit code, and what the answer names where no store is asked.
 FIELDS = {
-    "schema": (lambda v: v + 7, 2, "schema 9"),
+    "schema": (lambda v: v + 7, 2, "schema 10"),
     "deployed": (lambda v: v | {"chain_id": 5}, 2, "of chain 5, this deployment of chain"),
     "model": (one_up, 2, "made by model 2"),
     "protocol": (lambda v: v + "x", 2, "of protocol clearinghousex"),
@@ -256,6 +256,7 @@ FIELDS = {
     ),
     "lately": (lambda v: {"psr_ppm": 1, "vsr_up_ppm": 1, "vsr_down_ppm": 1}, 4, "lately.psr_ppm"),
     "kept_ppm": (lambda v: v // 2, 4, "_ppm"),
+    "brought": (lambda v: [*v, {"at_s": 1, "accounts_ppm": 1, "requirement_ppm": 1}], 4, "inputs hash"),
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from keeper.domain.action import Publish
 from keeper.domain.cycle import CycleInputs
 from keeper.domain.deployed import Deployed
 from keeper.domain.fitted import FittedSmile
-from keeper.domain.inputs import dump, hash_of, history_digest, load
+from keeper.domain.inputs import Brought, dump, hash_of, history_digest, load
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.snapshot import Observation
 from keeper.domain.tx import SignerRole, TxIntent
@@ -96,20 +96,33 @@ def test_file__two_deployments__nothing_else_differs_and_the_hashes_do():
         )
         decision, (file,) = thought(inputs)
         (push,) = [one for one in decision.actions if isinstance(one, Publish)]
-        assert (file.schema, file.deployed) == (2, where)
+        assert (file.schema, file.deployed) == (3, where)
         assert load(dump(file)) == file, "INP-5"
         seen[push.inputs_hash] = push.params
     assert len(seen) == 3, "INP-5"
     assert len({str(params) for params in seen.values()}) == 1
 
 
-@pytest.mark.parametrize(("schema", "deployed"), [(1, HERE), (2, None), (3, HERE)])
+@pytest.mark.parametrize(("schema", "deployed"), [(1, HERE), (2, None), (3, None), (4, HERE)])
 def test_load__a_schema_that_contradicts_itself__bad_input(schema, deployed):
     """INP-5: nobody strips a file of its deployment, or gives an old one a name."""
     _, (file,) = decided()
     data = codec.dumps(replace(file, schema=schema, deployed=deployed))
     with pytest.raises(BadInput, match=f"schema {schema}"):
         load(data)
+
+
+def test_file__from_before_the_day_was_counted__same_bytes_and_no_such_key():
+    """INP-5: files of schema 2 stand on chains under their hashes; none of them can tell of the day's pushes."""
+    _, (file,) = decided()
+    old = replace(file, schema=2, deployed=HERE)
+    assert b"brought" not in dump(old), "INP-5"
+    assert load(dump(old)) == old, "INP-5"
+    assert dump(load(dump(old))) == dump(old), "INP-5"
+    told = replace(old, brought=(Brought(at_s=1, accounts_ppm=2, requirement_ppm=3),))
+    assert load(dump(replace(told, schema=3))).brought == told.brought
+    with pytest.raises(BadInput, match="schema 2 and says whom the pushes"):
+        load(codec.dumps(told))
 
 
 @given(st.integers(0, 400), st.integers(-(10**15), 10**15).filter(bool))

@@ -9,7 +9,7 @@ from keeper.domain.action import Publish
 from keeper.domain.attested import Attested
 from keeper.domain.cycle import CycleInputs
 from keeper.domain.deployed import Deployed
-from keeper.domain.inputs import InputsFile, dump, hash_of
+from keeper.domain.inputs import Brought, InputsFile, dump, hash_of
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.landed import Landed, RefusedItem
 from keeper.domain.overrides import Override
@@ -170,14 +170,14 @@ def test_verify__one_id_decided_twice__the_file_that_landed_is_taken(decided, la
 
 def apart(file, *, chain_id=1, **moved):
     contracts = {**Chain.deployed.addresses, **moved}
-    return replace(file, schema=2, deployed=Deployed(chain_id=chain_id, contracts=tuple(sorted(contracts.items()))))
+    return replace(file, schema=3, deployed=Deployed(chain_id=chain_id, contracts=tuple(sorted(contracts.items()))))
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (lambda f: replace(f, model=99), "made by model 99"),
-        (lambda f: replace(f, schema=3), "schema 3, this keeper reads 1 and 2"),
+        (lambda f: replace(f, schema=4), "schema 4, this keeper reads 1, 2, 3"),
         (lambda f: replace(f, schema=2), "does not say which deployment"),
         (lambda f: apart(f, chain_id=5), "of chain 5, this deployment of chain 1"),
         (lambda f: apart(f, ClearingHouse="0xCC"), "of the ClearingHouse at 0xCC, this deployment's is at 0xAA"),
@@ -305,15 +305,19 @@ TAMPERED = {
     ),
     "lately": lambda f: replace(f.target.ranges, psr_ppm=1),
     "kept_ppm": lambda f: f.kept_ppm - 1,
+    "brought": lambda f: (Brought(at_s=1, accounts_ppm=1, requirement_ppm=1),),
 }
 
 
 @pytest.mark.parametrize("name", sorted({field.name for field in fields(InputsFile)} - OF_SOMETHING_ELSE))
 def test_verify__any_field_tampered_with_beside_the_stored_file__that_field_is_named(decided, landed, name):
     """VER-3: whoever has the file that was hashed is told the very field, whether a number follows from it or not."""
-    push, file = decided
+    push, file = decided[0], apart(decided[1])
     tampered = replace(file, **{name: TAMPERED[name](file)})
     found = verify(
-        UpdateName(symbol=file.state.symbol, publication=push.id), [dump(tampered)], Chain(landed), original=dump(file)
+        UpdateName(symbol=file.state.symbol, publication=push.id),
+        [dump(tampered)],
+        Chain(replace(landed, inputs_hash=hash_of(dump(file)))),
+        original=dump(file),
     )
     assert name in found.first.name.removeprefix("length of ").split(".")[0], "VER-3"

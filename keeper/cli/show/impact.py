@@ -79,13 +79,19 @@ def _one(one: Impact) -> list[RenderableType]:
 def _day_said(weighed: Weighed) -> str:
     """What the whole push does with those of the last day."""
     day, worst = weighed.day, weighed.worst
-    if weighed.first:
+    if weighed.first and not weighed.brought.accounts_ppm:
         return "no push of the last day moved anything: it is held to the shares alone"
     taken = f", {day.in_auction:,} of them in auction" if day.in_auction else ""
+    ours = ""
+    if weighed.brought.accounts_ppm:
+        ours = (
+            f"; our own pushes of the day brought {weighed.brought.accounts_ppm / 10_000:.2f} % of the accounts with "
+            f"{weighed.brought.requirement_ppm / 10_000:.2f} % below it when they went out"
+        )
     return (
         f"with the pushes of the last day: {day.below_mm:,} of {day.accounts:,} accounts below MM{taken}, "
         f"{day.requirement_ppm / 10_000:.2f} % of the maintenance; the push alone: {worst.below_mm:,}, "
-        f"{worst.requirement_ppm / 10_000:.2f} %"
+        f"{worst.requirement_ppm / 10_000:.2f} %{ours}"
     )
 
 
@@ -147,6 +153,8 @@ def day_tree(weighed: Weighed) -> dict[str, Any]:
         "in_auction": day.in_auction,
         "accounts_ppm": day.accounts_ppm,
         "requirement_ppm": day.requirement_ppm,
+        "adds_ppm": {"accounts": weighed.brings.accounts_ppm, "requirement": weighed.brings.requirement_ppm},
+        "brought_ppm": {"accounts": weighed.brought.accounts_ppm, "requirement": weighed.brought.requirement_ppm},
         "newly_below_mm": [_moved(one) for one in day.named],
     }
 
