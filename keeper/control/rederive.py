@@ -133,7 +133,8 @@ def _weighed(order: Order, file: InputsFile, own: Own) -> Iterator[Check]:
             whole = permitted(file)
         except UNDERIVABLE:
             return  # told by a step before
-    yield gate_now(own.snapshot, whole, own.policy)
+    earlier = [one for one in file.brought if one.at_s < file.block.timestamp]
+    yield gate_now(own.snapshot, whole, own.policy, earlier)
 
 
 def _right_file(order: Order, file: InputsFile, data: bytes, last_target: str) -> Check:

@@ -10,10 +10,10 @@ inputs.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
-from keeper.domain.inputs import InputsFile
+from keeper.domain.inputs import Brought, InputsFile
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.overrides import PARAMETERS, Override
@@ -68,13 +68,17 @@ def _floors(file: InputsFile, overrides: Collection[Override]) -> dict[str, int]
     return found
 
 
-def gate_now(snapshot: Snapshot, target: UnderlyingTarget, policy: PolicyKnobs) -> Check:
+def gate_now(
+    snapshot: Snapshot, target: UnderlyingTarget, policy: PolicyKnobs, brought: Sequence[Brought] = ()
+) -> Check:
     """The impact gate asked about a publication as it is: it passes, or it is not signed.
 
     Args:
         snapshot: what this keeper sees at its newest block, with every account.
         target: all of the publication.
         policy: this keeper's own knobs.
+        brought: whom earlier pushes of the day brought down, in its author's words; leaving any out only helps it as
+            far as the chain does not remember.
     """
     if policy.impact_gate == "off":
         return Check(what=GATE, said="off in this keeper's settings (policy.impact_gate)", difference=None)
@@ -85,7 +89,7 @@ def gate_now(snapshot: Snapshot, target: UnderlyingTarget, policy: PolicyKnobs) 
     if u.live is None:
         return Check(what=GATE, said="nothing is in force that it could be held against", difference=None)
     try:
-        scale = Scale(snapshot, u, policy)
+        scale = Scale(snapshot, u, policy, brought)
         found = gate(scale, target, lambda _: target, slow=False)
     except UNDERIVABLE as error:
         return _held(f"it cannot be weighed: {type(error).__name__} {error}")

@@ -14,6 +14,7 @@ from keeper.domain.deployed import Deployed
 from keeper.domain.inputs import Brought, dump, hash_of, load
 from keeper.domain.knobs import RiskKnobs
 from keeper.domain.updates import KeptInputs
+from keeper.policy.cosign import gate_now
 from keeper.policy.day import DAY_S
 from keeper.policy.gate import Scale
 from keeper.policy.publish import propose
@@ -186,6 +187,14 @@ def test_gate_again__brought__derived_from_the_file_and_its_accounts():
     assert difference(replace(file, brought=file.brought[1:])).name == "kept_ppm", "IMP-12: without the day more passes"
     own = replace(file.brought[-1], accounts_ppm=1)
     assert difference(replace(file, brought=(*before, own))).name.startswith("brought"), "IMP-12"
+
+
+def test_gate_now__the_day_is_full__a_co_signer_does_not_sign():
+    """IMP-12: keepers of a quorum hold a publication to what its file says of the day, by their own shares."""
+    target = a_target(psr_ppm=154_500)
+    assert gate_now(a_crowd(), target, TIGHT).difference is None
+    full = (Brought(at_s=NOW - 60, accounts_ppm=90_000, requirement_ppm=90_000),)
+    assert "by the pushes of the last day" in gate_now(a_crowd(), target, TIGHT, full).difference.ours
 
 
 def test_weigh__day_is_full__going_back_passes():
