@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 from eth_abi.abi import encode
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_utils import keccak, to_checksum_address
+from hexbytes import HexBytes
 
 from keeper.abis import load, names
 from keeper.chain.asking.rpc import Rpc
-from keeper.chain.errors import Reverted
-from keeper.chain.sending.fees import FeePolicy
+from keeper.chain.errors import NonceUsed, Reverted, Underpriced
+from keeper.chain.sending.fees import FeeOffer, FeePolicy
 from keeper.chain.signers import Signed, Signer
 from keeper.errors import Halt, Retry
 from keeper.protocols.abi import Abi, explain_revert
 
 #: A deployment that is not mined within this many seconds needs a person.
 PATIENCE_S = 600.0
+#: After so many seconds more is offered, at the same nonce.
+DEARER_AFTER_S = 60.0
 
 
 class Hand:
@@ -122,7 +128,55 @@ class Hand:
         """Sign, send, wait.  Raises: as `send`."""
         signed = self._sign(to, data, what)
         self._rpc.send_raw(signed.raw)
-        return self.mined(signed.tx_hash, what)
+        return self._through([signed], what, lambda _: None)
+
+    def _through(self, sent: list[Signed], what: str, note: Callable[[Signed], None]) -> dict[str, Any]:
+        """Wait until one of several transactions of one nonce is mined, and offer more where that takes long.
+
+        Args:
+            sent: oldest first; whatever is offered beside them is added.
+            what: for the words.
+            note: told of each further one before it leaves.
+
+        Returns: the receipt of whichever was mined.  Raises: as `send`.
+        """
+        waited, since = 0.0, 0.0
+        while True:
+            for one in reversed(sent):
+                if (receipt := self.receipt(one.tx_hash)) is not None:
+                    return _succeeded(receipt, what)
+            if waited > PATIENCE_S:
+                raise Retry(
+                    f"{what} is not mined after {waited:.0f} s (transaction {sent[-1].tx_hash})",
+                    hint="run it again; where gas became dearer, with a higher fees.max_fee_gwei",
+                )
+            if since > DEARER_AFTER_S:
+                since = 0.0
+                self._offer_more(sent, note)
+            time.sleep(self._poll_s)
+            waited, since = waited + self._poll_s, since + self._poll_s
+
+    def _offer_more(self, sent: list[Signed], note: Callable[[Signed], None]) -> None:
+        """A dearer one at the nonce of those that were sent, as far as the caps go."""
+        last = _fields(sent[-1].raw)
+        before = FeeOffer(last["maxFeePerGas"], last["maxPriorityFeePerGas"])
+        offer = self._fees.bump(before, self._rpc.fee_history())
+        if offer is None:
+            return
+        dearer = self._signer.sign(
+            last | {"maxFeePerGas": offer.max_fee_wei, "maxPriorityFeePerGas": offer.priority_fee_wei}
+        )
+        note(dearer)
+        sent.append(dearer)
+        # An earlier one was mined just now, or the pool wants still more: the next look says which.
+        with contextlib.suppress(NonceUsed, Underpriced):
+            self._rpc.send_raw(dearer.raw)
+
+    def _too_cheap(self, raw: bytes) -> bool:
+        """Whether a transaction cannot pay for the next block."""
+        fields = _fields(raw)
+        needed = self._rpc.fee_history().next_base_fee_wei + int(fields["maxPriorityFeePerGas"])
+        return int(fields["maxFeePerGas"]) < needed
 
     def _sign(self, to: str | None, data: bytes, what: str) -> Signed:
         """A transaction with the key's next nonce.  Raises: `Halt` with the contract's words if it would revert."""
@@ -149,14 +203,32 @@ class Hand:
             }
         )
 
+    def receipt(self, tx_hash: str) -> dict[str, Any] | None:
+        """What became of a transaction; None if it is not mined."""
+        return cast("dict[str, Any] | None", self._rpc.request("eth_getTransactionReceipt", tx_hash))
+
     def mined(self, tx_hash: str, what: str) -> dict[str, Any]:
         """The receipt of a transaction that succeeded.  Raises: `Halt` if it reverted, `Retry` if it is not mined."""
         waited = 0.0
-        while (receipt := self._rpc.request("eth_getTransactionReceipt", tx_hash)) is None:
+        while (receipt := self.receipt(tx_hash)) is None:
             if waited > PATIENCE_S:
                 raise Retry(f"{what} is not mined after {waited:.0f} s (transaction {tx_hash})")
             time.sleep(self._poll_s)
             waited += self._poll_s
-        if int(receipt["status"], 16) != 1:
-            raise Halt(f"{what} reverted (transaction {tx_hash})", hint="look at the transaction in an explorer")
-        return dict(receipt)
+        return _succeeded(receipt, what)
+
+
+def _succeeded(receipt: Mapping[str, Any], what: str) -> dict[str, Any]:
+    if int(receipt["status"], 16) != 1:
+        raise Halt(
+            f"{what} reverted (transaction {receipt['transactionHash']})", hint="look at the transaction in an explorer"
+        )
+    return dict(receipt)
+
+
+def _fields(raw: bytes) -> dict[str, Any]:
+    """What was signed, without the signature."""
+    found = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+    kept = ("chainId", "nonce", "to", "data", "value", "gas", "maxFeePerGas", "maxPriorityFeePerGas")
+    to = found["to"] and to_checksum_address(found["to"])
+    return {name: found[name] for name in kept} | {"to": to or "", "data": bytes(found["data"])}

@@ -2,8 +2,8 @@
 
 Every transaction is written down, signed, before it leaves.  A later run of the same deployment goes through the same
 steps and finds each one written down: mined (its receipt is there, and the code it made), lost (the same bytes go out
-again) or replaced (the nonce went to another transaction: the step is done anew).  So no contract is made twice,
-whenever the run before ended.
+again), too cheap by now (dearer ones go out at the same nonce, and all are kept) or replaced (the nonce went to another
+transaction: the step is done anew).  So no contract is made twice, whenever the run before ended.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from eth_utils import keccak, to_checksum_address
 
 from keeper.chain.asking.rpc import Rpc
-from keeper.chain.errors import AlreadyKnown
 from keeper.chain.sending.fees import FeePolicy
-from keeper.chain.signers import Signer
+from keeper.chain.signers import Signed, Signer
 from keeper.deploy.hand import Hand
 from keeper.domain.nested import json_of
 from keeper.errors import BadInput, Halt, Refused
@@ -46,6 +45,14 @@ class Entry:
     """0x: signed bytes; everybody sees them anyway."""
     code: str = ""
     """Of a creation that was seen mined: keccak-256 of the code."""
+    before: tuple[str, ...] = ()
+    """0x: cheaper ones that left with the same nonce, oldest first; any of them may be mined instead."""
+
+    @property
+    def sent(self) -> list[Signed]:
+        """Everything that left with this nonce, oldest first."""
+        raws = [bytes.fromhex(raw[2:]) for raw in (*self.before, self.raw)]
+        return [Signed(raw=raw, tx_hash="0x" + keccak(raw).hex()) for raw in raws]
 
 
 class Journal:
@@ -70,7 +77,7 @@ class Journal:
         hint = "move the file away to deploy anew, or repeat what was deployed with it"
         try:
             kept = json_of(self._path.read_text(encoding="utf-8"))
-            about, entries = kept["about"], [Entry(**one) for one in kept["entries"]]
+            about, entries = kept["about"], [_entry(one) for one in kept["entries"]]
             self.first_block = int(kept["first_block"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(f"{self._path} is no journal of a deployment: {error!r}", hint=hint) from error
@@ -141,8 +148,8 @@ class ResumingHand(Hand):
 
     def catch_up(self) -> None:
         """See `Hand.catch_up`: what follows decides by the chain's state, so its steps may be others each time."""
-        for entry in self._journal.entries[self._place :]:
-            self._earlier(entry)
+        for place in range(self._place, len(self._journal.entries)):
+            self._earlier(place)
         self._place = len(self._journal.entries)
 
     def _execute(self, to: str | None, data: bytes, what: str) -> dict[str, Any]:
@@ -150,23 +157,32 @@ class ResumingHand(Hand):
         if place < len(self._journal.entries):
             entry = self._journal.entries[place]
             self._same_step(entry, to or "", digest, what)
-            receipt = self._earlier(entry)
+            receipt = self._earlier(place)
             if receipt is not None:
                 self._place += 1
                 self.repeated += 1
-                self._remember_code(place, entry, receipt)
+                self._remember_code(place, receipt)
                 return receipt
         signed = self._sign(to, data, what)
         nonce = self._rpc.next_nonce(self.address)
+        earlier = self._journal.entries[place : place + 1]
+        same = [one for one in earlier if one.nonce == nonce]  # was refused, and may be in a pool all the same
         entry = Entry(
-            what=what, to=to or "", digest=digest, nonce=nonce, tx_hash=signed.tx_hash, raw="0x" + signed.raw.hex()
-        )
+            what=what, to=to or "", digest=digest, nonce=nonce, tx_hash=signed.tx_hash, raw="0x" + signed.raw.hex(),
+            before=tuple(raw for one in same for raw in (*one.before, one.raw)),
+        )  # fmt: skip
         self._journal.put(place, entry)
         self._rpc.send_raw(signed.raw)
-        receipt = self.mined(signed.tx_hash, what)
+        receipt = self._through(entry.sent, what, lambda dearer: self._replaced(place, dearer))
         self._place += 1
-        self._remember_code(place, entry, receipt)
+        self._remember_code(place, receipt)
         return receipt
+
+    def _replaced(self, place: int, dearer: Signed) -> None:
+        """Write down what is about to leave with the nonce of an earlier one, which is kept."""
+        entry = self._journal.entries[place]
+        raw = "0x" + dearer.raw.hex()
+        self._journal.put(place, replace(entry, raw=raw, tx_hash=dearer.tx_hash, before=(*entry.before, entry.raw)))
 
     def _same_step(self, entry: Entry, to: str, digest: str, what: str) -> None:
         moved = "" if what in _DATED else entry.digest != digest and "with other bytes"
@@ -176,23 +192,32 @@ class ResumingHand(Hand):
                 hint="go on with the version that began this deployment, or move the journal away to begin anew",
             )
 
-    def _earlier(self, entry: Entry) -> dict[str, Any] | None:
+    def _earlier(self, place: int) -> dict[str, Any] | None:
         """The receipt of an earlier run's transaction; None if the step has to be done anew."""
-        receipt = self._rpc.request("eth_getTransactionReceipt", entry.tx_hash)
-        if receipt is None and self._rpc.nonce(self.address, self._rpc.block()) <= entry.nonce:
-            # Never sent, or lost since: the same bytes again, which can be mined once at most.
-            try:
-                self._rpc.send_raw(bytes.fromhex(entry.raw[2:]))
-                return self.mined(entry.tx_hash, entry.what)
-            except AlreadyKnown:
-                return self.mined(entry.tx_hash, entry.what)
-            except (Refused, Halt):
-                return None
-        if receipt is None or int(receipt["status"], 16) != 1:
+        entry = self._journal.entries[place]
+        sent = entry.sent
+        receipt = next((found for one in sent if (found := self.receipt(one.tx_hash)) is not None), None)
+        if receipt is not None:
+            return dict(receipt) if int(receipt["status"], 16) == 1 else None
+        if self._rpc.nonce(self.address, self._rpc.block()) > entry.nonce:
             return None
-        return dict(receipt)
+        # Never sent, lost since, or too cheap by now: the same bytes again, or dearer ones at the same nonce, of which
+        # one can be mined at most.
 
-    def _remember_code(self, place: int, entry: Entry, receipt: dict[str, Any]) -> None:
+        def note(dearer: Signed) -> None:
+            self._replaced(place, dearer)
+
+        try:
+            if self._too_cheap(sent[-1].raw):
+                self._offer_more(sent, note)
+            if len(sent) == len(entry.sent):
+                self._rpc.send_raw(sent[-1].raw)
+            return self._through(sent, entry.what, note)
+        except (Refused, Halt):
+            return None
+
+    def _remember_code(self, place: int, receipt: dict[str, Any]) -> None:
+        entry = self._journal.entries[place]
         if entry.to:
             return
         code = "0x" + keccak(self._rpc.code(to_checksum_address(receipt["contractAddress"]), self._rpc.block())).hex()
@@ -202,4 +227,8 @@ class ResumingHand(Hand):
                 hint="somebody changed the chain under this deployment: look before going on",
             )
         if not entry.code:
-            self._journal.put(place, Entry(**{**asdict(entry), "code": code}))
+            self._journal.put(place, replace(entry, code=code))
+
+
+def _entry(kept: dict[str, Any]) -> Entry:
+    return Entry(**{**kept, "before": tuple(kept.get("before", ()))})

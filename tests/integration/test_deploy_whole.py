@@ -6,13 +6,18 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from eth_account import Account
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from eth_utils import keccak
+from hexbytes import HexBytes
 
 from keeper.abis import load
 from keeper.chain.asking.rpc import Endpoint, Rpc
+from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.signers import LocalSigner
 from keeper.deploy import Hand, HouseSpec, QuorumSpec, deploy_house
 from keeper.deploy.house import ROLES
@@ -21,13 +26,14 @@ from keeper.deploy.spec import TimelockSpec
 from keeper.deploy.verify import WIRING, verify
 from keeper.deploy.whole import Deployed, deploy_whole
 from keeper.domain import codec
-from keeper.errors import BadInput, Halt
+from keeper.errors import BadInput, Halt, Retry
 from keeper.governance.proposal import load_proposal
 from keeper.protocols.clearinghouse.deployment import load_deployment
 from keeper.testing.embedded import EmbeddedChain, known_key
 from keeper.testing.http_node import HttpNode
 from keeper.testing.provider import EmbeddedProvider
-from keeper.testing.small_house import DAY, FEES, SmallHouse
+from keeper.testing.small_house import DAY, FEES, GWEI, SmallHouse
+from keeper.testing.wire import JsonRpcError
 from tests.governed import Governed
 
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
@@ -86,10 +92,12 @@ def a_chain_and_spec():
     return chain, replace(spec, timelock=lock, quorum=quorum)
 
 
-def run(node, chain, spec, journal):
+def run(node, chain, spec, journal, *, cap=None):
+    """One run of the command; with a cap on the fees of real time, else of none that matters."""
     rpc = Rpc([Endpoint(name="chain", provider=EmbeddedProvider(node))], chain_id=chain.chain_id)
     signer = LocalSigner(Account.from_key(known_key(DEPLOYER)))
-    return deploy_whole(spec, rpc, signer, fees=FEES, journal=journal, poll_interval_s=0.0)
+    fees = FEES if cap is None else FeePolicy(max_fee_wei=cap, max_priority_fee_wei=cap)
+    return deploy_whole(spec, rpc, signer, fees=fees, journal=journal, poll_interval_s=0.0 if cap is None else 0.005)
 
 
 def nonce(chain):
@@ -214,6 +222,102 @@ def test_deploy__script_killed_by_the_system__the_same_command_goes_on(tmp_path)
     rpc = Rpc([Endpoint(name="chain", provider=chain.provider)], chain_id=chain.chain_id)
     hand = Hand(rpc, LocalSigner(Account.from_key(known_key(DEPLOYER))), fees=FEES)
     assert all(one.holds for one in verify(deployment, hand, spec))
+
+
+class Dear:
+    """A node on which gas became dearer: whatever cannot pay waits in its pool, and one of a nonce only.
+
+    Args:
+        chain: the chain behind it, which mines at once.
+        base_fee_wei: of the next block, once gas is dear.
+        after: sends that are cheap yet.
+    """
+
+    def __init__(self, chain, *, base_fee_wei, after):
+        self.node, self.base_fee_wei, self.after = chain.node, base_fee_wei, after
+        self.pool, self.seen, self.mines_first = {}, [], False
+
+    def request(self, method, params):
+        answer = self._sent(params) if method == "eth_sendRawTransaction" else self.node.request(method, params)
+        if method == "eth_feeHistory" and len(self.seen) > self.after:
+            answer = dict(answer) | {"baseFeePerGas": [hex(self.base_fee_wei)] * len(answer["baseFeePerGas"])}
+        return answer
+
+    def _sent(self, params):
+        raw = bytes.fromhex(params[0][2:])
+        fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+        self.seen.append((fields["nonce"], fields["maxFeePerGas"], fields["maxPriorityFeePerGas"]))
+        held = self.pool.get(fields["nonce"])
+        if held and held[0] != params[0] and self.mines_first:
+            self.node.request("eth_sendRawTransaction", [self.pool.pop(fields["nonce"])[0]])
+        if held and any(10 * fields[k] < 11 * held[1][k] for k in ("maxFeePerGas", "maxPriorityFeePerGas")):
+            known = held[0] == params[0]
+            raise JsonRpcError(-32000, "already known" if known else "replacement transaction underpriced")
+        if len(self.seen) > self.after and fields["maxFeePerGas"] < self.base_fee_wei:
+            self.pool[fields["nonce"]] = (params[0], fields)
+            return "0x" + keccak(raw).hex()
+        self.pool.pop(fields["nonce"], None)
+        return self.node.request("eth_sendRawTransaction", params)
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Minutes are hundredths of a second."""
+    monkeypatch.setattr("keeper.deploy.hand.PATIENCE_S", 0.05)
+    monkeypatch.setattr("keeper.deploy.hand.DEARER_AFTER_S", 0.02)
+
+
+CHEAP, ENOUGH = 50 * GWEI, 10_000 * GWEI
+
+
+@pytest.mark.parametrize("mines_first", [False, True], ids=["replaced", "mined after all"])
+@pytest.mark.parametrize("after", [5, 40])
+def test_deploy__gas_became_dearer__a_higher_cap_goes_on_at_the_same_nonce(
+    unbroken, tmp_path, impatient, mines_first, after
+):
+    """DEP-7: what waits below the base fee is offered anew at its nonce once the cap allows it; whichever is mined, it
+    ends as an unbroken run did."""
+    chain, spec = a_chain_and_spec()
+    node = Dear(chain, base_fee_wei=200 * GWEI, after=after)
+    for _ in range(2):  # the same command again changes nothing yet, and says what would
+        with pytest.raises(Retry, match="is not mined") as stuck:
+            run(node, chain, spec, tmp_path / "journal", cap=CHEAP)
+        assert "fees.max_fee_gwei" in stuck.value.hint
+    (waiting,) = node.pool
+    assert nonce(chain) == waiting
+    node.mines_first = mines_first
+    found = run(node, chain, spec, tmp_path / "journal", cap=ENOUGH)
+    assert found.holds, [one for one in found.findings if not one.holds]
+    assert found.deployment == unbroken.found.deployment
+    assert nonce(chain) == unbroken.sent
+    fees = [fee for number, fee, _ in node.seen if number == waiting]
+    assert fees[-1] >= 200 * GWEI > fees[0]
+    kept = json.loads((tmp_path / "journal").read_text())["entries"]
+    (entry,) = [one for one in kept if one["nonce"] == waiting]
+    assert entry["before"], "the cheaper one stays on record: it could have been mined instead"
+    again = run(node, chain, spec, tmp_path / "journal", cap=ENOUGH)
+    assert (again.deployment, nonce(chain)) == (found.deployment, unbroken.sent)
+
+
+def test_deploy__gas_becomes_dearer_while_it_waits__offers_more_by_itself(unbroken, tmp_path, impatient):
+    """DEP-7: within its cap one run is enough; every further offer is a tenth above the last on both fields."""
+    chain, spec = a_chain_and_spec()
+    node = Dear(chain, base_fee_wei=30 * GWEI, after=12)
+    before = node.base_fee_wei
+
+    def spike(seen):
+        """Gas doubles between the signature and the block."""
+        node.base_fee_wei = 3 * before if len(seen) == 20 else node.base_fee_wei
+
+    honest = node._sent
+    node._sent = lambda params: (spike(node.seen), honest(params))[1]
+    found = run(node, chain, spec, tmp_path / "journal", cap=ENOUGH)
+    assert found.deployment == unbroken.found.deployment
+    assert nonce(chain) == unbroken.sent
+    repeated = [number for number, *_ in node.seen if [n for n, *_ in node.seen].count(number) > 1]
+    assert repeated, "something had to be offered twice"
+    offers = [(fee, tip) for number, fee, tip in node.seen if number == repeated[0]]
+    assert all(10 * b >= 11 * a for old, new in pairwise(offers) for a, b in zip(old, new, strict=True))
 
 
 def test_deploy__journal_of_something_else__refused(unbroken, tmp_path):
