@@ -69,6 +69,12 @@ def propose(
     underlying: Annotated[
         str | None, typer.Option(metavar="TICKER", help="Of the kernel's targets only those of one underlying.")
     ] = None,
+    with_overrides: Annotated[
+        bool,
+        typer.Option(
+            "--with-overrides", help="Take targets with the floors that operators set by hand, not the model's own."
+        ),
+    ] = False,
     block: AtBlock = None,
     governor: Annotated[str | None, typer.Option(metavar="ADDRESS", help="OpenZeppelin Governor that decides.")] = None,
     timelock: Annotated[str | None, typer.Option(metavar="ADDRESS", help="TimelockController that executes.")] = None,
@@ -102,6 +108,8 @@ def propose(
     With --from-recalibration there is nothing to write: a bound that does not admit its target is moved past it, steps
     and budgets that keep the glide path from it for longer than --within-days are raised by as little as brings it
     there in time, and haircuts become the calibrated ones. The text of the proposal tells the rules and the targets.
+    Floors that stand (keeper override) are named in it, who set them and why, and left aside: targets are the model's
+    own unless --with-overrides.
 
     Who decides is --governor, --safe or --timelock, or [route] in the file, or the deployment file's Governor, Safe or
     TimelockController. With --out: forum.md, description.md (the text for the chain), transactions.json, proposal.json
@@ -111,6 +119,8 @@ def propose(
     left to propose; 3 when no node answers; 6 when the simulation does not end as wanted.
     """
     _consistent(file, from_recalibration=from_recalibration, underlying=underlying, block=block)
+    if with_overrides and not from_recalibration:
+        raise BadInput("--with-overrides chooses among targets", hint="give --from-recalibration too")
     settings = settings_of(config)
     # Heavy, and only this command needs it.
     from keeper.cli.show.proposal import report_tree, report_view, write_files  # noqa: PLC0415 - see above
@@ -129,10 +139,18 @@ def propose(
         given = given_route(governor=governor, timelock=timelock, safe=safe, proposer=proposer, voters=voter or ())
         histories, vols = stored_histories(settings) | named_histories(prices or ()), named_vols(vol_history or ())
         if file is not None:
-            wanted = desk.recalibrated(file, within_days=within_days) if from_recalibration else read_changes(file)
+            wanted = (
+                desk.recalibrated(file, within_days=within_days, with_overrides=with_overrides)
+                if from_recalibration
+                else read_changes(file)
+            )
         else:
             wanted = desk.recalibrated_now(
-                sight_of(config, block), symbol=underlying, within_days=within_days, histories=histories
+                sight_of(config, block),
+                symbol=underlying,
+                within_days=within_days,
+                histories=histories,
+                with_overrides=with_overrides,
             )
         with working("replaying every account, and the proposal on a fork"):
             report = desk.prepare(wanted, given, histories=histories, vol_histories=vols, with_simulation=simulate)

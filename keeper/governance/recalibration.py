@@ -10,12 +10,15 @@ The text says which rule made which number, so that whoever votes can follow it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
 
+from keeper.domain.floors import OwnTarget
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.prices import PriceHistory
@@ -38,6 +41,10 @@ from keeper.risk.timeseries.volatility import Unestimated
 LEAST_HAIRCUT_PPM: Final = 10_000
 #: Of the calibration's bootstrap, whose intervals nothing here reads.
 _SEED, _REPLICATES = 1, 20
+#: The last second of the year 9999, where calendars end.
+_LAST_S: Final = 253_402_300_799
+#: Letters of an operator's name or reason in the text of a proposal.
+_LONGEST_WORDS: Final = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +166,8 @@ def changes_from(
     origin: str,
     within_days: float,
     notes: Sequence[str] = (),
+    floors: Sequence[OwnTarget] = (),
+    with_overrides: bool = False,
 ) -> Changes:
     """The changes as a person would have written them, with the rules that made them.
 
@@ -169,6 +178,8 @@ def changes_from(
         origin: where the targets are from, for the text.
         within_days: the deadline that `found` was made with.
         notes: what could not be thought about, and why.
+        floors: those that stand over the targets, set by hand.
+        with_overrides: whether they count in `found`.
 
     Raises: `BadInput` if fences admit every target in time and the haircuts are those in force.
     """
@@ -179,10 +190,12 @@ def changes_from(
         more = "".join(f"; {line}" for line in (*left, *notes))
         raise BadInput(
             f"the fences admit every target within {within_days:g} d, and every haircut is the one in force{more}",
-            hint="nothing is left to propose: keeper push publishes what fences admit",
+            hint="nothing is left to propose: keeper push publishes what fences admit"
+            + ("; --with-overrides proposes from the floors that stand too" if floors and not with_overrides else ""),
         )
     head = [f'title = "Let fences and haircuts follow the recalibration of {origin}"', "summary = '''"]
-    body = [*_summary(found, origin=origin, within_days=within_days, notes=notes), "'''", ""]
+    summary = _summary(found, origin=origin, within_days=within_days, notes=notes)
+    body = [*summary, *_floors(floors, with_overrides=with_overrides), "'''", ""]
     return parse_changes("\n".join([*head, *body, *tables]), name="the recalibration")
 
 
@@ -203,6 +216,30 @@ def _summary(found: Mapping[str, Pace], *, origin: str, within_days: float, note
         yield from ("", "What takes longer with these changes too, as something else holds it:", "", *left)
     if notes:
         yield from ("", "Not looked at:", "", *(f"- {line}" for line in notes))
+
+
+def _floors(floors: Sequence[OwnTarget], *, with_overrides: bool) -> Iterator[str]:
+    """Who holds which number up by hand, beside what the model says: whoever votes must not take one for the other."""
+    if not floors:
+        return
+    counted = "these changes are made from the floors" if with_overrides else "these changes leave them aside"
+    yield from ("", f"Floors that operators set by hand stood over the model's own targets; {counted}:", "")
+    for one in floors:
+        own = "it has none" if one.own_ppm is None else f"{one.own_ppm / 10_000:g} %"
+        yield (
+            f"- {one.symbol}: {NAMES[one.parameter]} at least {one.floor_ppm / 10_000:g} % until "
+            f"{_until(one.until_s)}, by {_plain(one.operator)}: {_plain(one.reason)}. The model's own target: {own}."
+        )
+
+
+def _until(time_s: int) -> str:
+    return datetime.fromtimestamp(min(time_s, _LAST_S), tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _plain(words: str) -> str:
+    """One line of a person's words, without what would end the text around it."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in words).split())
+    return re.sub("'{2,}", "'", line.replace("`", "'"))[:_LONGEST_WORDS]
 
 
 def _hours(one: Pace) -> str:

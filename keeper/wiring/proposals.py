@@ -112,22 +112,33 @@ class ProposalDesk:
         """The present."""
         return ChainView(self._rpc, self._deployment, self._rpc.block())
 
-    def recalibrated(self, path: Path, *, within_days: float) -> Changes:
+    def recalibrated(self, path: Path, *, within_days: float, with_overrides: bool = False) -> Changes:
         """What the targets in a file ask governance for.
 
         Args:
             path: an answer of `keeper recalibrate --json` or `keeper calibrate --json`.
             within_days: how soon targets are to be published.
+            with_overrides: take targets with the floors that operators set by hand, not the model's own.
 
         Raises: `BadInput`, also where nothing is left to propose.
         """
-        targets = read_targets(path)
+        filed = read_targets(path, with_overrides=with_overrides)
+        targets = filed.targets
         chain = self.view()
         snapshot = self._reading(self._rpc)(chain.block)
         wishes = [wish_of(u, targets) for u in snapshot.underlyings if {s for s, _ in targets} & {u.symbol}]
         found, skipped = paces(wishes, self._policy, now=chain.block.timestamp, within_days=within_days)
         haircuts = filed_haircuts(targets, chain)
-        return changes_from(found, haircuts, chain, origin=path.name, within_days=within_days, notes=skipped)
+        return changes_from(
+            found,
+            haircuts,
+            chain,
+            origin=path.name,
+            within_days=within_days,
+            notes=skipped,
+            floors=filed.floors,
+            with_overrides=with_overrides,
+        )
 
     def recalibrated_now(
         self,
@@ -136,6 +147,7 @@ class ProposalDesk:
         within_days: float,
         symbol: str | None = None,
         histories: Mapping[str, PriceHistory] | None = None,
+        with_overrides: bool = False,
     ) -> Changes:
         """What the kernel's own targets at one block ask governance for.
 
@@ -144,10 +156,13 @@ class ProposalDesk:
             within_days: how soon targets are to be published.
             symbol: ticker of one underlying; None for all.
             histories: recorded prices by ticker, for haircuts; oracle rounds count where there are none.
+            with_overrides: take targets with the floors that operators set by hand, not the model's own.
 
         Raises: `BadInput`, also where nothing is left to propose.
         """
         chain = self.view()
+        floors = [floor for u in sight.picked(symbol) for floor in sight.floors(u)]
+        sight = sight if with_overrides else sight.without_floors()
         wishes = [_wish(sight, u) for u in sight.picked(symbol)]
         found, skipped = paces(wishes, sight.inputs.policy, now=sight.now, within_days=within_days)
         observed = dict(histories_of({u.symbol: u.history for u in sight.inputs.snapshot.underlyings}))
@@ -159,6 +174,8 @@ class ProposalDesk:
             origin=f"block {sight.inputs.snapshot.block.number:,}",
             within_days=within_days,
             notes=(*skipped, *(f"haircut of {line}" for line in missing)),
+            floors=floors,
+            with_overrides=with_overrides,
         )
 
     def prepare(

@@ -8,8 +8,10 @@ import structlog
 from typer.testing import CliRunner
 
 from keeper.cli.root import app
+from keeper.domain.overrides import Override
 from keeper.governance.proposal import load_proposal
 from keeper.governance.safe import builder_checksum
+from keeper.store import open_store
 from keeper.testing.http_node import HttpNode
 from keeper.testing.small_house import DAY
 from tests.governed import Crowd, Governed
@@ -235,6 +237,49 @@ def test_propose__from_recalibration__of_the_kernel_at_one_block(market, tmp_pat
         market.settings.write_text(keep)
 
 
+def test_propose__floor_set_by_hand__named_and_not_taken_for_the_models_target(market, tmp_path, monkeypatch):
+    """GOV-15: what an operator holds up is no target of the model: the text tells both, and who; with a file too."""
+    monkeypatch.chdir(tmp_path)
+    now = market.chain.block().timestamp
+    eth = next(u for u, symbol in market.deployment.symbols.items() if symbol == "ETH")
+    floor = Override(number=0, underlying=eth, parameter="psr", floor_ppm=400_000, reason="it'''s `falling`",
+                     operator="Ada", set_at_s=now - 60, expires_at_s=now + DAY)  # fmt: skip
+    store = open_store("sqlite:///keeper.sqlite")
+    store.set_override(floor)
+    store.close()
+    found = ask(market, "recalibrate", "ETH", "--json")
+    (one,) = json.loads(found.stdout)["underlyings"]
+    psr = next(n for n in one["numbers"] if n["number"] == "psr")
+    assert psr["target"] == 400_000
+    assert psr["own_target"] < 300_000
+    (tmp_path / "targets.json").write_text(found.stdout)
+    own = f"{psr['own_target'] / 10_000:g} %"
+    for args in (("--underlying", "ETH"), ("targets.json",)):
+        quick = ("propose", "--from-recalibration", *args, *QUICKLY)
+        aside = ask(market, *quick, "--within-days", "60")
+        assert aside.exit_code == 2, aside.output
+        assert "--with-overrides" in aside.output, "the model alone asks for nothing"
+        result = ask(market, *quick, "--within-days", "60", "--with-overrides", "--json", "--out", "out")
+        assert result.exit_code == 0, result.output
+        assert differences(result)["fence of psr of ETH", "max"] == "480000"
+        for name in ("forum.md", "description.md", "report.json"):
+            text = " ".join((tmp_path / "out" / name).read_text().split())
+            assert "ETH: scan range at least 40 % until" in text
+            assert f"by Ada: it's 'falling'. The model's own target: {own}." in text
+            assert "these changes are made from the floors" in text
+    keep = market.settings.read_text()
+    market.settings.write_text(keep + "[risk]\npsr_floor_ppm = 325_000\n")
+    try:
+        result = ask(market, "propose", "--from-recalibration", "--underlying", "ETH", *QUICKLY, "--json")
+        changes = json.loads(result.stdout)["proposal"]["changes"]
+        assert "these changes leave them aside" in changes
+        assert "by Ada: it's 'falling'. The model's own target: 32.5 %." in changes
+        assert "scan range to 32.5 %" in changes
+        assert "scan range to 40 %" not in changes
+    finally:
+        market.settings.write_text(keep)
+
+
 def in_two_days(market):
     """Whether the glide path has published the scan range by then, but for what is within the hysteresis."""
     (found,) = json.loads(ask(market, "glide", "ETH", "--json").stdout)["underlyings"]
@@ -278,6 +323,7 @@ def test_propose__does_not_go_through__exit_6_with_the_contracts_words(market):
         (("propose", "--from-recalibration", "CHANGES"), "is no recalibration"),
         (("propose", "--from-recalibration", "--underlying", "DOGE"), "no underlying is called DOGE"),
         (("propose", "CHANGES", "--underlying", "ETH"), "among the kernel's own targets"),
+        (("propose", "CHANGES", "--with-overrides"), "give --from-recalibration too"),
         (("propose", "--from-recalibration", "--within-days", "nan"), "--within-days"),
         (("propose", "CHANGES", "--vol-history", "absent.csv"), "absent.csv"),
         (("proposal", "check", "absent.json"), "cannot be read"),

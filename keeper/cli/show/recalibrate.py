@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -83,11 +84,13 @@ def _tree(one: Recalibration) -> dict[str, Any]:
                 "in_force": n.in_force,
                 "last_set": n.set_,
                 "target": n.aim,
+                "own_target": n.own,
                 "allowed_now": n.legal,
                 "held_by": n.by or None,
             }
             for n in one.numbers
         ],
+        "floors": [asdict(floor) for floor in one.floors],
         "smiles_held": [{"expiry": expiry, "held_by": by} for expiry, by in one.steepest],
         "reasons": list(p.aim.reasons) if p.aim else [],
         "inputs_hash": p.push.inputs_hash if p.push else None,
