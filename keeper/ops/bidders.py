@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
+from keeper.domain.addresses import address_of
 from keeper.domain.tx import TxIntent, TxRecord
 from keeper.errors import BadInput, Refused
 
@@ -102,10 +103,13 @@ def changes(desk: Desk, *, key: str, approved: bool) -> Iterator[Change]:
         key: an address; empty for every configured key (to approve only).
         approved: whether it is to bid.
 
-    Raises: `BadInput` if no key is named to revoke, or the owner is; `Retry`.
+    Raises: `BadInput` if no key is named to revoke, or the owner is, or it is no address; `Retry`.
     """
     if not key and not approved:
         raise BadInput("name the key to revoke", hint="keeper bidders revoke 0xADDRESS")
+    if key:
+        # An approval of nobody, given by another program, is taken back like any other.
+        key = address_of(key, nobody=not approved)
     if key and key.lower() == desk.owner.lower():
         raise BadInput(f"{key} owns the account and always bids for it", hint="an approval is for another key")
     mine = [one.lower() for one in desk.liquidators()]

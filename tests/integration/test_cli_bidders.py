@@ -137,7 +137,13 @@ def test_show__approved_outsider__listed_until_it_is_revoked(house, site):
 
 @pytest.mark.parametrize(
     ("args", "said"),
-    [(("approve", "0x12"), "no address"), (("revoke",), "name the key"), (("revoke", "OWNER"), "owns")],
+    [
+        (("approve", "0x12"), "no address"),
+        (("approve", "0x" + "0" * 40, "--send"), "nobody's address"),
+        (("approve", "0x70997970C51812dc3A010C7d01b50e0d17dc79c8", "--send"), "fails its checksum"),
+        (("revoke",), "name the key"),
+        (("revoke", "OWNER"), "owns"),
+    ],
 )
 def test_bidders__unusable_input__exit_2_with_a_sentence(house, site, args, said):
     found = site(*(house.chain.accounts[OWNER] if one == "OWNER" else one for one in args))
