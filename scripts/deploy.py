@@ -6,6 +6,8 @@ publisher's nor the liquidator's.  It stays the owner, unless the spec names a t
 and code, wiring, owners and roles are looked at in the end.
 
 A run that was killed is gone on with by the same command: every transaction is written to OUT.journal before it leaves.
+So is one that waits because gas became dearer, with a higher --max-fee-gwei: its transaction is offered anew at its own
+nonce.  KEEPER_RPC_URL stands in for --rpc.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from keeper.chain.asking.rpc import Rpc, http_endpoint
 from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.signers import from_secret_file
 from keeper.deploy.handover import acceptance
-from keeper.deploy.options import in_options
+from keeper.deploy.options import add_rpc, in_options, rpc_url
 from keeper.deploy.spec_file import example, read_spec, write_toml
 from keeper.deploy.whole import Deployed, deploy_whole
 from keeper.domain import codec
@@ -34,7 +36,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--example", action="store_true", help="print a spec to start from, TOML")
     parser.add_argument("--json", action="store_true", help="with --example: JSON, which has no room for units")
-    parser.add_argument("--rpc", metavar="URL", help="node of the chain")
+    add_rpc(parser)
     parser.add_argument("--chain-id", type=int, default=31337, help="refuse another chain (default: 31337)")
     parser.add_argument("--spec", type=Path, metavar="FILE", help="what to deploy, TOML or JSON")
     parser.add_argument("--key-file", type=Path, metavar="FILE", help="file with the deployer's key, hex")
@@ -46,8 +48,8 @@ def main() -> int:
     if args.example:
         print(json.dumps(json.loads(codec.dumps(example())), indent=2) if args.json else write_toml(example()))
         return 0
-    if not (args.rpc and args.spec and args.key_file):
-        parser.error("--rpc, --spec and --key-file are needed")
+    if not (args.spec and args.key_file):
+        parser.error("--spec and --key-file are needed")
     if args.out.is_dir() or not os.access(args.out.parent, os.W_OK):  # before anything is paid for
         print(f"error: --out {args.out} cannot be written: choose a file in a folder that exists", file=sys.stderr)
         return 2
@@ -56,7 +58,7 @@ def main() -> int:
         return 2
     try:
         spec = read_spec(args.spec)
-        rpc = Rpc([http_endpoint(args.rpc)], chain_id=args.chain_id)
+        rpc = Rpc([http_endpoint(rpc_url(args, os.environ))], chain_id=args.chain_id)
         cap = args.max_fee_gwei * GWEI
         found = deploy_whole(
             spec,

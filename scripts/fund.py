@@ -4,11 +4,13 @@ Any key that holds the token may pay; what it pays belongs to the account.  By h
 of the house: approve(ClearingHouse, amount), then deposit(uint256 account, uint8 collateral, uint256 amount), where
 account is liquidator_account of the deployment file.  Without --send it only tells.  Ends with 0, or 2 for what a
 person must correct.
+KEEPER_RPC_URL stands in for --rpc.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.signers import from_secret_file
 from keeper.deploy import Hand
 from keeper.deploy.fund import funding, pay
-from keeper.deploy.options import in_options
+from keeper.deploy.options import add_rpc, in_options, rpc_url
 from keeper.errors import KeeperError
 from keeper.protocols.clearinghouse.deployment import load_deployment
 
@@ -28,7 +30,7 @@ DONE, INPUT = 0, 2
 def main() -> int:
     """Tell or do it.  Returns: the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rpc", metavar="URL", required=True, help="node of the chain, over HTTP")
+    add_rpc(parser)
     parser.add_argument("--deployment", type=Path, metavar="FILE", required=True, help="what scripts/deploy.py wrote")
     parser.add_argument("--key-file", type=Path, metavar="FILE", required=True, help="key that holds the token, hex")
     parser.add_argument("--amount", type=int, required=True, help="token units: 1 USDC is 1000000")
@@ -39,7 +41,7 @@ def main() -> int:
     args = parser.parse_args()
     try:
         deployment = load_deployment(args.deployment)
-        rpc = Rpc([http_endpoint(args.rpc)], chain_id=deployment.chain_id)
+        rpc = Rpc([http_endpoint(rpc_url(args, os.environ))], chain_id=deployment.chain_id)
         cap = args.max_fee_gwei * GWEI
         fees = FeePolicy(max_fee_wei=cap, max_priority_fee_wei=cap)
         hand = Hand(rpc, from_secret_file(args.key_file), fees=fees, poll_interval_s=args.poll_s)

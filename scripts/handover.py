@@ -5,11 +5,13 @@ deployer offers every contract and makes the timelock administrator; then the ti
 own, whose changes are written to --accept for `scripts/propose.py`; after that one is executed, run this again: the
 deployer gives up what it still holds, and everything is verified.  Ends with 0 when the handover is complete, 2 when a
 person must act.
+KEEPER_RPC_URL stands in for --rpc.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +21,7 @@ from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.signers import from_secret_file
 from keeper.deploy import Hand
 from keeper.deploy.handover import TIMELOCK, acceptance, finish, todo
-from keeper.deploy.options import in_options
+from keeper.deploy.options import add_rpc, in_options, rpc_url
 from keeper.deploy.verify import verify
 from keeper.errors import KeeperError
 from keeper.protocols.clearinghouse.deployment import Deployment, load_deployment
@@ -31,7 +33,7 @@ DONE, ACT = 0, 2
 def main() -> int:
     """Tell or do the next of it.  Returns: the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rpc", metavar="URL", required=True, help="node of the chain, over HTTP")
+    add_rpc(parser)
     parser.add_argument("--deployment", type=Path, metavar="FILE", required=True, help="what scripts/deploy.py wrote")
     parser.add_argument("--timelock", metavar="ADDRESS", help="TimelockController; the deployment file's if left out")
     parser.add_argument("--key-file", type=Path, metavar="FILE", required=True, help="the present owner's key, hex")
@@ -46,7 +48,7 @@ def main() -> int:
             deployment = replace(deployment, addresses={**deployment.addresses, TIMELOCK: args.timelock})
         cap = args.max_fee_gwei * GWEI
         fees = FeePolicy(max_fee_wei=cap, max_priority_fee_wei=cap)
-        rpc = Rpc([http_endpoint(args.rpc)], chain_id=deployment.chain_id)
+        rpc = Rpc([http_endpoint(rpc_url(args, os.environ))], chain_id=deployment.chain_id)
         hand = Hand(rpc, from_secret_file(args.key_file), fees=fees, poll_interval_s=args.poll_s)
         return _done(deployment, hand, args) if args.send else _told(deployment, hand)
     except (KeeperError, OSError) as error:

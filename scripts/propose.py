@@ -3,15 +3,18 @@
 The same use case as `keeper propose`: what changes, whom it concerns, what recorded prices say, what became of it on a
 fork; with --out also the files.  Nothing is sent.  Ends with 0 if it goes through, 2 for what a person must correct, 6
 if the simulation does not end as wanted.
+KEEPER_RPC_URL stands in for --rpc.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from keeper.chain.asking.rpc import Rpc, http_endpoint
+from keeper.deploy.options import add_rpc, rpc_url
 from keeper.errors import KeeperError
 from keeper.governance.files import write_files
 from keeper.governance.forum import markdown
@@ -25,7 +28,7 @@ def main() -> int:
     """Build it.  Returns: the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("changes", type=Path, metavar="CHANGES.toml", help="what is to change; keeper propose --help")
-    parser.add_argument("--rpc", metavar="URL", required=True, help="node of the chain, over HTTP")
+    add_rpc(parser)
     parser.add_argument("--deployment", type=Path, metavar="FILE", required=True, help="what scripts/deploy.py wrote")
     for name, who in (("governor", "Governor"), ("timelock", "TimelockController"), ("safe", "Safe")):
         parser.add_argument(f"--{name}", metavar="ADDRESS", help=f"the {who} that the proposal goes through")
@@ -40,8 +43,9 @@ def main() -> int:
     args = parser.parse_args()
     try:
         deployment = load_deployment(args.deployment)
-        rpc = Rpc([http_endpoint(args.rpc)], chain_id=deployment.chain_id)
-        desk = ProposalDesk(rpc, deployment, args.rpc, engine=engine_named(args.engine))
+        url = rpc_url(args, os.environ)
+        rpc = Rpc([http_endpoint(url)], chain_id=deployment.chain_id)
+        desk = ProposalDesk(rpc, deployment, url, engine=engine_named(args.engine))
         given = given_route(
             governor=args.governor, timelock=args.timelock, safe=args.safe, proposer=args.proposer, voters=args.voter
         )
