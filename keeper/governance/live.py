@@ -59,6 +59,7 @@ def find_proposal(chain: ChainView, given: Mapping[str, Any], number: int) -> Pr
         steps=steps_of(chain, route, calls, description),
         views=views_of(chain, route, calls, description),
         code=fresh.code if fresh else {},
+        settled=fresh.settled if fresh else (),
     )
 
 

@@ -126,6 +126,51 @@ def test_check__file_that_somebody_changed__refused(governed):
             looked_at(governed, replace(ours, **change))
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"title": "evil"}, "title or views"),
+        ({"views": ()}, "title or views"),
+        ({"block": 10**30}, "does not have"),
+        ({"block": -1}, "does not have"),
+        ({"block_hash": "0x" + "12" * 32}, "does not have"),
+        ({"time_s": 1}, "does not have"),
+        ({"differences": ()}, "differences"),
+        ({"settled": ()}, "settled"),
+        ({"settled": ("fence of psr of ETH: max is 1 %",)}, "settled"),
+        ({"code": {}}, "hashes of code"),
+    ],
+)
+def test_check__rest_of_the_file_changed__refused_too(governed, change, says):
+    """GOV-16: what a person reads in the file, not only what is signed, is derived again and compared."""
+    (least,) = governed.proposal("[underlying.ETH.fence.psr]\nmin = 1\n").differences
+    ours = governed.proposal(f"{BOUNDS}min = {least.old}\n")
+    assert ours.settled
+    assert looked_at(governed, ours).sound
+    with pytest.raises(BadInput, match=says) as caught:
+        looked_at(governed, replace(ours, **change))
+    assert "somebody changed the file" in caught.value.hint
+
+
+def test_check__values_taken_out_and_node_forgot_then__refused_by_todays_state(governed, monkeypatch):
+    """GOV-16: without the old state it is still seen that a wanted number is missing, or another one is named."""
+    ours = governed.proposal(BOUNDS)
+    governed.chain.mine()
+    head, asked = governed.view().block.number, ChainView.view
+
+    def pruned(self, *args, **named):
+        if self.block.number < head:
+            raise Refused("missing trie node")
+        return asked(self, *args, **named)
+
+    monkeypatch.setattr(ChainView, "view", pruned)
+    assert looked_at(governed, ours).sound
+    (one,) = ours.differences
+    for differences in ((), (replace(one, new="1"),), (one, replace(one, name="min"))):
+        with pytest.raises(BadInput, match="differences"):
+            looked_at(governed, replace(ours, differences=differences))
+
+
 def test_check__bound_moved_meanwhile__told_with_both_values(governed, monkeypatch):
     """Another proposal moved the same bound: what this one would do is told with the value of then, now and after."""
     late = queued(governed)
@@ -274,7 +319,7 @@ def test_check__node_forgot_the_state_it_was_made_on__says_so_and_is_not_sound(g
     """GOV-13: a bound that moved meanwhile cannot be seen by number on a pruned node: a finding, not silence."""
     late = queued(governed)
     governed.pass_through(governed.proposal("[underlying.ETH.fence.psr]\nmax = 500_000\n"))
-    head, asked = governed.view().block.number, ChainView.one
+    head, asked = governed.view().block.number, ChainView.view
 
     def pruned(self, *args, **named):
         if self.block.number < head:
@@ -283,7 +328,7 @@ def test_check__node_forgot_the_state_it_was_made_on__says_so_and_is_not_sound(g
 
     by_number = {"governor": governed.governor}, int(late.ids.proposal)
     assert Drift.VALUE in drifts(looked_at(governed, find_proposal(governed.view(), *by_number)))
-    monkeypatch.setattr(ChainView, "one", pruned)
+    monkeypatch.setattr(ChainView, "view", pruned)
     verdict = looked_at(governed, find_proposal(governed.view(), *by_number))
     assert Drift.UNSEEN in drifts(verdict)
     assert not verdict.sound
