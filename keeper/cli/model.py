@@ -39,6 +39,14 @@ def model(
     first: Annotated[
         bool, typer.Option("--first", help="The first model of a house: there is nothing to hold it beside.")
     ] = False,
+    house_is_live: Annotated[
+        str,
+        typer.Option(
+            "--house-is-live",
+            metavar="TEXT",
+            help="With --first although something was published: why, as a lost store.",
+        ),
+    ] = "",
     config: Config = DEFAULT_CONFIG,
     as_json: Json = False,
 ) -> None:
@@ -46,10 +54,14 @@ def model(
 
     Whatever moves a target parameter is a new version of the model. With --send nothing is published until an
     operator has signed the running version off for this store, also a fresh store's first; everything else goes on.
-    Before that keeper shadow must have held it beside the live parameters, in one run over every underlying, for as
-    many blocks as [model] shadow_blocks says; the first model of a house has nothing to be held beside, and is signed
-    off with --first, which is kept and shown. A sign-off keeps who, when, why, and the numbers that were on the table:
-    those of the shadow, and live and proposed at the newest block this store has lived, a dry one will do.
+    Before that keeper shadow must have held it beside the live parameters, in one run over every underlying and with
+    the knobs that these settings have, for as many blocks as [model] shadow_blocks says; a block in which one
+    underlying had no usable price does not count. The first model of a house has nothing to be held beside, and is
+    signed off with --first, which is kept and shown; not where publications landed since the house was opened, but with
+    --house-is-live and how the store came to be lost. A sign-off keeps who, when, why, a digest of the knobs, and the
+    numbers that were on the table: those of the shadow, and live and proposed with these knobs at the newest block this
+    store has lived, a dry one will do. Knobs move targets as a model does: while [risk], or what of [policy] decides
+    about publications, is not what was signed off, the keeper says so with an alert, and so does keeper check.
 
     Exit codes: 0 when done; 2 when another version runs, there are no numbers to look at, it was not in the shadow for
     long enough, or it is not the first.
@@ -71,9 +83,12 @@ def model(
                 reason=reason,
                 now_s=int(time.time()),
                 shadow_blocks=settings.model.shadow_blocks,
+                risk=settings.risk,
+                policy=settings.policy,
                 first=first,
+                house_is_live=house_is_live,
             )
-        state = model_state(store)
+        state = model_state(store, settings.risk, settings.policy)
     finally:
         store.close()
     if as_json:

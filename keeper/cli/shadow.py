@@ -15,6 +15,7 @@ from keeper.cli.show.shadow import shadowed_line, shadowed_tree
 from keeper.cli.sight import Symbol
 from keeper.control.shadow import shadow as follow
 from keeper.control.shadow_run import kept
+from keeper.policy.choices import digest
 
 EXAMPLE = """keeper shadow --blocks 300
 keeper shadow ETH --config proposed.toml --json | jq -c '{block: .block.number, below: .effect.below_mm}'"""
@@ -32,8 +33,10 @@ def shadow(
     The proposed ones are what this settings file's knobs and this version's model would have in force: they begin
     with the live ones and take for pushed whatever the loop would push, under fences, speeds, gate and slew. Each
     block tells what either requires of whom. Run it beside the keeper that pushes, with other knobs or a newer
-    version, before you change it. It sends nothing and decides nothing; the store keeps that it ran, over how many
-    blocks, and with which numbers, which keeper model sign-off asks for. With --json stdout carries one object a line.
+    version, before you change it. It sends nothing and decides nothing; the store keeps that it ran, with which knobs
+    and numbers, and over how many blocks, which keeper model sign-off asks for. A block counts if every underlying with
+    numbers in force was looked at in it, none of them skipped for want of a price. With --json stdout carries one
+    object a line.
 
     Exit codes: 0 when all blocks were seen; 2 for an unknown underlying; 3 when no node answers.
     """
@@ -57,7 +60,8 @@ def shadow(
             blocks=blocks,
             wait=wait,
         )
-        for one in kept(seen, keeper.ports.store, symbol=underlying, now_s=int(time.time())):
+        knobs = digest(keeper.risk, keeper.policy)
+        for one in kept(seen, keeper.ports.store, symbol=underlying, now_s=int(time.time()), knobs=knobs):
             if as_json:
                 answer(shadowed_tree(one), indent=None)
             else:

@@ -42,6 +42,9 @@ class Shadowed:
     """Why it did not."""
     effect: Effect
     """From the live parameters to the shadow's."""
+    whole: bool
+    """Whether with this one every underlying that was asked for and has numbers in force was looked at in this block;
+    never in a block in which one of them could not be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,12 +88,12 @@ def shadow(
         sight = at_head(heads, ports, risk, policy)
         seen = sight.inputs.snapshot.block
         found = dict(lives)
-        for u in sight.picked(symbol):
-            if u.live is None or u.publication is None or not isinstance(u.spot, Usable):
-                continue
+        asked = [u for u in sight.picked(symbol) if u.live is not None]
+        usable = [u for u in asked if u.publication is not None and isinstance(u.spot, Usable)]
+        for number, u in enumerate(usable, 1):
             life, told = _lived(sight, u, found.get(u.underlying))
             found[u.underlying] = life
-            yield told
+            yield replace(told, whole=number == len(asked))
         lives = found
 
 
@@ -124,5 +127,6 @@ def _lived(sight: Sight, u: UnderlyingState, life: _Life | None) -> tuple[_Life,
         pushed=proposal.push.why if proposal.push else "",
         waits=proposal.waits,
         effect=effect(u.underlying, before, after),
+        whole=False,
     )
     return _Life(file=in_force, fences=fences, at_s=now), told

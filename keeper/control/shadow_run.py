@@ -1,6 +1,7 @@
 """What a run of the shadow leaves behind: how many blocks it saw, and live and shadow numbers side by side.
 
-Kept block by block, so that a run that is broken off has counted what it saw.
+Kept block by block, so that a run that is broken off has counted what it saw.  A block counts once every underlying
+with numbers in force was looked at in it: one whose price was unusable was held beside nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from keeper.ports import Updates
 from keeper.risk.version import MODEL_VERSION
 
 
-def kept(seen: Iterable[Shadowed], store: Updates, *, symbol: str | None, now_s: int) -> Iterator[Shadowed]:
+def kept(seen: Iterable[Shadowed], store: Updates, *, symbol: str | None, now_s: int, knobs: str) -> Iterator[Shadowed]:
     """Pass on what the shadow saw, and keep the run.
 
     Args:
@@ -22,6 +23,7 @@ def kept(seen: Iterable[Shadowed], store: Updates, *, symbol: str | None, now_s:
         store: where the run is remembered.
         symbol: the one underlying that is looked at; None for all.
         now_s: wall time at which it begins, unix seconds.
+        knobs: digest of those that it runs with (`keeper.policy.choices`).
     """
     run: ShadowRun | None = None
     last: dict[str, Shadowed] = {}
@@ -39,6 +41,7 @@ def kept(seen: Iterable[Shadowed], store: Updates, *, symbol: str | None, now_s:
                 last_hash="",
                 blocks=0,
                 numbers="",
+                knobs=knobs,
             )
         last[one.symbol] = one
         if one.symbol not in worst or one.effect.below_mm > worst[one.symbol].effect.below_mm:
@@ -50,7 +53,7 @@ def kept(seen: Iterable[Shadowed], store: Updates, *, symbol: str | None, now_s:
                 run,
                 last_block=one.block.number,
                 last_hash=one.block.hash,
-                blocks=run.blocks + (one.block.hash != run.last_hash),
+                blocks=run.blocks + one.whole,
                 numbers="\n".join(lines),
             )
         )

@@ -43,6 +43,9 @@ class SignOff:
     shadowed_blocks: int = 0
     """Over how many blocks the version was held beside the live parameters before; 0 for the first model of a house,
     beside which there was nothing, and where a keeper signed that did not count yet."""
+    knobs: str = ""
+    """0x digest of the knobs that published numbers follow from (`keeper.policy.choices`), as they were; empty where a
+    keeper signed that did not keep it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,9 @@ class ShadowRun:
     last_block: int
     last_hash: str
     blocks: int
-    """How many were looked at; some between the first and the last may have been missed."""
+    """In how many of them every underlying with numbers in force was looked at; some between the first and the last may
+    have been missed."""
     numbers: str
     """Live and shadow side by side as they were last, and the worst of the run: one line each."""
+    knobs: str = ""
+    """0x digest of the knobs it ran with; empty of a run that an older keeper made."""

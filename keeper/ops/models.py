@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from keeper.domain.block import BlockRef
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.market import UnderlyingMarket
-from keeper.domain.snapshot import UnderlyingState
+from keeper.domain.snapshot import Snapshot, UnderlyingState
 from keeper.domain.text import written
 from keeper.domain.updates import ShadowRun, SignOff
 from keeper.errors import BadInput
+from keeper.policy.choices import digest
 from keeper.ports import Store
 from keeper.risk.calibration.targets import day
 from keeper.risk.model import model
@@ -50,6 +52,10 @@ class ModelState:
     beside: tuple[Beside, ...]
     shadows: tuple[ShadowRun, ...]
     """Runs of the shadow with the running version, oldest first."""
+    knobs: str
+    """Digest of those that the numbers are made with (`keeper.policy.choices`)."""
+    live: tuple[str, ...]
+    """Publications in force beyond the one that opens a house: `ETH:17`."""
 
     @property
     def may_push(self) -> bool:
@@ -57,13 +63,19 @@ class ModelState:
         return any(one.version == self.version for one in self.sign_offs)
 
 
-def model_state(store: Store) -> ModelState:
-    """The model, its history, and its numbers beside the live ones at the newest block that was lived."""
+def model_state(store: Store, risk: RiskKnobs, policy: PolicyKnobs) -> ModelState:
+    """The model, its history, and its numbers beside the live ones at the newest block that was lived.
+
+    Args:
+        store: where all that is.
+        risk: knobs with which the numbers are made, whatever the block was lived with.
+        policy: the same.
+    """
     seen = next((b for b in store.lived(limit=1)), None)
     inputs = None if seen is None else store.inputs(seen.hash)
     rows: tuple[Beside, ...] = ()
     if inputs is not None:
-        market = model(inputs.snapshot, inputs.risk, inputs.quotes)
+        market = model(inputs.snapshot, risk, inputs.quotes)
         rows = tuple(row for u in inputs.snapshot.underlyings for row in _rows(u, market.of(u.underlying)))
     return ModelState(
         version=MODEL_VERSION,
@@ -72,11 +84,30 @@ def model_state(store: Store) -> ModelState:
         block=None if inputs is None else inputs.snapshot.block,
         beside=rows,
         shadows=tuple(run for run in store.shadows() if run.model == MODEL_VERSION),
+        knobs=digest(risk, policy),
+        live=() if inputs is None else tuple(_live(inputs.snapshot)),
     )
 
 
+def _live(snapshot: Snapshot) -> Iterator[str]:
+    """What was published after a house was opened: deploying it takes one publication of each underlying."""
+    for u in snapshot.underlyings:
+        if u.publication is not None and u.publication.last_id > 1:
+            yield f"{u.symbol}:{u.publication.last_id}"
+
+
 def sign_off(
-    store: Store, version: int, *, operator: str, reason: str, now_s: int, shadow_blocks: int, first: bool = False
+    store: Store,
+    version: int,
+    *,
+    operator: str,
+    reason: str,
+    now_s: int,
+    shadow_blocks: int,
+    risk: RiskKnobs,
+    policy: PolicyKnobs,
+    first: bool = False,
+    house_is_live: str = "",
 ) -> SignOff:
     """Let the running model push; the numbers that were on the table are kept with the word.
 
@@ -87,16 +118,19 @@ def sign_off(
         reason: why.
         now_s: wall time, unix seconds.
         shadow_blocks: over how many blocks one run of the shadow must have held it beside the live parameters.
+        risk: knobs that it is to push with.
+        policy: the same.
         first: it is the first model of a house, beside which there is nothing to hold it.
+        house_is_live: why it is signed as the first although the house was published to: its store was lost, say.
 
     Raises: `BadInput` if another model runs, a name or reason is missing, there are no numbers to look at, it was not
-    held beside the live parameters for long enough, or it is not the first.
+    held beside the live parameters with these knobs for long enough, or it is not the first.
     """
     if version != MODEL_VERSION:
         hint = "sign with the keeper that is to push; keeper model show tells the version"
         raise BadInput(f"this keeper has model {MODEL_VERSION}, not {version}", hint=hint, version=version)
     who, why = written(operator, "--operator"), written(reason, "--reason")
-    state = model_state(store)
+    state = model_state(store, risk, policy)
     if state.block is None:
         raise BadInput(
             "there are no numbers to look at: no block was lived from this store",
@@ -104,11 +138,14 @@ def sign_off(
         )
     run = None
     if first:
-        _check_first(state)
+        _check_first(state, house_is_live.strip())
     else:
-        run = _long_enough(state.shadows, shadow_blocks)
+        run = _long_enough(state.shadows, shadow_blocks, state.knobs)
     evidence = [f"at block {state.block.number} {state.block.hash}", *map(str, state.beside)]
     if run is None:
+        evidence += [
+            f"{name} was live; signed as the first all the same: {house_is_live.strip()}" for name in state.live
+        ]
         evidence.append("the first model signed off from this store: it was held beside no other")
     else:
         evidence.append(f"shadow run {run.number}, {run.blocks} blocks, {run.first_block} to {run.last_block}:")
@@ -120,13 +157,14 @@ def sign_off(
         at_s=now_s,
         evidence="\n".join(evidence),
         shadowed_blocks=0 if run is None else run.blocks,
+        knobs=state.knobs,
     )
     store.sign_off(signed)
     return signed
 
 
-def _check_first(state: ModelState) -> None:
-    """Raises: `BadInput` if a model was signed off before: then there is something to hold this one beside."""
+def _check_first(state: ModelState, house_is_live: str) -> None:
+    """Raises: `BadInput` if a model was signed off or published before: there is something to hold this one beside."""
     if state.sign_offs:
         last = state.sign_offs[-1]
         raise BadInput(
@@ -134,16 +172,24 @@ def _check_first(state: ModelState) -> None:
             hint="hold it beside what is live: keeper shadow; then sign it off without --first",
             version=last.version,
         )
+    if state.live and not house_is_live:
+        raise BadInput(
+            f"it is not the first of this house: {', '.join(state.live)} is live",
+            hint="hold it beside that: keeper shadow; where the store that knew was lost, say so: --house-is-live WHY",
+        )
 
 
-def _long_enough(shadows: Sequence[ShadowRun], blocks: int) -> ShadowRun:
-    """The newest run over every underlying that was long enough.  Raises: `BadInput` telling the longest there is."""
-    whole = [run for run in shadows if not run.symbol]
+def _long_enough(shadows: Sequence[ShadowRun], blocks: int, knobs: str) -> ShadowRun:
+    """The newest run over every underlying, with these knobs, that was long enough.
+
+    Raises: `BadInput` telling the longest there is.
+    """
+    whole = [run for run in shadows if not run.symbol and run.knobs == knobs]
     for run in reversed(whole):
         if run.blocks >= blocks:
             return run
     longest = max((run.blocks for run in whole), default=0)
-    parts = ", over every underlying" if len(whole) < len(shadows) else ""
+    parts = ", over every underlying and with these knobs" if len(whole) < len(shadows) else ""
     raise BadInput(
         f"model {MODEL_VERSION} was held beside the live parameters for {longest} blocks in a run{parts}; {blocks} are "
         "asked for ([model] shadow_blocks)",

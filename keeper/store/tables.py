@@ -229,6 +229,7 @@ model_sign_offs = Table(
     Column("at_s", BigInteger, nullable=False),
     Column("evidence", Text, nullable=False),
     Column("shadowed_blocks", BigInteger, nullable=False, server_default=text("0"), comment="before"),
+    Column("knobs", String(66), nullable=False, server_default="", comment="0x sha-256"),
 )
 
 shadow_runs = Table(
@@ -243,4 +244,5 @@ shadow_runs = Table(
     Column("last_hash", String(66), nullable=False),
     Column("blocks", BigInteger, nullable=False, comment="that were looked at"),
     Column("numbers", Text, nullable=False, comment="live and shadow side by side, one line each"),
+    Column("knobs", String(66), nullable=False, server_default="", comment="0x sha-256"),
 )

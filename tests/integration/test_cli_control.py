@@ -3,7 +3,6 @@
 import json
 import logging
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -236,14 +235,19 @@ def test_shadow__two_blocks__live_and_proposed_side_by_side(site):
     """The shadow takes for pushed what the loop would push; nothing is sent."""
     config = settings(site, "shadow", floor=120_000, gate="off")
 
+    over = threading.Event()
+
     def mine():
-        time.sleep(0.5)  # the command waits for a block that somebody has to mine
-        site.world.mine()
+        while not over.wait(0.5):  # the command waits for a block that somebody has to mine
+            site.world.mine()
 
     miner = threading.Thread(target=mine)
     miner.start()
-    result = ask("shadow", "ETH", "--blocks", "2", "-c", config, "--json")
-    miner.join()
+    try:
+        result = ask("shadow", "ETH", "--blocks", "2", "-c", config, "--json")
+    finally:
+        over.set()
+        miner.join()
     assert result.exit_code == 0, result.output
     first, second = [json.loads(line) for line in result.stdout.splitlines()]
     assert first["block"]["number"] < second["block"]["number"]

@@ -1,4 +1,4 @@
-"""The migration of shadow runs goes both ways, on SQLite and on PostgreSQL, and loses no word (UPD-4)."""
+"""The migrations of shadow runs go both ways, on SQLite and on PostgreSQL, and lose no word (UPD-4)."""
 
 from dataclasses import replace
 
@@ -14,9 +14,10 @@ from keeper.store.schema import alembic_config, newest
 from keeper.store.tables import metadata
 
 RUN = ShadowRun(
-    number=0, model=1, symbol="", begun_s=1, first_block=10, last_block=309, last_hash="0x00", blocks=300, numbers="x"
-)
-WORD = SignOff(version=1, operator="Ada", reason="seen", at_s=5, evidence="ETH", shadowed_blocks=300)
+    number=0, model=1, symbol="", begun_s=1, first_block=10, last_block=309, last_hash="0x00", blocks=300, numbers="x",
+    knobs="0x" + "ab" * 32,
+)  # fmt: skip
+WORD = SignOff(version=1, operator="Ada", reason="seen", at_s=5, evidence="ETH", shadowed_blocks=300, knobs=RUN.knobs)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgres)])
@@ -51,10 +52,26 @@ def test_migration__down_and_up_again__words_stay_and_runs_are_gone(url):
     store.close()
     revision, differs = migrated(url, "0006", command.downgrade)
     assert revision == "0006"
-    assert len(differs) == 2, "UPD-4: a table and a column are gone, and nothing else"
+    assert len(differs) == 3, "UPD-4: a table and two columns are gone, and nothing else"
     assert migrated(url, "head", command.upgrade) == (newest(), []), "UPD-4"
     store = open_store(url)
-    assert store.sign_offs() == (replace(WORD, shadowed_blocks=0),), "UPD-4"
+    assert store.sign_offs() == (replace(WORD, shadowed_blocks=0, knobs=""),), "UPD-4"
     assert store.shadows() == ()
     assert store.keep_shadow(RUN).number == 1
+    store.close()
+
+
+def test_migration__of_knobs_down_and_up_again__words_and_runs_stay(url):
+    """UPD-4: only the digests are lost."""
+    store = open_store(url)
+    store.sign_off(WORD)
+    kept = store.keep_shadow(RUN)
+    store.close()
+    revision, differs = migrated(url, "0007", command.downgrade)
+    assert revision == "0007"
+    assert len(differs) == 2, "UPD-4: two columns are gone, and nothing else"
+    assert migrated(url, "head", command.upgrade) == (newest(), []), "UPD-4"
+    store = open_store(url)
+    assert store.sign_offs() == (replace(WORD, knobs=""),), "UPD-4"
+    assert store.shadows() == (replace(kept, knobs=""),), "UPD-4"
     store.close()

@@ -60,7 +60,8 @@ def test_kept_inputs__by_name__newest_first(store):
 def test_sign_off__again__both_words_stay(store):
     """UPD-2: nobody's word is taken back or overwritten."""
     first = SignOff(
-        version=2, operator="Ada", reason="shadowed", at_s=1_000, evidence="ETH: 15 % → 16 %", shadowed_blocks=300
+        version=2, operator="Ada", reason="shadowed", at_s=1_000, evidence="ETH: 15 % → 16 %", shadowed_blocks=300,
+        knobs="0x" + "cd" * 32,
     )  # fmt: skip
     again = replace(first, operator="Grace", at_s=2_000)
     assert store.sign_offs() == ()
@@ -72,7 +73,7 @@ def test_sign_off__again__both_words_stay(store):
 def a_run(**changed):
     run = ShadowRun(
         number=0, model=2, symbol="", begun_s=1_000, first_block=100, last_block=100, last_hash="0x" + "ab" * 32,
-        blocks=1, numbers="ETH: scan_range 15 % live 16 % shadow",
+        blocks=1, numbers="ETH: scan_range 15 % live 16 % shadow", knobs="0x" + "cd" * 32,
     )  # fmt: skip
     return replace(run, **changed)
 

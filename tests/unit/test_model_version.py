@@ -1,13 +1,14 @@
-"""A model change is an event: its version guards its outputs, and only what is signed off pushes (MOD-1 … MOD-5)."""
+"""A model change is an event: its version guards its outputs, and only what is signed off pushes (MOD-1 … MOD-6)."""
 
 import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from keeper.control.shadow import Shadowed
+from keeper.control.shadow import Shadowed, shadow
 from keeper.control.shadow_run import kept
 from keeper.control.sight import Sight
 from keeper.cycle import think, thought
@@ -20,10 +21,11 @@ from keeper.domain.cycle import CycleInputs, CycleRecord
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.riskfile import Ranges
-from keeper.domain.snapshot import Listing, Observation, Usable
+from keeper.domain.snapshot import Listing, Observation, Unusable, Usable
 from keeper.domain.updates import ShadowRun
 from keeper.errors import BadInput
 from keeper.ops.models import model_state, sign_off
+from keeper.policy.choices import digest as digest_of_knobs
 from keeper.policy.effect import Effect
 from keeper.policy.signed import unsigned
 from keeper.risk.calibration.implied import see
@@ -36,6 +38,9 @@ from keeper.testing.memory_store import MemoryStore
 #: Digest of the model's outputs, by version.
 GOLDEN = Path(__file__).parents[1] / "cases" / "model_digests.json"
 HOUR = 3_600
+#: Of the inputs that are lived here.
+WITH = {"risk": RiskKnobs(), "policy": PolicyKnobs(heartbeat_s=1)}
+KNOBS = digest_of_knobs(**WITH)
 WAD = 10**18
 
 
@@ -94,7 +99,7 @@ def due():
         Observation(time=1_800_000_000 - HOUR * (400 - i), price=int(3_000 * (1 + 0.02 * (i % 2)) * WAD))
         for i in range(401)
     )
-    u = an_underlying(history=history, publication=a_publication(last_time=1))
+    u = an_underlying(history=history, publication=replace(a_publication(last_time=1), last_id=1))
     snapshot = a_snapshot(an_account(7), underlying=u)
     history = tuple(replace(o, time=o.time + snapshot.block.timestamp - 1_800_000_000) for o in history)
     snapshot = replace(snapshot, underlyings=(replace(snapshot.underlyings[0], history=history),))
@@ -140,7 +145,7 @@ def shadowed(store, blocks, **changed):
     """A run of the shadow of so many blocks."""
     run = ShadowRun(
         number=0, model=MODEL_VERSION, symbol="", begun_s=900, first_block=10, last_block=9 + blocks, last_hash="0x",
-        blocks=blocks, numbers="ETH: side by side",
+        blocks=blocks, numbers="ETH: side by side", knobs=KNOBS,
     )  # fmt: skip
     return store.keep_shadow(replace(run, **changed))
 
@@ -149,7 +154,7 @@ def sign(store, **changed):
     return sign_off(
         store,
         MODEL_VERSION,
-        **({"operator": "Ada", "reason": "why", "now_s": 1_000, "shadow_blocks": 300} | changed),
+        **({"operator": "Ada", "reason": "why", "now_s": 1_000, "shadow_blocks": 300} | WITH | changed),
     )
 
 
@@ -159,9 +164,11 @@ def sign(store, **changed):
         (None, "for 0 blocks in a run; 300 are asked for"),
         ({"blocks": 299}, "for 299 blocks in a run; 300 are asked for"),
         ({"blocks": 500, "symbol": "ETH"}, "for 0 blocks in a run, over every underlying"),
+        ({"blocks": 500, "knobs": "0x12"}, "for 0 blocks in a run, over every underlying and with these knobs"),
+        ({"blocks": 500, "knobs": ""}, "for 0 blocks in a run, over every underlying and with these knobs"),
         ({"blocks": 500, "model": MODEL_VERSION + 1}, "for 0 blocks in a run; 300"),
     ],
-    ids=["no run", "too short", "one underlying", "another model"],
+    ids=["no run", "too short", "one underlying", "other knobs", "knobs not kept", "another model"],
 )
 def test_sign_off__not_held_beside_the_live_ones_for_long_enough__refused(run, said):
     """MOD-4: nobody signs off what did not run in the shadow; many short runs are no long one."""
@@ -188,6 +195,48 @@ def test_sign_off__the_first_of_a_house__once_and_on_record():
     assert len(store.sign_offs()) == 2
 
 
+def lived_live(last_id):
+    """A store of a house that was published to so often."""
+    store, inputs = MemoryStore(), due()
+    (u,) = inputs.snapshot.underlyings
+    u = replace(u, publication=replace(u.publication, last_id=last_id))
+    inputs = replace(inputs, snapshot=replace(inputs.snapshot, underlyings=(u,)))
+    store.append_lived(inputs, CycleRecord(block=inputs.snapshot.block, decision=think(inputs), handed=()), ended=())
+    return store
+
+
+@pytest.mark.parametrize("last_id", [0, 1])
+def test_sign_off__first_of_a_house_that_was_only_opened__taken(last_id):
+    """MOD-4"""
+    assert sign(lived_live(last_id), first=True).shadowed_blocks == 0
+
+
+def test_sign_off__first_from_an_empty_store_of_a_live_house__refused_unless_said_why():
+    """MOD-4: an empty store is no new house; what was published is there to be held beside."""
+    store = lived_live(2)
+    with pytest.raises(BadInput, match="not the first of this house: ETH:2 is live") as told:
+        sign(store, first=True)
+    assert "--house-is-live" in told.value.hint, "MOD-4"
+    with pytest.raises(BadInput, match="not the first"):
+        sign(store, first=True, house_is_live="  ")
+    assert store.sign_offs() == ()
+    signed = sign(store, first=True, house_is_live="the disk was lost")
+    assert "ETH:2 was live; signed as the first all the same: the disk was lost" in signed.evidence, "MOD-4"
+
+
+def test_sign_off__with_other_knobs_than_were_lived__their_numbers_are_on_the_table():
+    """MOD-6: what is signed is what these settings would publish, and no shadow run of other knobs counts for it."""
+    store, _ = lived()
+    shadowed(store, 300)
+    other = {"risk": RiskKnobs(psr_floor_ppm=300_000), "policy": WITH["policy"]}
+    with pytest.raises(BadInput, match="over every underlying and with these knobs"):
+        sign(store, **other)
+    shadowed(store, 301, knobs=digest_of_knobs(**other))
+    signed = sign(store, **other)
+    assert (signed.knobs, signed.shadowed_blocks) == (digest_of_knobs(**other), 301), "MOD-6"
+    assert any(line.endswith(".scan_range 15 % → 30 %") for line in signed.evidence.splitlines()), "MOD-6"
+
+
 def effect_of(below_mm):
     return Effect(
         **{
@@ -197,51 +246,73 @@ def effect_of(below_mm):
     )
 
 
-def a_sight(number, symbol="ETH", *, below_mm=0, pushed=""):
+def a_sight(number, symbol="ETH", *, below_mm=0, pushed="", whole=False):
     ranges = Ranges(psr_ppm=150_000, vsr_up_ppm=400_000, vsr_down_ppm=300_000)
     return Shadowed(
         block=BlockRef(number, f"0x{number:064x}", "0x", 12 * number), symbol=symbol, live=ranges,
         shadow=replace(ranges, psr_ppm=162_500), target=None, pushed=pushed, waits="", effect=effect_of(below_mm),
+        whole=whole,
     )  # fmt: skip
 
 
 def test_kept__a_run_broken_off__counts_the_blocks_it_saw():
-    """MOD-5: each block counts once however many underlyings it has, and is on record before the next is looked at."""
+    """MOD-5: a block counts once all its underlyings were looked at, and is on record before the next is."""
     store = MemoryStore()
     seen = kept(
         iter(
             [
-                a_sight(10), a_sight(10, "BTC"), a_sight(12, pushed="scan range", below_mm=3), a_sight(12, "BTC"),
-                a_sight(13),
+                a_sight(10), a_sight(10, "BTC", whole=True), a_sight(12, pushed="scan range", below_mm=3),
+                a_sight(12, "BTC", whole=True), a_sight(13),
             ]
         ),
-        store, symbol=None, now_s=77,
+        store, symbol=None, now_s=77, knobs=KNOBS,
     )  # fmt: skip
     assert store.shadows() == ()
     assert next(seen).block.number == 10
     (run,) = store.shadows()
-    assert (run.blocks, run.symbol, run.model, run.begun_s) == (1, "", MODEL_VERSION, 77), "MOD-5"
+    assert (run.blocks, run.symbol, run.model, run.begun_s) == (0, "", MODEL_VERSION, 77), "MOD-5"
+    assert run.knobs == KNOBS, "MOD-6"
     next(seen)
     assert store.shadows()[0].blocks == 1, "MOD-5"
     list(seen)
     (run,) = store.shadows()
-    assert (run.blocks, run.first_block, run.last_block) == (3, 10, 13), "MOD-5"
+    assert (run.blocks, run.first_block, run.last_block) == (2, 10, 13), "MOD-5: BTC was not looked at in block 13"
     btc, eth = run.numbers.splitlines()
     assert eth.startswith("ETH: scan_range 15 % live 16.25 % shadow"), "MOD-5"
     assert eth.endswith("1 shadow pushes; at worst 3 newly below MM, at block 12"), "MOD-5"
     assert btc.startswith("BTC: ")
 
 
+def test_shadow__an_underlying_without_a_price__its_blocks_are_not_whole():
+    """MOD-5: what could not be looked at is no block of a whole run; an underlying with no numbers yet is not asked."""
+    inputs = due()
+    (eth,) = inputs.snapshot.underlyings
+    btc, young = replace(eth, underlying=2, symbol="BTC"), replace(eth, underlying=3, symbol="SOL", live=None)
+
+    def seen(*underlyings):
+        snapshot = replace(inputs.snapshot, underlyings=underlyings)
+        nobody = SimpleNamespace(refresh=lambda: None, read=lambda _: ())
+        ports = SimpleNamespace(
+            quotes=nobody, reader=SimpleNamespace(read=lambda _: snapshot), store=MemoryStore(), signed=lambda: None
+        )
+        heads = SimpleNamespace(head=lambda: snapshot.block)
+        found = shadow(heads, ports, inputs.risk, inputs.policy, symbol=None, blocks=1, wait=lambda: None)
+        return [(one.symbol, one.whole) for one in found]
+
+    assert seen(eth, btc, young) == [("ETH", False), ("BTC", True)], "MOD-5"
+    for blind in (replace(btc, spot=Unusable(reason="the feed is late")), replace(btc, publication=None)):
+        assert seen(eth, blind) == seen(blind, eth) == [("ETH", False)], "MOD-5"
+
+
 def test_sign_off__with_numbers_on_the_table__kept_with_the_word():
     """MOD-3: who, when, why, and live and proposed numbers side by side."""
     store, inputs = lived()
-    assert not model_state(store).may_push
+    assert not model_state(store, **WITH).may_push
     shadowed(store, 299)
     long_enough = shadowed(store, 301)
     shadowed(store, 5)
-    signed = sign_off(
-        store, MODEL_VERSION, operator=" Ada ", reason="a week in the shadow", now_s=1_000, shadow_blocks=300
-    )
+    signed = sign(store, operator=" Ada ", reason="a week in the shadow")
+    assert signed.knobs == KNOBS, "MOD-6"
     assert (signed.operator, signed.at_s, signed.shadowed_blocks) == ("Ada", 1_000, 301)
     assert f"shadow run {long_enough.number}, 301 blocks, 10 to 310:" in signed.evidence.splitlines(), "MOD-3"
     assert signed.evidence.splitlines()[-1] == "ETH: side by side", "MOD-3"
@@ -249,7 +320,7 @@ def test_sign_off__with_numbers_on_the_table__kept_with_the_word():
     symbol = inputs.snapshot.underlyings[0].symbol
     assert any(line.startswith(f"{symbol}.scan_range 15 % → ") for line in signed.evidence.splitlines()), "MOD-3"
     assert any(f"{symbol}.sigma@" in line for line in signed.evidence.splitlines()), "MOD-3"
-    assert model_state(store).may_push, "MOD-3"
+    assert model_state(store, **WITH).may_push, "MOD-3"
     assert store.sign_offs() == (signed,)
 
 
@@ -265,7 +336,7 @@ def test_sign_off__another_version_or_no_word__refused(version, operator, reason
     """MOD-3: nobody signs what is not running, or in nobody's name."""
     store, _ = lived()
     with pytest.raises(BadInput, match=said):
-        sign_off(store, version, operator=operator, reason=reason, now_s=1_000, shadow_blocks=1, first=True)
+        sign_off(store, version, operator=operator, reason=reason, now_s=1_000, shadow_blocks=1, first=True, **WITH)
     assert store.sign_offs() == ()
 
 
