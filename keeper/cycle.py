@@ -29,7 +29,7 @@ from keeper.policy import breaker
 from keeper.policy.decide import choose
 from keeper.policy.guard import shut
 from keeper.policy.overrides import floored
-from keeper.policy.signed import unsigned
+from keeper.policy.signed import otherwise, signed_with, unsigned
 from keeper.ports import (
     ALL_RIGHTS,
     ALWAYS_WANTED,
@@ -70,6 +70,10 @@ class Ports:
         """Versions of the model that may push, ascending; None if no word is needed."""
         return tuple(sorted({one.version for one in self.store.sign_offs()})) if self.needs_sign_off else None
 
+    def signed_knobs(self) -> str:
+        """Digest of the knobs with which the running model was signed off last; empty if no word is needed."""
+        return signed_with(self.store.sign_offs()) if self.needs_sign_off else ""
+
 
 def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -> CycleRecord:
     """Live one block.
@@ -94,6 +98,7 @@ def cycle(block: BlockRef, ports: Ports, risk: RiskKnobs, policy: PolicyKnobs) -
         refused=ports.store.refusals(),
         overrides=ports.store.overrides(at_s=block.timestamp, since_s=block.timestamp - policy.loosen_after_s),
         signed=ports.signed(),
+        signed_knobs=ports.signed_knobs(),
         barred=ports.rights.barred(block),
         brought=brought_lately(snapshot, ports.store),
     )
@@ -163,6 +168,8 @@ def held(inputs: CycleInputs) -> Iterator[str]:
         yield f"no publication and no add-on is sent: {inputs.barred}"
     if why := unsigned(inputs.signed):
         yield f"nothing is published: {why}"
+    if apart := otherwise(inputs.signed_knobs, inputs.risk, inputs.policy):
+        yield apart
 
 
 def unweighed(verdicts: Sequence[Verdict]) -> Iterator[str]:

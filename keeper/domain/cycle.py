@@ -45,6 +45,9 @@ class CycleInputs:
     """Why no key of this keeper may publish at the block, and who does; empty if one may."""
     signed: tuple[int, ...] | None = None
     """Versions of the model that were signed off, ascending; None where none needs to be, since nothing leaves."""
+    signed_knobs: str = ""
+    """0x digest of the knobs with which the running version was signed off last; empty if no word is needed, or none
+    was kept."""
 
 
 #: How every reason of a dry run begins.

@@ -14,10 +14,11 @@ from functools import partial
 from typing import Protocol
 
 from keeper.domain.block import BlockRef
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.snapshot import Price, Unusable
 from keeper.domain.tx import SignerRole
 from keeper.errors import KeeperError
-from keeper.policy.signed import unsigned
+from keeper.policy.signed import otherwise, signed_with, unsigned
 from keeper.ports import Store
 from keeper.risk.version import MODEL_VERSION
 
@@ -188,6 +189,10 @@ class Site(Protocol):
     @property
     def quotes_max_age_s(self) -> int:
         """Age beyond which quotes are not used, seconds."""
+
+    @property
+    def knobs(self) -> tuple[RiskKnobs, PolicyKnobs]:
+        """What the keeper would push with."""
 
     def store(self) -> Store:
         """Memory.  Raises: `KeeperError`."""
@@ -492,14 +497,18 @@ def _store(site: Site) -> Iterator[Finding]:
     try:
         newest = store.cycles(limit=1)
         said = f"opens; newest block {newest[0].block.number:,}" if newest else "opens; no block lived yet"
-        yield from _model(store)
+        yield from _model(store, *site.knobs)
         yield _good("store", f"{said}, {len(store.open_txs())} transactions open")
     finally:
         store.close()
 
 
-def _model(store: Store) -> Iterator[Finding]:
-    if unsigned([one.version for one in store.sign_offs()]):
+def _model(store: Store, risk: RiskKnobs, policy: PolicyKnobs) -> Iterator[Finding]:
+    words = store.sign_offs()
+    if apart := otherwise(signed_with(words), risk, policy):
+        said, _, hint = apart.partition(": ")
+        yield Finding(what="model", verdict=Verdict.WARNING, said=said, hint=hint)
+    if unsigned([one.version for one in words]):
         said = f"version {MODEL_VERSION} is not signed off: with --send it publishes nothing"
         hint = f"keeper shadow, then keeper model sign-off {MODEL_VERSION} --operator NAME --reason WHY"
         hint += "; the first model of a house: with --first"

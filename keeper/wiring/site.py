@@ -10,6 +10,7 @@ from keeper.chain.clock import steady_s
 from keeper.chain.following.announcements import head_sources
 from keeper.chain.following.log_search import LogSearch
 from keeper.domain.block import BlockRef
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.tx import SignerRole
 from keeper.errors import KeeperError
 from keeper.marketdata.chain import Venue
@@ -79,6 +80,11 @@ class ConfiguredSite:
     def quotes_max_age_s(self) -> int:
         """See `Site.quotes_max_age_s`."""
         return self._settings.risk.implied.max_age_s
+
+    @property
+    def knobs(self) -> tuple[RiskKnobs, PolicyKnobs]:
+        """See `Site.knobs`."""
+        return self._settings.risk, self._settings.policy
 
     def store(self) -> Store:
         """See `Site.store`."""

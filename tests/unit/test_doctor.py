@@ -5,11 +5,13 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.snapshot import Price, Unusable, Usable
 from keeper.domain.tx import SignerRole
 from keeper.domain.updates import SignOff
 from keeper.errors import BadInput, Halt, KeeperError, Retry
 from keeper.ops.doctor import Finding, NodeLook, Quoting, Unlike, Verdict, Vouching, examine, ready
+from keeper.policy.choices import digest
 from keeper.risk.version import MODEL_VERSION
 from keeper.testing.builders import NOW, a_block, usd
 from keeper.testing.memory_store import MemoryStore
@@ -97,6 +99,8 @@ class FakeSite:
     )
     store_problem: KeeperError | None = None
     signed_off: bool = True
+    signed_knobs: str = ""
+    knobs: tuple[RiskKnobs, PolicyKnobs] = (RiskKnobs(), PolicyKnobs())
     liquidator_account: int | None = 5
     chain_id: int = 1
     daily_cap_wei: int = ETHER // 2
@@ -126,7 +130,11 @@ class FakeSite:
             raise self.store_problem
         store = MemoryStore()
         if self.signed_off:
-            store.sign_off(SignOff(version=MODEL_VERSION, operator="Ada", reason="seen", at_s=0, evidence=""))
+            store.sign_off(
+                SignOff(
+                    version=MODEL_VERSION, operator="Ada", reason="seen", at_s=0, evidence="", knobs=self.signed_knobs
+                )
+            )
         return store
 
 
@@ -342,3 +350,16 @@ def test_check__two_endpoints__measured_side_by_side():
     assert (first["behind"], second["behind"], second["new blocks"]) == ("–", "2", "announced")
     assert (second["age"], second["answers in"], second["by hash"]) == ("5 s", "12 ms", "yes")
     assert "b: agrees" in next(one.said for one in findings if one.what == "endpoints agree")
+
+
+def test_examine__knobs_changed_since_the_model_was_signed_off__a_warning():
+    """MOD-6: other knobs than were signed off are a warning; where none were kept, or they are the same, nothing."""
+
+    def said(knobs):
+        return [one for one in found(FakeSite(signed_knobs=knobs)) if one.what == "model"]
+
+    assert said("") == said(digest(RiskKnobs(), PolicyKnobs())) == []
+    (one,) = said(digest(RiskKnobs(psr_floor_ppm=90_000), PolicyKnobs()))
+    assert one.verdict is Verdict.WARNING, "MOD-6"
+    assert "is not what model" in one.said
+    assert one.hint.startswith("keeper shadow, then keeper model sign-off")

@@ -11,7 +11,7 @@ import pytest
 from keeper.control.shadow import Shadowed, shadow
 from keeper.control.shadow_run import kept
 from keeper.control.sight import Sight
-from keeper.cycle import think, thought
+from keeper.cycle import Ports, think, thought
 from keeper.demo.stylised import stylised_crash
 from keeper.demo.venue import quote
 from keeper.domain import codec
@@ -122,6 +122,34 @@ def test_think__model_not_signed_off__nothing_is_published_and_why():
         assert f"model {MODEL_VERSION} is not signed off: run keeper shadow" in alert, "MOD-2"
         assert f"keeper model sign-off {MODEL_VERSION}" in alert, "MOD-2"
     assert pushes(think(replace(inputs, signed=(MODEL_VERSION,)))) == pushes(think(inputs)), "MOD-2"
+
+
+def test_think__other_knobs_than_were_signed_off__an_alert_and_the_push_goes_on():
+    """MOD-6: knobs move targets as a model does; the keeper says with each block that they are not what was signed."""
+    inputs = replace(due(), signed=(MODEL_VERSION,))
+
+    def alerts(knobs):
+        decision, _ = thought(replace(inputs, signed_knobs=knobs))
+        assert pushes(decision), "MOD-6"
+        return [one for one in decision.alerts if "signed off with" in one]
+
+    assert alerts("") == alerts(KNOBS) == []
+    (said,) = alerts(digest_of_knobs(RiskKnobs(), PolicyKnobs(heartbeat_s=2)))
+    assert f"keeper model sign-off {MODEL_VERSION}" in said, "MOD-6"
+
+
+def test_ports__signed_again_with_other_knobs__the_newest_word_counts():
+    """MOD-6"""
+    store, _ = lived()
+    ports = Ports(reader=None, quotes=None, encoder=None, sender=None, store=store, needs_sign_off=True)
+    assert ports.signed_knobs() == ""
+    sign(store, first=True)
+    assert ports.signed_knobs() == KNOBS, "MOD-6"
+    other = {"risk": RiskKnobs(), "policy": PolicyKnobs(heartbeat_s=2)}
+    shadowed(store, 300, knobs=digest_of_knobs(**other))
+    sign(store, **other)
+    assert ports.signed_knobs() == digest_of_knobs(**other), "MOD-6"
+    assert replace(ports, needs_sign_off=False).signed_knobs() == ""
 
 
 def test_proposal__by_hand__held_by_the_same_word():
