@@ -31,6 +31,7 @@ from keeper.domain.action import MarginCall, kind, subject
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleRecord
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
+from keeper.domain.modes import DRY
 from keeper.errors import Halt, LawBroken, Retry
 from keeper.garbage import Garbage, uncollected
 from keeper.orphans import forget_strays, mark_orphans
@@ -67,6 +68,7 @@ class Daemon:
         ports: what a cycle needs.
         clock: wall time, for heartbeats only.
         on_cycle: told of every finished cycle (metrics, views).
+        mode: what it does, "sending" or "dry": the name of its heartbeat, so that neither passes for the other.
     """
 
     def __init__(
@@ -79,7 +81,9 @@ class Daemon:
         policy: PolicyKnobs,
         rhythm: Rhythm,
         on_cycle: Callable[[CycleRecord], None] | None = None,
+        mode: str = DRY,
     ) -> None:
+        self._mode = mode
         self._heads, self._ports, self._clock = heads, ports, clock
         self._risk, self._policy, self._rhythm = risk, policy, rhythm
         self._on_cycle = on_cycle
@@ -234,7 +238,7 @@ class Daemon:
         return scheduler
 
     def _beat(self) -> None:
-        self._ports.store.heartbeat("loop", self._clock.now_s(), self._last.number if self._last else 0)
+        self._ports.store.heartbeat(self._mode, self._clock.now_s(), self._last.number if self._last else 0)
 
     def _tidy(self) -> None:
         dropped = self._ports.store.prune(keep_blocks=self._rhythm.keep_blocks)

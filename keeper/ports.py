@@ -16,6 +16,7 @@ from keeper.domain.landed import Landed
 from keeper.domain.overrides import Override
 from keeper.domain.previews import Previewed
 from keeper.domain.quotes import Quoted
+from keeper.domain.sender import Sender
 from keeper.domain.snapshot import Observation, Snapshot
 from keeper.domain.tx import TxIntent, TxRecord
 from keeper.domain.updates import KeptInputs, ShadowRun, SignOff
@@ -434,6 +435,12 @@ class Store(Ledger, Updates, Overrides, Protocol):
 
     def heartbeats(self) -> dict[str, tuple[int, int]]:
         """Last (at_s, progress) of each loop."""
+
+    def try_write(self) -> None:
+        """Write something durably and take it back.  Raises: `Halt` or `Retry` where nothing can be written."""
+
+    def sender(self) -> Sender | None:
+        """Who sends from this store now, this process or another; None if nobody does."""
 
     def lock_sending(self, *, at_s: int) -> None:
         """From now until `close`, this process alone sends from this store; its end, however it ends, frees it.

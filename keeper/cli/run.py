@@ -36,6 +36,6 @@ def run(config: Config = DEFAULT_CONFIG, *, send: Send = False, as_json: Json = 
 
     keeper = build(settings, environ=os.environ, send=send)
     try:
-        daemon(settings, keeper, on_cycle=tell).run()
+        daemon(settings, keeper, on_cycle=tell, send=send).run()
     finally:
         keeper.ports.store.close()

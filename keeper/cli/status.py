@@ -16,9 +16,10 @@ EXAMPLE = "keeper status\nkeeper status --json | jq '.accounts.liquidatable.coun
 def status(config: Config = DEFAULT_CONFIG, *, as_json: Json = False) -> None:
     """Show where everything stands, from the store alone.
 
-    The last block and the age of the loop's heartbeat, accounts by band and those nearest to liquidation, markets with
-    the scan range on-chain and its target, auctions, open transactions, margin calls, and what was decided lately. It
-    asks no node, so it answers while the keeper runs, and when the chain is down.
+    The last block, the age of each loop's heartbeat, sending and dry, and whether a process lives that sends; accounts
+    by band and those nearest to liquidation, markets with the scan range on-chain and its target, auctions, open
+    transactions, margin calls, and what was decided lately. It asks no node, so it answers while the keeper runs, and
+    when the chain is down.
     """
     store = recall(settings_of(config))
     try:

@@ -10,6 +10,7 @@ from keeper.domain.cycle import CycleInputs, CycleRecord, Handed
 from keeper.domain.history import Notice
 from keeper.domain.margin import AccountMargin, Band
 from keeper.domain.report import BandSum, MarginReport
+from keeper.domain.sender import Sender
 from keeper.domain.snapshot import Snapshot
 from keeper.domain.tx import TxRecord
 from keeper.ops.money import Money, money
@@ -47,6 +48,7 @@ class Status:
     nearest: tuple[AccountMargin, ...]
     """Accounts with the lowest health, worst first, none that owes nothing."""
     heartbeats: Mapping[str, tuple[int, int]]
+    """Last (unix seconds, block) of each kind of loop, `SENDING` and `DRY`."""
     open_txs: tuple[TxRecord, ...]
     called: int
     """Margin calls that stand."""
@@ -56,6 +58,8 @@ class Status:
     """What was decided and handed over in the last cycles, newest first."""
     money: Money
     """What the last day brought and cost."""
+    sender: Sender | None = None
+    """Who sends from this store at this moment; None if nobody does."""
     held: Mapping[int, Mapping[Key, str]] = field(default_factory=dict)
     """By underlying what keeps each published number from its target; numbers that are there are left out."""
 
@@ -78,6 +82,7 @@ def status(store: Store, *, now_s: int) -> Status:
         bands={band: report.bands[band] for band in Band},
         nearest=tuple(sorted((a for a in priced if a.mm), key=lambda a: (a.health_ppm, a.equity))[:LISTED]),
         heartbeats=store.heartbeats(),
+        sender=store.sender(),
         open_txs=store.open_txs(),
         called=len(store.called()),
         notices=store.notices(limit=LISTED),

@@ -14,11 +14,12 @@ from __future__ import annotations
 from typing import Generic
 
 from keeper.domain.cycle import CycleRecord
+from keeper.domain.sender import Sender
 from keeper.ports import Store
 from keeper.store.engine import Database
 from keeper.store.journal import C, Journal
 from keeper.store.ledger import Ledger
-from keeper.store.lock import take
+from keeper.store.lock import holder, take
 from keeper.store.outbox import Outbox
 from keeper.store.overrides import Overrides
 from keeper.store.progress import Progress
@@ -39,6 +40,10 @@ class SqlStore(Outbox, Journal[C], Progress, Ledger, Updates, Overrides, Generic
     def lock_sending(self, *, at_s: int) -> None:
         """See `Store.lock_sending`."""
         self._database.guard(take(self._database.engine, at_s=at_s))
+
+    def sender(self) -> Sender | None:
+        """See `Store.sender`."""
+        return holder(self._database.engine)
 
     def close(self) -> None:
         """See `Store.close`."""

@@ -26,6 +26,7 @@ from typing import Final, Protocol
 from sqlalchemy import Connection, Engine, text
 
 from keeper.domain.nested import json_of
+from keeper.domain.sender import Sender
 from keeper.errors import Halt, KeeperError
 from keeper.store.border import border
 
@@ -63,6 +64,51 @@ def take(engine: Engine, *, at_s: int) -> SendingLock:
     if engine.dialect.name == "sqlite":
         return FileLock(_beside(engine), me)
     return SessionLock(engine, me)
+
+
+def holder(engine: Engine) -> Sender | None:
+    """Who has the right to send from the database of `engine`; None if nobody has, however the last one ended."""
+    if engine.dialect.name == "sqlite":
+        return _of_file(_beside(engine))
+    with border(), engine.connect() as session:
+        return _sender(_parse(session.scalar(text(_HELD), {"name": _SENDING})))
+
+
+def _of_file(path: Path) -> Sender | None:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None  # nobody ever sent from here
+    found = None
+    try:
+        found = _sender(_read(handle))
+        # Looking takes the lock for a moment: not where its last holder is seen to be gone, so that a keeper that
+        # starts now meets nobody.
+        if found is None or (found.host == socket.gethostname() and not _lives(found.pid)):
+            return None
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return found
+    finally:
+        os.close(handle)
+    return None
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def _sender(found: dict[str, object]) -> Sender | None:
+    pid, since_s, host = found.get("pid"), found.get("since_s"), found.get("host")
+    if not isinstance(pid, int) or pid < 1 or not isinstance(since_s, int):
+        return None
+    return Sender(pid=pid, host=str(host or ""), since_s=since_s)
 
 
 class FileLock:

@@ -15,6 +15,7 @@ from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleInputs, CycleRecord
 from keeper.domain.history import Notice
 from keeper.domain.overrides import Override
+from keeper.domain.sender import Sender
 from keeper.domain.snapshot import Observation
 from keeper.domain.tx import TxRecord, TxState
 from keeper.domain.tx_flow import check_new, check_step
@@ -239,6 +240,13 @@ class MemoryStore:
         """See `Store.load_sync`."""
         with self._lock:
             return self._sync
+
+    def try_write(self) -> None:
+        """See `Store.try_write`."""
+
+    def sender(self) -> Sender | None:
+        """See `Store.sender`: nobody else can open it."""
+        return None
 
     def heartbeat(self, name: str, at_s: int, progress: int) -> None:
         """See `Store.heartbeat`."""

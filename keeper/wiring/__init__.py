@@ -24,6 +24,7 @@ from keeper.cycle import Ports
 from keeper.daemon import Daemon, Rhythm
 from keeper.domain.cycle import CycleRecord
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
+from keeper.domain.modes import DRY, SENDING
 from keeper.domain.tx import SignerRole
 from keeper.errors import BadInput
 from keeper.marketdata.board import NoSource, QuoteBoard
@@ -272,8 +273,9 @@ def daemon(
     *,
     clock: Clock | None = None,
     on_cycle: Callable[[CycleRecord], None] | None = None,
+    send: bool = False,
 ) -> Daemon:
-    """The block loop around a keeper."""
+    """The block loop around a keeper that was built to send, or not."""
     return Daemon(
         heads=keeper.heads,
         ports=keeper.ports,
@@ -290,4 +292,5 @@ def daemon(
             keep_blocks=settings.jobs.snapshots_kept,
         ),
         on_cycle=on_cycle,
+        mode=SENDING if send else DRY,
     )

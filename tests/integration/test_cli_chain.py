@@ -293,4 +293,4 @@ def test_run__sigterm__says_dry_first_and_ends_cleanly(site):
     assert "Added job" not in err
     assert second["block"]["number"] > first["block"]["number"]
     beats = json.loads(ask("status", "-c", site.settings("run.toml"), "--json").stdout)["heartbeats"]
-    assert beats["loop"]["block"] == second["block"]["number"]
+    assert beats["dry"]["block"] == second["block"]["number"]

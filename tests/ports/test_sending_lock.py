@@ -71,6 +71,38 @@ def test_lock__another_process_has_it__refused_and_named_until_kill_9(url):
         store.put_intent(planned())
 
 
+def test_sender__lives_then_kill_9__told_apart_beside_a_dry_keeper(url):
+    """TX-12: who sends is asked of the lock itself, so a fresh heartbeat of a dry run never stands in for a sender."""
+    with opened(url) as store:
+        assert store.sender() is None
+        with another(url) as process:
+            found = store.sender()
+            assert (found.pid, found.since_s) == (process.pid, 1_900_000_000)
+            store.heartbeat("dry", 1, 1)
+            assert store.sender() == found, "looking takes nothing away"
+            process.kill()
+            process.wait()
+            assert store.sender() is None
+        store.lock_sending(at_s=7)
+        assert store.sender().pid == os.getpid()
+    with opened(url) as store:
+        assert store.sender() is None
+
+
+def test_sender__number_of_the_dead_given_to_another__nobody_sends(tmp_path):
+    """TX-12: a process that has the number by now, or a name from another host, is no holder: nobody has the lock."""
+    with opened(f"sqlite:///{tmp_path}/keeper.sqlite") as store:
+        beside = tmp_path / "keeper.sqlite.sending"
+        for content in (
+            f'{{"pid": {os.getpid()}, "since_s": 1, "host": "elsewhere"}}',
+            "{",
+            '{"pid": -1, "since_s": 1}',
+        ):
+            beside.write_text(content)
+            assert store.sender() is None
+        store.lock_sending(at_s=1)
+
+
 def test_lock__closed__free_for_the_next(url):
     """TX-11: an end in order frees it too; two stores of one process are two."""
     with opened(url) as second:

@@ -2,6 +2,9 @@
 
 import json
 import logging
+import os
+import shutil
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,7 +91,8 @@ def folder(tmp_path_factory) -> Path:
         replace(world, block=a_block(101, timestamp=NOW + 12)),
         replace(world, block=a_block(102, timestamp=NOW + 24), underlyings=(lost,)),
     )
-    store.heartbeat("loop", NOW, 102)
+    store.heartbeat("dry", NOW, 102)
+    store.heartbeat("loop", NOW - 10**6, 7)  # of an older version
     store.close()
     (at / "keeper.toml").write_text(f'[store]\nurl = "sqlite:///{at}/keeper.sqlite"\n')
     return at
@@ -108,6 +112,23 @@ def total(part: dict) -> int:
     return sum(int(line["amount"]["wad"]) for line in part["lines"])
 
 
+def test_status__sender_lives_and_is_gone__told_though_a_dry_keeper_beats(folder, tmp_path):
+    """TX-12: pid while it holds the right to send; dead afterwards, however fresh the dry keeper's heartbeat is."""
+    shutil.copy(folder / "keeper.sqlite", tmp_path)
+    folder, url = tmp_path, f"sqlite:///{tmp_path}/keeper.sqlite"
+    (folder / "keeper.toml").write_text(f'[store]\nurl = "{url}"\n')
+    store = open_store(url)
+    store.heartbeat("sending", NOW, 102)
+    store.lock_sending(at_s=NOW)
+    tree = ask_json(folder, "status")
+    assert tree["heartbeats"] == {beat: {"at_s": NOW, "block": 102} for beat in ("dry", "sending")}
+    assert tree["sender"] == {"state": "lives", "pid": os.getpid(), "host": socket.gethostname(), "since_s": NOW}
+    assert f"pid {os.getpid()}" in ask(folder, "status").stdout
+    store.close()
+    assert ask_json(folder, "status")["sender"] == {"state": "dead"}
+    assert "dead" in ask(folder, "status").stdout
+
+
 def test_status__lived_blocks__everything_in_one_object(folder):
     """Each amount is exact text, so that a script loses no digit."""
     tree = ask_json(folder, "status")
@@ -119,7 +140,8 @@ def test_status__lived_blocks__everything_in_one_object(folder):
         "insolvent": 0,
         "unknown": 4,
     }
-    assert tree["heartbeats"] == {"loop": {"at_s": NOW, "block": 102}}
+    assert tree["heartbeats"] == {"dry": {"at_s": NOW, "block": 102}}
+    assert tree["sender"] == {"state": "none"}
     assert [tx["kind"] for tx in tree["open_transactions"]] == ["flag", "bid"]
     assert tree["margin_calls"][0]["account"] == CALLED
     assert tree["fund"] == {"usd": "100000", "wad": str(usd(100_000))}
@@ -134,7 +156,7 @@ def test_status__lived_blocks__everything_in_one_object(folder):
 
 def test_status__person__reads_what_matters(folder):
     shown = ask(folder, "status").stdout
-    for word in ("last block", "heartbeat loop", "unknown", "open transaction", "margin calls, 1 standing", "lately"):
+    for word in ("last block", "heartbeat dry", "unknown", "open transaction", "margin calls, 1 standing", "lately"):
         assert word in shown
     assert max(len(line) for line in shown.splitlines()) <= 80
 

@@ -340,4 +340,4 @@ def test_daemon__first_block__its_heart_beats_at_once():
     store = MemoryStore()
     block = a_snapshot(an_account(7)).block
     a_daemon(Chain([block]), store).step()
-    assert store.heartbeats()["loop"] == (0, block.number)
+    assert store.heartbeats()["dry"] == (0, block.number)

@@ -17,6 +17,7 @@ from keeper.cli.show.standings import standings_tree, standings_view
 from keeper.cli.show.tables import table as plain_table
 from keeper.cli.show.targets import targets_tree, targets_view
 from keeper.domain.action import kind
+from keeper.domain.modes import BEFORE_MODES, SENDING
 from keeper.domain.snapshot import BreakerState, Snapshot, Usable
 from keeper.offline import account_name
 from keeper.ops.status import Status
@@ -49,11 +50,20 @@ def _head(status: Status) -> RenderableType:
     table.add_row("last block", Text(f"{block.number:,}", style="bold"), when)
     if status.now_s - block.timestamp > QUIET_S:
         table.add_row("", "", Text("prices, ages and waits below are as of that block", style="yellow"))
-    for name, (at, progress) in status.heartbeats.items():
-        quiet = status.now_s - at
-        said = Text(words.age(quiet), style="bold red" if quiet > QUIET_S else "green")
+    beats = _beats(status)
+    for name, (at, progress) in beats.items():
+        quiet, gone = status.now_s - at, name == SENDING and status.sender is None
+        said = Text(words.age(quiet), style="bold red" if quiet > QUIET_S or gone else "green")
         table.add_row(f"heartbeat {name}", f"{progress:,}", said)
-    if not status.heartbeats:
+    if status.sender is not None:
+        host = f" on {status.sender.host}" if status.sender.host else ""
+        since = f"since {words.utc(status.sender.since_s)}"
+        table.add_row("sender", Text(f"pid {status.sender.pid}", style="green"), f"lives{host}, {since}")
+    elif SENDING in beats:
+        table.add_row("sender", Text("dead", style="bold red"), "no process sends from this store: keeper run --send")
+    elif beats:
+        table.add_row("sender", "none", "nothing is sent from this store")
+    if not beats:
         table.add_row("heartbeat", "–", Text("none: keeper run has not run here", style="bright_black"))
     if status.snapshot is not None and status.snapshot.fund is not None:
         table.add_row("insurance fund", words.usd(status.snapshot.fund.balance), "")
@@ -184,6 +194,18 @@ def _lately(status: Status) -> list[RenderableType]:
     return [table]
 
 
+def _beats(status: Status) -> dict[str, tuple[int, int]]:
+    """Heartbeats by mode; those of a version that had but one for both are left out."""
+    return {name: beat for name, beat in status.heartbeats.items() if name != BEFORE_MODES}
+
+
+def _sender_tree(status: Status) -> dict[str, Any]:
+    one = status.sender
+    if one is None:
+        return {"state": "dead" if SENDING in _beats(status) else "none"}
+    return {"state": "lives", "pid": one.pid, "host": one.host, "since_s": one.since_s}
+
+
 def status_tree(status: Status) -> dict[str, Any]:
     """Everything, as one object."""
     last, snapshot = status.last, status.snapshot
@@ -193,7 +215,8 @@ def status_tree(status: Status) -> dict[str, Any]:
         "last_block": None
         if last is None
         else {"number": last.block.number, "hash": last.block.hash, "timestamp": last.block.timestamp},
-        "heartbeats": {name: {"at_s": at, "block": block} for name, (at, block) in status.heartbeats.items()},
+        "sender": _sender_tree(status),
+        "heartbeats": {name: {"at_s": at, "block": block} for name, (at, block) in _beats(status).items()},
         "alerts": list(last.decision.alerts) if last else [],
         "accounts": {
             str(band): {
