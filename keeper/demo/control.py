@@ -113,7 +113,7 @@ def _constant(u: UnderlyingState, first: UnderlyingState, ranges: Ranges) -> Und
         return u
     sigmas = {(expiry, v.strike): v.sigma_ppm for expiry, vols in first.live.strikes for v in vols}
     strikes = tuple(
-        (expiry, tuple(StrikeVol(strike=v.strike, sigma_ppm=sigmas[expiry, v.strike]) for v in vols))
+        (expiry, tuple(StrikeVol(strike=v.strike, sigma_ppm=sigmas.get((expiry, v.strike), v.sigma_ppm)) for v in vols))
         for expiry, vols in u.live.strikes
     )
     now = max([u.live.time, *(o.time for o in u.history[-1:])])

@@ -88,7 +88,7 @@ def _surface(action: Publish) -> str:
     if not action.params.expiries:
         return ""
     last = action.params.expiries[-1]
-    smile = "/".join(f"{sigma / 1e4:.0f}" for sigma in last.sigmas_ppm)
+    smile = "/".join(f"{sigma / 1e4:.0f}" for sigma in last.sigmas_ppm if sigma)
     return f"; last expiry {smile} %, forward {(last.params.phi_ppb / 10**9 - 1) * 100:+.2f} %"
 
 

@@ -16,7 +16,7 @@ class ExpiryTarget:
 
     params: ExpiryParams
     sigmas_ppm: tuple[int, ...]
-    """One per listed strike, ascending."""
+    """One per listed strike, ascending; 0 leaves out a strike that never was in force."""
 
 
 @dataclass(frozen=True, kw_only=True)

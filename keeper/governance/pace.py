@@ -203,7 +203,10 @@ class _Walks:
         """Of numbers that fall short, those that are waited for."""
         rising = self._rising()
         return {
-            (b.name, b.expiry): b.by for b in short if (b.expiry > self._by_s or b.name in rising) and not self._near(b)
+            (b.name, b.expiry): b.by
+            for b in short
+            # A strike that is left out waits for its neighbours, which are waited for themselves.
+            if b.name != "strike" and (b.expiry > self._by_s or b.name in rising) and not self._near(b)
         }
 
     def _near(self, one: Bound) -> bool:

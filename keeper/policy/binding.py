@@ -12,6 +12,7 @@ from keeper.domain.snapshot import ExpiryFence, PublicationState, VolFences
 from keeper.policy.reach import carry_ppb, df_reach, phi_reach, reach, sigma_reach, strike_reach
 from keeper.policy.ring import ratio_ppm
 from keeper.policy.speeds import RANGES, value
+from keeper.risk.calibration.targets import day
 from keeper.risk.exact.riskfile import PPB, PPM
 
 Span = tuple[int, int]
@@ -25,6 +26,7 @@ NAMES: Final = {
     "phi": "forward",
     "df": "discount",
     "smile": "smile",
+    "strike": "new strikes",
 }
 #: What may keep a number from its target, for people.
 FENCES: Final = {
@@ -44,13 +46,28 @@ class Bound:
     """A number that falls short of its target.  Unit: the number's own, ppm or (φ, df) ppb."""
 
     name: str
-    """`psr`, `vsr_up`, `vsr_down`, `sigma`, `phi`, `df`, or `smile`: the strike of an expiry that is furthest off."""
+    """`psr`, `vsr_up`, `vsr_down`, `sigma`, `phi`, `df`, `smile`: the strike of an expiry that is furthest off, or
+    `strike`: the first that is left out, its ratio to the level at the money against 0."""
     expiry: int
     """0 for a scan range."""
     wanted: int
     legal: int
     by: str
     """Which of `FENCES`."""
+
+
+def left_out(legal: UnderlyingTarget) -> Iterator[str]:
+    """What of the listings a publication leaves out, and what it waits for, in words."""
+    for one in legal.expiries:
+        out = sum(not sigma for sigma in one.sigmas_ppm)
+        if not out:
+            continue
+        when, level = day(one.params.expiry), f"{one.params.sigma_atm_ppm / 10_000:.2f} %"
+        if out == len(one.sigmas_ppm):
+            yield f"the expiry of {when} is left out until it is in calendar order; its volatility goes to {level}"
+        else:
+            strikes = "a new strike" if out == 1 else f"{out} new strikes"
+            yield f"{strikes} of {when} left out until call marks are in order with the others'"
 
 
 def bounds(
@@ -129,6 +146,11 @@ def _levels(wanted: UnderlyingTarget, legal: UnderlyingTarget, state: Publicatio
         worst = _smile(aim, got, fence, vol)
         if worst is not None:
             yield worst
+        out = next((want for want, sigma in zip(aim.sigmas_ppm, got.sigmas_ppm, strict=True) if want and not sigma), 0)
+        if out:
+            ratio = ratio_ppm(out, aim.params.sigma_atm_ppm)
+            by = "order" if any(got.sigmas_ppm) else "calendar"
+            yield Bound(name="strike", expiry=fence.expiry, wanted=ratio, legal=0, by=by)
 
 
 def _smile(aim: ExpiryTarget, got: ExpiryTarget, fence: ExpiryFence, vol: VolFences) -> Bound | None:
@@ -138,6 +160,8 @@ def _smile(aim: ExpiryTarget, got: ExpiryTarget, fence: ExpiryFence, vol: VolFen
     found: Bound | None = None
     for want_sigma, sigma, strike in rows:
         want = want_sigma * atm // far  # the smile moves with its level
+        if not sigma:  # left out
+            continue
         if want == sigma or (found is not None and abs(want - sigma) * PPM <= abs(found.wanted - found.legal) * atm):
             continue
         full = strike_reach(strike, vol, atm)

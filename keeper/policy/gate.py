@@ -326,7 +326,7 @@ def _halved(
 
 
 def between(old: UnderlyingTarget, new: UnderlyingTarget, kept_ppm: int) -> UnderlyingTarget:
-    """Part of the way from one publication to another, number by number; an expiry that the old one lacks is new."""
+    """Part of the way from one publication to another, number by number; what the old one lacks comes whole."""
     before = {e.params.expiry: e for e in old.expiries}
 
     def way(a: int, b: int) -> int:
@@ -335,7 +335,7 @@ def between(old: UnderlyingTarget, new: UnderlyingTarget, kept_ppm: int) -> Unde
 
     def expiry(e: ExpiryTarget) -> ExpiryTarget:
         was = before.get(e.params.expiry)
-        if was is None or len(was.sigmas_ppm) != len(e.sigmas_ppm):
+        if was is None or not any(was.sigmas_ppm):
             return e
         return ExpiryTarget(
             params=replace(
@@ -344,7 +344,7 @@ def between(old: UnderlyingTarget, new: UnderlyingTarget, kept_ppm: int) -> Unde
                 df_ppb=way(was.params.df_ppb, e.params.df_ppb),
                 sigma_atm_ppm=way(was.params.sigma_atm_ppm, e.params.sigma_atm_ppm),
             ),
-            sigmas_ppm=tuple(way(a, b) for a, b in zip(was.sigmas_ppm, e.sigmas_ppm, strict=True)),
+            sigmas_ppm=tuple(way(a, b) if a else b for a, b in zip(was.sigmas_ppm, e.sigmas_ppm, strict=True)),
         )
 
     return replace(
@@ -359,17 +359,23 @@ def between(old: UnderlyingTarget, new: UnderlyingTarget, kept_ppm: int) -> Unde
 
 
 def published(u: UnderlyingState, like: UnderlyingTarget) -> UnderlyingTarget:
-    """What was published last, as a target: the set scan ranges, and the file's volatilities and forwards."""
+    """What was published last, as a target: the set scan ranges, and the file's volatilities and forwards.
+
+    σ 0 for a listed strike that the file does not have.
+    """
     assert u.publication is not None, "it can be published to"
     live = u.live
     if live is None:
         return replace(like, ranges=current(u.publication), expiries=())
-    sigmas = {expiry: tuple(v.sigma_ppm for v in vols) for expiry, vols in live.strikes}
-    listed = {e.params.expiry for e in like.expiries}
+    sigmas = {expiry: {v.strike: v.sigma_ppm for v in vols} for expiry, vols in live.strikes}
+    listed = {one.expiry: one.strikes for one in u.listings}
+    wanted = {e.params.expiry for e in like.expiries}
     return replace(
         like,
         ranges=current(u.publication),
         expiries=tuple(
-            ExpiryTarget(params=e, sigmas_ppm=sigmas.get(e.expiry, ())) for e in live.expiries if e.expiry in listed
+            ExpiryTarget(params=e, sigmas_ppm=tuple(sigmas.get(e.expiry, {}).get(k, 0) for k in listed[e.expiry]))
+            for e in live.expiries
+            if e.expiry in wanted
         ),
     )

@@ -7,13 +7,14 @@ than we do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import isqrt
 
 from keeper.domain.market import ExpiryTarget, UnderlyingTarget
 from keeper.domain.riskfile import ExpiryParams, Ranges
-from keeper.domain.snapshot import ExpiryFence, PublicationState, Rules, VolFences
+from keeper.domain.snapshot import ExpiryFence, PublicationState, Rules, SmileFence, VolFences
+from keeper.policy.calendar import has_strikes, variance
 from keeper.policy.joint import joint_of, nearest
 from keeper.policy.reach import df_reach, phi_reach, reach, sigma_reach, strike_reach
 
@@ -57,7 +58,9 @@ def allow(target: UnderlyingTarget, state: PublicationState, now: int, rules: Ru
     """The legal publication nearest to the target, expiry by expiry in the fences' order.
 
     A smile moves with its level and stays in its band and its budgets.  Ranges that pass one by one and not together go
-    as much of the way as does.  Call marks across strikes are fenced too: see `keeper.policy.smile`.
+    as much of the way as does.  An expiry without a strike in force that does not fit its neighbours yet is left out,
+    every strike at 0, and its level walks to where it will.  Call marks across strikes are fenced too: see
+    `keeper.policy.smile`.
 
     Args:
         target: what we would publish if nothing held us back; must cover exactly the fenced expiries.
@@ -67,35 +70,111 @@ def allow(target: UnderlyingTarget, state: PublicationState, now: int, rules: Ru
     """
     expiries: list[ExpiryTarget] = []
     fences = {f.expiry: f for f in state.expiries}
-    reaches = {e: sigma_reach(f, state.vol, e - now) for e, f in fences.items()}
-    highest = _calendar_ceilings([(e.params.expiry - now, reaches[e.params.expiry][1]) for e in target.expiries])
-    variance = 0
-    for wanted, top in zip(target.expiries, highest, strict=True):
+    rows = [_Row.of(e, fences[e.params.expiry], state.vol, e.params.expiry - now) for e in target.expiries]
+    for wanted, (sigma, comes_in) in zip(target.expiries, _levels(rows), strict=True):
         p = wanted.params
         fence, seconds = fences[p.expiry], p.expiry - now
-        low, high = reaches[p.expiry]
-        # Total variance may not fall from one expiry to the next; the later one gives way upwards.  What is in force
-        # is in order, so neither bound below is ever beyond the other.
-        low = max(low, isqrt(max(0, -(-variance // seconds) - 1)) + 1)
-        sigma = _clamp(p.sigma_atm_ppm, low, min(high, top))
-        variance = sigma * sigma * seconds
         params = ExpiryParams(
             expiry=p.expiry,
             phi_ppb=_clamp(p.phi_ppb, *phi_reach(fence, state.vol, seconds)),
             df_ppb=_clamp(p.df_ppb, *df_reach(fence, state.vol)),
             sigma_atm_ppm=sigma,
         )
-        sigmas = tuple(s * sigma // p.sigma_atm_ppm for s in wanted.sigmas_ppm)
+        sigmas = tuple(s * sigma // p.sigma_atm_ppm * comes_in for s in wanted.sigmas_ppm)
         expiries.append(within_smile(ExpiryTarget(params=params, sigmas_ppm=sigmas), fence, state.vol))
     return replace(target, ranges=_ranges(target.ranges, state, now, rules), expiries=tuple(expiries))
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Row:
+    """One expiry's level at the money, for the calendar."""
+
+    seconds: int
+    """Until it expires."""
+    wanted: int
+    low: int
+    """The least and the most that its own fences let it be."""
+    high: int
+    in_force: bool
+    """Whether a strike of it is; else it comes in only where it disturbs nobody."""
+
+    @classmethod
+    def of(cls, one: ExpiryTarget, fence: ExpiryFence, vol: VolFences, seconds: int) -> _Row:
+        low, high = sigma_reach(fence, vol, seconds)
+        return cls(
+            seconds=seconds,
+            wanted=one.params.sigma_atm_ppm,
+            low=low,
+            high=high,
+            in_force=has_strikes(fence),
+        )
+
+
+def _levels(rows: Sequence[_Row]) -> list[tuple[int, bool]]:
+    """σ_ATM of each expiry, and whether its strikes may be in force with it.
+
+    One that has none in force comes in if that moves no level of those that have; else its level walks towards where
+    it would.
+    """
+    members = [i for i, row in enumerate(rows) if row.in_force]
+    settled = dict(zip(members, _chain([rows[i] for i in members])[0], strict=True))
+    found, aims = dict(settled), list(rows)
+    for i in range(len(rows)):
+        if i in settled:
+            continue
+        aims[i] = replace(rows[i], wanted=_amid(rows, found, i))
+        tried = sorted((*members, i))
+        chain, in_order = _chain([aims[k] for k in tried])
+        if in_order and all(settled.get(k, one) == one for k, one in zip(tried, chain, strict=True)):
+            members, found = tried, dict(zip(tried, chain, strict=True))
+    return [
+        (found[i], True) if i in found else (_clamp(_amid(rows, found, i), row.low, row.high), False)
+        for i, row in enumerate(rows)
+    ]
+
+
+def _amid(rows: Sequence[_Row], found: Mapping[int, int], i: int) -> int:
+    """Where an expiry's level is to go: its target, as far as its neighbours' levels leave room for it."""
+    row = rows[i]
+    before = [variance(found[k], rows[k].seconds) for k in found if k < i]
+    after = [variance(found[k], rows[k].seconds) for k in found if k > i]
+    most = isqrt(min(after) // row.seconds) if after else row.wanted
+    return max(_least(max(before, default=0), row.seconds), min(row.wanted, most))
+
+
+def _chain(rows: Sequence[_Row]) -> tuple[list[int], bool]:
+    """Levels whose total variance does not fall, each as near to its target as its fences let it be.
+
+    The later one gives way upwards, but an earlier one leaves room for it.
+
+    Returns:
+        The levels, and whether they are in order: they are if every expiry has strikes in force.
+    """
+    levels: list[int] = []
+    least, in_order = 0, True
+    for row, top in zip(rows, _calendar_ceilings([(row.seconds, row.high) for row in rows]), strict=True):
+        low, high = max(row.low, _least(least, row.seconds)), min(row.high, top)
+        in_order = in_order and low <= high
+        levels.append(_clamp(row.wanted, low, high))
+        least = variance(levels[-1], row.seconds)
+    return levels, in_order
+
+
+def _least(variance_: int, seconds: int) -> int:
+    """Lowest σ whose total variance is no less."""
+    return isqrt(max(0, -(-variance_ // seconds) - 1)) + 1
+
+
 def within_smile(one: ExpiryTarget, fence: ExpiryFence, vol: VolFences) -> ExpiryTarget:
-    """The expiry with every strike's volatility where band, step and budget allow it."""
+    """The expiry with every strike's volatility where band, step and budget allow it; 0 leaves one out as before."""
     smile = fence.smile or (None,) * len(one.sigmas_ppm)
     atm = one.params.sigma_atm_ppm
-    sigmas = (_clamp(s, *strike_reach(f, vol, atm)) for s, f in zip(one.sigmas_ppm, smile, strict=True))
-    return replace(one, sigmas_ppm=tuple(sigmas))
+
+    def within(sigma: int, strike: SmileFence | None) -> int:
+        left_out = not sigma and strike is not None and not strike.ratio_ppm
+        return 0 if left_out else _clamp(sigma, *strike_reach(strike, vol, atm))
+
+    return replace(one, sigmas_ppm=tuple(within(s, f) for s, f in zip(one.sigmas_ppm, smile, strict=True)))
 
 
 def _ranges(wanted: Ranges, state: PublicationState, now: int, rules: Rules | None) -> Ranges:

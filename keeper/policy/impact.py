@@ -50,6 +50,7 @@ def file_after(u: UnderlyingState, params: UnderlyingTarget, *, ranges: Ranges, 
         e.params.expiry: tuple(
             StrikeVol(strike=strike, sigma_ppm=sigma)
             for strike, sigma in zip(strikes[e.params.expiry], e.sigmas_ppm, strict=True)
+            if sigma  # 0: left out
         )
         for e in params.expiries
     }

@@ -187,7 +187,7 @@ def _in(expiries: tuple[ExpiryTarget, ...], parameter: Parameter, strikes: tuple
             continue
         if parameter.strike:
             known = dict(zip(strikes, one.sigmas_ppm, strict=False))
-            return known.get(parameter.strike)
+            return known.get(parameter.strike) or None  # 0: it was left out
         value: int = getattr(one.params, _OF_EXPIRY[parameter.what])
         return value
     return None

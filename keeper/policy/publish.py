@@ -20,6 +20,7 @@ from keeper.domain.overrides import Override
 from keeper.domain.riskfile import Ranges
 from keeper.domain.snapshot import Snapshot, UnderlyingState, Usable
 from keeper.errors import LawBroken
+from keeper.policy.binding import left_out
 from keeper.policy.day import told_of
 from keeper.policy.gate import PPM, Gated, Scale, between, gate, published
 from keeper.policy.guard import allow, current, shut
@@ -45,7 +46,7 @@ class Proposal:
     legal: UnderlyingTarget | None
     """What fences let it be now; None while nothing could be published."""
     held: tuple[str, ...]
-    """What speeds hold back."""
+    """What speeds hold back, and which listings are left out."""
     why: str
     """Why a push is due; empty if none is."""
     waits: str
@@ -118,7 +119,8 @@ def propose(
     if file is None:
         return nothing
     legal, pace = permitted(file), speed(file)
-    said = replace(nothing, wanted=replace(aim, ranges=pace.ranges), legal=legal, held=pace.held, file=file)
+    held = (*pace.held, *left_out(legal))
+    said = replace(nothing, wanted=replace(aim, ranges=pace.ranges), legal=legal, held=held, file=file)
     if closed := shut(state, now):
         return replace(said, waits=closed)
     age = now - state.last_time
@@ -133,7 +135,7 @@ def propose(
     )
     if not why:
         inside = f"inside the hysteresis band; the heartbeat is in {max(0, knobs.heartbeat_s - age)} s"
-        return replace(said, waits="; ".join((*pace.held, inside)))
+        return replace(said, waits="; ".join((*held, inside)))
     if unsigned:
         return replace(said, why=why, waits=unsigned)
     gated = weighed(Scale(snapshot, u, knobs, brought), said, knobs) if u.live is not None else None

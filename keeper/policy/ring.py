@@ -135,6 +135,8 @@ def _fence(f: FenceState, known: Anchors) -> FenceState:
 
 
 def _smile_after(s: SmileFence, ratio: int) -> SmileFence:
+    if not ratio and not s.ratio_ppm:  # left out
+        return s
     known = smile_moved(anchors(s.anchor_ppm, s.later), ratio)
     if not s.ratio_ppm:  # published for the first time: remembered as if it had always been so
         known = (*(on_lattice(ratio),) * HOURS, ratio)

@@ -132,6 +132,8 @@ def due(
     missing = [e.params.expiry for e in legal.expiries if e.params.expiry not in published]
     if missing:
         return f"{len(missing)} expiries are not in the file"
+    if entering := _entering(u, legal):
+        return f"{entering} listed strikes come into the file"
     for move in moves(u, set_=set_, wanted=wanted, legal=legal, stormy=False, knobs=knobs):
         if move.out:
             return move.said
@@ -142,6 +144,18 @@ def due(
     if age_s >= knobs.heartbeat_s:
         return f"heartbeat after {age_s} s"
     return ""
+
+
+def _entering(u: UnderlyingState, legal: UnderlyingTarget) -> int:
+    """How many strikes a publication brings in that the file does not have."""
+    assert u.live is not None, "there is a file"
+    known = {(expiry, vol.strike) for expiry, vols in u.live.strikes for vol in vols}
+    listed = {one.expiry: one.strikes for one in u.listings}
+    return sum(
+        sigma > 0 and (e.params.expiry, strike) not in known
+        for e in legal.expiries
+        for strike, sigma in zip(listed[e.params.expiry], e.sigmas_ppm, strict=True)
+    )
 
 
 def moves(

@@ -184,11 +184,13 @@ def test_publications__smile_or_forward_moved__pushed_beyond_its_band(change, wh
     assert [p.why for p in got] == ([] if why is None else [f"ETH {why}"])
 
 
-def test_publications__strike_listed_after_the_file__compared_by_strike():
-    """A strike that the file does not have yet is no reason and no stumbling block."""
+def test_publications__strike_listed_after_the_file__brought_in():
+    """A strike that the file does not have yet is brought in at once."""
     file = an_underlying().live
     fewer = replace(file, strikes=((EXPIRY, tuple(StrikeVol(strike=k, sigma_ppm=700_000) for k in STRIKES[1:])),))
-    assert published(file=fewer, ratios=(1.06, 1.0, 1.0, 1.0, 1.0)) == []
+    (push,) = published(file=fewer, ratios=(1.06, 1.0, 1.0, 1.0, 1.0))
+    assert push.why == "ETH 1 listed strikes come into the file"
+    assert push.params.expiries[0].sigmas_ppm == (742_000, *(700_000,) * 4)
 
 
 def test_publications__hash__covers_the_quotes():

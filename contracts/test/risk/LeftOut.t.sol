@@ -177,7 +177,8 @@ contract LeftOutTest is RiskFixture {
         }
         uint256 next = inForce(_week, "sigmaAtm");
         assertGt(next, 1_300_000, "OUT-4 the neighbours moved on");
-        parameters.listExpiry(ETH, stale + 1 days, strikesOf(2, 1500, 100), uint32(next), 1e9, 1e9);
+        // In order with the week, and not with the number that was left behind.
+        parameters.listExpiry(ETH, stale - 12 hours, strikesOf(2, 1500, 100), uint32(next), 1e9, 1e9);
         IRiskParameters.Publication memory p = aPublication();
         uint256 before = vm.snapshotState();
         parameters.publish(ETH, p);
@@ -188,14 +189,14 @@ contract LeftOutTest is RiskFixture {
         while (inForce(stale, "sigmaAtm") < next) {
             p = _null();
             uint256 sigma = inForce(stale, "sigmaAtm") * 125 / 100;
-            p.expiries[1].sigmaAtmPpm = uint32(sigma < next ? sigma : next);
+            p.expiries[2].sigmaAtmPpm = uint32(sigma < next ? sigma : next);
             parameters.publish(ETH, p);
             pass(13 hours);
             assertLt(++steps, 12, "OUT-4 it arrives");
         }
         assertFalse(_inFile(stale, 1500e8), "OUT-4 without strikes until then");
         p = _null();
-        p.expiries[1] = quote(stale, p.expiries[1].sigmaAtmPpm);
+        p.expiries[2] = quote(stale, p.expiries[2].sigmaAtmPpm);
         parameters.publish(ETH, p);
         assertTrue(_inFile(stale, 1500e8), "OUT-4 in");
     }

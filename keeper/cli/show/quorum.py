@@ -115,8 +115,11 @@ def told(order: Order) -> Iterator[tuple[str, str]]:
         yield "scan range", number("psr", ranges.psr_ppm)
         yield "volatility up, down", f"{number('', ranges.vsr_up_ppm)}, {number('', ranges.vsr_down_ppm)}"
     for one in order.rows:
-        low, high = min(one.sigmas_ppm, default=0), max(one.sigmas_ppm, default=0)
+        priced = [sigma for sigma in one.sigmas_ppm if sigma]
+        low, high = min(priced, default=0), max(priced, default=0)
         said = f"volatility {number('', one.params.sigma_atm_ppm)}, smile {number('', low)} … {number('', high)}"
+        if len(priced) < len(one.sigmas_ppm):
+            said += f", {len(one.sigmas_ppm) - len(priced)} of {len(one.sigmas_ppm)} strikes left out"
         carry = f"carry {number('phi', one.params.phi_ppb)}, discount {number('df', one.params.df_ppb)}"
         yield words.day(one.params.expiry), f"{said}, {carry}"
     if order.target is not None:
