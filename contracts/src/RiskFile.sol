@@ -328,6 +328,7 @@ contract RiskFile is IRiskFile {
         bool has = e.epoch == old && old != 0;
         if (has) {
             e.epoch = slate.epoch;
+            slate.kept = true;
             slate.prepare(expiry, e.phiPpb, e.dfPpb);
         } else {
             if (!other) return 0;

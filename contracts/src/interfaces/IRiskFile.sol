@@ -56,6 +56,7 @@ interface IRiskFile {
     error StrikeNotInFile(uint16 underlying, uint32 expiry, uint64 strike);
     error NoFile(uint16 underlying);
     error OnlyParameters(address caller);
+    /// Rows of a publication out of bounds or out of order; rows of what is in force are never refused.
     error ArrayOutOfBounds(uint16 underlying, uint32 expiry, uint64 strike, uint8 row, int256 valuePpm);
 
     error LegExpired(uint32 expiry, uint256 nowS);

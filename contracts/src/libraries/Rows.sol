@@ -39,6 +39,7 @@ library Rows {
         uint64 strike;
         int256 kappa;
         int256 logKappa;
+        bool kept; // rows of what is in force: not refused for their order
     }
 
     /// @notice What all strikes of one underlying share: set header fields first.
@@ -86,7 +87,7 @@ library Rows {
             mid = _row(s, 0, vMid);
             w0 = _pair(s, 0, vUp, vDown) | (_pair(s, 1, vUp, vDown) << 64) | (_pair(s, 2, vUp, vDown) << 128)
                 | (_pair(s, 3, vUp, vDown) << 192);
-            if (mid > uint32(w0) + 1 || mid + 1 < uint32(w0 >> 32)) _outOfBounds(s, 255, mid);
+            if (!s.kept && (mid > uint32(w0) + 1 || mid + 1 < uint32(w0 >> 32))) _outOfBounds(s, 255, mid);
             w1 = _pair(s, 4, vUp, vDown) | (_pair(s, 5, vUp, vDown) << 64) | (_pair(s, 6, vUp, vDown) << 128)
                 | (_row(s, 7, vMid) << 192) | (_row(s, 8, vMid) << 224);
             for (uint256 i; i < 8; ++i) {
@@ -103,7 +104,7 @@ library Rows {
             logForward -= s.logKappa;
             uint256 up = _value(forward, kappa, logForward, vUp, df);
             uint256 down = _value(forward, kappa, logForward, vDown, df);
-            if (down > up + 1 || (up | down) > MAX_VALUE) _outOfBounds(s, i, up);
+            if ((down > up + 1 && !s.kept) || (up | down) > MAX_VALUE) _outOfBounds(s, i, up);
             return up | (down << 32);
         }
     }
