@@ -12,7 +12,7 @@ from keeper.cli.options import DEFAULT_CONFIG, Config, Json, bare_settings, sett
 from keeper.cli.root import LAW, OK
 from keeper.cli.show.answer import answer, console
 from keeper.domain.inputs import load
-from keeper.errors import BadInput
+from keeper.errors import BadInput, Retry
 from keeper.offline import recall
 from keeper.ops.updates import kept, parse_update
 
@@ -51,11 +51,16 @@ def verify(
     within one unit of its stated lattice; the target must follow from the fitted numbers exactly, and the pushed
     integers from the target, fences and policy exactly. The first difference is named.
 
+    Whoever publishes chooses the block it is decided at, and an inputs file says how long it may take to land: that
+    block is shown with the seconds until it landed, and listed as not borne out beyond 15 minutes. Where the node does
+    not have the state of that block (any more), the update follows from its file and no more: this is said, and with
+    --json as state_seen.
+
     What no chain can bear out, quotes first, is listed with its digest and where to check it. What the impact gate kept
     of a step follows from all accounts: with --state they are read from the logs and replayed, and so is all the rest
     that only logs tell.
 
-    Exit codes: 0 when everything matches; 4 when something differs; 2 when the update or its file cannot be found or
+    Exit codes: 0 when everything that could be compared matches; 4 when something differs; 2 when the update or its file cannot be found or
     read, is of another deployment, or another model made it; 3 when no node answers.
     """
     # Heavy, and only this command needs them.
@@ -89,6 +94,10 @@ def verify(
             state=partial(state_again, settings, memory) if state else None,
             alone=memory.named_by_file,
         )
+    except Retry as error:
+        if not rpc:
+            raise
+        raise Retry(error.message, hint=error.hint.replace("chain.rpc_urls", "--rpc"), **error.fields) from error
     finally:
         memory.close()
     if as_json:
@@ -99,11 +108,15 @@ def verify(
 
 
 def _read(path: Path) -> bytes:
+    hint = "it is written by: keeper inputs export"
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
+        load(data)
     except OSError as error:
-        hint = "it is written by: keeper inputs export"
         raise BadInput(f"inputs file {path} cannot be read: {error.strerror}", hint=hint) from error
+    except BadInput as error:
+        raise BadInput(f"inputs file {path}: {error.message}", hint=f"{error.hint}; {hint}", **error.fields) from error
+    return data
 
 
 def _stored(config: Path, name: str) -> bytes | None:

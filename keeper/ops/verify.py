@@ -29,6 +29,8 @@ class Verdict:
     """In the order of the derivation, the hash first."""
     unattested: tuple[Unattested, ...]
     """Inputs that the chain did not bear out, or cannot."""
+    state_seen: bool
+    """Whether the raw inputs were held against the chain's state at the block; else all follows from the file alone."""
 
     @property
     def lag_s(self) -> int:
@@ -110,7 +112,12 @@ def verify(
         lag_s=found.block.timestamp - file.block.timestamp,
     )
     return Verdict(
-        name=f"{of.symbol}:{publication}", file=file, landed=found, checks=tuple(checks), unattested=tuple(told)
+        name=f"{of.symbol}:{publication}",
+        file=file,
+        landed=found,
+        checks=tuple(checks),
+        unattested=tuple(told),
+        state_seen=isinstance(seen, Attested),
     )
 
 

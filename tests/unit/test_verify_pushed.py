@@ -1,9 +1,12 @@
 """What was pushed against what the chain took: every integer counts, save those the fences refused (VER-3)."""
 
+import io
 from dataclasses import fields, replace
 
 import pytest
+from rich.console import Console
 
+from keeper.cli.show.updates import verdict_tree, verdict_view
 from keeper.cycle import thought
 from keeper.domain.action import Publish
 from keeper.domain.attested import Attested
@@ -264,6 +267,39 @@ def test_verify__node_without_that_state__told_and_no_difference(decided):
     assert "archive node: missing trie node" in state.where, "VER-7"
     assert len(state.digest) == 66
     assert not any(one.what.startswith("the state at") for one in ask(push, file, seen_by).unattested)
+
+
+def printed(verdict):
+    """What a person reads, on one line."""
+    console = Console(width=200, file=io.StringIO())
+    console.print(verdict_view(verdict))
+    return " ".join(console.file.getvalue().split())
+
+
+def test_verdict__state_not_seen__is_said_to_follow_from_its_file_alone(decided):
+    """VER-10: no reader takes what was believed for what was checked."""
+    push, file = decided
+
+    def pruned(_):
+        raise Retry("missing trie node")
+
+    blind, seen = ask(push, file, pruned), ask(push, file, seen_by)
+    assert (verdict_tree(blind)["state_seen"], verdict_tree(seen)["state_seen"]) == (False, True), "VER-10"
+    assert "follows from its file; the state that the file tells was not seen" in printed(blind), "VER-10"
+    assert "follows from its inputs" not in printed(blind), "VER-10"
+    assert "what stands on the chain follows from its inputs" in printed(seen)
+
+
+@pytest.mark.parametrize(("lag_s", "listed"), [(12, False), (900, False), (901, True), (86_000, True)])
+def test_verdict__decided_long_before_it_landed__block_not_borne_out(decided, lag_s, listed):
+    """VER-10: whoever may choose among the blocks of a day is seen to."""
+    push, file = decided
+    name = UpdateName(symbol=file.state.symbol, publication=push.id)
+    landed = replace(landed_of(push), block=replace(a_block(101), timestamp=file.block.timestamp + lag_s))
+    verdict = verify(name, [dump(file)], Chain(landed), attest=seen_by)
+    assert f"decided at block {file.block.number:,}, {lag_s:,} s before it landed" in printed(verdict), "VER-10"
+    assert verdict_tree(verdict)["decided_at"]["seconds_before_it_landed"] == lag_s, "VER-10"
+    assert any("was not picked" in one.what for one in verdict.unattested) is listed, "VER-10"
 
 
 def test_verify__contracts_that_refuse__a_difference(decided):

@@ -29,8 +29,13 @@ def verdict_view(verdict: Verdict) -> RenderableType:
     landed = verdict.landed
     head = Text.assemble((verdict.name, "bold"), f" at block {landed.block.number:,}, {utc(landed.block.timestamp)}")
     head.append(f", sent by {landed.sender or 'unknown'}", "dim")
-    if verdict.first is None:
+    head.append(f"\ndecided at block {verdict.file.block.number:,}, {verdict.lag_s:,} s before it landed")
+    if verdict.first is None and verdict.state_seen:
         end = Text("what stands on the chain follows from its inputs", "bold green")
+    elif verdict.first is None:
+        end = Text(
+            "what stands on the chain follows from its file; the state that the file tells was not seen", "bold yellow"
+        )
     else:
         end = _difference(verdict.first)
     return Group(head, table, end, *untold(verdict.unattested))
@@ -66,7 +71,13 @@ def verdict_tree(verdict: Verdict) -> dict[str, Any]:
         else {"chain_id": file.deployed.chain_id, "contracts": file.deployed.addresses},
         "unattested": [vars(one) for one in verdict.unattested],
         "model": file.model,
-        "decided_at": {"number": file.block.number, "hash": file.block.hash},
+        "state_seen": verdict.state_seen,
+        "decided_at": {
+            "number": file.block.number,
+            "hash": file.block.hash,
+            "time_s": file.block.timestamp,
+            "seconds_before_it_landed": verdict.lag_s,
+        },
         "landed": {
             "block": landed.block.number,
             "time_s": landed.block.timestamp,
