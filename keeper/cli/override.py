@@ -14,10 +14,12 @@ from keeper.cli.negatives import Negatives
 from keeper.cli.options import DEFAULT_CONFIG, Config, Json, settings_of
 from keeper.cli.show.answer import answer, console
 from keeper.cli.show.overrides import overrides_tree, overrides_view
+from keeper.cli.waiting import waiting
 from keeper.control.overrides import clear_floor, set_floor
 from keeper.domain.overrides import Override
-from keeper.errors import BadInput
+from keeper.errors import BadInput, KeeperError
 from keeper.offline import recall, tickers
+from keeper.settings import Settings
 
 SHAPE = Negatives
 EXAMPLE = """keeper override set ETH.scan_range 18% --for 24h --reason "a fork is announced"
@@ -61,12 +63,15 @@ def override(
     ever forgotten: list --all tells who set what, when, and who took it back. Of several under one parameter the
     highest counts, and each other one says so; one above what the fences allow is held at their end, and says so.
 
+    A floor begins and ends by the chain's time, so the newest block is asked for it; where no node answers, this
+    machine's clock is taken and said on stderr.
+
     The running keeper sees it with its next block. Exit codes: 0 when done; 2 for whatever cannot be used.
     """
     settings = settings_of(config)
     store = recall(settings)
     found: tuple[Override, ...]
-    who, now = operator or _login(), int(time.time())
+    who, (now, doubt) = operator or _login(), _now(settings)
     try:
         symbols = tickers(settings)
         if step is Step.SET:
@@ -96,10 +101,25 @@ def override(
             told = remarks(store, found, now_s=now)
     finally:
         store.close()
+    if doubt:
+        typer.echo(doubt, err=True)
     if as_json:
         answer(overrides_tree(found, symbols, told, now_s=now))
     else:
         console().print(overrides_view(found, symbols, told, now_s=now))
+
+
+def _now(settings: Settings) -> tuple[int, str]:
+    """Unix seconds by which floors begin and end, and why these are not the chain's; empty if they are."""
+    from keeper.wiring.moment import head_time_s  # noqa: PLC0415 - an RPC client is slow to import
+
+    try:
+        with waiting(settings):
+            return head_time_s(settings), ""
+    except KeeperError as error:
+        now = int(time.time())
+        said = "counted by this machine's clock, while floors begin and end by the chain's"
+        return now, f"no node tells the chain's time ({error.message}): {said}"
 
 
 def _login() -> str:

@@ -131,6 +131,7 @@ def test_recalibrate__a_higher_floor__live_target_allowed_and_what_holds_it(site
         "in_force": psr["in_force"],
         "last_set": 60_000,
         "target": 120_000,
+        "own_target": 120_000,
         "allowed_now": psr["allowed_now"],
         "held_by": "step",
     }
@@ -278,11 +279,30 @@ def test_override__set_list_clear__each_told(site):
     )["overrides"][0]
     assert (made["floor_ppm"], made["parameter"], made["operator"]) == (125_000, "ETH.scan_range", "bob")
     assert made["expires_at_s"] - made["set_at_s"] == 7 * 86_400
+    assert made["set_at_s"] == site.world.chain.block().timestamp, "OVR-6: it begins and ends by the chain's time"
+    (eth,) = tree_of("recalibrate", "ETH", "-c", config)["underlyings"]
+    assert any(one.startswith("override 1: scan_range at least 12.5 %") for one in eth["reasons"]), "OVR-6"
     assert tree_of("override", "list", "-c", config)["overrides"] == [made]
     assert tree_of("override", "clear", "1", "--operator", "eve", "-c", config)["overrides"] == []
     assert {"cleared", "by", "eve"} <= set(ask("override", "list", "--all", "-c", config).stdout.split())
     again = ask("override", "clear", "1", "-c", config)
     assert again.exit_code == 2
+
+
+def test_override__no_node_answers__set_by_this_clock_and_said(site, monkeypatch):
+    """OVR-6: a floor is set although every node is silent; whose clock it goes by is said."""
+    config = settings(site, "override-dark")
+    assert ask("once", "-c", config).exit_code == 0
+    path = Path(config)
+    path.write_text(path.read_text().replace(site.url, "http://127.0.0.1:1"))
+    monkeypatch.setattr("keeper.cli.override.time.time", lambda: 1_900_000_000.5)
+    result = CliRunner().invoke(
+        app, ["override", "set", "ETH.scan_range", "18%", "--reason", "x", "--for", "1h", "-c", config, "--json"]
+    )
+    assert result.exit_code == 0, result.output
+    assert "counted by this machine's clock" in result.stderr
+    (made,) = json.loads(result.stdout)["overrides"]
+    assert made["set_at_s"] == 1_900_000_000
 
 
 @pytest.mark.parametrize(
