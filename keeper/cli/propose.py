@@ -116,7 +116,8 @@ def propose(
     (for keeper proposal check), report.json, and for a Safe the files of its transaction builder.
 
     Exit codes: 0 when it was built and its simulation ends as wanted; 2 for changes that do not fit, or when nothing is
-    left to propose; 3 when no node answers; 6 when the simulation does not end as wanted.
+    left to propose; 3 when no node answers; 6 when the simulation does not end as wanted, or without one when the
+    contracts refuse what it would call.
     """
     _consistent(file, from_recalibration=from_recalibration, underlying=underlying, block=block)
     if with_overrides and not from_recalibration:
@@ -161,7 +162,7 @@ def propose(
         answer(report_tree(report) | {"files": [str(path) for path in files]})
     else:
         console().print(report_view(report, files))
-    raise typer.Exit(OK if report.simulation is None or report.simulation.holds else DEAD)
+    raise typer.Exit(DEAD if report.holds is False else OK)
 
 
 def _consistent(file: Path | None, *, from_recalibration: bool, underlying: str | None, block: str | None) -> None:

@@ -23,10 +23,11 @@ def report_tree(report: Report) -> dict[str, Any]:
         "simulation": None if report.simulation is None else json.loads(codec.dumps(report.simulation)),
         "impact": None if report.impact is None else json.loads(codec.dumps(report.impact)),
         "why_no_impact": report.why_no_impact,
+        "refused": report.refused or None,
         "evidence": json.loads(codec.dumps(report.evidence)),
     }
     exact: dict[str, Any] = _exact(tree)
-    return exact | {"holds": None if report.simulation is None else report.simulation.holds}
+    return exact | {"holds": report.holds}
 
 
 def _exact(tree: Any) -> Any:

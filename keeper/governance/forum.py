@@ -25,6 +25,15 @@ class Report:
     why_no_impact: str
     """Empty if there is one."""
     evidence: Evidence
+    refused: str = ""
+    """What the contracts said to its calls as they are today; empty if they take them."""
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether it goes through and does what is wanted; None if that was not looked at, and nothing refused it."""
+        if self.simulation is not None:
+            return self.simulation.holds
+        return False if self.refused else None
 
 
 def markdown(report: Report) -> str:
@@ -74,7 +83,8 @@ def _lines(report: Report) -> Iterator[str]:
 def _impact(report: Report) -> Iterator[str]:
     e = report.impact
     if e is None:
-        yield f"Not computed: {report.why_no_impact}."
+        why = "the contracts refuse it today, " if report.refused else ""
+        yield f"Not computed: {why}{report.why_no_impact}."
         return
     yield f"Every account replayed before and after, at the same prices and the same moment: {e.accounts:,} priced" + (
         f", {e.unknown:,} that cannot be priced." if e.unknown else "."

@@ -12,7 +12,7 @@ from keeper.domain.knobs import RiskKnobs
 from keeper.domain.prices import PriceHistory
 from keeper.domain.snapshot import Snapshot
 from keeper.domain.vols import VolHistory
-from keeper.errors import KeeperError
+from keeper.errors import KeeperError, Refused
 from keeper.governance.chain import ChainView
 from keeper.governance.changes import Changes
 from keeper.governance.evidence import evidence_of, histories_of
@@ -67,7 +67,7 @@ def prepare(
     Raises: `BadInput` for changes that do not fit; `Retry` if the node cannot be asked.
     """
     proposal = build(changes, world.chain, route)
-    impact, why, seen = _impact(proposal, world)
+    impact, why, seen, refused = _impact(proposal, world)
     simulation = None
     if with_simulation:
         with world.fork() as fork:
@@ -77,20 +77,31 @@ def prepare(
     evidence = evidence_of(
         proposal.differences, known, world.knobs, world.chain, rounds=rounds, vol_histories=vol_histories or {}
     )
-    return Report(proposal=proposal, simulation=simulation, impact=impact, why_no_impact=why, evidence=evidence)
+    return Report(
+        proposal=proposal,
+        simulation=simulation,
+        impact=impact,
+        why_no_impact=why,
+        evidence=evidence,
+        refused=why if refused else "",
+    )
 
 
-def _impact(proposal: Proposal, world: World) -> tuple[Effect | None, str, Snapshot | None]:
-    """Every account before and after; why not, where that cannot be said; and the present."""
-    before = None
+def _impact(proposal: Proposal, world: World) -> tuple[Effect | None, str, Snapshot | None, bool]:
+    """Every account before and after; why not, where that cannot be said; the present; whether a contract refused."""
+    before, refused = None, False
     try:
         with world.fork() as fork:
             read = world.reading(fork.rpc)
             before = read(fork.rpc.block())
-            apply_now(proposal, fork)
-            return impact_of(before, read(fork.rpc.block())), "", before
+            try:
+                apply_now(proposal, fork)
+            except Refused:
+                refused = True
+                raise
+            return impact_of(before, read(fork.rpc.block())), "", before, False
     except KeeperError as error:
-        return None, error.message, before
+        return None, error.message, before, refused
 
 
 def _observed(seen: Snapshot | None) -> Mapping[str, PriceHistory]:

@@ -315,12 +315,34 @@ def test_propose__does_not_go_through__exit_6_with_the_contracts_words(market):
 
 
 @pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ('[underlying.ETH.fence.psr]\nmax = "1 %"', "BadConfig"),
+        ('[collateral.WETH]\nhaircut_ppm = "120 %"', "("),
+        (
+            '[[new_expiry]]\nunderlying = "ETH"\nexpiry = 1500000000\nstrikes = ["3000 USD"]\nsigma_atm_ppm = 650_000',
+            "(",
+        ),
+    ],
+)
+def test_propose__refused_without_simulation__exit_6_all_the_same(market, table, says):
+    """What the contracts refuse already is no proposal, whether or not the whole way is taken on the fork."""
+    result = ask(market, "propose", written(market, f'title = "No"\n{table}\n'), *QUICKLY, "--json")
+    assert result.exit_code == 6, result.output
+    tree = json.loads(result.stdout)
+    assert tree["holds"] is False
+    assert says in tree["refused"]
+
+
+@pytest.mark.parametrize(
     ("args", "says"),
     [
         (("propose",), "CHANGES.toml"),
         (("propose", "absent.toml"), "cannot be read"),
         (("propose", "--from-recalibration", "absent.json"), "cannot be read"),
         (("propose", "--from-recalibration", "CHANGES"), "is no recalibration"),
+        (("propose", "--from-recalibration", "EMPTY"), "it has neither underlyings nor prices"),
+        (("propose", "--from-recalibration", "HALF"), "something in it has no symbol"),
         (("propose", "--from-recalibration", "--underlying", "DOGE"), "no underlying is called DOGE"),
         (("propose", "CHANGES", "--underlying", "ETH"), "among the kernel's own targets"),
         (("propose", "CHANGES", "--with-overrides"), "give --from-recalibration too"),
@@ -334,7 +356,10 @@ def test_propose__does_not_go_through__exit_6_with_the_contracts_words(market):
 )
 def test_commands__unusable_input__exit_2_and_no_traceback(market, args, says):
     """Whoever errs is told, and sent to what helps."""
-    given = [written(market) if one == "CHANGES" else one for one in args]
+    texts = {"EMPTY": "{}", "HALF": '{"underlyings": [{"numbers": [{"number": "psr", "target": 1}]}]}'}
+    given = [
+        written(market, texts[one]) if one in texts else written(market) if one == "CHANGES" else one for one in args
+    ]
     result = ask(market, *given)
     assert result.exit_code == 2, result.output
     assert says in result.output

@@ -58,6 +58,8 @@ def _differences(p: Proposal) -> RenderableType:
 
 def _impact(report: Report) -> RenderableType:
     e = report.impact
+    if report.refused:
+        return Text(f"the contracts refuse it: {report.refused}", style="bold red", overflow="fold")
     if e is None:
         return Text(f"whom it concerns is not known: {report.why_no_impact}", style="yellow", overflow="fold")
     style = "bold red" if e.below_mm else "green"
