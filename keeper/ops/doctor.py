@@ -28,6 +28,8 @@ DRIFT_WORTH_A_WORD_S, DRIFT_TOO_LARGE_S = 60, 900
 #: Chains of one machine: ganache, anvil and hardhat, eth-tester.  They make blocks when asked to, so an old head says
 #: nothing.
 LOCAL_CHAINS = (1337, 31337, 131277322940537)
+#: Free bytes beside the store below which a keeper will soon write nothing.
+LEAST_ROOM = 2**30
 
 
 class Verdict(StrEnum):
@@ -193,6 +195,9 @@ class Site(Protocol):
     @property
     def knobs(self) -> tuple[RiskKnobs, PolicyKnobs]:
         """What the keeper would push with."""
+
+    def room(self) -> int | None:
+        """Bytes that are free where the store's file lies; None if it has none here."""
 
     def store(self) -> Store:
         """Memory.  Raises: `KeeperError`."""
@@ -498,9 +503,21 @@ def _store(site: Site) -> Iterator[Finding]:
         newest = store.cycles(limit=1)
         said = f"opens; newest block {newest[0].block.number:,}" if newest else "opens; no block lived yet"
         yield from _model(store, *site.knobs)
-        yield _good("store", f"{said}, {len(store.open_txs())} transactions open")
+        store.try_write()
+        yield from _room(site.room())
+        yield _good("store", f"{said}, takes writes, {len(store.open_txs())} transactions open")
     finally:
         store.close()
+
+
+def _room(free: int | None) -> Iterator[Finding]:
+    if free is not None and free < LEAST_ROOM:
+        yield Finding(
+            what="disk",
+            verdict=Verdict.WARNING,
+            said=f"{free / 2**20:,.0f} MiB are free where the store lies",
+            hint="make room, or lower jobs.snapshots_kept: a keeper that cannot write sends nothing",
+        )
 
 
 def _model(store: Store, risk: RiskKnobs, policy: PolicyKnobs) -> Iterator[Finding]:

@@ -11,11 +11,16 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Generic
+
+from sqlalchemy import make_url
 
 from keeper.domain.cycle import CycleRecord
 from keeper.domain.sender import Sender
 from keeper.ports import Store
+from keeper.store.border import border
 from keeper.store.engine import Database
 from keeper.store.journal import C, Journal
 from keeper.store.ledger import Ledger
@@ -26,7 +31,7 @@ from keeper.store.progress import Progress
 from keeper.store.schema import migrate
 from keeper.store.updates import Updates
 
-__all__ = ["SqlStore", "open_store"]
+__all__ = ["SqlStore", "free_bytes", "open_store"]
 
 
 class SqlStore(Outbox, Journal[C], Progress, Ledger, Updates, Overrides, Generic[C]):
@@ -48,6 +53,18 @@ class SqlStore(Outbox, Journal[C], Progress, Ledger, Updates, Overrides, Generic
     def close(self) -> None:
         """See `Store.close`."""
         self._database.close()
+
+
+def free_bytes(url: str) -> int | None:
+    """Bytes that are free where the file of the database at `url` lies; None if it has no file on this machine."""
+    with border():
+        parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return None
+    try:
+        return shutil.disk_usage(Path(parsed.database).resolve().parent).free
+    except OSError:
+        return None
 
 
 def open_store(url: str) -> Store:

@@ -23,7 +23,7 @@ from keeper.protocols.clearinghouse.views import Views
 from keeper.protocols.clearinghouse.watch import Watch
 from keeper.protocols.clearinghouse.watched import OPTIONAL
 from keeper.settings import Settings
-from keeper.store import open_store
+from keeper.store import free_bytes, open_store
 from keeper.wiring import deployment_of, quoted_names, venue_of
 from keeper.wiring.keys import signers
 from keeper.wiring.nodes import endpoints, fitness_of, rpc_of
@@ -85,6 +85,10 @@ class ConfiguredSite:
     def knobs(self) -> tuple[RiskKnobs, PolicyKnobs]:
         """See `Site.knobs`."""
         return self._settings.risk, self._settings.policy
+
+    def room(self) -> int | None:
+        """See `Site.room`."""
+        return free_bytes(self._settings.store.url.reveal())
 
     def store(self) -> Store:
         """See `Site.store`."""

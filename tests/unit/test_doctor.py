@@ -90,6 +90,11 @@ class FakeContracts:
         return dict(self.short)
 
 
+class FullStore(MemoryStore):
+    def try_write(self):
+        raise Halt("disk full", hint="make room")
+
+
 @dataclass
 class FakeSite:
     fake_nodes: tuple[FakeNode, ...] = (FakeNode(),)
@@ -98,6 +103,8 @@ class FakeSite:
         default_factory=lambda: {SignerRole.PUBLISHER: (PUBLISHER,), SignerRole.LIQUIDATOR: (LIQUIDATOR,)}
     )
     store_problem: KeeperError | None = None
+    writes: bool = True
+    free: int | None = 2**40
     signed_off: bool = True
     signed_knobs: str = ""
     knobs: tuple[RiskKnobs, PolicyKnobs] = (RiskKnobs(), PolicyKnobs())
@@ -125,10 +132,13 @@ class FakeSite:
     def quotes(self):
         return _or_raise(self.quoted)
 
+    def room(self):
+        return self.free
+
     def store(self):
         if self.store_problem:
             raise self.store_problem
-        store = MemoryStore()
+        store = MemoryStore() if self.writes else FullStore()
         if self.signed_off:
             store.sign_off(
                 SignOff(
@@ -253,6 +263,7 @@ WRONG = {
         "stay unknown",
     ),
     "quotes from nowhere": (FakeSite(quoted=BadInput("no URL", hint="check quotes.url")), "quotes", "quotes.url"),
+    "full disk": (FakeSite(writes=False), "store", "make room"),
     "no store": (FakeSite(store_problem=Halt("disk full", hint="make room")), "store", "make room"),
 }
 
@@ -281,6 +292,7 @@ WORTH_A_LOOK = {
         "contracts",
     ),
     "breaker cut off": (FakeSite(fake_contracts=C(short={"ETH": (960, 1_500)})), "breaker ETH"),
+    "little room": (FakeSite(free=2**20), "disk"),
     "stale file": (FakeSite(fake_contracts=C(stale=("ETH",))), "risk file ETH"),
     "silent venue": (FakeSite(quoted=quoted(taken_s=None)), "quotes ETH"),
     "old quotes": (FakeSite(quoted=quoted(taken_s=NOW - 400)), "quotes ETH"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import resource
+import signal
 import sqlite3
 import zlib
 
@@ -14,7 +16,7 @@ from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleInputs
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.errors import BadInput, Halt, KeeperError, LawBroken, Retry
-from keeper.store import open_store
+from keeper.store import free_bytes, open_store
 from keeper.store.border import border, translate
 from keeper.testing.builders import a_snapshot, an_account
 
@@ -175,6 +177,29 @@ def test_read__damaged_bytes__bad_input(tmp_path):
     for read in (lambda: store.inputs(seen.block.hash), store.load_sync):
         with pytest.raises(BadInput):
             read()
+    store.close()
+
+
+def test_try_write__no_room_to_grow__halt_and_else_nothing_is_left(tmp_path):
+    """What `keeper check` asks: a store that opens and reads may not take a write any more.
+
+    A limit on the size of this process's files stands in for a full disk.
+    """
+    url = f"sqlite:///{tmp_path}/keeper.sqlite"
+    store = open_store(url)
+    store.try_write()
+    assert store.heartbeats() == {}
+    assert free_bytes(url) > 0
+    before, ignored = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, before[1]))
+    try:
+        assert store.heartbeats() == {}, "it reads"
+        with pytest.raises((Halt, Retry)):
+            store.try_write()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    store.try_write()
     store.close()
 
 
