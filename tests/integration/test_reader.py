@@ -1,5 +1,7 @@
 """What the keeper knows of the house survives restarts, reorgs, silence and lying nodes (RD-1 … RD-5)."""
 
+from dataclasses import replace
+
 import pytest
 
 from keeper.abis import load
@@ -34,11 +36,11 @@ class House:
         self.abis = {name: Abi(name, load(name).abi) for name in (*self.at, "MockERC20", "MockAggregator")}
         self.visitor = Owner(self.chain.key(5), self.chain.accounts[5])
 
-    def keeper(self, store, rpc=None):
+    def keeper(self, store, rpc=None, **other):
         return assemble(
             rpc=rpc or self.world.rpc,
             store=store,
-            deployment=self.world.deployment,
+            deployment=replace(self.world.deployment, addresses={**self.at, **other}),
             risk=RISK,
             policy=policy(self.world.path.block_s),
             sender=lambda decode, _recheck: DrySender(self.world.rpc, {}, decode_revert=decode),
@@ -111,6 +113,26 @@ def test_reader__restart_in_the_middle__same_bytes(house, tmp_path):
         assert codec.dumps(snapshot) == expected, "RD-1"
         assert agrees(again, snapshot)
         store.close()
+
+
+def test_reader__file_of_no_house__refused_and_the_stored_index_stays(house, tmp_path):
+    """A wrong digit in the deployment file must not cost the index that was kept for the right one."""
+    url = f"sqlite:///{tmp_path}/keeper.sqlite"
+    store = open_store(url)
+    good = house.keeper(store)
+    read(good, house)
+    for _ in range(2 * DEPTH):
+        house.chain.mine()
+    read(good, house)
+    good.reader.tidy()
+    kept = store.load_sync()
+    assert kept is not None
+    for address in ("0x" + "12" * 20, house.at["PriceOracle"]):
+        wrong = house.keeper(store, ClearingHouse=address)
+        with pytest.raises(Retry, match="cannot be read"):
+            read(wrong, house)
+        assert store.load_sync() == kept
+    store.close()
 
 
 def test_reader__from_nothing__same_bytes_as_step_by_step(house):

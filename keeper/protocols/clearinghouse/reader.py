@@ -6,7 +6,8 @@ or an address moved; the logs of the block and the block itself are one each.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -68,19 +69,40 @@ class HouseReader:
         self._watch = watch
         self._own_account = own_account
         self._bidders, self._publishers, self._short_sight = bidders, publishers, short_sight
+        #: Whether the house was met.
+        self._met = False
 
     def read(self, block: BlockRef) -> Snapshot:
         """See `SnapshotReader.read`."""
+        with self._whole(block):
+            self._meet(block)
         self._advance(block)
-        try:
+        with self._whole(block):
             return self._read(block)
+
+    @contextmanager
+    def _whole(self, block: BlockRef) -> Iterator[None]:
+        """What the whole house rests on has no stand-in: a node may lie, or the house was upgraded, or is another."""
+        try:
+            yield
         except Refused as refusal:
-            # What the whole house rests on has no stand-in.  It may be a node that lies, or a house that was upgraded.
             raise Retry(
                 f"block {block.number} cannot be read: {self._views.explain(refusal)}",
                 hint="if this lasts, compare the contracts with the deployment file: keeper check",
                 block=block.number,
             ) from refusal
+
+    def _meet(self, block: BlockRef) -> None:
+        """Before the first block is read, have the house say who it is.
+
+        What is stored of the logs is continued or else replaced, and a file that names no house at all, by a digit or
+        by chain, must not cost the index of the one that it was kept for.
+        Raises: `Refused` where nothing answers as the house does.
+        """
+        if not self._met:
+            self._views.gather(block, self._watch.asks())
+            self._watch.meet(block)
+            self._met = True
 
     def _read(self, block: BlockRef) -> Snapshot:
         auctions = self._index.open_accounts().auctioned()

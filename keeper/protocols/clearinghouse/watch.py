@@ -111,6 +111,11 @@ class Watch:
 
     # Looking
 
+    def meet(self, block: BlockRef) -> None:
+        """Have the house name its parts.  Raises: `Refused` where no house is."""
+        for function, _ in HOUSE_NAMES:
+            self._views.one(block, "ClearingHouse", function)
+
     def look(self, block: BlockRef, *, feeds: Mapping[str, str], tokens: Mapping[str, str]) -> tuple[str, ...]:
         """Compare what stands with what stood and with what should.
 
