@@ -243,6 +243,6 @@ def test_explain__emergency_and_veto__who_and_what_they_made_of_it(told):
     told_in_order = [one for *_, one in sorted(moved, key=lambda entry: entry[:2])]
     for earlier, later in itertools.pairwise(told_in_order):
         assert later["old"] == earlier["new"], "VER-9"
-    shown = ask(told, "explain", "--parameter", "ETH.scan_range")[1]
+    shown = " ".join(ask(told, "explain", "--parameter", "ETH.scan_range")[1].split())
     for word in ("veto", "emergency", "fence", "StepTooLarge", "not in this store"):
         assert word in shown, f"VER-9: {word}"
