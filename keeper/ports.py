@@ -127,7 +127,7 @@ class Preview(Protocol):
     """The contract's own word on a publication, before it is sent."""
 
     def preview(self, intent: TxIntent, block: BlockRef) -> Previewed:
-        """Ask about a publication's very calldata at a block.  Raises: `Retry`."""
+        """Ask about a publication's very calldata at a block: what it would do there, in full.  Raises: `Retry`."""
 
     def decoded(self, intent: TxIntent) -> tuple[tuple[str, str], ...]:
         """Its calldata taken apart again: name and value of each argument."""

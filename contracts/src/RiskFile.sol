@@ -8,6 +8,7 @@ import {FileVersion, Position} from "./interfaces/Types.sol";
 import {Grid} from "./libraries/Grid.sol";
 import {Legs} from "./libraries/Legs.sol";
 import {Listings} from "./libraries/Listings.sol";
+import {RowFence} from "./libraries/RowFence.sol";
 import {Rows} from "./libraries/Rows.sol";
 import {Scenarios} from "./libraries/Scenarios.sol";
 import {Slew} from "./libraries/Slew.sol";
@@ -41,8 +42,6 @@ contract RiskFile is IRiskFile {
 
     /// Refreshes between two publications that still get an epoch of their own.
     uint40 private constant REFRESHES = 1 << 16;
-    /// Tolerance of the butterfly fence, ppm of the reference spot.
-    uint256 private constant BUTTERFLY_PPM = 2;
     /// For so long a bank may wait for its flip.
     uint256 private constant STAGING_S = 1 hours;
 
@@ -398,17 +397,13 @@ contract RiskFile is IRiskFile {
         _expiries[_key(underlying, slate.bank, expiry, 0)] =
             ExpiryParams({phiPpb: phiPpb, dfPpb: dfPpb, sigmaAtmPpm: sigmaAtmPpm, epoch: slate.epoch});
         slate.prepare(expiry, phiPpb, dfPpb);
-        // Strike 0 is worth the discounted forward: the first of the convex chain.
-        uint256[4] memory chain; // strike and mark of the two before
-        chain[3] = uint256(slate.forward[0] * slate.df >> 64) * 1e6 >> 64;
+        uint256[4] memory chain = RowFence.start(slate);
         for (uint256 i; i < list_.length; ++i) {
             if (sigmaPpm[i] == 0) {
                 _leaveOut(slate, expiry, list_[i]);
-                continue;
+            } else {
+                RowFence.follow(chain, expiry, list_[i], _compute(slate, list_[i], sigmaPpm[i]));
             }
-            uint256 mid = _compute(slate, list_[i], sigmaPpm[i]);
-            _fenceButterfly(expiry, chain, list_[i], mid);
-            (chain[0], chain[1], chain[2], chain[3]) = (chain[2], chain[3], list_[i], mid);
         }
     }
 
@@ -418,16 +413,6 @@ contract RiskFile is IRiskFile {
         if (!market.staging) revert NothingStaged(underlying);
         uint8 bank = market.bank;
         _recompute(_slate(underlying, 1 - bank), bank, expiry, _headers[underlying][bank].epoch);
-    }
-
-    /// Marks fall with the strike and are convex in it, within `BUTTERFLY_PPM`.
-    function _fenceButterfly(uint32 expiry, uint256[4] memory chain, uint256 strike, uint256 mark) private pure {
-        (uint256 k0, uint256 c0, uint256 k1, uint256 c1) = (chain[0], chain[1], chain[2], chain[3]);
-        if (mark > c1 + BUTTERFLY_PPM) revert IRiskParameters.ButterflyArbitrage(expiry, uint64(strike));
-        if (k1 == 0) return; // the pair (0, first strike) has no third yet
-        if ((c1 * (strike - k0)) > c0 * (strike - k1) + mark * (k1 - k0) + BUTTERFLY_PPM * (strike - k0)) {
-            revert IRiskParameters.ButterflyArbitrage(expiry, uint64(k1));
-        }
     }
 
     /// @inheritdoc IRiskFile

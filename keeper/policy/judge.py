@@ -1,8 +1,8 @@
 """What the contract would say to a publication: the mirror of `preview`, verdict by verdict and number by number.
 
-Whole refusals first (who may speak, and when), then items one by one: each scan range, the three together, each expiry,
-expiries against each other.  A refused item keeps what is in force and the others apply; a strike that never was in
-force, and one whose volatility is 0, stays out.
+Whole refusals first (who may speak, and when), then items one by one: each scan range, the three together, each expiry
+and its rows, expiries against each other.  A refused item keeps what is in force and the others apply; a strike that
+never was in force, and one whose volatility is 0, stays out.
 """
 
 from __future__ import annotations
@@ -29,9 +29,13 @@ from keeper.policy.reach import carry_ppb
 from keeper.policy.ring import HOUR_S, HOURS, Anchors, anchors, ratio_ppm
 from keeper.risk.exact import q64
 from keeper.risk.exact.riskfile import PPB, PPM, term_factor
+from keeper.risk.exact.rowfence import Bank, breach
+from keeper.risk.exact.slew import begun_ranges
 
 #: Waiting does not help.  Source: `type(uint64).max` of contracts/src/libraries/FenceMath.sol.
 NEVER: Final = (1 << 64) - 1
+#: A reference spot has so many bits.  Source: `Header` of contracts/src/interfaces/IRiskFile.sol.
+SPOT_BITS: Final = 96
 #: The contract's names of our ranges.
 THEIRS: Final = {"psr": "psr", "vsr_up": "vsrUp", "vsr_down": "vsrDown"}
 
@@ -95,24 +99,39 @@ class Judgement:
         return max((r.next_allowed_s for r in reasons), default=0)
 
 
-def judge(update: Update, state: PublicationState, rules: Rules, now: int, live: FileState | None = None) -> Judgement:
-    """Say what the contract would say to `update` at `now`.
+def judge(
+    update: Update, state: PublicationState, rules: Rules, now: int, live: FileState | None = None, *, spot: int
+) -> Judgement:
+    """Say what the contract would say to `update` at `now`, outside the notice window.
 
     Args:
         update: covers expiries and strikes in the contract's order; another set is refused whole.
         state: the fences, as they stand at `now`.
-        rules: what governance fixed: the probes are measured under it.
+        rules: what governance fixed: probes are measured under it and rows computed.
         now: unix seconds.
         live: the file in force, which refused items keep; None: there is none yet.
+        spot: the oracle's, wad USD, from which rows would be computed; 0: it has no price, and nothing passes.
     """
     whole = _whole(update, state, now)
     if whole is not None:
         return Judgement(refusal=whole, items=(), applied=None)
     ranges, verdicts = _ranges(update.target.ranges, state, rules, now)
-    alone = [_expiry(w, f, state, now) for w, f in zip(update.target.expiries, state.expiries, strict=True)]
+    bank = Bank(
+        ref_spot=spot,
+        time=now,
+        ranges=begun_ranges(live, state.slew, ranges, now=now),
+        vol_floor_ppm=rules.vol_floor_ppm,
+    )
+    alone = [
+        _expiry(w, f, state, now) or _rows(w, f, bank)
+        for w, f in zip(update.target.expiries, state.expiries, strict=True)
+    ]
     settled = _calendar(update.target.expiries, state.expiries, alone, now)
     for fence, refusal in zip(state.expiries, settled, strict=True):
         verdicts.append(Verdict(expiry=fence.expiry, what="expiry", refusal=refusal))
+    if not _priced(spot):
+        unpriced = Refusal(error="BadSpot", what="", numbers=(spot,))
+        return Judgement(refusal=unpriced, items=tuple(verdicts), applied=None)
     refused = [v.refusal for v in verdicts if v.refusal is not None]
     if all(v.refusal is not None for v in verdicts if v.what != "joint"):
         return Judgement(refusal=refused[0], items=tuple(verdicts), applied=None)
@@ -264,6 +283,18 @@ def _expiry(wanted: ExpiryTarget, fence: ExpiryFence, state: PublicationState, n
         )
         or _smile(wanted, fence, state, now)
     )
+
+
+def _rows(wanted: ExpiryTarget, fence: ExpiryFence, bank: Bank) -> Refusal | None:
+    if not _priced(bank.ref_spot):
+        return None
+    found = breach(bank, [one.strike for one in fence.smile], wanted.params, wanted.sigmas_ppm)
+    return None if found is None else Refusal(error=found.error, what="rows", numbers=found.numbers)
+
+
+def _priced(spot: int) -> bool:
+    """Whether a file can be computed at a spot."""
+    return 0 < spot < 1 << SPOT_BITS
 
 
 def _sigma(value: int, fence: ExpiryFence, state: PublicationState, now: int) -> Refusal | None:

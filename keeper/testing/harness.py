@@ -17,7 +17,7 @@ from keeper.testing.portfolios import Portfolio
 #: Contracts without storage, one for each part of the arithmetic.
 HARNESSES: Final = ("GridHarness", "AuctionHarness", "GuardHarness", "BreakerHarness")
 #: What they are linked with.
-LIBRARIES: Final = ("Probes",)
+LIBRARIES: Final = ("Probes", "RowFence")
 #: Gas of one batch: the block's, less what no batch needs.
 BATCH_GAS: Final = 190_000_000
 #: The underlying that packed legs name; it does not matter.

@@ -157,7 +157,12 @@ FIELD_BY_FIELD = Mutation(
 #: The rows of a strike are computed from its own volatility, and nobody compares them with its neighbours'.
 STRIKE_BY_STRIKE = Mutation(
     source="src/RiskFile.sol",
-    edits=(("            _fenceButterfly(expiry, chain, list_[i], mid);\n", ""),),
+    edits=(
+        (
+            "RowFence.follow(chain, expiry, list_[i], _compute(slate, list_[i], sigmaPpm[i]));",
+            "_compute(slate, list_[i], sigmaPpm[i]);",
+        ),
+    ),
 )
 
 

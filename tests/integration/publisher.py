@@ -11,7 +11,7 @@ from keeper.demo.opening import RISK
 from keeper.demo.world import World
 from keeper.domain.margin import AccountMargin
 from keeper.domain.market import UnderlyingTarget
-from keeper.domain.snapshot import Snapshot, UnderlyingState
+from keeper.domain.snapshot import Snapshot, UnderlyingState, Usable
 from keeper.policy.guard import current
 from keeper.policy.judge import Judgement, Update, in_force, judge
 from keeper.ports import SnapshotReader
@@ -66,7 +66,8 @@ class Publisher:
         state = u.publication
         assert state is not None
         update = Update(id=state.last_id + 1, valid_until_s=now + DAY, expected_old=state.digest, target=target)
-        return judge(update, state, u.rules, now, u.live)
+        spot = u.spot.wad if isinstance(u.spot, Usable) else 0
+        return judge(update, state, u.rules, now, u.live, spot=spot)
 
     # --- asking and sending
 

@@ -175,9 +175,10 @@ def test_three_strikes__each_in_its_band_with_a_negative_butterfly__refused_on_b
     bad = bent[place]
     wrong = replace(still, expiries=(*still.expiries[:place], bad, *still.expiries[place + 1 :]))
 
-    # Number by number it passes on both sides: rows are what is wrong with it.
-    assert said_by_the_guard(thief, wrong) == {}
-    assert refused(thief, wrong) == {}
+    # Rows are what is wrong with it, and both sides say so.
+    assert said_by_the_guard(thief, wrong) == {"expiry": "ButterflyArbitrage"}
+    ((what, reason),) = refused(thief, wrong).items()
+    assert (what, reason.partition("(")[0]) == ("rows", "ButterflyArbitrage")
     argument = thief.publication(u, wrong, now)
     answer, error = thief.ask("RiskParameters", "checkPublication", ETH, argument)
     assert not error

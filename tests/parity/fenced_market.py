@@ -50,7 +50,7 @@ class Market:
         self.rpc = Rpc([Endpoint("embedded", self.chain.provider)], chain_id=self.chain.chain_id)
         fees = FeePolicy(max_fee_wei=10**13, max_priority_fee_wei=10**9)
         hand = Hand(self.rpc, LocalSigner(self.chain.node.accounts[0]), fees=fees, poll_interval_s=0.0)
-        self.feed = hand.create("MockAggregator", 8, 3_000 * 10**8)
+        self.hand, self.feed = hand, hand.create("MockAggregator", 8, 3_000 * 10**8)
         now = self.chain.block().timestamp
         self.expiries = tuple(now + day * DAY for day in days)
         token = hand.create("MockERC20", "Dollar", "USDC", 6)

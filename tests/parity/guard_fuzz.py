@@ -24,8 +24,8 @@ BATCH = 40
 #: Gas of a call: anvil does not mind, and a pair with a joint move costs up to seven millions.
 GAS = 2_000_000_000
 #: The contract's errors whose first argument names the number, or the market; ours keep only the numbers.
-NAMED = {"OutOfRange", "StepTooLarge", "BudgetExceeded", "Paused", "Frozen"}
-ERRORS = Abi("RiskParameters", load("RiskParameters").abi).errors
+NAMED = {"OutOfRange", "StepTooLarge", "BudgetExceeded", "Paused", "Frozen", "ArrayOutOfBounds"}
+ERRORS = {key: e for name in ("RiskParameters", "RiskFile") for key, e in Abi(name, load(name).abi).errors.items()}
 
 
 def theirs(reason: bytes) -> tuple[str, tuple[int, ...]]:
@@ -73,6 +73,7 @@ def classes(pair: Pair, ours: Judgement) -> Counter:
         refusal = verdicts.get(fence.expiry)
         if not verdicts or len(wanted.sigmas_ppm) != len(fence.smile):
             continue
+        found["marks in order"] += bool(refusal is None and pair.spot and sum(map(bool, wanted.sigmas_ppm)) > 1)
         outs = [s.ratio_ppm == 0 and not sigma for s, sigma in zip(fence.smile, wanted.sigmas_ppm, strict=True)]
         found["a new expiry " + ("refused" if refusal else "left out" if all(outs) else "in")] += new
         found["new strikes of a known one " + ("left out" if any(outs) else "in")] += (
@@ -92,9 +93,9 @@ def run(harness: Harness, pairs: int, seed: int, tell=lambda done: None) -> tupl
     chance, counted, different = Chance(seed), Counter(), []
     for start in range(0, pairs, BATCH):
         batch = [a_pair(chance) for _ in range(min(BATCH, pairs - start))]
-        verdicts = harness.guard("judgeBatch", [p.ask[0] for p in batch], [p.ask[1] for p in batch])
+        verdicts = harness.guard("judgeBatch", *([p.ask[part] for p in batch] for part in range(3)))
         for i, (pair, verdict) in enumerate(zip(batch, verdicts, strict=True)):
-            ours = judge(pair.update, pair.state, pair.rules, pair.now, pair.live)
+            ours = judge(pair.update, pair.state, pair.rules, pair.now, pair.live, spot=pair.spot)
             different += [f"pair {start + i} of seed {seed}: {what}" for what in differences(pair, ours, verdict)]
             counted["ok" if ours.ok else "refused whole" if ours.refusal else "in part"] += 1
             counted += classes(pair, ours)

@@ -26,6 +26,7 @@ from keeper.domain.snapshot import (
 from keeper.policy.judge import Update
 from keeper.policy.reach import carry_ppb
 from keeper.testing.builders import a_file, an_underlying
+from tests.parity.guard_ground import a_ground, a_slew, a_spot, tightened
 
 HOUR = 3_600
 BACK = 25
@@ -41,11 +42,13 @@ class Pair:
 
     state: PublicationState
     rules: Rules
-    live: FileState
+    live: FileState | None
+    spot: int
+    """The oracle's, wad USD; 0: it has no price."""
     update: Update
     now: int
     ask: tuple[Any, ...]
-    """State and publication as the contract's tuples."""
+    """State, ground and publication as the contract's tuples."""
 
 
 class Chance:
@@ -84,7 +87,9 @@ def a_pair(c: Chance) -> Pair:
     now = 1_790_000_000 + c.to(0, 10**7)
     vol = _vols(c)
     fences, ranges = _ranges(c)
-    given = _expiries(c, vol, now)
+    given, spot = _expiries(c, vol, now), a_spot(c)
+    if c.is_so(0.35):
+        given = [tightened(c, g, spot, now) for g in given]
     digest = "0x" + bytes([c.to(0, 255) for _ in range(32)]).hex()
     last_time = now - vol.min_delay_s + (c.to(-100, 0) if c.is_so(0.95) else c.to(-2, 50))
     state = PublicationState(
@@ -93,6 +98,7 @@ def a_pair(c: Chance) -> Pair:
         paused_until_s=now + c.to(-5, 2) if c.is_so(0.03) else 0,
         no_loosening_until_s=now + c.to(-5, 90_000) if c.is_so(0.1) else 0,
         joint=JointFence(step_ppm=c.one(220_000, 300_000, 100_000), budget_ppm=c.one(1_000_000, 250_000, 60_000)),
+        slew=a_slew(c, ranges, now),
     )  # fmt: skip
     rules = an_underlying().rules
     target = UnderlyingTarget(
@@ -106,9 +112,11 @@ def a_pair(c: Chance) -> Pair:
         target=target,
     )
     slots = [g[2] for g in given]
+    live = None if c.is_so(0.03) else replace(_live(state, given), ranges=_some_ranges(c))
+    assert state.slew is not None
     return Pair(
-        state=state, rules=rules, live=_live(state, given), update=update, now=now,
-        ask=(_state(state, rules, slots, now), _publication(update)),
+        state=state, rules=rules, live=live, spot=spot, update=update, now=now,
+        ask=(_state(state, rules, slots, now), a_ground(live, state.slew, spot), _publication(update)),
     )  # fmt: skip
 
 
@@ -146,6 +154,10 @@ def _ranges(c: Chance) -> tuple[tuple[FenceState, ...], Ranges]:
         )  # fmt: skip
         wanted.append(new)
     return tuple(fences), Ranges(psr_ppm=wanted[0], vsr_up_ppm=wanted[1], vsr_down_ppm=wanted[2])
+
+
+def _some_ranges(c: Chance) -> Ranges:
+    return Ranges(psr_ppm=c.one(*PSRS), vsr_up_ppm=c.one(*UPS), vsr_down_ppm=c.one(*DOWNS))
 
 
 Given = tuple[ExpiryFence, ExpiryTarget, tuple[int, ...]]

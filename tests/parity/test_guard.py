@@ -14,6 +14,7 @@ MET = {
     "ok", "in part", "refused whole", "waiting helps", "Vetoed psr", "JointMove joint", "CalendarArbitrage calendar",
     "SmileOutOfBand smile", "Frozen", "Paused", "Expired", "TooEarly", "WrongId", "UnexpectedOld", "WrongStrikes",
     *(f"{error} {what}" for error in ("OutOfRange", "StepTooLarge", "BudgetExceeded") for what in FENCED),
+    "ButterflyArbitrage rows", "ArrayOutOfBounds rows", "BadSpot", "marks in order",
     "StepTooLarge smile", "BudgetExceeded smile", "OutOfRange carry",
     *(f"a new expiry {fate}" for fate in ("refused", "left out", "in")),
     "new strikes of a known one left out", "new strikes of a known one in",

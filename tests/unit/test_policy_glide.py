@@ -58,7 +58,7 @@ def test_glide__any_target__every_step_is_what_the_contract_takes(psr, up, sigma
         state = seen_at(state, then=at, now=step.at_s)
         at = step.at_s
         update = Update(id=state.last_id + 1, valid_until_s=at + 60, expected_old=state.digest, target=step.params)
-        assert judge(update, state, u.rules, at, u.live).ok, "GLD-1"
+        assert judge(update, state, u.rules, at, u.live, spot=u.spot.wad).ok, "GLD-1"
         state = advanced(state, step.params, at)
     assert not path.stops
     assert path.steps == () or path.steps[-1].params.ranges == target.ranges, "it is set when it says it is"

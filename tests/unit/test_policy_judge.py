@@ -16,6 +16,7 @@ from keeper.risk.exact.probes import requirements
 from keeper.testing.builders import EXPIRY, NOW, PPB, STRIKES_USD, a_file, a_publication, an_underlying, strike
 
 RULES = an_underlying().rules
+SPOT = a_file().ref_spot
 DIGEST = "0x" + "00" * 32
 
 
@@ -55,7 +56,7 @@ def a_target(
 
 def say(target: UnderlyingTarget, state: PublicationState, now: int = NOW) -> Judgement:
     update = Update(id=state.last_id + 1, valid_until_s=now + 60, expected_old=DIGEST, target=target)
-    return judge(update, state, RULES, now, a_file())
+    return judge(update, state, RULES, now, a_file(), spot=SPOT)
 
 
 @given(

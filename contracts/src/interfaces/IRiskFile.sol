@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {IPriceOracle} from "./IPriceOracle.sol";
 import {FileVersion, Position} from "./Types.sol";
 
 /// @title The risk file: per strike, what a call is worth under 24 scenarios, and the adding machine over it.
@@ -125,6 +126,8 @@ interface IRiskFile {
     function noticeUntil(uint16 underlying) external view returns (uint256);
     function settings(uint16 underlying) external view returns (Settings memory);
     function assetOf(uint16 underlying) external view returns (bytes32);
+    /// Whose price of `assetOf` is the reference spot.
+    function oracle() external view returns (IPriceOracle);
     /// Where the ranges in force move, and how fast.
     /// @return target the published ranges.
     /// @return ratePpmPerHour of a range itself.

@@ -86,12 +86,14 @@ interface IRiskParameters {
     /// What `preview` says of one item of a publication.
     struct ItemVerdict {
         uint32 expiry; // 0 for the ranges
-        bytes32 what; // "psr", "vsrUp", "vsrDown", "joint"; of an expiry the number that fails, "expiry" if none does
+        // "psr", "vsrUp", "vsrDown", "joint"; of an expiry the number that fails, or "rows", or "calendar"; "expiry" if
+        // nothing does
+        bytes32 what;
         bytes reason; // the error; empty if it passes
         uint64 nextAllowed; // 0 if it passes; second from which the number that fails would, max if waiting does not help
     }
 
-    /// What `publish` would do, as far as numbers decide.
+    /// What `publish` would do now.
     struct Preview {
         bool ok; // it passes whole, every item of it
         bytes reason; // why nothing of it passes; empty if something does
@@ -252,8 +254,8 @@ interface IRiskParameters {
     /// Whether `publish` would land every item now, rows included, and if not the first error.  Meant for `eth_call`: it
     /// changes nothing, but computes every row, so it is not `view`.
     function checkPublication(uint16 underlying, Publication calldata p) external returns (bool ok, bytes memory reason);
-    /// What `publish` would do with each item now, and when it would pass: every fence on numbers, none on rows, and not
-    /// the notice window, which is counted in blocks.
+    /// What `publish` would do with each item now, and when it would pass: every fence, rows included, the notice window,
+    /// which is counted in blocks, and the oracle.  `ok` exactly where every item would land.
     function preview(uint16 underlying, Publication calldata p) external view returns (Preview memory);
 
     /// Governance or lister: a new expiry with its first σ_ATM, φ and discount factor, which anchor the step fences.  It

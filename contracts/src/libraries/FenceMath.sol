@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {IRiskFile} from "../interfaces/IRiskFile.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
 import {HourlyRing} from "./HourlyRing.sol";
 import {Probes} from "./Probes.sol";
 import {Q64} from "./Q64.sol";
+import {RowFence} from "./RowFence.sol";
 import {Scenarios} from "./Scenarios.sol";
+import {Slew} from "./Slew.sol";
 import {SmileRing} from "./SmileRing.sol";
 
 /// @title What the fences say to a publication: a pure function of where every fenced number stands.
 /// @notice Twin of keeper/policy/judge.py.  The whole publication first (who may speak, and when), then its items: each
-/// scan range, the three together, each expiry by itself, expiries against each other.  Publishing takes the same steps,
-/// with rows between them.
+/// scan range, the three together, each expiry by itself and its rows, expiries against each other.  Publishing takes the
+/// same steps; its rows are RiskFile's, which asks the same RowFence.
 library FenceMath {
     uint256 private constant PPM = 1e6;
     uint256 private constant YEAR = 31_536_000;
@@ -61,10 +64,18 @@ library FenceMath {
         ExpiryState[] expiries; // listed and unexpired, ascending
     }
 
+    /// Where `RiskFile.begin` starts from, to make the bank that rows are written into.
+    struct Ground {
+        uint256 refSpot; // wad USD; 0: the oracle has no price
+        IRiskFile.Header live; // epoch 0: there is no live file
+        uint256 ratePpmPerHour;
+        uint256 slewTime; // from which a move of the ranges in force counts
+    }
+
     // --- the whole publication ----------------------------------------------------------------------------------------
 
-    /// @notice What `publish` does with `p`, as far as numbers decide: every fence but those on rows.
-    function judge(State memory s, IRiskParameters.Publication memory p)
+    /// @notice What `publish` does with `p`, the notice window apart.
+    function judge(State memory s, Ground memory g, IRiskParameters.Publication memory p)
         internal
         pure
         returns (IRiskParameters.Preview memory v)
@@ -75,13 +86,19 @@ library FenceMath {
             if (v.reason.length != 0) v.nextAllowed = NEVER;
         }
         if (v.reason.length != 0) return v;
-        (, v.items) = ranges(s, [uint256(p.psrPpm), p.vsrUpPpm, p.vsrDownPpm], p.expiries.length);
+        uint256[3] memory applied;
+        (applied, v.items) = ranges(s, [uint256(p.psrPpm), p.vsrUpPpm, p.vsrDownPpm], p.expiries.length);
+        bool priced = g.refSpot != 0 && g.refSpot <= type(uint96).max;
+        RowFence.Bank memory bank = _begun(s, g, applied);
         IRiskParameters.ItemVerdict[] memory items = new IRiskParameters.ItemVerdict[](p.expiries.length);
         for (uint256 i; i < items.length; ++i) {
             v.items[RANGE_ITEMS + i] = items[i] = expiry(s, s.expiries[i], p.expiries[i]);
+            if (priced && items[i].reason.length == 0) _rows(bank, s.expiries[i].strikes, p.expiries[i], items[i]);
         }
         calendar(s, p.expiries, items);
         _conclude(v);
+        if (priced) return v;
+        (v.ok, v.reason, v.nextAllowed) = (false, abi.encodeWithSelector(IRiskFile.BadSpot.selector, g.refSpot), NEVER);
     }
 
     /// Nothing at all passes, or all does, or some.
@@ -512,6 +529,40 @@ library FenceMath {
             }
         }
         return true;
+    }
+
+    // --- rows ---------------------------------------------------------------------------------------------------------
+
+    /// The bank that `RiskFile.begin` would open.
+    function _begun(State memory s, Ground memory g, uint256[3] memory r) private pure returns (RowFence.Bank memory) {
+        IRiskFile.Header memory h = g.live;
+        IRiskFile.Ranges memory target = IRiskFile.Ranges(uint24(r[0]), uint24(r[1]), uint24(r[2]));
+        Slew.begun(h, target, g.ratePpmPerHour, s.nowS - g.slewTime);
+        return RowFence.Bank(s.underlying, g.refSpot, s.nowS, h.psrPpm, h.vsrUpPpm, h.vsrDownPpm, s.volFloorPpm);
+    }
+
+    function _rows(
+        RowFence.Bank memory bank,
+        uint64[] memory strikes,
+        IRiskParameters.ExpiryPublication memory e,
+        IRiskParameters.ItemVerdict memory v
+    ) private pure {
+        v.reason = rows(bank, strikes, e);
+        if (v.reason.length != 0) (v.what, v.nextAllowed) = ("rows", NEVER);
+    }
+
+    /// @notice What the fences on rows say to one expiry; empty if they pass.
+    function rows(RowFence.Bank memory b, uint64[] memory strikes, IRiskParameters.ExpiryPublication memory e)
+        internal
+        pure
+        returns (bytes memory)
+    {
+        try RowFence.check(b, strikes, e) {
+            return "";
+        } catch (bytes memory reason) {
+            if (reason.length == 0) revert(); // out of gas
+            return reason;
+        }
     }
 
     // --- one number ---------------------------------------------------------------------------------------------------

@@ -48,12 +48,22 @@ library Slew {
         _settle(self, waiting);
         (self.nextPsrPpm, self.nextVsrUpPpm, self.nextVsrDownPpm) = (target.psrPpm, target.vsrUpPpm, target.vsrDownPpm);
         IRiskFile.Header memory h = live;
+        begun(h, target, s.slewPpmPerHour, block.timestamp - self.time);
+        _write(idle, h, target, s);
+    }
+
+    /// @notice Ranges of a bank that is opened from a live header, which they are written into.
+    /// @param h epoch 0: there is no live file.
+    /// @param passed seconds since the time from which moves count.
+    function begun(IRiskFile.Header memory h, IRiskFile.Ranges memory target, uint256 ratePpmPerHour, uint256 passed)
+        internal
+        pure
+    {
         if (h.epoch == 0) {
             (h.psrPpm, h.vsrUpPpm, h.vsrDownPpm) = (target.psrPpm, target.vsrUpPpm, target.vsrDownPpm);
         } else {
-            _move(h, target, s.slewPpmPerHour, _counted(block.timestamp - self.time));
+            _move(h, target, ratePpmPerHour, _counted(passed));
         }
-        _write(idle, h, target, s);
     }
 
     /// @notice The staged target binds.  What its header was moved by is used up of the time that counts for moves; what

@@ -86,6 +86,13 @@ def refreshed(live: FileState, slew: SlewState | None, rules: Rules, *, spot: in
     return replace(fresh, ranges=ranges, im_uplift_pct=_uplift(ranges, slew.target, rules))
 
 
+def begun_ranges(live: FileState | None, slew: SlewState | None, target: Ranges, *, now: int) -> Ranges:
+    """The ranges that a publication at `now` puts in force.  Arguments as of `begun`."""
+    if live is None or slew is None:
+        return target
+    return moved(live.ranges, target, rate_ppm_per_hour=slew.rate_ppm_per_hour, seconds=elapsed(slew, now))
+
+
 def begun(
     live: FileState | None, slew: SlewState | None, target: Ranges, rules: Rules, *, now: int
 ) -> tuple[Ranges, int]:
@@ -100,7 +107,7 @@ def begun(
     """
     if live is None or slew is None:
         return target, 0
-    ranges = moved(live.ranges, target, rate_ppm_per_hour=slew.rate_ppm_per_hour, seconds=elapsed(slew, now))
+    ranges = begun_ranges(live, slew, target, now=now)
     return ranges, _uplift(ranges, target, rules)
 
 
