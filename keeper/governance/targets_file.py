@@ -41,11 +41,15 @@ def read_targets(path: Path, *, with_overrides: bool = False) -> Filed:
     """
     try:
         tree = json_of(path.read_text(encoding="utf-8"))
+        if not isinstance(tree, dict) or not {"underlyings", "prices"} & set(tree):
+            raise BadInput(f"{path} is no recalibration: it has neither underlyings nor prices", hint=_HINT)
         found, floors = targets_in(tree, with_overrides=with_overrides), tuple(_floors(tree))
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}", hint=_HINT) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput(f"{path} is no recalibration: {error!r}", hint=_HINT) from error
+    except KeyError as error:
+        raise BadInput(f"{path} is no recalibration: something in it has no {error.args[0]}", hint=_HINT) from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise BadInput(f"{path} is no recalibration: {error}", hint=_HINT) from error
     for (symbol, what), target in found.items():
         if not 0 <= target <= _MOST_PPM:
             raise BadInput(f"{path}: {target} ppm is no target for {what} of {symbol}", hint=_HINT)
