@@ -12,6 +12,7 @@ from keeper.chain.asking.rpc import Rpc
 from keeper.chain.sending.dry import DrySender
 from keeper.control.glide import path_of
 from keeper.control.sight import Sight
+from keeper.domain.addresses import address_of
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.prices import PriceHistory
 from keeper.domain.snapshot import UnderlyingState
@@ -243,6 +244,11 @@ class ProposalDesk:
     def _governed(self, chain: ChainView, given: Mapping[str, Any]) -> ChainView:
         """The deployment with the timelock that is meant, so that a proposal may speak to it by its name."""
         names = {"timelock": "TimelockController", "governor": "Governor", "safe": "Safe"}
+        for key in (*names, "proposer"):
+            if given.get(key):
+                address_of(str(given[key]), what=key)
+        for voter in given.get("voters") or ():
+            address_of(str(voter), what="voter")
         more = {names[key]: str(value) for key, value in given.items() if key in names and value}
         known = {**self._deployment.addresses, **more}
         governor = known.get("Governor")
