@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from eth_utils import keccak
 
+from keeper.domain.addresses import address_of
 from keeper.errors import BadInput, Refused
 from keeper.governance.chain import ChainView
 from keeper.governance.changes import Changes
@@ -53,9 +54,15 @@ def _frozen(table: Mapping[str, Any], where: str, chain: ChainView) -> Item:
 def _role(table: Mapping[str, Any], where: str, chain: ChainView) -> Item:
     contract, name = str(table.get("contract", "RiskParameters")), table.get("role")
     ways = [way for way in ("grant", "revoke") if way in table]
-    if not isinstance(name, str) or len(ways) != 1 or set(table) - {"contract", "role", "grant", "revoke"}:
-        raise BadInput(f"[[{where}]] needs role, and grant or revoke", hint='role = "PUBLISHER_ROLE", grant = "0x…"')
+    hint = 'role = "PUBLISHER_ROLE", grant = "0x…"'
+    if foreign := set(table) - {"contract", "role", "grant", "revoke"}:
+        raise BadInput(f"[[{where}]] takes no {', '.join(sorted(foreign))}", hint=f"write {hint}")
+    if len(ways) != 1:
+        raise BadInput(f"[[{where}]] needs one of grant and revoke", hint=f"write {hint}")
     way = ways[0]
+    address_of(str(table[way]), what=f"{where}.{way}")
+    if not isinstance(name, str):
+        raise BadInput(f"[[{where}]] says no role to {way}", hint=f"write {hint}")
     who = parse(table[way], ADDRESS, key=f"{where}.{way}")
     role = bytes(32) if name == _ADMIN else keccak(text=name)
     _known_role(contract, name, chain)

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from keeper.domain.nested import toml_of
 from keeper.errors import BadInput
-from keeper.governance.kinds import APART, KINDS, Kind
+from keeper.governance.kinds import APART, KINDS, Kind, keys_of
 
 _WORDS: Final = ("title", "summary", "route")
 #: A proposal's text goes on chain; one that is longer than this costs more gas than its calls.
@@ -53,8 +53,7 @@ class Changes:
                 yield kind, names, table
         for path in _leaves({k: v for k, v in self.tree.items() if k not in APART}):
             if not any(path[: len(c)] == c for c in claimed):
-                known = sorted({kind.path[0] for kind in KINDS} | set(APART))
-                raise BadInput(f"[{'.'.join(path)}] is no change that is known", hint=f"known are {', '.join(known)}")
+                raise BadInput(f"[{'.'.join(path)}] is no change that is known", hint=_known(path))
 
     def apart(self, table: str) -> tuple[Mapping[str, Any], ...]:
         """Entries of an array of tables such as [[role]].  Raises: `BadInput` if it is something else."""
@@ -116,6 +115,24 @@ def _tables(
             yield from _tables(below, rest, (*done, key), (*names, key))
     elif first in tree:
         yield from _tables(tree[first], rest, (*done, first), names)
+
+
+def _known(path: tuple[str, ...]) -> str:
+    """What stands nearest to a path that leads nowhere: the table that it names, those beside it, or all."""
+    for kind in KINDS:
+        if len(path) >= len(kind.path) and all(
+            theirs in ("", ours) for ours, theirs in zip(path, _fixed(kind), strict=False)
+        ):
+            return f"write [{'.'.join(path[: len(kind.path)])}] and below it {', '.join(keys_of(kind))}"
+    beside = [".".join(kind.path) for kind in KINDS if kind.path[0] == path[0]]
+    if beside:
+        return f"under {path[0]} are [{'], ['.join(beside)}]"
+    return f"tables are {', '.join(sorted({kind.path[0] for kind in KINDS}))}; lists are {', '.join(sorted(APART))}"
+
+
+def _fixed(kind: Kind) -> tuple[str, ...]:
+    """Its path, with nothing where a name stands."""
+    return tuple("" if part.startswith("<") else part for part in kind.path)
 
 
 def _leaves(tree: Mapping[str, Any], done: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -6,9 +6,10 @@ a check of an older proposal sees what moved meanwhile.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from eth_abi.exceptions import EncodingError
 from eth_utils import to_checksum_address
@@ -19,6 +20,9 @@ from keeper.governance.chain import ChainView
 from keeper.governance.changes import Changes
 from keeper.governance.kinds import ASSET, COLLATERAL, RANGE, RANGES, UNDERLYING, Kind, toml_key
 from keeper.governance.units import Scale, Unit, parse, plain, shown, unit_of
+
+#: Integers as the ABI calls them.
+_INTEGER: Final = re.compile(r"(u?)int([0-9]+)(?:\[\])?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +136,7 @@ def _setter_item(kind: Kind, names: tuple[str, ...], table: Mapping[str, Any], c
         name = str(leaf["name"])
         unit = _unit(kind, leaf, names, chain)
         wanted[name] = _parsed(given, unit, str(leaf["type"]), key=f"{where}.{key}")
+        _fits(wanted[name], str(leaf["type"]), unit, key=f"{where}.{key}")
         differences.append(difference(of, key, now[name], wanted[name], unit, path=where))
     values = tuple(wanted[str(leaf["name"])] for leaf in leaves)
     call = make_call(chain, kind.contract, kind.setter, *keys, *((values,) if struct else values))
@@ -218,6 +223,21 @@ def _parsed(given: Any, unit: Unit, kind: str, *, key: str) -> Any:
         raise BadInput(f"{key} = {given!r} cannot be read", hint="give a list")
     found = [parse(one, unit, key=key) for one in given]
     return sorted(found, key=lambda one: int(one, 16)) if kind == "address[]" else found
+
+
+def _fits(value: Any, kind: str, unit: Unit, *, key: str) -> None:
+    """Raises: `BadInput` if an integer is none of the contract's type."""
+    found = _INTEGER.fullmatch(kind)
+    if found is None:
+        return
+    bits = int(found[2])
+    least, most = (0, 2**bits - 1) if found[1] else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, int) and not least <= one <= most:
+            raise BadInput(
+                f"{key} = {one} is beyond what the contract can hold, a {kind.removesuffix('[]')}",
+                hint=f"at most {most} ({shown(most, unit)})" if one > most else f"at least {least}",
+            )
 
 
 def _unit(kind: Kind, leaf: Mapping[str, Any], names: tuple[str, ...], chain: ChainView) -> Unit:

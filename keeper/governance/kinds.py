@@ -8,10 +8,11 @@ proposable when the ABI has it: `capPerAccount` is the key `cap_per_account`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
+from keeper.abis import load, names
 from keeper.governance.units import CONTRACTS, PPM, SECONDS, USD, Unit
 
 #: What stands for a name in a path: an underlying's, a collateral's or an asset's ticker, or the name of a range.
@@ -154,3 +155,15 @@ APART: Final = (
 def toml_key(name: str) -> str:
     """`capPerAccount` → `cap_per_account`."""
     return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda m: "_" + m[1].lower(), name).strip("_").lower()
+
+
+def keys_of(kind: Kind) -> tuple[str, ...]:
+    """Its keys in CHANGES.toml, as the exported ABI has them; none if this version has no such function."""
+    entries = load(kind.contract).abi if kind.contract in names() else ()
+    inputs: Sequence[Mapping[str, Any]] = next(
+        (e["inputs"] for e in entries if e["type"] == "function" and e["name"] == kind.setter), []
+    )
+    leaves = inputs[len(kind.keys) :]
+    if len(leaves) == 1 and leaves[0]["type"] == "tuple":
+        leaves = leaves[0]["components"]
+    return tuple(toml_key(str(leaf["name"])) for leaf in leaves if leaf["name"] not in kind.fixed)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, fields
 from typing import Any, Final
 
 from eth_utils import keccak
@@ -64,11 +65,16 @@ def _spec(cls: Any, table: Mapping[str, Any], where: str) -> Any:
     try:
         return codec.loads(cls, json.dumps(_raw(table, where)).encode())
     except BadInput as error:
-        raise BadInput(
-            f"[[{where}]]: {error.message}", hint=f"its keys are those of keeper.deploy.{cls.__name__}"
-        ) from None
+        raise BadInput(f"[[{where}]]: {error.message}", hint=f"its keys are {_keys_of(cls)}") from None
     except TypeError as error:
         raise BadInput(f"[[{where}]]: {error}", hint="numbers, texts and lists only") from None
+
+
+def _keys_of(cls: Any) -> str:
+    """Keys of an entry, those without which there is none first."""
+    needed = [one.name for one in fields(cls) if one.default is MISSING and one.default_factory is MISSING]
+    others = [one.name for one in fields(cls) if one.name not in needed]
+    return ", ".join(needed) + (f"; and, if need be, {', '.join(others)}" if others else "")
 
 
 def _raw(table: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -197,8 +203,15 @@ def _expiry(table: Mapping[str, Any], where: str, chain: ChainView) -> Item:
 def _strikes(table: Mapping[str, Any], where: str, chain: ChainView) -> Item:
     asset, number = underlying_of(table, where, chain)
     expiry, strikes = table.get("expiry"), table.get("strikes")
-    if not isinstance(expiry, int) or not isinstance(strikes, list) or set(table) - {"underlying", "expiry", "strikes"}:
+    if set(table) != {"underlying", "expiry", "strikes"}:
         raise BadInput(f"[[{where}]] needs underlying, expiry and strikes, nothing else", hint="strikes are a list")
+    if not isinstance(expiry, int) or isinstance(expiry, bool):
+        raise BadInput(
+            f"[[{where}]].expiry = {str(expiry)!r} cannot be read",
+            hint="give unix seconds: 1795939200 is 2026-11-29 08:00 UTC (date -u -d 2026-11-29T08:00 +%s)",
+        )
+    if not isinstance(strikes, list):
+        raise BadInput(f"[[{where}]].strikes is no list", hint='write strikes = ["3000 USD", "3200 USD"]')
     new = sorted(parse(one, STRIKE, key=f"{where}.strikes") for one in strikes)
     listed = list(chain.one("RiskParameters", "listedStrikes", number, expiry))
     of = f"strikes of {asset} {expiry}"

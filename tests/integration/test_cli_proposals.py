@@ -335,6 +335,40 @@ def test_propose__refused_without_simulation__exit_6_all_the_same(market, table,
 
 
 @pytest.mark.parametrize(
+    ("table", "says", "hint"),
+    [
+        ("[house]\nfee = 1", "house.fee", "write [house.fee] and below it"),
+        ("foo = 1", "foo", "tables are auction"),
+        ("[underlying.ETH]\nfence = 1", "underlying.ETH.fence", "[underlying.<underlying>.fence.<range>]"),
+        ("[[new_feed]]\nfoo = 1", "new_feed[0]", "its keys are asset, primary"),
+        ("[[new_underlying]]\nfoo = 1", "new_underlying[0]", "its keys are asset"),
+        ("[[new_collateral]]\nfoo = 1", "new_collateral[0]", "its keys are"),
+        ('[[new_expiry]]\nunderlying = "ETH"\nfoo = 1', "new_expiry[0]", "its keys are expiry, strikes"),
+        (
+            '[[new_strikes]]\nunderlying = "ETH"\nexpiry = "2026-11-30"\nstrikes = ["3000 USD"]',
+            "'2026-11-30' cannot be read",
+            "give unix seconds",
+        ),
+        ('[[role]]\ngrant = "0x1234"', "role[0].grant: 0x1234 is no address", "40 hexadecimal digits"),
+        ('[[role]]\nrole = "PUBLISHER_ROLE"', "needs one of grant and revoke", "PUBLISHER_ROLE"),
+        (
+            "[underlying.ETH.fence.psr]\nmax = 99999999999999999999999999",
+            "beyond what the contract can hold",
+            "at most",
+        ),
+    ],
+)
+def test_propose__written_wrongly__told_what_there_is(market, table, says, hint):
+    """A hint names keys, forms and limits, and sends nobody to the source."""
+    result = ask(market, "propose", written(market, f'title = "No"\n{table}\n'), *QUICKLY, "--json")
+    assert result.exit_code == 2, result.output
+    error = json.loads(result.stdout)["error"]
+    assert says in error["message"]
+    assert hint in error["hint"]
+    assert "keeper.deploy" not in error["hint"]
+
+
+@pytest.mark.parametrize(
     ("args", "says"),
     [
         (("propose",), "CHANGES.toml"),
@@ -352,6 +386,9 @@ def test_propose__refused_without_simulation__exit_6_all_the_same(market, table,
         (("proposal", "check", "12"), "no proposal 12"),
         (("propose", "CHANGES", "--engine", "geth"), "no engine"),
         (("propose", "CHANGES", "--governor", "0x" + "11" * 20), "no contract"),
+        (("propose", "CHANGES", "--governor", "0x1234"), "governor: 0x1234 is no address"),
+        (("propose", "CHANGES", "--voter", "0x70997970C51812dc3A010C7d01b50e0d17dc79c8"), "fails its checksum"),
+        (("propose", "CHANGES", "--proposer", "ada"), "proposer: ada is no address"),
     ],
 )
 def test_commands__unusable_input__exit_2_and_no_traceback(market, args, says):
