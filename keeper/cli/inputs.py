@@ -14,7 +14,7 @@ from keeper.cli.show.answer import answer, console
 from keeper.domain.inputs import hash_of
 from keeper.errors import BadInput, Retry
 from keeper.offline import recall
-from keeper.ops.updates import kept, landed_one, parse_update
+from keeper.ops.updates import fates, kept, landed_one, parse_update
 
 EXAMPLE = """keeper inputs list
 keeper inputs export ETH:17 --out eth-17.json
@@ -48,7 +48,8 @@ def inputs(
 
     A file holds everything that the numbers of one publication follow from: block, prices, oracle rounds, quotes,
     knobs, fences, floors set by hand, the model's version, and the fitted numbers on their lattice. The sha-256 of its
-    bytes is the inputs hash that stands on the chain. Files are stored before a publication is sent, and never pruned.
+    bytes is the inputs hash that stands on the chain. Files are stored before a publication is sent, and never pruned;
+    list tells of each whether it landed, was sent, failed, or is dry: decided, and nothing signed from this store.
 
     Exit codes: 0 when done; 2 when there is no such file.
     """
@@ -58,10 +59,11 @@ def inputs(
             from keeper.cli.show.updates import kept_tree, kept_view  # noqa: PLC0415 - brings numpy along
 
             files = store.kept_inputs(limit=limit)
+            became = fates(store, files)
             if as_json:
-                answer(kept_tree(files))
+                answer(kept_tree(files, became))
             else:
-                console().print(kept_view(files))
+                console().print(kept_view(files, became))
             return
         if not update:
             raise BadInput("which update is to be exported?", hint="name it: keeper inputs export ETH:17")

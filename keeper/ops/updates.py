@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from keeper.domain.tx import TxState
@@ -65,6 +67,34 @@ def kept(store: Store, name: UpdateName) -> tuple[tuple[KeptInputs | None, bytes
             update=str(name),
         )
     return tuple(found)
+
+
+class Fate(StrEnum):
+    """What became of a decided publication, as far as this store knows."""
+
+    LANDED = "landed"
+    """Its transaction is in a block and did what it was to do."""
+    SENT = "sent"
+    """Signed, and nothing is known of it yet."""
+    FAILED = "failed"
+    """Signed, and it came to nothing."""
+    DRY = "dry"
+    """Nothing was signed here: a dry run decided it, it was dropped before, or others carried it."""
+
+
+def fates(store: Store, files: Iterable[KeptInputs]) -> dict[str, Fate]:
+    """The fate of each file, by its hash."""
+    sent = [tx for tx in store.txs(limit=_WINDOW) if tx.attempts]
+    found = {}
+    for one in files:
+        states = [tx.state for tx in sent if bytes.fromhex(one.hash[2:]) in tx.intent.data]
+        fate = Fate.FAILED if states else Fate.DRY
+        if any(state in (TxState.MINED, TxState.FINAL) for state in states):
+            fate = Fate.LANDED
+        elif any(state.is_open for state in states):
+            fate = Fate.SENT
+        found[one.hash] = fate
+    return found
 
 
 def landed_one(store: Store, files: tuple[tuple[KeptInputs | None, bytes], ...]) -> tuple[KeptInputs | None, bytes]:

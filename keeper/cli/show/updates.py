@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from keeper.cli.show.words import utc
 from keeper.domain.updates import KeptInputs
+from keeper.ops.updates import Fate
 from keeper.ops.verify import Verdict
 from keeper.policy.attested import Unattested
 from keeper.policy.verify import Difference
@@ -102,18 +103,24 @@ def _difference_tree(one: Difference | None) -> dict[str, str] | None:
     return None if one is None else {"name": one.name, "ours": one.ours, "theirs": one.theirs}
 
 
-def kept_view(files: Sequence[KeptInputs]) -> RenderableType:
+_FATES: Final = {Fate.LANDED: "green", Fate.SENT: "yellow", Fate.FAILED: "bold red", Fate.DRY: "bright_black"}
+
+
+def kept_view(files: Sequence[KeptInputs], became: Mapping[str, Fate]) -> RenderableType:
     """Stored inputs files, newest first."""
     if not files:
         return Text("no publication has been decided yet")
     table = Table(box=None, pad_edge=False)
-    for name in ("update", "block", "model", "inputs hash", "why"):
+    for name in ("update", "", "block", "model", "inputs hash", "why"):
         table.add_column(name, overflow="fold" if name in ("inputs hash", "why") else "ellipsis")
     for one in files:
-        table.add_row(one.name, f"{one.block_number:,}", str(one.model), one.hash, one.why)
+        fate = became[one.hash]
+        table.add_row(
+            one.name, Text(fate, style=_FATES[fate]), f"{one.block_number:,}", str(one.model), one.hash, one.why
+        )
     return table
 
 
-def kept_tree(files: Sequence[KeptInputs]) -> dict[str, Any]:
+def kept_tree(files: Sequence[KeptInputs], became: Mapping[str, Fate]) -> dict[str, Any]:
     """The same for a script."""
-    return {"inputs": [{"update": one.name, **vars(one)} for one in files]}
+    return {"inputs": [{"update": one.name, "fate": str(became[one.hash]), **vars(one)} for one in files]}
