@@ -167,6 +167,12 @@ def _check_first(state: ModelState, house_is_live: str) -> None:
     """Raises: `BadInput` if a model was signed off or published before: there is something to hold this one beside."""
     if state.sign_offs:
         last = state.sign_offs[-1]
+        if last.version == state.version and last.knobs == state.knobs:
+            raise BadInput(
+                f"model {last.version} is signed off already, by {last.operator}: {last.reason}",
+                hint="there is nothing left to do: keeper model show",
+                version=last.version,
+            )
         raise BadInput(
             f"it is not the first: model {last.version} was signed off by {last.operator}",
             hint="hold it beside what is live: keeper shadow; then sign it off without --first",

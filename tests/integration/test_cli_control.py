@@ -360,4 +360,12 @@ def test_push__send__mined_through_the_outbox_with_its_inputs_kept(site):
     (eth,) = tree_of("recalibrate", "ETH", "-c", config)["underlyings"]
     assert next(n["last_set"] for n in eth["numbers"] if n["number"] == "psr") == int(sent["decoded"]["p.psrPpm"])
     kept = tree_of("inputs", "list", "-c", config)
-    assert sent["inputs_hash"] in json.dumps(kept)
+    assert {one["hash"]: one["fate"] for one in kept["inputs"]}[sent["inputs_hash"]] == "sent", "until it is looked at"
+    assert ask("once", "--send", "-c", config).exit_code == 0
+    found = tree_of("inputs", "list", "-c", config)["inputs"]
+    assert {one["hash"]: one["fate"] for one in found}[sent["inputs_hash"]] == "landed"
+    assert {one["fate"] for one in found} <= {"landed", "sent", "dry"}
+    assert "landed" in ask("inputs", "list", "-c", config).stdout
+    again = ask("model", "sign-off", "1", "--first", "--operator", "ada", "--reason", "tried", "-c", config)
+    assert again.exit_code == 2
+    assert "is signed off already, by ada: tried" in again.output
