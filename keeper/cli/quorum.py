@@ -124,8 +124,9 @@ def quorum(
     gate open. So sign compares the file's [risk] and [policy] and its floors with this keeper's own, names each one
     that differs and signs it with --accept-knobs alone; it asks this keeper's own impact gate about the publication as
     it is, on every account at the newest block, and refuses what the gate would hold, whatever was accepted; and it
-    needs this keeper's own keeper model sign-off. What nobody can bear out, a venue's quotes first, is listed. Floors
-    are each keeper's own: set the same one with keeper override before you sign what carries it.
+    needs this keeper's own keeper model sign-off. What nobody can bear out, a venue's quotes first, is listed. A step
+    is weighed as the whole that its inputs file gives; a flip carries no numbers, and is not weighed again. Floors are
+    each keeper's own: set the same one with keeper override before you sign what carries it.
 
     An emergency or an add-on is shown with whom it brings down: every account replayed under the factors at its peak,
     price and parameters standing still. It is not held up where that cannot be told.
