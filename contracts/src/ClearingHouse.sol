@@ -9,7 +9,8 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {HouseAdmin} from "./house/HouseAdmin.sol";
 import {HouseViews} from "./house/HouseViews.sol";
 import {BreakerLib} from "./house/BreakerLib.sol";
-import {Funding, Settlement, WAD} from "./house/HouseState.sol";
+import {FundingLib} from "./house/FundingLib.sol";
+import {Settlement, WAD} from "./house/HouseState.sol";
 import {Ledger} from "./house/Ledger.sol";
 import {MarginLib} from "./house/MarginLib.sol";
 import {OrderLib} from "./house/OrderLib.sol";
@@ -90,7 +91,7 @@ contract ClearingHouse is HouseAdmin, HouseViews {
             if (amount > balance) revert NotEnough(balance, amount);
             Ledger.setBalance(_h, account, c, balance - amount);
         }
-        BreakerLib.syncAll(_h, account);
+        BreakerLib.requireConfirmed(_h, account);
         _requireInitial(account);
         emit Withdrawn(account, c, amount, to);
         IERC20(config.token).safeTransfer(to, amount);
@@ -133,38 +134,11 @@ contract ClearingHouse is HouseAdmin, HouseViews {
         if (!IAccessControl(address(_h.parameters)).hasRole(PUBLISHER_ROLE, msg.sender)) {
             revert NotPublisher(msg.sender);
         }
-        if (_h.parameters.frozen(underlying)) revert IRiskParameters.Frozen(underlying);
-        UnderlyingMarket storage market = _market(underlying);
-        Funding storage f = _h.funding[underlying];
-        int32 old = f.ratePpmPerDay;
-        uint256 next = uint256(f.setTime) + market.minFundingDelayS;
-        if (block.timestamp < next) revert FundingTooEarly(next, block.timestamp);
-        int256 limit = int256(uint256(market.maxFundingPpmPerDay));
-        if (ratePpmPerDay > limit || ratePpmPerDay < -limit) {
-            revert FundingOutOfRange(ratePpmPerDay, market.maxFundingPpmPerDay);
-        }
-        int256 step = int256(ratePpmPerDay) - old;
-        if (step > int256(uint256(market.maxFundingStepPpm)) || -step > int256(uint256(market.maxFundingStepPpm))) {
-            revert FundingStepTooLarge(old, ratePpmPerDay, market.maxFundingStepPpm);
-        }
-        f.setTime = uint40(block.timestamp);
-        _accrueFunding(underlying, ratePpmPerDay);
+        FundingLib.setRate(_h, underlying, ratePpmPerDay);
     }
 
     function accrueFunding(uint16 underlying) external nonReentrant {
-        _market(underlying);
-        _accrueFunding(underlying, _h.funding[underlying].ratePpmPerDay);
-    }
-
-    function _accrueFunding(uint16 underlying, int32 rate) private {
-        Funding storage f = _h.funding[underlying];
-        int256 index = Ledger.fundingIndex(_h, underlying);
-        uint256 spot = _h.oracle.price(_h.markets[underlying].asset);
-        f.index = index.toInt128();
-        f.ratePpmPerDay = rate;
-        f.time = uint40(block.timestamp);
-        f.spot = spot.toUint128();
-        emit FundingSet(underlying, rate, index, spot);
+        FundingLib.accrue(_h, underlying);
     }
 
     function settleExpiry(uint16 underlying, uint32 expiry, uint80 roundId, uint80 previousRoundId)

@@ -32,8 +32,11 @@ class VolFenceSpec:
     smile_max_ppm: int = 2_000_000
     phi_min_ppb: int = 700_000_000
     phi_max_ppb: int = 1_500_000_000
-    phi_step_ppb: int = 20_000_000
-    phi_budget_ppb: int = 60_000_000
+    phi_step_ppb: int = 2_500_000
+    """φ binds at once, past the slew rate: at a quarter of a percent one publication moves no straddle's requirement by
+    more than an hour's slew does."""
+    phi_budget_ppb: int = 10_000_000
+    """Net in a day: eight points of annual basis on 45 days.  A forward that moves further is followed a day later."""
     carry_max_ppm: int = 500_000
     df_min_ppb: int = 500_000_000
     min_delay_s: int = 600

@@ -86,31 +86,27 @@ def within_budgets(start, seen, now):
 
 
 def within_speed(old, new, seconds):
-    """Requirements under the ranges in force move by the slew rate: a perp's by once of it, a straddle's by thrice."""
+    """Requirements under the ranges in force move by the slew rate: a perp's by once of it, a straddle's by twice."""
     rate = new.publication.slew.rate_ppm_per_hour / PPM * seconds / HOUR
     pairs = zip(probes(old, old.live.ranges), probes(new, new.live.ranges), strict=True)
     for place, (was, became) in enumerate(pairs):
         low, high = sorted((was, became))
-        assert (high + DUST_PPM) / (low + DUST_PPM) <= math.exp((1 if place == 0 else 3) * rate) + 1e-3
+        assert (high + DUST_PPM) / (low + DUST_PPM) <= math.exp((1 if place == 0 else 2) * rate) + 1e-3
 
 
 def test_stolen_key__paused_by_the_guardian__governance_has_three_days_to_revoke_it(world):
-    """A pause stops publications at once and ends by itself; what is revoked meanwhile stays revoked.
-
-    Funding is not the guardian's: its own fences hold it, a step an hour and a maximum, until governance revokes the
-    key or freezes the market.
-    """
+    """A pause stops publications and funding rates at once and ends by itself; what is revoked stays revoked."""
     attack = Attack(world, AIMS[0])
     attack.through(hours=1)
     thief = attack.thief
     world.govern("RiskParameters", "pause", 0, sender=GUARDIAN)
     publish, funding = tries(thief)
     assert publish.startswith("Paused(")
-    assert funding == ""
+    assert funding.startswith("Paused(")
     assert thief.ask("RiskFile", "refresh", 0)[1] == ""
     still = thief.see().underlyings[0].publication
     world.chain.advance_to(world.chain.block().timestamp + 68 * HOUR)
-    assert tries(thief)[0].startswith("Paused(")
+    assert all(answer.startswith("Paused(") for answer in tries(thief))
     (role,) = thief.ask("RiskParameters", "PUBLISHER_ROLE")[0].values()
     world.govern("RiskParameters", "revokeRole", role, world.chain.accounts[PUBLISHER], sender=OWNER)
     world.chain.advance_to(world.chain.block().timestamp + 4 * HOUR)

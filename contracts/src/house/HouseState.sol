@@ -6,6 +6,7 @@ import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
 import {IRiskFile} from "../interfaces/IRiskFile.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
 import {AccountId, InstrumentId, Position} from "../interfaces/Types.sol";
+import {HourlyRing} from "../libraries/HourlyRing.sol";
 
 /// One account as stored.  What accrues lazily (interest, funding, losses, settled expiries) is written by a touch.
 struct Account {
@@ -68,6 +69,7 @@ struct House {
     mapping(bytes32 orderHash => uint128) filled; // max = cancelled
     mapping(address owner => uint64) minNonce;
     address breaker; // 0 = none
+    mapping(uint16 underlying => HourlyRing.Ring) fundingRings; // the rate's last day, int32 as uint32
 }
 
 uint256 constant WAD = 1e18;

@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {AccountId, FileVersion, InstrumentId, Position} from "../interfaces/Types.sol";
 import {InstrumentIds} from "../libraries/InstrumentIds.sol";
+import {FundingLib} from "./FundingLib.sol";
 import {HouseBase} from "./HouseBase.sol";
 import {Account, Funding, PPM, Perp, Settlement} from "./HouseState.sol";
 import {Ledger} from "./Ledger.sol";
@@ -68,6 +69,10 @@ abstract contract HouseViews is HouseBase {
         s.fundingTime = f.time;
         s.fundingSetTime = f.setTime;
         s.perpOpenInterest = _h.openInterest[InstrumentIds.perp(underlying)];
+    }
+
+    function fundingAnchor(uint16 underlying) external view returns (int32 ratePpmPerDay) {
+        return FundingLib.anchor(_h, underlying);
     }
 
     function houseState() external view returns (HouseState memory s) {

@@ -4,8 +4,9 @@ pragma solidity ^0.8.28;
 import {AccountId} from "./Types.sol";
 
 /// @title The flash-crash breaker: a price that jumped has a few minutes to be confirmed before anybody is flagged on it.
-/// @notice While an asset's breaker is open, accounts that depend on the asset are not flagged (`LiquidationAuction`),
-/// trades in its market may only reduce positions (`ClearingHouse`) and IM is wider (`RiskParameters.widen`).  Auctions
+/// @notice While an asset's breaker is open, accounts that depend on the asset are not flagged (`LiquidationAuction`) and
+/// cannot withdraw, trades in its market may only reduce positions (`ClearingHouse`) and IM is wider
+/// (`RiskParameters.widen`).  Auctions
 /// that run already go on.  It has no state that anybody could hold: the verdict is a function of the oracle's rounds
 /// (`BreakerMath`), so it opens and releases by itself: at most `holdS` in any `windowS` for a jump, and as much again
 /// where two feeds are compared.

@@ -120,6 +120,9 @@ interface IClearingHouse {
     error PauseTooSoon(uint256 nextAllowedS, uint256 nowS);
     error PauseTooLong(uint256 givenS, uint256 maxS);
     error WithdrawalsGated();
+    /// The price of an asset of the account jumped and waits to be confirmed, or its feeds disagree: nothing leaves the
+    /// account before `untilS` at the latest.  The same selector as `ILiquidationAuction.Deferred`.
+    error Deferred(bytes32 asset, uint256 untilS);
     error BadSetting(bytes32 what, uint256 value, uint256 max);
     error UnknownCollateral(uint8 collateral);
     error UnknownMarket(uint16 underlying);
@@ -154,6 +157,8 @@ interface IClearingHouse {
     error FundingTooEarly(uint256 nextAllowedS, uint256 nowS);
     error FundingOutOfRange(int32 rate, uint24 maxPpm);
     error FundingStepTooLarge(int32 oldRate, int32 newRate, uint24 maxStepPpm);
+    /// Further from the rate of a day ago than the bound, and not on the way back to it.
+    error FundingBudgetSpent(int32 rateADayAgo, int32 newRate, uint24 budgetPpm);
 
     // --- events ---------------------------------------------------------------------------------------------------
     // Every event that moves an account carries its new absolute value: an index needs no arithmetic.
@@ -210,7 +215,8 @@ interface IClearingHouse {
     /// Anyone may pay into any account.  A token that delivers another amount than asked is refused.
     /// Warning: an account that holds a collateral depends on that collateral's feed being usable.
     function deposit(AccountId account, uint8 collateral, uint256 amount) external;
-    /// Only the account's owner.  IM must hold afterwards.
+    /// Only the account's owner.  IM must hold afterwards.  While the breaker of an asset of the account is open it waits
+    /// (`Deferred`), unless neither a position nor a debt remains: a price that is not confirmed pays nobody out.
     function withdraw(AccountId account, uint8 collateral, uint256 amount, address to) external;
     /// Cash out settled expired positions, pull socialised losses, accrue interest and funding.  Anyone may call.
     function touch(AccountId account) external;
@@ -240,8 +246,10 @@ interface IClearingHouse {
 
     // --- funding and expiry ---------------------------------------------------------------------------------------
 
-    /// Only a publisher of the risk parameters, inside the market's fences, and not while they are frozen.  Accrues at
-    /// the old rate first.
+    /// Only a publisher of the risk parameters, and not while they are frozen or the guardian paused them.  Inside the
+    /// market's fences: a delay, a step, an absolute bound, and a net displacement within a rolling day of that bound.  A
+    /// bound that governance lowered below the rate in force lets it stay and come nearer by steps.  Accrues at the old
+    /// rate first.
     function setFundingRate(uint16 underlying, int32 ratePpmPerDay) external;
     /// Accrue at the present rate and take the oracle's spot for the time ahead.  Anyone may call.
     function accrueFunding(uint16 underlying) external;
@@ -273,6 +281,8 @@ interface IClearingHouse {
     function positions(AccountId account) external view returns (Position[] memory);
     function accountState(AccountId account) external view returns (AccountState memory);
     function marketState(uint16 underlying) external view returns (MarketState memory);
+    /// The rate 24 to 25 hours ago, which the day's budget of the funding rate is counted from.
+    function fundingAnchor(uint16 underlying) external view returns (int32 ratePpmPerDay);
     function houseState() external view returns (HouseState memory);
     function collateral(uint8 id) external view returns (CollateralConfig memory);
     function collateralCount() external view returns (uint256);

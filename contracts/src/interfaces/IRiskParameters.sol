@@ -221,15 +221,16 @@ interface IRiskParameters {
         uint40 noLooseningUntil;
     }
 
-    /// Guardian: no publication for 72 hours, then a day in which it cannot be paused again.  What is in force stays in
-    /// force; refresh, trading, liquidation and the emergency lane go on.
+    /// Guardian: no publication, add-on or funding rate for 72 hours, then a day in which it cannot be paused again.  What
+    /// is in force stays in force: a funding rate goes on, a state add-on lapses at its end and cannot be renewed, so IM
+    /// falls by it then.  Refresh, trading, liquidation and the emergency lane go on.
     function pause(uint16 underlying) external;
     /// Guardian: stop a loosening on its way.  Where a target is below the range in force, the range becomes the target;
     /// no publication lowers one for a day.  What is staged is void.  Not again for a day after that.
     function veto(uint16 underlying) external;
     /// Emergency role, held by a quorum of keepers: raise MM to (1 + peak) times over an hour, IM at once, both back to
-    /// nothing a day after the call.  `peakPpm` lies above what is in force and is at most 1e6; what it adds counts
-    /// against a budget of 1e6 that refills in a week.  Neither a pause nor a missing publication stops it.
+    /// nothing a day after the call.  `peakPpm` lies above what is in force and is at most 1e6; what it adds, in
+    /// height and in duration, counts against a budget of 1e6 (one doubling out of rest) that refills in a week.  Neither a pause nor a missing publication stops it.
     function tighten(uint16 underlying, uint24 peakPpm) external;
     /// Publisher: widen IM for a state of the market (a late oracle, a lost peg, crowded open interest), at most by half
     /// and for a day.  MM does not move.

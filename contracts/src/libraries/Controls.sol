@@ -79,7 +79,13 @@ library Controls {
     /// Rounded up.
     function _scaled(uint256 value, uint256 ppm) private pure returns (uint256) {
         unchecked {
-            return (value * ppm + PPM - 1) / PPM;
+            return _parts(value * ppm, PPM);
+        }
+    }
+
+    function _parts(uint256 a, uint256 b) private pure returns (uint256) {
+        unchecked {
+            return (a + b - 1) / b;
         }
     }
 
@@ -97,13 +103,18 @@ library Controls {
     // --- emergency ----------------------------------------------------------------------------------------------------
 
     /// @notice Maintenance up to (1 + peak) times in an hour, gone within a day.  Neither MM nor IM falls by it.
+    /// @dev The cost is what the call adds to the time integral of MM's part, in units of what one call of `PPM` out of
+    /// rest adds, twelve hours of doubling: the new course is peak · day / 2 + mm · ramp / 2 and takes the place of at
+    /// least mm · (what is left of the day) / 2.  So renewing an emergency costs what it prolongs, and no series of calls
+    /// holds MM up for longer than the bucket pays for.
     function tighten(State storage self, uint16 underlying, uint24 peakPpm) external {
         (uint256 mm, uint256 im) = emergency(self);
         if (peakPpm <= im || peakPpm > MAX_PEAK_PPM) {
             revert IRiskParameters.OutOfRange("emergency", peakPpm, im + 1, MAX_PEAK_PPM);
         }
         uint256 spent = _spent(self);
-        uint256 cost = peakPpm - mm;
+        uint256 cost = peakPpm;
+        if (mm != 0) cost = peakPpm - mm + _parts(mm * (RAMP_S + block.timestamp - self.calledAt), EMERGENCY_S);
         if (spent + cost > BUDGET_PPM) revert IRiskParameters.EmergencyBudget(underlying, cost, BUDGET_PPM - spent);
         (self.fromPpm, self.peakPpm, self.calledAt) = (uint24(mm), peakPpm, uint40(block.timestamp));
         (self.spentPpm, self.spentAt) = (uint24(spent + cost), uint40(block.timestamp));

@@ -12,7 +12,8 @@ import {AccountId} from "../../src/interfaces/Types.sol";
 import {MockAggregator} from "../../src/mocks/MockAggregator.sol";
 import {BaseTest} from "../BaseTest.sol";
 
-/// @notice What an open breaker does to flags, trades and margins, and what it leaves alone (BRK-5 … BRK-9).
+/// @notice What an open breaker does to flags, trades, withdrawals and margins, and what it leaves alone (BRK-5 … BRK-9,
+/// BRK-11, BRK-14, BRK-17).
 contract BreakerTest is BaseTest {
     uint256 private constant HOLD = 300;
     uint256 private constant WINDOW = 600;
@@ -180,7 +181,7 @@ contract BreakerTest is BaseTest {
         assertEq(vm.getRecordedLogs().length, 0);
     }
 
-    /// BRK-11: the first who trades, withdraws or tells widens IM; MM stays; a round that releases does not narrow it.
+    /// BRK-11: the first who trades or tells widens IM; MM stays; a round that releases does not narrow it.
     function test_sync__widensIm_toTheEndOfTheHold() public {
         _wick();
         uint256 untilS = block.timestamp + HOLD;
@@ -195,16 +196,77 @@ contract BreakerTest is BaseTest {
         assertEq(live(acct(bob)).im, im, "BRK-11 lapses by itself");
     }
 
-    /// BRK-11: money that leaves does not wait for somebody to tell.
-    function test_withdraw__open_widensFirst() public {
-        setSpot(ETH, 2400); // equity 8,000, IM 3,600, then 4,500
-        vm.prank(alice);
+    // --- withdrawals ----------------------------------------------------------------------------------------------
+
+    function _withdraw(address who, uint256 usd) private {
+        vm.prank(who);
+        house.withdraw(acct(who), USDC_ID, usd * 1e6, who);
+    }
+
+    function _withdrawWaits(address who, uint256 usd, bytes32 asset, uint256 untilS) private {
+        vm.prank(who);
+        vm.expectRevert(_deferred(asset, untilS));
+        house.withdraw(acct(who), USDC_ID, usd * 1e6, who);
+    }
+
+    /// BRK-17: the profit that a wick shows is paid out to nobody before it is confirmed; then it is.
+    function test_withdraw__open_waits_andPaysOnceConfirmed() public {
+        setSpot(ETH, 2400); // equity 8,000, IM 3,600
+        uint256 untilS = block.timestamp + HOLD;
+        _withdrawWaits(alice, 4000, "ETH", untilS);
+        _withdrawWaits(alice, 1, "ETH", untilS);
+        vm.warp(untilS - 1);
+        _withdrawWaits(alice, 1, "ETH", untilS);
+        setSpot(ETH, 2400); // the second round
+        _withdraw(alice, 4000);
+        assertEq(equity(acct(alice)), 4000e18);
+    }
+
+    /// BRK-17: so is a collateral's: cash borrowed against a wick would be gone when it is taken back.
+    function test_withdraw__collateralOfADoubtfulPrice_waits() public {
+        giveUnits(acct(carol), WETH_ID, 10e18);
+        setSpot(ETH, 3000);
+        uint256 untilS = block.timestamp + HOLD;
+        _withdrawWaits(carol, 25_000, "ETH", untilS);
+        setSpot(ETH, 2000); // taken back
+        vm.prank(carol);
         vm.expectPartialRevert(IClearingHouse.BelowInitial.selector);
-        house.withdraw(acct(alice), USDC_ID, 4000e6, alice);
-        vm.prank(alice);
-        house.withdraw(acct(alice), USDC_ID, 3500e6, alice);
-        assertEq(equity(acct(alice)), 4500e18);
-        assertTrue(breaker.state("ETH").told);
+        house.withdraw(acct(carol), USDC_ID, 25_000e6, carol);
+    }
+
+    /// BRK-17: what owes nothing at any price may go at once: cash, and the doubtful collateral itself.
+    function test_withdraw__neitherPositionNorDebtRemains_goes() public {
+        give(carol, 1000);
+        giveUnits(acct(carol), WETH_ID, 10e18);
+        setSpot(ETH, 3000);
+        _withdraw(carol, 1000);
+        vm.prank(carol);
+        house.withdraw(acct(carol), WETH_ID, 10e18, carol);
+        assertEq(equity(acct(carol)), 0);
+    }
+
+    /// BRK-17: an account waits for what it depends on and for nothing else.
+    function test_withdraw__openElsewhere_goes() public {
+        setSpot(BTC, 40_000);
+        _withdraw(alice, 500);
+    }
+
+    /// BRK-17: whatever wick comes and is taken back, nobody who withdrew at it is below IM at the price that stands.
+    function testFuzz_withdraw__wickTakenBack_nobodyShort(uint256 usd, uint256 amount, uint256 wait) public {
+        giveUnits(acct(carol), WETH_ID, 10e18);
+        amount = bound(amount, 1, 60_000);
+        setSpot(ETH, bound(usd, 2301, 9000));
+        vm.warp(block.timestamp + bound(wait, 0, HOLD - 1));
+        address[2] memory who = [alice, carol];
+        for (uint256 i; i < 2; ++i) {
+            vm.prank(who[i]);
+            try house.withdraw(acct(who[i]), USDC_ID, amount * 1e6, who[i]) {} catch {}
+        }
+        setSpot(ETH, 2000);
+        for (uint256 i; i < 2; ++i) {
+            IClearingHouse.Margin memory m = live(acct(who[i]));
+            assertGe(m.equity, int256(m.im), "BRK-17 paid out against a wick");
+        }
     }
 
     /// Without its role the breaker widens nothing, and holds nobody up who closes.

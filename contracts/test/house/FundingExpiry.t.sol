@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IClearingHouse} from "../../src/interfaces/IClearingHouse.sol";
+import {IRiskParameters} from "../../src/interfaces/IRiskParameters.sol";
 import {AccountId, InstrumentId} from "../../src/interfaces/Types.sol";
 import {BaseTest} from "../BaseTest.sol";
 
@@ -40,7 +41,7 @@ contract FundingExpiryTest is BaseTest {
         vm.startPrank(publisher);
         vm.expectPartialRevert(IClearingHouse.FundingOutOfRange.selector);
         house.setFundingRate(ETH, 3001);
-        house.setFundingRate(ETH, -3000);
+        house.setFundingRate(ETH, -3000); // no step and no budget further than the bound
         vm.expectPartialRevert(IClearingHouse.FundingTooEarly.selector);
         house.setFundingRate(ETH, -2999);
         vm.warp(block.timestamp + 3600);
@@ -49,6 +50,104 @@ contract FundingExpiryTest is BaseTest {
         house.setFundingRate(ETH, 1);
         house.setFundingRate(ETH, 0);
         vm.stopPrank();
+    }
+
+    /// FUND-2: in a rolling day the rate moves by no more than its bound, in however many steps; the way back is open.
+    function test_funding__netDisplacement_withinTheBoundADay() public {
+        _rate(-3000);
+        pass(25 hours);
+        assertEq(house.fundingAnchor(ETH), int32(-3000));
+        _rate(-1500);
+        pass(1 hours);
+        _rate(0);
+        pass(1 hours);
+        vm.prank(publisher);
+        vm.expectRevert(
+            abi.encodeWithSelector(IClearingHouse.FundingBudgetSpent.selector, int32(-3000), int32(1), uint24(3000))
+        );
+        house.setFundingRate(ETH, 1);
+        _rate(-2999); // back
+        pass(1 hours);
+        _rate(0);
+        pass(23 hours); // the rate of a day ago is −1,500 by now
+        _rate(1500);
+        pass(25 hours);
+        _rate(3000);
+    }
+
+    int256[] private _rates;
+    uint256[] private _times;
+
+    /// FUND-2: against a plain list of rates, whatever steps are tried and however long the silences.
+    function testFuzz_funding__anyStory_withinTheBoundADay(uint256 seed) public {
+        _rates.push(0); // for ever
+        _times.push(0);
+        for (uint256 i; i < 60; ++i) {
+            uint256 dice = uint256(keccak256(abi.encode(seed, i)));
+            pass(3600 + (dice % 4 == 0 ? dice >> 16 & 0xffff : dice >> 16 & 0xfff));
+            int256 old = _rates[_rates.length - 1];
+            int256 step = int256((dice >> 64) % 3001);
+            int256 next = dice % 3 == 0 ? old - step : old + step;
+            vm.prank(publisher);
+            (bool ok,) = address(house).call(abi.encodeCall(house.setFundingRate, (ETH, int32(next))));
+            assertEq(ok, _may(old, next), "FUND-2");
+            if (!ok) continue;
+            _rates.push(next);
+            _times.push(block.timestamp);
+        }
+        assertGt(_rates.length, 5, "FUND-2 rates landed");
+    }
+
+    function _may(int256 old, int256 next) private view returns (bool) {
+        if (next > 3000 || next < -3000) return false;
+        uint256 until = (block.timestamp / 3600 - 24) * 3600;
+        uint256 k = _rates.length - 1;
+        while (k > 0 && _times[k] >= until) --k;
+        int256 from = _rates[k];
+        if (next - from <= 3000 && from - next <= 3000) return true;
+        return next > from ? old > from && next <= old : old < from && next >= old;
+    }
+
+    /// FUND-2: a bound that governance lowers below the rate in force is no deadlock: it may stay, and come nearer.
+    function test_funding__boundLowered_staysOrComesNearer() public {
+        _rate(3000);
+        pass(2 hours);
+        IClearingHouse.UnderlyingMarket memory m = house.marketState(ETH).market;
+        (m.maxFundingPpmPerDay, m.maxFundingStepPpm) = (500, 1000);
+        house.setMarket(ETH, m);
+        _rate(3000);
+        pass(2 hours);
+        vm.startPrank(publisher);
+        vm.expectPartialRevert(IClearingHouse.FundingOutOfRange.selector);
+        house.setFundingRate(ETH, 3001);
+        vm.expectPartialRevert(IClearingHouse.FundingStepTooLarge.selector);
+        house.setFundingRate(ETH, 1999);
+        vm.stopPrank();
+        for (int32 rate = 2000; rate > 500; rate -= 1000) {
+            _rate(rate);
+            pass(1 hours);
+        }
+        _rate(500);
+    }
+
+    /// PAU-3: a guardian's pause stops the funding rate as it stops publications, and ends by itself.
+    function test_funding__guardianPaused_stands() public {
+        parameters.grantRole(parameters.GUARDIAN_ROLE(), address(0x6a));
+        _rate(100);
+        vm.prank(address(0x6a));
+        parameters.pause(ETH);
+        uint256 until = block.timestamp + 72 hours;
+        pass(2 hours);
+        vm.prank(publisher);
+        vm.expectRevert(abi.encodeWithSelector(IRiskParameters.Paused.selector, ETH, until));
+        house.setFundingRate(ETH, 101);
+        vm.prank(publisher);
+        house.setFundingRate(BTC, 101); // of this underlying alone
+        house.accrueFunding(ETH); // anybody, at the rate that stands
+        assertEq(house.marketState(ETH).ratePpmPerDay, int32(100));
+        vm.warp(until);
+        pass(0);
+        _rate(101);
     }
 
     /// The index runs on the spot of the last accrual, so a view needs no oracle; anyone may accrue.

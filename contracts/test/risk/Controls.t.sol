@@ -133,6 +133,52 @@ contract ControlsTest is ControlsFixture {
         tighten(1e6);
     }
 
+    /// EMG-3: renewed at the end of its ramp, just above what is left, an emergency costs the time by which it is prolonged:
+    /// nothing holds MM up for longer than the bucket pays for, twelve hours of doubling a call out of rest and a week.
+    function test_tighten__renewed_for_a_month__held_to_its_budget() public {
+        uint24[3] memory starts = [uint24(990_000), 500_000, 70_000];
+        uint256[3] memory paces = [uint256(3600), 1800, 7200];
+        vm.pauseGasMetering();
+        uint256 most;
+        for (uint256 i; i < 9; ++i) {
+            uint256 rest = vm.snapshotState();
+            uint256 sum = _holdUp(starts[i / 3], paces[i % 3]);
+            assertLe(sum, 1e6 * (13 hours + 12 hours * uint256(30) / 7), "EMG-3 held up for longer than was paid for");
+            if (sum > most) most = sum;
+            vm.revertToState(rest);
+        }
+        assertGt(most, 1e6 * 45 hours, "EMG-3 the budget is used");
+    }
+
+    /// @return sum ppm · s of MM's part in thirty days.
+    function _holdUp(uint24 peak, uint256 every) private returns (uint256 sum) {
+        tighten(peak);
+        uint256 begun = block.timestamp;
+        while (block.timestamp < begun + 30 days) {
+            vm.warp(block.timestamp + every);
+            uint256 e = controls().emergencyMmPpm;
+            sum += e * every;
+            vm.startPrank(QUORUM);
+            // As little as may be, else what the bucket has for it.
+            try parameters.tighten(ETH, uint24(e) + 1) {}
+            catch {
+                try parameters.tighten(ETH, uint24(e + controls().emergencyLeftPpm / 2)) {} catch {}
+            }
+            vm.stopPrank();
+        }
+    }
+
+    /// EMG-3: what a renewal costs is what it adds to the course, to the second.
+    function test_tighten__renewed_half_way_down__costs_what_it_adds() public {
+        tighten(400_000);
+        skipTime(12.5 hours); // half way down: 200,000 in force
+        assertEq(controls().emergencyMmPpm, 200_000);
+        uint256 left = controls().emergencyLeftPpm;
+        tighten(300_000);
+        // 300,000 − 200,000 + 200,000 · (1 h + 12.5 h) / 24 h
+        assertEq(left - controls().emergencyLeftPpm, 212_500, "EMG-3");
+    }
+
     /// EMG-4: neither a pause nor a stale file stops it; a freeze does.
     function test_tighten__paused_passes__frozen_does_not() public {
         guardian(abi.encodeCall(parameters.pause, (ETH)));
@@ -314,8 +360,9 @@ contract ControlsHandler is ControlsFixture {
     uint256 public calls;
     uint256 public vetoes;
     uint256 public pauses;
-    uint256[] private _costs;
+    uint256[] private _areas; // ppm · s of MM's part between two looks, at most
     uint256[] private _times;
+    uint256 private _e; // MM's part at the last look
     uint256 private _pausedSince;
 
     function setUp() public override {
@@ -330,27 +377,59 @@ contract ControlsHandler is ControlsFixture {
         uint256 base = 810_000;
         // A rounding a step.
         if (mm > lastMm && (mm - lastMm) * 1 hours > base * (block.timestamp - lastTime) + 2 * 1 hours) ++ramped;
+        _measure();
         (lastMm, lastTime) = (mm, block.timestamp);
         uint256 week;
-        for (uint256 i; i < _costs.length; ++i) {
-            if (_times[i] + 7 days > block.timestamp) week += _costs[i];
+        for (uint256 i = _areas.length; i != 0 && _times[i - 1] + 7 days > block.timestamp; --i) {
+            week += _areas[i - 1];
         }
-        if (week > 2 * PPM) ++overBudget;
+        if (week > 25 hours * PPM) ++overBudget;
         if (mm > base * 2 || im > 2 * PPM + 750_000) ++overBudget;
+    }
+
+    /// The integral of MM's part since the last look, by trapezia: none is longer than an hour, so it is exact but for the
+    /// hour in which the course turns, where it falls short.
+    function _measure() private {
+        uint256 e = controls().emergencyMmPpm;
+        if (block.timestamp == lastTime) {
+            _e = e;
+            return;
+        }
+        _areas.push((_e + e) * (block.timestamp - lastTime) / 2);
+        _times.push(lastTime);
+        _e = e;
     }
 
     function actTighten(uint256 seed) external {
         (uint256 mm, uint256 im) = factors();
-        uint256 before = controls().emergencyMmPpm;
         uint24 peak = uint24(seed % 1_100_000);
+        // Every other time just above what is in force, which is what prolongs it at the least height.
+        if (seed >> 200 & 1 == 1) peak = controls().emergencyImPpm + uint24(1 + seed % 3000);
         vm.prank(QUORUM);
         try parameters.tighten(ETH, peak) {
             ++calls;
             (uint256 mmAfter, uint256 imAfter) = factors();
             if (mmAfter < mm || imAfter < im) ++lowered;
-            _costs.push(peak - before);
-            _times.push(block.timestamp);
         } catch {}
+        _look();
+    }
+
+    /// Out of rest all that the bucket has, then hour after hour the least that prolongs it.
+    function actRenew(uint256 hours_) external {
+        for (uint256 i; i < 12; ++i) {
+            pass(2 hours);
+            _look();
+        }
+        pass(hours_ % 6 days); // nothing is left of it
+        _look();
+        vm.startPrank(QUORUM);
+        try parameters.tighten(ETH, controls().emergencyLeftPpm) {} catch {}
+        for (uint256 i = bound(hours_, 1, 30); i != 0; --i) {
+            pass(1 hours);
+            _look();
+            try parameters.tighten(ETH, controls().emergencyImPpm + 1) {} catch {}
+        }
+        vm.stopPrank();
         _look();
     }
 
@@ -415,9 +494,10 @@ contract ControlsHandler is ControlsFixture {
 
     function actPass(uint256 seconds_) external {
         uint256 whole = bound(seconds_, 60, 30 hours);
-        // In parts, so that a ramp is seen on its way.
-        for (uint256 i; i < 3; ++i) {
-            pass(whole / 3);
+        // In parts, so that a ramp is seen on its way and its area measured.
+        uint256 parts = 3 + whole / 1 hours;
+        for (uint256 i; i < parts; ++i) {
+            pass(whole / parts);
             _look();
         }
     }
@@ -431,7 +511,7 @@ contract ControlsInvariants is Test {
         handler = new ControlsHandler();
         handler.setUp();
         targetContract(address(handler));
-        bytes4[] memory list = new bytes4[](8);
+        bytes4[] memory list = new bytes4[](9);
         list[0] = handler.actTighten.selector;
         list[1] = handler.actAddOn.selector;
         list[2] = handler.actWiden.selector;
@@ -440,6 +520,7 @@ contract ControlsInvariants is Test {
         list[5] = handler.actRefresh.selector;
         list[6] = handler.actPass.selector;
         list[7] = handler.actPass.selector;
+        list[8] = handler.actRenew.selector;
         targetSelector(address(handler), list);
         targetSender(address(0xbeef));
     }
@@ -466,6 +547,7 @@ contract ControlsInvariants is Test {
             else if (what < 9) handler.actGuardian(r >> 8);
             else if (what < 10) handler.actRefresh();
             else handler.actPass(r >> 8);
+            if (i % 80 == 79) handler.actRenew(r >> 8);
             invariant_controls_hold();
         }
         assertGt(handler.calls(), 5, "emergencies");
