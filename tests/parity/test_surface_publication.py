@@ -62,7 +62,8 @@ class Market:
         self.spec = UnderlyingSpec(
             asset="ETH",
             psr_ppm=150_000,
-            vol_fences=VolFenceSpec(min_delay_s=60),
+            # Forwards go from spot to where they are quoted in one publication.
+            vol_fences=VolFenceSpec(min_delay_s=60, phi_step_ppb=20_000_000, phi_budget_ppb=60_000_000),
             expiries=tuple(
                 ExpirySpec(expiry=one.expiry, strikes=STRIKES, sigma_atm_ppm=600_000) for one in self.listings
             ),
