@@ -10,6 +10,7 @@ from keeper.domain.inputs import InputsFile, load
 from keeper.domain.landed import Landed
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.overrides import Override
+from keeper.errors import BadInput
 from keeper.ops.parameter_name import Wanted, expiry_of, name_of
 from keeper.policy.parameter import (
     Parameter,
@@ -98,7 +99,7 @@ def history_of(
         first: height from which on to look; None: since the deployment.
         limit: how many publications, newest first.
 
-    Raises: `BadInput` if there is no such underlying or expiry; `Retry` if the chain cannot be asked.
+    Raises: `BadInput` if there is no such underlying, expiry or strike; `Retry` if the chain cannot be asked.
     """
     underlying = chain.underlying(wanted.symbol)
     found = chain.history(underlying, first=first)
@@ -110,6 +111,14 @@ def history_of(
             moments.append(one)
         else:
             between.append(one)
+    if parameter.strike and not moments:
+        there = sorted({one for landed in found for one in _strikes_kept(store, parameter, landed)})
+        raise BadInput(
+            f"nothing is known of {name_of(wanted.symbol, parameter)}: no publication had that strike",
+            hint=f"strikes of that expiry: {', '.join(f'{one / 10**8:g}' for one in there)}"
+            if there
+            else "strikes are told by the inputs files of this store, and it has none of that expiry",
+        )
     shown = moments[::-1][:limit]
     since = shown[-1].landed.block.number if len(shown) < len(moments) else 0
     return History(
@@ -118,6 +127,12 @@ def history_of(
         moments=tuple(shown),
         between=tuple(one for one in between[::-1] if one.happened.block.number >= since),
     )
+
+
+def _strikes_kept(store: Store | None, parameter: Parameter, landed: Landed) -> tuple[int, ...]:
+    """Strikes of a parameter's expiry as a publication's inputs file has them."""
+    data = None if store is None else store.inputs_file(landed.inputs_hash)
+    return () if data is None else strikes_of(load(data), parameter.expiry)
 
 
 def _concerns(parameter: Parameter, one: Happened) -> bool:

@@ -406,7 +406,20 @@ def test_verify__garbage_for_inputs__no_traceback(lived, tmp_path):
         path.write_text(text)
         code, shown = ask("verify", "ETH:3", "--inputs", str(path), "-c", lived.config, "--json")
         assert code == 2
-        assert said in json.loads(shown)["error"]["message"]
+        message = json.loads(shown)["error"]["message"]
+        assert said in message
+        assert str(path) in message
+
+
+def test_verify__node_of_the_command_line_dead__told_which(lived, tmp_path):
+    """Whoever gave --rpc has no settings to look into."""
+    path = export(lived, landed(lived), tmp_path)
+    dead = ("--inputs", str(path), "--rpc", "http://127.0.0.1:1")
+    code, shown = ask("verify", landed(lived), *dead, "-c", lived.config, "--json")
+    assert code == 3
+    hint = json.loads(shown)["error"]["hint"]
+    assert "check --rpc" in hint
+    assert "chain.rpc_urls" not in hint
 
 
 def landed(lived):
@@ -466,9 +479,13 @@ def test_explain_parameter__an_expirys_numbers__each_has_a_history(lived, tmp_pa
         ("ETH.sigma", "belongs to an expiry"),
         ("ETH.sigma@1999-01-01", "no expiry of ETH"),
         ("XRP.scan_range", "no underlying XRP"),
+        ("ETH.sigma@EXPIRY/1", "no publication had that strike"),
     ],
 )
-def test_explain_parameter__no_such_thing__exit_2_and_what_there_is(lived, name, said):
+def test_explain_parameter__no_such_thing__exit_2_and_what_there_is(lived, tmp_path, name, said):
+    if "EXPIRY" in name:
+        file = load(export(lived, lived.landed, tmp_path).read_bytes())
+        name = name.replace("EXPIRY", str(file.state.listings[-1].expiry))
     code, shown = ask("explain", "--parameter", name, "-c", lived.config, "--json")
     assert code == 2
     assert said in json.loads(shown)["error"]["message"]
