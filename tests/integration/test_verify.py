@@ -522,7 +522,7 @@ def test_model_show__a_store_that_lived__numbers_side_by_side(lived):
     assert "BTC: scan_range" in signed["evidence"].splitlines()[-2], "MOD-5: what the shadow saw is kept with the word"
     code, said = ask(*word, "--first")
     assert code == 2, "MOD-4"
-    assert "it is not the first" in json.loads(said)["error"]["message"], "MOD-4"
+    assert "is signed off already" in json.loads(said)["error"]["message"], "MOD-4"
     shown = ask("model", "show", "-c", lived.config)[1]
     assert "may push" in shown
     assert "signed off by Ada" in shown
