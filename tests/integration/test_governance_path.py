@@ -76,7 +76,7 @@ hold_s = "4 min"
 
 [[role]]
 role = "PUBLISHER_ROLE"
-grant = "0x00000000000000000000000000000000000000Aa"
+grant = "0x00000000000000000000000000000000000000aa"
 
 [[frozen]]
 underlying = "ETH"
@@ -335,9 +335,9 @@ def test_fork__url_with_a_key__not_in_what_anvil_is_given(monkeypatch):
         ("[underlying.ETH.fence.psr]\nmaximum = 1", "no key maximum"),
         ("[underlying.ETH.fences.psr]\nmax = 1", "no change that is known"),
         ('[underlying.ETH.fence.psr]\nmax = "40 percent"', "cannot be read"),
-        ("[underlying.ETH.fence.psr]\nmax = -1", "does not take"),
+        ("[underlying.ETH.fence.psr]\nmax = -1", "beyond what the contract can hold"),
         ('[underlying.ETH.fence.psr]\nmax = "0.00001 %"', "no whole number"),
-        ('[[role]]\nrole = "PUBLISHER"\ngrant = "0x00000000000000000000000000000000000000Aa"', "has no role PUBLISHER"),
+        ('[[role]]\nrole = "PUBLISHER"\ngrant = "0x00000000000000000000000000000000000000aa"', "has no role PUBLISHER"),
         ('[[call]]\ncontract = "ClearingHouse"\nfunction = "close"', "no function close"),
         ("[[new_collateral]]\nsymbol = 1", "symbol"),
         ("[collateral.WETH]\nhaircut_ppm = 100_000", "already"),
