@@ -119,7 +119,7 @@ contract ControlsTest is ControlsFixture {
         }
     }
 
-    /// EMG-3: a budget of its own: one doubling a week, however it is divided.
+    /// EMG-3: a budget of its own: one doubling out of rest, refilled in a week.
     function test_tighten__budget__one_doubling_a_week() public {
         tighten(600_000);
         skipTime(1 days);
