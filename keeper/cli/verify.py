@@ -60,8 +60,8 @@ def verify(
     of a step follows from all accounts: with --state they are read from the logs and replayed, and so is all the rest
     that only logs tell.
 
-    Exit codes: 0 when everything that could be compared matches; 4 when something differs; 2 when the update or its file
-    cannot be found or read, is of another deployment, or another model made it; 3 when no node answers.
+    Exit codes: 0 when everything that could be compared matches; 4 when something differs; 2 when the update or its
+    file cannot be found or read, is of another deployment, or another model made it; 3 when no node answers.
     """
     # Heavy, and only this command needs them.
     from keeper.cli.show.updates import verdict_tree, verdict_view  # noqa: PLC0415 - numpy and scipy are slow to import
