@@ -77,7 +77,7 @@ def a_target(*expiries: ExpiryTarget) -> UnderlyingTarget:
 
 def said_to(target, state, now=NOW):
     update = Update(id=state.last_id + 1, valid_until_s=now + 60, expected_old=DIGEST, target=target)
-    return judge(update, state, an_underlying().rules, now, None)
+    return judge(update, state, an_underlying().rules, now, None, spot=SPOT)
 
 
 NEVER = (0,) * len(STRIKES)
