@@ -19,18 +19,17 @@ from keeper.policy.day import DAY_S
 from keeper.policy.gate import Scale
 from keeper.policy.publish import propose
 from keeper.policy.verify import gate_again
-from keeper.testing.builders import NOW, an_account
+from keeper.testing.builders import NOW
 from keeper.testing.memory_store import MemoryStore
 from keeper.updates import brought_lately, keep_inputs
-from tests.unit.test_gate_day import a_house, after, short_now
-from tests.unit.test_policy_impact import TIGHT, a_round, a_target, market_of
+from tests.weighed import TIGHT, a_house, a_target, after, forty_holders, market_of, short_now, with_rounds
 
 HERE = Deployed(chain_id=1, contracts=(("ClearingHouse", "0x" + "11" * 20), ("RiskParameters", "0x" + "22" * 20)))
 
 
 def a_crowd():
     """Forty holders of one perp, each of whom falls at a scan range of its own; one in forty a 4,100 ppm step."""
-    return replace(a_house(*(an_account(10 + i, cash=370 + 10 * i, perp=1.0) for i in range(40))), deployed=HERE)
+    return replace(a_house(*forty_holders()), deployed=HERE)
 
 
 def asked(snapshot, psr_ppm, brought=(), knobs=TIGHT):
@@ -133,9 +132,7 @@ def test_brought_lately__newest_file_that_can_have_landed__tells_of_the_day():
 
 def test_think__brought__an_input_and_replayed_to_the_same_bytes():
     """IMP-12: the loop finds its own push's file again and holds the next by it; nothing else is remembered."""
-    store, snapshot = MemoryStore(), a_crowd()
-    u = replace(snapshot.underlyings[0], history=tuple(a_round(i) for i in range(200)))
-    snapshot = replace(snapshot, underlyings=(u,))
+    store, snapshot = MemoryStore(), with_rounds(a_crowd())
 
     def inputs(now, floor):
         return CycleInputs(
@@ -171,8 +168,7 @@ def test_gate_again__brought__derived_from_the_file_and_its_accounts():
         u = replace(snapshot.underlyings[0], history=file.state.history)
         return gate_again(file, replace(snapshot, underlyings=(u,))).difference
 
-    u = replace(snapshot.underlyings[0], history=tuple(a_round(i) for i in range(200)))
-    seen = replace(snapshot, underlyings=(u,))
+    seen = with_rounds(snapshot)
     inputs = CycleInputs(
         snapshot=seen,
         in_flight=(),

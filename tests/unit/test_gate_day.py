@@ -14,52 +14,26 @@ from keeper.domain import codec
 from keeper.domain.action import Publish
 from keeper.domain.cycle import CycleInputs
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
-from keeper.domain.margin import AccountMargin, Band
 from keeper.domain.riskfile import Ranges
-from keeper.domain.snapshot import ExpiryFence, Kind, SlewState, SmileFence
+from keeper.domain.snapshot import Kind
 from keeper.policy.day import day_of, file_of_a_day_ago, seized, stood_still
 from keeper.policy.gate import Scale, between, gate, published
-from keeper.policy.impact import file_after, margins_under
-from keeper.policy.ring import SMILE_LATTICE_PPM, advanced, ratio_ppm, seen_at
-from keeper.risk.exact.slew import begun
-from keeper.risk.model import model
-from keeper.risk.one_by_one import Under
-from keeper.risk.one_by_one import margins as slow_margins
+from keeper.policy.impact import margins_under
+from keeper.policy.ring import SMILE_LATTICE_PPM, ratio_ppm, seen_at
 from keeper.testing.builders import (
-    EXPIRY,
     NOW,
-    PPB,
-    STRIKES_USD,
     a_file,
     a_publication,
-    a_snapshot,
     an_account,
     an_auction,
     an_option,
     an_underlying,
-    strike,
     usd,
 )
-from tests.unit.test_policy_impact import TIGHT, a_round, a_target, proposed
+from tests.weighed import SHORT, TIGHT, a_house, a_target, after, forty_holders, proposed, short_now, with_rounds
 
-SHORT = (Band.LIQUIDATABLE, Band.INSOLVENT)
 #: Whose accounts the columns cannot hold.
 BEYOND = 10**21
-
-
-def a_house(*accounts, slew=False, auctions=()):
-    """One underlying whose smile is fenced, and nothing published in the last day."""
-    fences = a_publication()
-    smile = tuple(SmileFence(strike=strike(k), ratio_ppm=10**6, anchor_ppm=10**6) for k in STRIKES_USD)
-    expiry = ExpiryFence(
-        expiry=EXPIRY, sigma_ppm=700_000, sigma_anchor_ppm=700_000, phi_ppb=PPB, phi_anchor_ppb=PPB, smile=smile
-    )
-    fences = replace(
-        fences,
-        expiries=(expiry,),
-        slew=SlewState(target=a_file().ranges, rate_ppm_per_hour=10_000, time_s=NOW) if slew else None,
-    )
-    return a_snapshot(*accounts, underlying=an_underlying(publication=fences), auctions=auctions)
 
 
 def writers():
@@ -68,35 +42,11 @@ def writers():
     return [an_account(10 + i, cash=470.5 + 0.85 * i, options=((option, -1.0),)) for i in range(40)]
 
 
-def after(snapshot, params):
-    """The block in which a publication landed; no time passes and no price moves."""
-    u = snapshot.underlyings[0]
-    ranges, _ = begun(u.live, u.publication.slew, params.ranges, u.rules, now=NOW)
-    live = file_after(u, params, ranges=ranges, spot=usd(3_000), now=NOW)
-    landed = replace(u, live=live, publication=advanced(u.publication, params, NOW))
-    return replace(snapshot, underlyings=(landed,))
-
-
 def hours_later(snapshot, hours):
     """The same block so much later, as far as the fences remember."""
     u = snapshot.underlyings[0]
     fences = seen_at(u.publication, then=NOW, now=NOW + 3_600 * hours)
     return replace(snapshot, underlyings=(replace(u, publication=fences),))
-
-
-def short_in(snapshot, file):
-    """Accounts below maintenance under a file, judged one after the other."""
-    u = replace(snapshot.underlyings[0], live=file, previous=None)
-    world = replace(snapshot, underlyings=(u,))
-    found = slow_margins(world.accounts, world, model(world, RiskKnobs()), Under.LIVE, buffer_ppm=0)
-    return {one.account for one in found if isinstance(one, AccountMargin) and one.band in SHORT}
-
-
-def short_now(snapshot):
-    """Accounts that what is set brings below maintenance, at once or once it has arrived."""
-    u = snapshot.underlyings[0]
-    target = Ranges(**{f"{f.name}_ppm": f.current for f in u.publication.fences})
-    return short_in(snapshot, u.live) | short_in(snapshot, replace(u.live, ranges=target))
 
 
 def pushed(snapshot, target, knobs):
@@ -310,11 +260,9 @@ def test_day_of__any_book__is_that_of_one_account_after_the_other(book, psr, auc
 
 def test_think__the_day_is_full__told_and_replayed_to_the_same_bytes():
     """IMP-8: the loop itself holds the push, from what the chain remembers and nothing else."""
-    accounts = [an_account(10 + i, cash=370 + 10 * i, perp=1.0) for i in range(40)]
-    snapshot = after(a_house(*accounts), a_target(psr_ppm=165_000))
-    u = replace(snapshot.underlyings[0], history=tuple(a_round(i) for i in range(200)))
+    snapshot = after(a_house(*forty_holders()), a_target(psr_ppm=165_000))
     inputs = CycleInputs(
-        snapshot=replace(snapshot, underlyings=(u,)),
+        snapshot=with_rounds(snapshot),
         in_flight=(),
         called=(),
         risk=RiskKnobs(psr_floor_ppm=180_000),

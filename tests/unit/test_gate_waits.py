@@ -16,7 +16,7 @@ from keeper.outcomes import remember
 from keeper.policy.gate import Scale, published
 from keeper.testing.builders import a_block, a_publication, a_snapshot, an_account, an_underlying
 from keeper.testing.memory_store import MemoryStore
-from tests.unit.test_policy_impact import TIGHT, a_crowd, a_round, a_target, proposed
+from tests.weighed import TIGHT, a_crowd, a_target, proposed, with_rounds
 
 REFUSES = replace(TIGHT, impact_gate="refuse")
 
@@ -75,9 +75,8 @@ def test_gate__nothing_changes__passes_although_nobody_can_be_priced():
 
 
 def inputs(snapshot, *, refused=(), in_flight=(), policy=REFUSES):
-    u = replace(snapshot.underlyings[0], history=tuple(a_round(i) for i in range(200)))
     return CycleInputs(
-        snapshot=replace(snapshot, underlyings=(u,)),
+        snapshot=with_rounds(snapshot),
         in_flight=in_flight,
         called=(),
         risk=RiskKnobs(psr_floor_ppm=180_000),

@@ -13,7 +13,7 @@ from keeper.governance.pace import SLACK_S, pace
 from keeper.policy.glide import glide
 from keeper.testing.builders import NOW, PPB
 from tests.unit.test_policy_glide import a_place
-from tests.unit.test_policy_impact import a_target
+from tests.weighed import a_target
 
 KNOBS = PolicyKnobs()
 DAY = 86_400

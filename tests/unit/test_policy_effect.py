@@ -16,7 +16,7 @@ from keeper.policy.effect import LARGEST, NAMED, Moved, effect, short_of
 from keeper.policy.gate import Scale, between, gate, published
 from keeper.policy.impact import file_after, margins_under
 from keeper.testing.builders import NOW, a_publication, a_snapshot, an_account, an_option, an_underlying, usd
-from tests.unit.test_policy_impact import a_target
+from tests.weighed import a_target, forty_holders
 
 SHORT = (Band.LIQUIDATABLE, Band.INSOLVENT)
 #: Dollars that 128 bits of wad cannot hold.
@@ -137,8 +137,7 @@ def test_gate__shortened__is_what_halving_over_everybody_finds(book, psr, sigma,
 
 def test_surely_fails__some_rows__never_says_more_than_everybody():
     """IMP-2: the short cut is one: what fails among a few fails among all."""
-    accounts = [an_account(10 + i, cash=370 + 10 * i, perp=1.0) for i in range(40)]
-    snapshot = a_snapshot(*accounts, underlying=an_underlying(publication=a_publication()))
+    snapshot = a_snapshot(*forty_holders(), underlying=an_underlying(publication=a_publication()))
     u = snapshot.underlyings[0]
     knobs = PolicyKnobs(impact_max_accounts_ppm=100_000, impact_max_requirement_ppm=100_000)
     scale = Scale(snapshot, u, knobs)

@@ -19,7 +19,7 @@ from keeper.policy.ramp import arrival_s, later
 from keeper.policy.ring import advanced, seen_at
 from keeper.risk.exact.slew import moved
 from keeper.testing.builders import EXPIRY, NOW, PPB, STRIKES_USD, a_file, a_publication, an_underlying, strike
-from tests.unit.test_policy_impact import a_target
+from tests.weighed import a_target
 
 KNOBS = PolicyKnobs()
 HOUR = 3_600

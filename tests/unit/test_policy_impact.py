@@ -15,21 +15,15 @@ from keeper.domain.cycle import CycleInputs
 from keeper.domain.inputs import dump, hash_of
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.margin import AccountMargin, Band
-from keeper.domain.market import ExpiryTarget, UnderlyingTarget
-from keeper.domain.riskfile import ExpiryParams, Ranges
-from keeper.domain.snapshot import Kind, Observation, SlewState
+from keeper.domain.snapshot import Kind
 from keeper.policy.effect import effect
 from keeper.policy.gate import Scale, between, gate, published
 from keeper.policy.impact import file_after, margins_under
-from keeper.policy.publish import permitted, propose
+from keeper.policy.publish import permitted
 from keeper.risk.model import model
 from keeper.risk.report import shock, worst
 from keeper.testing.builders import (
-    EXPIRY,
     NOW,
-    PPB,
-    STRIKES_USD,
-    a_file,
     a_publication,
     a_snapshot,
     an_account,
@@ -37,39 +31,9 @@ from keeper.testing.builders import (
     an_underlying,
     usd,
 )
+from tests.weighed import TIGHT, a_crowd, a_target, proposed, with_rounds
 
 FREE = PolicyKnobs(impact_max_accounts_ppm=1_000_000, impact_max_requirement_ppm=1_000_000)
-TIGHT = PolicyKnobs(impact_max_accounts_ppm=100_000, impact_max_requirement_ppm=100_000)
-
-
-def a_target(*, psr_ppm: int = 150_000, sigma_ppm: int = 700_000) -> UnderlyingTarget:
-    params = ExpiryParams(expiry=EXPIRY, phi_ppb=PPB, df_ppb=PPB, sigma_atm_ppm=sigma_ppm)
-    return UnderlyingTarget(
-        underlying=1,
-        ranges=Ranges(psr_ppm=psr_ppm, vsr_up_ppm=450_000, vsr_down_ppm=300_000),
-        expiries=(ExpiryTarget(params=params, sigmas_ppm=(sigma_ppm,) * len(STRIKES_USD)),),
-        realised_vol=0.7,
-        reasons=(),
-    )
-
-
-def a_crowd(*, slew: bool = False):
-    """Forty holders of one perp; the i-th has 370 + 10·i dollars, maintenance is 364.5 at a scan range of 15 %."""
-    fences = a_publication()
-    if slew:
-        target = a_file().ranges
-        fences = replace(fences, slew=SlewState(target=target, rate_ppm_per_hour=10_000, time_s=NOW))
-    accounts = [an_account(10 + i, cash=370 + 10 * i, perp=1.0) for i in range(40)]
-    return a_snapshot(*accounts, an_account(5, cash=1), underlying=an_underlying(publication=fences))
-
-
-def market_of(snapshot, target):
-    found = model(snapshot, RiskKnobs())
-    return replace(found, underlyings=(replace(found.underlyings[0], target=target, why_untargeted=""),))
-
-
-def proposed(snapshot, target, knobs):
-    return propose(snapshot, snapshot.underlyings[0], market_of(snapshot, target), knobs, asked="a test")
 
 
 @settings(max_examples=40)
@@ -196,12 +160,12 @@ def test_between__ends_and_middle__never_further_than_asked():
 
 def test_think__gated_push__told_and_replayed_to_the_same_bytes():
     """The gate is in the daemon's path: the decision carries its reason, and the same inputs give the same decision."""
-    snapshot = a_crowd()
-    u = snapshot.underlyings[0]
-    rounds = [a_round(i) for i in range(200)]
-    snapshot = replace(snapshot, underlyings=(replace(u, history=tuple(rounds)),))
     inputs = CycleInputs(
-        snapshot=snapshot, in_flight=(), called=(), risk=RiskKnobs(psr_floor_ppm=180_000), policy=TIGHT
+        snapshot=with_rounds(a_crowd()),
+        in_flight=(),
+        called=(),
+        risk=RiskKnobs(psr_floor_ppm=180_000),
+        policy=TIGHT,
     )
     decision = think(inputs)
     assert codec.dumps(decision) == codec.dumps(think(codec.loads(CycleInputs, codec.dumps(inputs))))
@@ -209,11 +173,6 @@ def test_think__gated_push__told_and_replayed_to_the_same_bytes():
     assert 150_000 < push.params.ranges.psr_ppm < 180_000
     assert any("ETH: push" in alert and "of 40 accounts" in alert for alert in decision.alerts)
     assert "policy.impact_gate" in push.why
-
-
-def a_round(i: int) -> Observation:
-    """An oracle round every two hours."""
-    return Observation(time=NOW - (200 - i) * 7_200, price=usd(3_000 + 20 * (i % 7)))
 
 
 def test_gate__name__is_the_callers():

@@ -19,7 +19,6 @@ from keeper.policy.publish import permitted, propose
 from keeper.policy.triggers import due, regime
 from keeper.policy.verify import checks_of
 from keeper.risk.calibration.lately import highest_lately
-from keeper.risk.model import model
 from keeper.testing.builders import (
     EXPIRY,
     NOW,
@@ -31,7 +30,7 @@ from keeper.testing.builders import (
     an_underlying,
     usd,
 )
-from tests.unit.test_policy_impact import a_target
+from tests.weighed import a_target, market_of
 
 KNOBS = PolicyKnobs(impact_gate="off")
 HOUR = 3_600
@@ -69,9 +68,7 @@ def a_market(*, history=CALM, publication=None, psr_ppm=150_000, file=None):
 
 
 def proposal(snapshot, target, knobs=KNOBS, overrides=()):
-    found = model(snapshot, RiskKnobs())
-    market = replace(found, underlyings=(replace(found.underlyings[0], target=target, why_untargeted=""),))
-    return propose(snapshot, snapshot.underlyings[0], market, knobs, overrides)
+    return propose(snapshot, snapshot.underlyings[0], market_of(snapshot, target), knobs, overrides)
 
 
 def test_regime__calm__one():

@@ -285,6 +285,8 @@ def test_verdict__state_not_seen__is_said_to_follow_from_its_file_alone(decided)
 
     blind, seen = ask(push, file, pruned), ask(push, file, seen_by)
     assert (verdict_tree(blind)["state_seen"], verdict_tree(seen)["state_seen"]) == (False, True), "VER-10"
+    assert (verdict_tree(blind)["matches"], verdict_tree(seen)["matches"]) == (True, True), "VER-10"
+    assert (verdict_tree(blind)["verified"], verdict_tree(seen)["verified"]) == (False, True), "VER-10"
     assert "follows from its file; the state that the file tells was not seen" in printed(blind), "VER-10"
     assert "follows from its inputs" not in printed(blind), "VER-10"
     assert "what stands on the chain follows from its inputs" in printed(seen)
