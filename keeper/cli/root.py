@@ -59,6 +59,8 @@ COMMANDS: Final = {
 }
 
 OK, BUG, INPUT, UNREACHABLE, LAW, DRIFTED, DEAD, INTERRUPTED, UNHEARD = 0, 1, 2, 3, 4, 5, 6, 130, 141
+#: Nothing differs, and not all of it could be looked at.
+UNSEEN: Final = DRIFTED
 
 EXIT_CODES: Final = {
     OK: "done; for check: everything is in order",
@@ -66,7 +68,8 @@ EXIT_CODES: Final = {
     INPUT: "a person must act: bad input, key or chain; for check and nonce: something is not in order",
     UNREACHABLE: "the world was unreachable, moved or said no, or stdout takes nothing; the same may work later",
     LAW: "the keeper's arithmetic contradicts itself; for replay and verify: what was found differs",
-    DRIFTED: "for proposal: it still goes through, but something is not as it was when it was made",
+    DRIFTED: "for proposal: it still goes through, but something is not as it was when it was made;"
+    " for verify: nothing differs, but the node does not have the state that the inputs tell",
     DEAD: "for propose, proposal and guardian: it does not go through, or is over",
     INTERRUPTED: "interrupted from the keyboard",
     UNHEARD: "whoever read the output went away before its end, as `| head` does",

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from keeper.cli.options import DEFAULT_CONFIG, Config, Json, bare_settings, settings_of
-from keeper.cli.root import LAW, OK
+from keeper.cli.root import LAW, OK, UNSEEN
 from keeper.cli.show.answer import answer, console
 from keeper.domain.inputs import load
 from keeper.errors import BadInput, Retry
@@ -20,7 +20,7 @@ EXAMPLE = """keeper verify ETH:17
 keeper verify ETH:17 --state
 keeper verify ETH:17 --inputs eth-17.json --rpc https://node.example
 keeper verify ETH:17 --inputs eth-17.json --rpc https://node.example --deployment deployment.json --state
-keeper verify 0x6b1f… --json | jq '.first_difference'"""
+keeper verify 0x6b1f… --json | jq '{verified, state_seen, first_difference}'"""
 
 
 def verify(
@@ -53,15 +53,17 @@ def verify(
 
     Whoever publishes chooses the block it is decided at, and an inputs file says how long it may take to land: that
     block is shown with the seconds until it landed, and listed as not borne out beyond 15 minutes. Where the node does
-    not have the state of that block (any more), the update follows from its file and no more: this is said, and with
-    --json as state_seen.
+    not have the state of that block (any more), the update follows from its file and no more: this is said, with --json
+    as state_seen, and it is not verified.
 
     What no chain can bear out, quotes first, is listed with its digest and where to check it. What the impact gate kept
     of a step follows from all accounts: with --state they are read from the logs and replayed, and so is all the rest
     that only logs tell.
 
-    Exit codes: 0 when everything that could be compared matches; 4 when something differs; 2 when the update or its
-    file cannot be found or read, is of another deployment, or another model made it; 3 when no node answers.
+    Exit codes: 0 when everything matches, raw inputs held against the chain's state at the block, with --json as
+    verified; 5 when the numbers follow from the file, but no node had that state to hold it against: ask an archive
+    node; 4 when something differs; 2 when the update or its file cannot be found or read, is of another deployment, or
+    another model made it; 3 when no node answers.
     """
     # Heavy, and only this command needs them.
     from keeper.cli.show.updates import verdict_tree, verdict_view  # noqa: PLC0415 - numpy and scipy are slow to import
@@ -104,7 +106,7 @@ def verify(
         answer(verdict_tree(verdict))
     else:
         console().print(verdict_view(verdict))
-    raise typer.Exit(OK if verdict.matches else LAW)
+    raise typer.Exit(OK if verdict.verified else UNSEEN if verdict.matches else LAW)
 
 
 def _read(path: Path) -> bytes:

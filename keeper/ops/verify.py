@@ -43,6 +43,11 @@ class Verdict:
         return all(check.difference is None for check in self.checks)
 
     @property
+    def verified(self) -> bool:
+        """Whether nothing differs, the chain's own state at the block included."""
+        return self.matches and self.state_seen
+
+    @property
     def first(self) -> Difference | None:
         """The first difference that names a value; that of the hash where none does."""
         found = [check.difference for check in self.checks if check.difference is not None]
@@ -96,10 +101,11 @@ def verify(
     there = chain.block(file.block.number)
     same = first_difference(file.block, there, name="block")
     seen, unseen = _seen(file, attest if same is None else None)
+    replayed = state if same is None and seen is not None else None  # where one is not to be had, the other is not
     checks = [
         *_named(data, file, found, original=original),
         Check(what="block", said=f"{file.block.number:,} {file.block.hash[:10]}…", difference=same),
-        *_stated(file, seen, state if same is None else None),
+        *_stated(file, seen, replayed),
         *checks_of(file),
         pushed(file, found),
     ]
@@ -107,7 +113,7 @@ def verify(
         file,
         seen if isinstance(seen, Attested) else None,
         unseen=unseen,
-        accounts=state is not None,
+        accounts=replayed is not None,
         alone=alone,
         lag_s=found.block.timestamp - file.block.timestamp,
     )

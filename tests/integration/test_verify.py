@@ -24,6 +24,7 @@ from keeper.domain.snapshot import Usable
 from keeper.replay import replay
 from keeper.store import open_store
 from keeper.testing.http_node import HttpNode
+from keeper.testing.node import EmbeddedNode
 from keeper.wiring import assemble
 
 pytestmark = pytest.mark.chain
@@ -44,6 +45,7 @@ class Lived:
     """Updates that were decided, oldest first."""
     landed: str
     """The newest of ETH that went live."""
+    node: EmbeddedNode
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +96,9 @@ def lived(tmp_path_factory):
     ]
     config = folder / "keeper.toml"
     config.write_text("\n".join(lines) + "\n")
-    yield Lived(folder, str(config), str(folder / "deployment.json"), node.url, names, f"ETH:{gone_live}")
+    yield Lived(
+        folder, str(config), str(folder / "deployment.json"), node.url, names, f"ETH:{gone_live}", world.chain.node
+    )
     node.close()
 
 
@@ -301,6 +305,37 @@ def test_verify__state_again__the_raw_inputs_are_the_chains(lived):
     said = {one["what"]: one["said"] for one in tree["checks"]}
     assert "state on the chain" in said, "VER-6"
     assert "accounts replayed" in said["impact gate"], "VER-6"
+
+
+@pytest.fixture
+def pruned(lived):
+    """The node has forgotten every state but the newest."""
+    lived.node.state_depth = 0
+    yield
+    lived.node.state_depth = None
+
+
+@pytest.mark.parametrize("more", [(), ("--state",)], ids=["", "with accounts"])
+def test_verify__node_without_that_state__exit_5_unless_something_differs(lived, tmp_path, pruned, more):
+    """VER-11: a script can tell what was held against the chain's state from what follows from its own file alone."""
+    code, said = ask("verify", lived.landed, "-c", lived.config, "--json", *more)
+    tree = json.loads(said)
+    assert code == 5, tree
+    assert (tree["verified"], tree["matches"], tree["state_seen"]) == (False, True, False), "VER-11"
+    assert {"fit run again", "pushed integers"} <= {one["what"] for one in tree["checks"]}, "VER-11"
+    assert "not verified" in " ".join(ask("verify", lived.landed, "-c", lived.config, *more)[1].split())
+    path = export(lived, lived.landed, tmp_path)
+    known = load(path.read_bytes())
+    path.write_bytes(dump(replace(known, kept_ppm=known.kept_ppm // 2)))
+    code, said = ask("verify", lived.landed, "--inputs", str(path), "-c", lived.config, "--json", *more)
+    assert code == 4, "VER-11: a difference stays one"
+    assert json.loads(said)["verified"] is False
+
+
+def test_verify__node_with_that_state__exit_0_and_verified(lived):
+    """VER-11"""
+    code, said = ask("verify", lived.landed, "-c", lived.config, "--json")
+    assert (code, json.loads(said)["verified"]) == (0, True), "VER-11"
 
 
 def test_verify__a_file_and_a_url_alone__refused_where_they_do_not_do(lived, tmp_path):

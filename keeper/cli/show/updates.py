@@ -35,7 +35,8 @@ def verdict_view(verdict: Verdict) -> RenderableType:
         end = Text("what stands on the chain follows from its inputs", "bold green")
     elif verdict.first is None:
         end = Text(
-            "what stands on the chain follows from its file; the state that the file tells was not seen", "bold yellow"
+            "what stands on the chain follows from its file; the state that the file tells was not seen: not verified",
+            "bold yellow",
         )
     else:
         end = _difference(verdict.first)
@@ -63,6 +64,7 @@ def verdict_tree(verdict: Verdict) -> dict[str, Any]:
     landed, file = verdict.landed, verdict.file
     return {
         "update": verdict.name,
+        "verified": verdict.verified,
         "matches": verdict.matches,
         "first_difference": _difference_tree(verdict.first),
         "inputs_hash": landed.inputs_hash,
