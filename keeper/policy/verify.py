@@ -17,8 +17,10 @@ from keeper.domain.landed import Landed
 from keeper.domain.market import ExpiryTarget
 from keeper.domain.snapshot import Snapshot, Usable
 from keeper.errors import KeeperError
-from keeper.policy.overrides import lapsed, lifted
+from keeper.policy.guard import current
+from keeper.policy.overrides import floored, lapsed, lifted
 from keeper.policy.publish import permitted, propose
+from keeper.policy.speeds import loosens
 from keeper.risk.calibration.implied import see
 from keeper.risk.calibration.lately import highest_lately
 from keeper.risk.calibration.targets import Untargeted, day, fit, target_of
@@ -210,17 +212,26 @@ def _fitted(file: InputsFile) -> FittedNumbers | Untargeted:
 def _lately_again(file: InputsFile) -> Check:
     """The highest target of the hours before holds loosening back; it is on the lattice of scan ranges."""
     what = "highest target lately"
-    if file.lately is None:
-        return Check(what=what, said="not needed: no range was to be lowered", difference=None)
     try:
+        if file.lately is None and not _lowers(file):
+            return Check(what=what, said="not needed: no range was to be lowered", difference=None)
         found = highest_lately(file.state, file.block.timestamp, file.risk, over_s=file.policy.loosen_after_s)
     except UNDERIVABLE as error:
         return _underivable(what, "lately", error)
+    if file.lately is None and found is None:
+        return Check(what=what, said="nothing is known of the hours before", difference=None)
     slack = {"psr_ppm": file.risk.psr_lattice_ppm}
     ended = lapsed(file.overrides, file.state.underlying, file.block.timestamp, over_s=file.policy.loosen_after_s)
     ours = None if found is None else lifted(found[0], ended)
     difference = first_difference(ours, file.lately, slack=slack, name="lately")
     return Check(what=what, said=f"over {file.policy.loosen_after_s / 3_600:g} h", difference=difference)
+
+
+def _lowers(file: InputsFile) -> bool:
+    """Whether a range was to be lowered, for which the hours before must be looked at."""
+    fences = file.state.publication
+    aim = floored(file.target, file.overrides, file.block.timestamp).ranges
+    return fences is not None and loosens(aim, current(fences))
 
 
 def _target_again(file: InputsFile) -> Check:

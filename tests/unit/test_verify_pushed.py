@@ -22,7 +22,8 @@ from keeper.errors import BadInput, Refused, Retry
 from keeper.ops.updates import UpdateName, kept, landed_one, parse_update
 from keeper.ops.verify import verify
 from keeper.policy.parameter import Parameter, What, kept_by, published, room
-from keeper.policy.verify import pushed
+from keeper.policy.verify import checks_of, pushed
+from keeper.risk.calibration.lately import highest_lately
 from keeper.testing.builders import NOW, a_block, a_publication, a_snapshot, an_account, an_underlying
 from keeper.testing.memory_store import MemoryStore
 from keeper.updates import keep_inputs
@@ -120,6 +121,25 @@ def test_pushed__items_the_fences_refused__are_not_ours_to_answer_for(decided, l
     assert kept_by(Parameter(what=What.VOL_UP), joint) == "too far"
     assert kept_by(Parameter(what=What.SIGMA, expiry=first.params.expiry), gone) == "too far"
     assert kept_by(Parameter(what=What.SCAN_RANGE), gone) == ""
+
+
+def test_lately__left_out_where_a_range_was_to_be_lowered__named(decided):
+    """VER-11: who leaves out what was aimed at in the hours before holds a range up; the rounds tell what it was."""
+    _, file = decided
+    fences = file.state.publication
+    high = tuple(replace(one, current=one.max, anchor=one.max) for one in fences.fences)
+    lowered = replace(file, state=replace(file.state, publication=replace(fences, fences=high)), lately=None)
+
+    def lately(of):
+        (found,) = [one for one in checks_of(of) if one.what == "highest target lately"]
+        return found
+
+    found = lately(lowered).difference
+    assert (found.name, found.theirs) == ("lately", "None"), "VER-11"
+    told = highest_lately(file.state, NOW, file.risk, over_s=file.policy.loosen_after_s)[0]
+    assert lately(replace(lowered, lately=told)).difference is None, "VER-11"
+    young = replace(lowered, state=replace(lowered.state, history=file.state.history[-1:]))
+    assert lately(young) == replace(lately(young), said="nothing is known of the hours before", difference=None)
 
 
 def test_room__each_number__what_was_pushed_lay_inside(decided, landed):
