@@ -14,12 +14,13 @@ from typing import Any, Final
 from eth_utils import keccak
 
 from keeper.domain.addresses import address_of
+from keeper.domain.raw_units import ADDRESS, FLAG
 from keeper.errors import BadInput, Refused
 from keeper.governance.chain import ChainView
 from keeper.governance.changes import Changes
 from keeper.governance.items import Difference, Item, difference, make_call, placed
 from keeper.governance.listing import listing_items, underlying_of
-from keeper.governance.units import ADDRESS, FLAG, parse
+from keeper.governance.units import parse
 
 _ADMIN: Final = "DEFAULT_ADMIN_ROLE"
 

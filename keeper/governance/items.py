@@ -15,11 +15,12 @@ from eth_abi.exceptions import EncodingError
 from eth_utils import to_checksum_address
 
 from keeper import abis
+from keeper.domain.raw_units import NAME, RANGE_NAMES, Scale, Unit, field_key, plain, shown, unit_of
 from keeper.errors import BadInput
 from keeper.governance.chain import ChainView
 from keeper.governance.changes import Changes
-from keeper.governance.kinds import ASSET, COLLATERAL, RANGE, RANGES, UNDERLYING, Kind, toml_key
-from keeper.governance.units import Scale, Unit, parse, plain, shown, unit_of
+from keeper.governance.kinds import ASSET, COLLATERAL, RANGE, RANGES, UNDERLYING, Kind
+from keeper.governance.units import parse
 
 #: Integers as the ABI calls them.
 _INTEGER: Final = re.compile(r"(u?)int([0-9]+)(?:\[\])?")
@@ -102,9 +103,13 @@ def make_call(chain: ChainView, contract: str, function: str, *args: Any, at: st
 
 
 def words_of(value: Any) -> str:
-    """A decoded argument as text."""
+    """A decoded argument as text: raw, but for a word of letters such as `psr`."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{k}: {words_of(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(words_of, value)) + "]"
+    if isinstance(value, bytes) and len(value) == 32:
+        return shown(value, NAME)
     return plain(value)
 
 
@@ -126,9 +131,9 @@ def _setter_item(kind: Kind, names: tuple[str, ...], table: Mapping[str, Any], c
     struct = len(inputs) == 1 and inputs[0]["type"] == "tuple"
     leaves: Sequence[Mapping[str, Any]] = inputs[0]["components"] if struct else inputs
     now = _now(kind, keys, leaves, chain)
-    of = kind.says.format(*names)
+    of = kind.says.format(*(RANGE_NAMES[RANGES[n]] if k == RANGE else n for k, n in zip(kind.keys, names, strict=True)))
     wanted, differences = dict(now), []
-    by_key = {toml_key(str(leaf["name"])): leaf for leaf in leaves if leaf["name"] not in kind.fixed}
+    by_key = {field_key(str(leaf["name"])): leaf for leaf in leaves if leaf["name"] not in kind.fixed}
     for key, given in table.items():
         leaf = by_key.get(key)
         if leaf is None:

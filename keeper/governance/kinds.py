@@ -7,13 +7,12 @@ proposable when the ABI has it: `capPerAccount` is the key `cap_per_account`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from keeper.abis import load, names
-from keeper.governance.units import CONTRACTS, PPM, SECONDS, USD, Unit
+from keeper.domain.raw_units import CONTRACTS, FENCE_UNITS, SECONDS, USD, Unit, field_key
 
 #: What stands for a name in a path: an underlying's, a collateral's or an asset's ticker, or the name of a range.
 UNDERLYING, COLLATERAL, ASSET, RANGE = "<underlying>", "<collateral>", "<asset>", "<range>"
@@ -53,7 +52,6 @@ _AMOUNTS: Final = {
     "maxOpenInterestExpiry": CONTRACTS,
     "maxPositionPerAccount": CONTRACTS,
 }
-_FENCE: Final = {"min": PPM, "max": PPM, "stepAbs": PPM, "budgetAbs": PPM}
 
 KINDS: Final = (
     Kind(
@@ -74,7 +72,7 @@ KINDS: Final = (
     Kind(
         path=("underlying", UNDERLYING, "fence", RANGE),
         contract="RiskParameters", setter="setFence", getter="fence", keys=(UNDERLYING, RANGE),
-        says="fence of {1} of {0}", units=_FENCE,
+        says="fence of {1} of {0}", units=FENCE_UNITS,
     ),
     Kind(
         path=("underlying", UNDERLYING, "vol_fences"),
@@ -152,11 +150,6 @@ APART: Final = (
 )
 
 
-def toml_key(name: str) -> str:
-    """`capPerAccount` → `cap_per_account`."""
-    return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda m: "_" + m[1].lower(), name).strip("_").lower()
-
-
 def keys_of(kind: Kind) -> tuple[str, ...]:
     """Its keys in CHANGES.toml, as the exported ABI has them; none if this version has no such function."""
     entries = load(kind.contract).abi if kind.contract in names() else ()
@@ -166,4 +159,4 @@ def keys_of(kind: Kind) -> tuple[str, ...]:
     leaves = inputs[len(kind.keys) :]
     if len(leaves) == 1 and leaves[0]["type"] == "tuple":
         leaves = leaves[0]["components"]
-    return tuple(toml_key(str(leaf["name"])) for leaf in leaves if leaf["name"] not in kind.fixed)
+    return tuple(field_key(str(leaf["name"])) for leaf in leaves if leaf["name"] not in kind.fixed)

@@ -23,12 +23,25 @@ from keeper.deploy import structs
 from keeper.deploy.market_spec import ExpirySpec, UnderlyingSpec
 from keeper.deploy.spec import CollateralSpec, FeedSpec
 from keeper.domain import codec
+from keeper.domain.raw_units import (
+    ADDRESS,
+    COUNT,
+    DISCOUNT,
+    FLAG,
+    FORWARD,
+    NAME,
+    PPM,
+    STRIKE,
+    Scale,
+    Unit,
+    field_key,
+    moment,
+)
 from keeper.errors import BadInput
 from keeper.governance.chain import ChainView
 from keeper.governance.changes import Changes
 from keeper.governance.items import Call, Difference, Item, difference, make_call, placed
-from keeper.governance.kinds import toml_key
-from keeper.governance.units import ADDRESS, COUNT, FLAG, NAME, PPB, PPM, STRIKE, Scale, Unit, parse
+from keeper.governance.units import parse
 
 LISTER: Final = "LISTER_ROLE"
 
@@ -128,7 +141,7 @@ def _fields(
     found = []
     for (name, old), new, unit in zip(now.items(), wanted, units, strict=True):
         before = _same_form(old, new) if there else None
-        found.append(difference(of, toml_key(name), before, new, unit))
+        found.append(difference(of, field_key(name), before, new, unit))
     return tuple(found)
 
 
@@ -176,19 +189,19 @@ def _list_call(chain: ChainView, number: int, e: ExpirySpec) -> Call:
 
 def _expiry_rows(chain: ChainView, number: int, asset: str, e: ExpirySpec) -> list[Difference]:
     strikes = chain.one("RiskParameters", "listedStrikes", number, e.expiry)
-    of = f"new expiry {e.expiry} of {asset}"
+    of = f"new expiry {moment(e.expiry)} of {asset}"
     there = bool(strikes)
     rows = [difference(of, "strikes", tuple(strikes) if there else None, tuple(e.strikes), STRIKE)]
     for name, what, unit, new in (
         ("sigma_atm_ppm", b"sigmaAtm", PPM, e.sigma_atm_ppm),
-        ("phi_ppb", b"phi", PPB, e.phi_ppb),
+        ("phi_ppb", b"phi", FORWARD, e.phi_ppb),
     ):
         old = None
         if there:
             old = chain.view("RiskParameters", "inForce", number, e.expiry, what.ljust(32, b"\0"))["value"]
         rows.append(difference(of, name, old, new, unit))
     if not there:
-        rows.append(difference(of, "df_ppb", None, e.df_ppb, PPB))
+        rows.append(difference(of, "df_ppb", None, e.df_ppb, DISCOUNT))
     return rows
 
 
@@ -214,7 +227,7 @@ def _strikes(table: Mapping[str, Any], where: str, chain: ChainView) -> Item:
         raise BadInput(f"[[{where}]].strikes is no list", hint='write strikes = ["3000 USD", "3200 USD"]')
     new = sorted(parse(one, STRIKE, key=f"{where}.strikes") for one in strikes)
     listed = list(chain.one("RiskParameters", "listedStrikes", number, expiry))
-    of = f"strikes of {asset} {expiry}"
+    of = f"strikes of {asset} {moment(expiry)}"
     row = difference(of, "strikes", tuple(listed), tuple(sorted({*listed, *new})), STRIKE)
     call = make_call(chain, "RiskParameters", "listStrikes", number, expiry, new)
     return Item(says=f"new {of}", calls=(call,), differences=placed([row], f"new_strikes.{asset}"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from keeper.domain.block import BlockRef
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.market import UnderlyingMarket
+from keeper.domain.raw_units import moment
 from keeper.domain.snapshot import Snapshot, UnderlyingState
 from keeper.domain.text import written
 from keeper.domain.updates import ShadowRun, SignOff
@@ -137,10 +138,11 @@ def sign_off(
             hint="live one first, dry: keeper once; then hold it beside what is live: keeper shadow",
         )
     run = None
+    _check_new(state, first=first)
     if first:
         _check_first(state, house_is_live.strip())
     else:
-        run = _long_enough(state.shadows, shadow_blocks, state.knobs)
+        run = _long_enough(state, shadow_blocks)
     evidence = [f"at block {state.block.number} {state.block.hash}", *map(str, state.beside)]
     if run is None:
         evidence += [
@@ -163,16 +165,23 @@ def sign_off(
     return signed
 
 
+def _check_new(state: ModelState, *, first: bool) -> None:
+    """Raises: `BadInput` if the newest word is for this model and these knobs, and no shadow is to be added to it."""
+    last = state.sign_offs[-1] if state.sign_offs else None
+    if last is None or last.version != state.version or last.knobs != state.knobs:
+        return
+    if first or last.shadowed_blocks:
+        raise BadInput(
+            f"model {last.version} is signed off already, since {moment(last.at_s)}, by {last.operator}: {last.reason}",
+            hint="with these knobs there is nothing left to do: keeper model show",
+            version=last.version,
+        )
+
+
 def _check_first(state: ModelState, house_is_live: str) -> None:
     """Raises: `BadInput` if a model was signed off or published before: there is something to hold this one beside."""
     if state.sign_offs:
         last = state.sign_offs[-1]
-        if last.version == state.version and last.knobs == state.knobs:
-            raise BadInput(
-                f"model {last.version} is signed off already, by {last.operator}: {last.reason}",
-                hint="there is nothing left to do: keeper model show",
-                version=last.version,
-            )
         raise BadInput(
             f"it is not the first: model {last.version} was signed off by {last.operator}",
             hint="hold it beside what is live: keeper shadow; then sign it off without --first",
@@ -185,20 +194,26 @@ def _check_first(state: ModelState, house_is_live: str) -> None:
         )
 
 
-def _long_enough(shadows: Sequence[ShadowRun], blocks: int, knobs: str) -> ShadowRun:
+def _long_enough(state: ModelState, blocks: int) -> ShadowRun:
     """The newest run over every underlying, with these knobs, that was long enough.
 
     Raises: `BadInput` telling the longest there is.
     """
-    whole = [run for run in shadows if not run.symbol and run.knobs == knobs]
+    whole = [run for run in state.shadows if not run.symbol and run.knobs == state.knobs]
     for run in reversed(whole):
         if run.blocks >= blocks:
             return run
     longest = max((run.blocks for run in whole), default=0)
-    parts = ", over every underlying and with these knobs" if len(whole) < len(shadows) else ""
+    parts = ", over every underlying and with these knobs" if len(whole) < len(state.shadows) else ""
+    last = next((one for one in reversed(state.sign_offs) if one.version == state.version), None)
+    signed = (
+        f"; it is signed off as it is, since {moment(last.at_s)}, by {last.operator}"
+        if last is not None and last.knobs == state.knobs
+        else ""
+    )
     raise BadInput(
         f"model {MODEL_VERSION} was held beside the live parameters for {longest} blocks in a run{parts}; {blocks} are "
-        "asked for ([model] shadow_blocks)",
+        f"asked for ([model] shadow_blocks){signed}",
         hint=f"keeper shadow --blocks {blocks}; for the first model of a house, beside which there is nothing: --first",
         longest=longest,
         blocks=blocks,

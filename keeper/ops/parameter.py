@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
 
 from keeper.domain.happened import Event, Happened
 from keeper.domain.inputs import InputsFile, load
@@ -26,6 +28,9 @@ from keeper.policy.parameter import (
 )
 from keeper.policy.ramp import arrival_s
 from keeper.ports import Publications, Store
+
+#: Strikes that are named where another one was asked for.
+_NEAR: Final = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,12 +117,10 @@ def history_of(
         else:
             between.append(one)
     if parameter.strike and not moments:
-        there = sorted({one for landed in found for one in _strikes_kept(store, parameter, landed)})
+        there = {one for landed in found for one in _strikes_kept(store, parameter, landed)}
         raise BadInput(
             f"nothing is known of {name_of(wanted.symbol, parameter)}: no publication had that strike",
-            hint=f"strikes of that expiry: {', '.join(f'{one / 10**8:g}' for one in there)}"
-            if there
-            else "strikes are told by the inputs files of this store, and it has none of that expiry",
+            hint=_strikes_near(parameter.strike, there),
         )
     shown = moments[::-1][:limit]
     since = shown[-1].landed.block.number if len(shown) < len(moments) else 0
@@ -127,6 +130,20 @@ def history_of(
         moments=tuple(shown),
         between=tuple(one for one in between[::-1] if one.happened.block.number >= since),
     )
+
+
+def _strikes_near(strike: int, there: Collection[int]) -> str:
+    """Those of the same expiry that were meant most likely."""
+    if not there:
+        return "strikes are told by the inputs files of this store, and it has none of that expiry"
+    near = sorted(sorted(there, key=lambda one: (abs(one - strike), one))[:_NEAR])
+    said = f"listed near it: {', '.join(f'{Decimal(one).scaleb(-8).normalize():f}' for one in near)}"
+    return said if len(near) == len(there) else f"{said}; {len(there)} strikes in all, {_ends(there)}"
+
+
+def _ends(there: Collection[int]) -> str:
+    low, high = (f"{Decimal(end(there)).scaleb(-8).normalize():f}" for end in (min, max))
+    return f"{low} to {high}"
 
 
 def _strikes_kept(store: Store | None, parameter: Parameter, landed: Landed) -> tuple[int, ...]:

@@ -54,14 +54,14 @@ ROWS = (
     Row("underlying.<underlying>.fence.<range>", '[underlying.ETH.fence.psr]\nmax = "40 %"\nmin = "3 %"\n'
         'step_rel_ppm = "25 %"\nstep_abs = "4 %"\nbudget_rel_ppm = "250 %"\nbudget_abs = "15 %"\n'
         '[underlying.ETH.fence.vsr_up]\nmax = "160 %"\nbudget_abs = "60 %"', {
-        ("fence of psr of ETH", "max"): ("32.5 %", "40 %"),
-        ("fence of psr of ETH", "min"): ("2 %", "3 %"),
-        ("fence of psr of ETH", "step_rel_ppm"): ("20 %", "25 %"),
-        ("fence of psr of ETH", "step_abs"): ("3 %", "4 %"),
-        ("fence of psr of ETH", "budget_rel_ppm"): ("200 %", "250 %"),
-        ("fence of psr of ETH", "budget_abs"): ("12 %", "15 %"),
-        ("fence of vsr_up of ETH", "max"): ("150 %", "160 %"),
-        ("fence of vsr_up of ETH", "budget_abs"): ("50 %", "60 %")}),
+        ("fence of scan range of ETH", "max"): ("32.5 %", "40 %"),
+        ("fence of scan range of ETH", "min"): ("2 %", "3 %"),
+        ("fence of scan range of ETH", "step_rel_ppm"): ("20 %", "25 %"),
+        ("fence of scan range of ETH", "step_abs"): ("3 %", "4 %"),
+        ("fence of scan range of ETH", "budget_rel_ppm"): ("200 %", "250 %"),
+        ("fence of scan range of ETH", "budget_abs"): ("12 %", "15 %"),
+        ("fence of volatility range up of ETH", "max"): ("150 %", "160 %"),
+        ("fence of volatility range up of ETH", "budget_abs"): ("50 %", "60 %")}),
     Row("underlying.<underlying>.vol_fences", '[underlying.ETH.vol_fences]\nsigma_max_ppm = "400 %"\n'
         'sigma_min_ppm = "15 %"\natm_step_ppm = "25 %"\natm_budget_ppm = "50 %"\nsmile_max_ppm = "190 %"\n'
         'phi_max_ppb = "140 %"\ndf_min_ppb = "60 %"\nmin_delay_s = "20 min"', {
@@ -265,7 +265,7 @@ def test_evidence__kinds_that_prices_judge__counts_by_hand(evidence):
     held = {(one.of, one.name): one for one in found.held}
     close = prices["ETH"].close.tolist()
     moves = [b / a - 1.0 for a, b in pairwise(close)]
-    psr = held["fence of psr of ETH", "max"]
+    psr = held["fence of scan range of ETH", "max"]
     assert (psr.old_breaches, psr.new_breaches) == tuple(sum(abs(m) > x for m in moves) for x in (0.325, 0.40))
     assert psr.windows == len(moves)
     cut = held["collateral WETH", "haircut_ppm"]
@@ -279,7 +279,7 @@ def test_evidence__kinds_that_prices_judge__counts_by_hand(evidence):
     level = held["volatility fences of ETH", "atm_step_ppm"]
     steps = np.abs(np.diff(np.log(vols["ETH"].vol))).tolist()
     assert (level.old_breaches, level.new_breaches) == tuple(sum(s > x for s in steps) for x in (0.20, 0.25))
-    budget = held["fence of psr of ETH", "budget_abs"]
+    budget = held["fence of scan range of ETH", "budget_abs"]
     assert budget.asked.startswith("days on which the scan range")
     assert budget.new_breaches <= budget.old_breaches
     assert held["price feed of ETH", "max_age_s"].new_breaches == len(moves), "a day apart, two hours allowed"

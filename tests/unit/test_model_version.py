@@ -216,13 +216,20 @@ def test_sign_off__the_first_of_a_house__once_and_on_record():
     store, _ = lived()
     first = sign(store, first=True)
     assert first.evidence.splitlines()[-1].startswith("the first model signed off"), "MOD-4"
-    with pytest.raises(BadInput, match="model 1 is signed off already, by Ada"):
+    already = "model 1 is signed off already, since 1970-01-01 00:16 UTC, by Ada: why"
+    with pytest.raises(BadInput, match=already):
         sign(store, first=True)
+    with pytest.raises(BadInput, match=r"for 0 blocks in a run; .*; it is signed off as it is, since 1970-.*, by Ada"):
+        sign(store)
     with pytest.raises(BadInput, match="it is not the first: model 1 was signed off by Ada"):
         sign(store, first=True, risk=RiskKnobs(psr_floor_ppm=90_000))
     shadowed(store, 300)
     assert sign(store).shadowed_blocks == 300
     assert len(store.sign_offs()) == 2
+    for again in ({"first": True}, {}):
+        with pytest.raises(BadInput, match=already):
+            sign(store, **again)
+    assert len(store.sign_offs()) == 2, "MOD-4: a word that adds nothing is no event"
 
 
 def lived_live(last_id):

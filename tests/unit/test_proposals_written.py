@@ -3,11 +3,12 @@
 import pytest
 
 from keeper.abis import load, names
+from keeper.domain.raw_units import ADDRESS, CONTRACTS, FLAG, PPB, PPM, SECONDS, STRIKE, USD, field_key, shown, unit_of
 from keeper.errors import BadInput
 from keeper.governance.changes import parse_changes
-from keeper.governance.kinds import KINDS, toml_key
+from keeper.governance.kinds import KINDS
 from keeper.governance.proposal import changes_in, describe
-from keeper.governance.units import ADDRESS, CONTRACTS, FLAG, PPB, PPM, SECONDS, STRIKE, USD, parse, shown, unit_of
+from keeper.governance.units import parse
 from keeper.protocols.abi import Abi
 
 
@@ -61,7 +62,7 @@ def test_kinds__every_row__names_what_the_contract_has(kind):
     inputs = abi.inputs(kind.setter)[len(kind.keys) :]
     leaves = inputs[0]["components"] if len(inputs) == 1 and inputs[0]["type"] == "tuple" else inputs
     assert leaves
-    keys = [toml_key(leaf["name"]) for leaf in leaves]
+    keys = [field_key(leaf["name"]) for leaf in leaves]
     assert len(set(keys)) == len(keys)
     assert not kind.getter or kind.getter in abi
     told = {leaf["name"] for leaf in leaves}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,7 +10,11 @@ from rich.text import Text
 
 from keeper.cli.show.words import signed, utc
 from keeper.ops.parameter import Between, History, Moment
+from keeper.policy.binding import NAMES
 from keeper.policy.parameter import Parameter
+
+#: Fences that are around more than one number.
+_ABOUT: Final = {"joint": "joint post-condition"}
 
 
 def history_view(history: History) -> RenderableType:
@@ -49,7 +53,7 @@ def _between(one: Between, parameter: Parameter) -> list[Text]:
     if one.new is not None:
         head = Text.assemble((f"{value(one.old, parameter)} → {value(one.new, parameter)}  ", "bold cyan"), head)
     until = f", until {utc(what.until_s)}" if what.until_s else ""
-    about = f"{what.about}: " if what.about else ""
+    about = f"{_ABOUT.get(what.about, NAMES.get(what.about, what.about))}: " if what.about else ""
     via = f" via {what.via}" if what.via else ""
     who = f"{what.sender or 'unknown'}{via}, transaction {what.tx_hash}"
     return [head, Text(f"  {about}{what.said}{until}"), Text(f"  by {who}", "dim")]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from keeper.domain.prices import PriceHistory
+from keeper.domain.raw_units import field_key
 from keeper.governance.evidence.records import Answer, Held, Question, Records
-from keeper.governance.kinds import toml_key
 from keeper.risk.exact.breaker import BreakerRule, Round, move_ppm, openings
 
 #: Prices that are looked at, the newest ones: the rule is walked price by price.
@@ -21,7 +21,7 @@ def breaker(q: Question, asset: str, records: Records) -> Answer:
     if q.key in ("disagree_ppm", "underlying", "has_underlying", "max_rounds"):
         return "the prices of one feed were recorded, as one path"
     told = records.chain.one("CircuitBreaker", "config", asset.encode().ljust(32, b"\0"))
-    now = {toml_key(key): one for key, one in told.items()}
+    now = {field_key(key): one for key, one in told.items()}
     rules = [_rule(rule, records) for rule in (now, now | dict(records.wanted.get(("breaker", asset), {})))]
     if all(rule is None for rule in rules):
         return "the breaker is off, and stays off"

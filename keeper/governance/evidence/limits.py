@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from keeper.domain.raw_units import CONTRACTS, Scale, Unit, shown
 from keeper.governance.evidence.records import Answer, Question, Records, Used, percent
-from keeper.governance.units import CONTRACTS, Scale, Unit, shown
 
 #: Less than this part of a limit is told as that: its digits say nothing.
 _LEAST_PART = 10_000

@@ -9,9 +9,10 @@ import numpy as np
 
 from keeper.domain.knobs import RiskKnobs
 from keeper.domain.prices import Floats, PriceHistory
+from keeper.domain.raw_units import field_key
 from keeper.domain.vols import VolHistory
 from keeper.governance.chain import ChainView
-from keeper.governance.kinds import RANGES, toml_key
+from keeper.governance.kinds import RANGES
 from keeper.risk.backtest.coverage import breaches, kupiec
 from keeper.risk.backtest.overlap import non_overlapping
 from keeper.risk.calibration.calibrate import Calibration, calibrate
@@ -28,7 +29,7 @@ class Held:
     """One number, held still over a whole record."""
 
     of: str
-    """As in the differences: `fence of psr of ETH`, `collateral WETH`."""
+    """As in the differences: `fence of scan range of ETH`, `collateral WETH`."""
     name: str
     asked: str
     """What was counted, in words that go with "now" and "then"."""
@@ -172,7 +173,7 @@ class Records:
         self, view: str, args: tuple[object, ...], path: tuple[str, ...]
     ) -> tuple[dict[str, int], dict[str, int]]:
         told = self.chain.one("RiskParameters", view, *args)
-        now = {toml_key(key): int(one) for key, one in told.items() if isinstance(one, int)}
+        now = {field_key(key): int(one) for key, one in told.items() if isinstance(one, int)}
         return now, now | dict(self.wanted.get(path, {}))
 
     def in_force(self, asset: str, name: str) -> int | None:

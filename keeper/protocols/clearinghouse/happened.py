@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from keeper.domain.block import BlockRef
 from keeper.domain.happened import Event, Happened
+from keeper.domain.raw_units import DISCOUNT, FENCE_UNITS, FORWARD, PPM, Unit, field_key, shown, unit_of
 from keeper.domain.riskfile import Ranges
 from keeper.errors import Refused, Retry
 
@@ -59,7 +61,7 @@ class HouseHappened:
         if name == "FencesSet":
             what = args["what"].rstrip(b"\0").decode("ascii", "replace")
             event, about = Event.FENCE, _ABOUT.get(what, what)
-            said = self._changed(block, *_view_of(what, args))
+            said = self._changed(block, *_view_of(what, args), units=FENCE_UNITS if what in _RANGED else {})
         elif name == "UnderlyingConfigured":
             said = self._changed(block, "config", args["underlying"])
         elif name == "LooseningVetoed":
@@ -77,8 +79,8 @@ class HouseHappened:
             said = f"IM widened by {_share(args['addOnPpm'])}"
         elif name == "ExpiryListed":
             event, about, expiry = Event.LISTED, "expiries", args["expiry"]
-            said = f"{_share(args['sigmaAtmPpm'])} at the money, forward {args['phiPpb']} ppb of spot, "
-            said += f"discount {args['dfPpb']} ppb, {len(args['strikes'])} strikes"
+            said = f"{_share(args['sigmaAtmPpm'])} at the money, forward {shown(args['phiPpb'], FORWARD)}, "
+            said += f"discount {shown(args['dfPpb'], DISCOUNT)}, {len(args['strikes'])} strikes"
         elif name == "FrozenSet":
             event = Event.FROZEN if args["frozen"] else Event.THAWED
             said = "nothing is published until governance thaws it" if args["frozen"] else "publishing goes on"
@@ -97,7 +99,9 @@ class HouseHappened:
             ranges=ranges,
         )
 
-    def _changed(self, block: BlockRef, function: str, *args: Any) -> str:
+    def _changed(
+        self, block: BlockRef, function: str, *args: Any, units: Mapping[str, Unit] = MappingProxyType({})
+    ) -> str:
         """What differs between the state before an event's block and after it, in words."""
         before = self._block_at(block.number - 1)
         if self._views is None or before is None:
@@ -110,8 +114,18 @@ class HouseHappened:
             old = self._views.one(before, "RiskParameters", function, *args)
         except (Retry, Refused):
             old = {}
-        moved = [f"{name} {old.get(name, 'none')} → {value}" for name, value in new.items() if old.get(name) != value]
+        moved = [
+            f"{field_key(name)} {_said(name, old.get(name), units)} → {_said(name, value, units)}"
+            for name, value in new.items()
+            if old.get(name) != value
+        ]
         return ", ".join(moved) or "to what it was"
+
+
+def _said(name: str, value: Any, units: Mapping[str, Unit]) -> str:
+    """A field's value with its unit, as a proposal's table has it."""
+    kind = "bool" if isinstance(value, bool) else "address" if isinstance(value, str) else "uint256"
+    return shown(value, units.get(name) or unit_of(name, kind))
 
 
 def _view_of(what: str, args: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -121,4 +135,4 @@ def _view_of(what: str, args: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _share(ppm: int) -> str:
-    return f"{ppm / 10_000:g} %"
+    return shown(ppm, PPM)
