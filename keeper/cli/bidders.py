@@ -41,7 +41,7 @@ def bidders(
             show_default=False,
         ),
     ],
-    address: Annotated[str, typer.Argument(metavar="[ADDRESS]", help="A key's address.")] = "",
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="A key's address.")] = "",
     *,
     send: Annotated[bool, typer.Option("--send", help="Do it. Without it the calls are only shown.")] = False,
     config: Config = DEFAULT_CONFIG,

@@ -27,7 +27,7 @@ keeper explain --parameter ETH.sigma@2026-12-25/3000 --limit 5 --json"""
 
 def explain(
     account: Annotated[
-        str, typer.Argument(metavar="[ACCOUNT]", help="OWNER, OWNER:SUB, or an id, decimal or 0x.", show_default=False)
+        str, typer.Argument(metavar="ACCOUNT", help="OWNER, OWNER:SUB, or an id, decimal or 0x.", show_default=False)
     ] = "",
     config: Config = DEFAULT_CONFIG,
     *,

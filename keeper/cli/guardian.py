@@ -42,7 +42,7 @@ def guardian(
         ),
     ],
     underlyings: Annotated[
-        list[str] | None, typer.Argument(metavar="[TICKER…]", help="Which; all of them if left out.")
+        list[str] | None, typer.Argument(metavar="TICKER", help="Which; all of them if left out.")
     ] = None,
     *,
     hours: Annotated[float, typer.Option(metavar="N", help="How long a halt lasts, 72 at most.")] = 72,

@@ -34,7 +34,7 @@ def inputs(
     ],
     update: Annotated[
         str,
-        typer.Argument(metavar="[UPDATE_ID]", help="TICKER:ID as in ETH:17, or an inputs hash.", show_default=False),
+        typer.Argument(metavar="UPDATE_ID", help="TICKER:ID as in ETH:17, or an inputs hash.", show_default=False),
     ] = "",
     *,
     out: Annotated[

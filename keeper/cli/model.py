@@ -32,7 +32,7 @@ def model(
     step: Annotated[
         Step, typer.Argument(help="show: tell all. sign-off VERSION: let it push from this store.", show_default=False)
     ],
-    version: Annotated[int, typer.Argument(metavar="[VERSION]", help="For sign-off: the running one.")] = 0,
+    version: Annotated[int, typer.Argument(metavar="VERSION", help="For sign-off: the running one.")] = 0,
     *,
     operator: Annotated[str, typer.Option("--operator", metavar="NAME", help="Who; your login if left out.")] = "",
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why. It is kept and shown.")] = "",

@@ -43,9 +43,9 @@ def override(
         ),
     ],
     what: Annotated[
-        str, typer.Argument(metavar="[PARAMETER|NUMBER]", help="As in ETH.scan_range; for clear a number.")
+        str, typer.Argument(metavar="PARAMETER|NUMBER", help="As in ETH.scan_range; for clear a number.")
     ] = "",
-    share: Annotated[str, typer.Argument(metavar="[SHARE]", help="As in 18% or 180000ppm.")] = "",
+    share: Annotated[str, typer.Argument(metavar="SHARE", help="As in 18% or 180000ppm.")] = "",
     *,
     lasts: Annotated[str, typer.Option("--for", metavar="TIME", help="30m, 24h, 7d; 90 days at most.")] = "24h",
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why. It is kept and shown.")] = "",

@@ -50,7 +50,7 @@ def propose(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[CHANGES.toml]",
+            metavar="CHANGES.toml",
             help="What is to change; with --from-recalibration an answer of recalibrate --json or calibrate --json.",
             show_default=False,
         ),

@@ -73,7 +73,7 @@ def quorum(
         ),
     ],
     what: Annotated[
-        list[str] | None, typer.Argument(metavar="[WHAT]…", help="As the step needs it.", show_default=False)
+        list[str] | None, typer.Argument(metavar="WHAT", help="As the step needs it.", show_default=False)
     ] = None,
     *,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="For draft: the paper to write.")] = None,

@@ -14,6 +14,7 @@ import inspect
 import json
 import os
 import re
+import shutil
 import sys
 import textwrap
 import traceback
@@ -75,19 +76,34 @@ EXIT_CODES: Final = {
     UNHEARD: "whoever read the output went away before its end, as `| head` does",
 }
 
+#: Widest line of the words below the commands; a narrower terminal has its own.
+_WIDEST = 78
+
+
+def _hanging(lead: str, said: str) -> str:
+    """A line whose continuation stands below its own words, not below what leads to them."""
+    room = min(_WIDEST, shutil.get_terminal_size().columns - 2)
+    if room < len(lead) + 20:
+        return lead + said
+    return textwrap.fill(said, room, initial_indent=lead, subsequent_indent=" " * len(lead), break_on_hyphens=False)
+
+
 _EPILOG = "\n".join(
     [
         "[bold]First steps[/bold]",
-        "  keeper demo                  see it work; needs no node and no key",
-        "  keeper init && keeper check  write settings, then prove them",
-        "  keeper once                  one block, dry",
-        "  keeper margin --example DIR  write an account to margin; needs no node and no key",
+        _hanging("  keeper demo                  ", "see it work; needs no node and no key"),
+        _hanging("  keeper init && keeper check  ", "write settings, then prove them"),
+        _hanging("  keeper once                  ", "one block, dry"),
+        _hanging("  keeper margin --example DIR  ", "write an account to margin; needs no node and no key"),
         "",
         "[bold]Exit codes[/bold]",
-        *(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items()),
+        *(_hanging(f"  {code:>3}  ", meaning) for code, meaning in EXIT_CODES.items()),
         "",
-        "Answers go to stdout, logs to stderr. With --json an answer is one JSON object; an amount in it is",
-        '{"usd": "1.5", "wad": "1500000000000000000"}: exact decimal text, and the raw integer as text.',
+        _hanging(
+            "", "Answers go to stdout, logs to stderr. With --json an answer is one JSON object; an amount in it is"
+        ),
+        '  {"usd": "1.5", "wad": "1500000000000000000"}',
+        _hanging("", "exact decimal text, and the raw integer as text."),
     ]
 )
 

@@ -15,7 +15,7 @@ from keeper.control.sight import Sight, at_head, at_stored
 from keeper.offline import recall
 
 Symbol = Annotated[
-    str | None, typer.Argument(metavar="[UNDERLYING]", help="Ticker of one underlying; all of them if left out.")
+    str | None, typer.Argument(metavar="UNDERLYING", help="Ticker of one underlying; all of them if left out.")
 ]
 AtBlock = Annotated[
     str | None,

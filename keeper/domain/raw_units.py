@@ -112,9 +112,10 @@ def _number(value: int, unit: Unit) -> str:
 
 
 def moment(seconds: int) -> str:
-    """`2026-11-29 08:00 UTC`; the bare number of seconds beyond the calendar."""
+    """`2026-11-29 08:00 UTC`, with seconds where there are any; the bare number beyond the calendar."""
+    form = "%Y-%m-%d %H:%M:%S UTC" if seconds % 60 else "%Y-%m-%d %H:%M UTC"
     try:
-        return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M} UTC"
+        return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime(form)
     except (ValueError, OverflowError, OSError):
         return str(seconds)
 

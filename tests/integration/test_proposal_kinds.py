@@ -1,5 +1,6 @@
 """Every kind of change through every way: told with its units, carried out as told, judged by what was recorded."""
 
+import datetime as dt
 import re
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -120,14 +121,14 @@ ROWS = (
         "[[new_underlying.expiries]]\nexpiry = {expiry}\nstrikes = [6000000000000]\nsigma_atm_ppm = 500_000", {
         ("new underlying BTC", "listed"): ("false", "true"),
         ("new underlying BTC", "psr_ppm"): ("none", "11 %"),
-        ("new expiry {expiry} of BTC", "strikes"): ("none", "60,000 USD"),
-        ("new expiry {expiry} of BTC", "sigma_atm_ppm"): ("none", "50 %")}),
+        ("new expiry {expiry_day} of BTC", "strikes"): ("none", "60,000 USD"),
+        ("new expiry {expiry_day} of BTC", "sigma_atm_ppm"): ("none", "50 %")}),
     Row("new_expiry", '[[new_expiry]]\nunderlying = "ETH"\nexpiry = {later}\nstrikes = ["2900 USD", "3100 USD"]\n'
         "sigma_atm_ppm = 650_000", {
-        ("new expiry {later} of ETH", "strikes"): ("none", "2,900 USD, 3,100 USD"),
-        ("new expiry {later} of ETH", "sigma_atm_ppm"): ("none", "65 %")}),
+        ("new expiry {later_day} of ETH", "strikes"): ("none", "2,900 USD, 3,100 USD"),
+        ("new expiry {later_day} of ETH", "sigma_atm_ppm"): ("none", "65 %")}),
     Row("new_strikes", '[[new_strikes]]\nunderlying = "ETH"\nexpiry = {expiry}\nstrikes = ["3200 USD"]', {
-        ("strikes of ETH {expiry}", "strikes"): ("2,800 USD, 3,000 USD", "2,800 USD, 3,000 USD, 3,200 USD")}),
+        ("strikes of ETH {expiry_day}", "strikes"): ("2,800 USD, 3,000 USD", "2,800 USD, 3,000 USD, 3,200 USD")}),
     Row("frozen", '[[frozen]]\nunderlying = "ETH"\nfrozen = true', {
         ("parameters of ETH", "frozen"): ("false", "true")}),
     Row("role", f'[[role]]\nrole = "EMERGENCY_ROLE"\ngrant = "{SOMEBODY}"\n'
@@ -142,6 +143,11 @@ ROWS = (
 BY_CALL = {"wire", "settleExpiryByHand", "withdraw"}
 #: Those of `keeper.governance.apart` and `listing`.
 LISTED = {"freeze", "thaw", "addCollateral", "listUnderlying", "listExpiry", "listStrikes"}
+
+
+def utc(seconds):
+    """As proposals write a moment that is no whole minute."""
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 class Ways:
@@ -164,6 +170,7 @@ class Ways:
             "governor": g.governor, "governor_raw": g.governor.lower(),
             "four": ", ".join(f'"{one}"' for one in accounts), "four_ascending": ", ".join(accounts),
             "three_ascending": ", ".join(three), "expiry": str(expiry), "later": str(expiry + 7 * DAY),
+            "expiry_day": utc(expiry), "later_day": utc(expiry + 7 * DAY),
             "feed": g.hand.create("MockAggregator", 8, 60_000 * 10**8),
             "sequencer": g.hand.create("MockAggregator", 0, 0),
             "token": g.hand.create("MockERC20", "WBTC", "WBTC", 8),

@@ -3,9 +3,26 @@
 import pytest
 
 from keeper.abis import load, names
-from keeper.domain.raw_units import ADDRESS, CONTRACTS, FLAG, PPB, PPM, SECONDS, STRIKE, USD, field_key, shown, unit_of
+from keeper.domain.raw_units import (
+    ADDRESS,
+    CONTRACTS,
+    DISCOUNT,
+    FLAG,
+    FORWARD,
+    NAME,
+    PPB,
+    PPM,
+    SECONDS,
+    STRIKE,
+    TIME,
+    USD,
+    field_key,
+    shown,
+    unit_of,
+)
 from keeper.errors import BadInput
 from keeper.governance.changes import parse_changes
+from keeper.governance.items import words_of
 from keeper.governance.kinds import KINDS
 from keeper.governance.proposal import changes_in, describe
 from keeper.governance.units import parse
@@ -78,6 +95,30 @@ def test_units__of_names__follow_what_they_say():
         "ratePpmPerYear": "ppm", "decimals": "count", "slewPpmPerHour": "ppm",
     }  # fmt: skip
     assert {name: str(unit_of(name, "uint32").scale) for name in said} == said
+
+
+@pytest.mark.parametrize(
+    ("raw", "unit", "said"),
+    [
+        (1_000_000_000, FORWARD, "1 × spot"),
+        (985_000_000, DISCOUNT, "0.985 × payout"),
+        (1_795_939_200, TIME, "2026-11-29 08:00 UTC"),
+        (1_795_939_207, TIME, "2026-11-29 08:00:07 UTC"),
+        (10**14, TIME, "100000000000000"),
+        (b"vsrUp".ljust(32, b"\0"), NAME, "vsrUp"),
+        (bytes(32), NAME, "0x" + "00" * 32),
+        (b"\xff" * 32, NAME, "0x" + "ff" * 32),
+    ],
+)
+def test_shown__what_no_person_reads_raw__decoded(raw, unit, said):
+    """GOV-6: ratios say of what, moments are dates, words are words; what is none of them stays as it is."""
+    assert shown(raw, unit) == said
+
+
+def test_words_of__arguments__words_decoded_and_numbers_raw():
+    """GOV-6: whoever compares calldata finds its integers, and reads its words."""
+    assert words_of({"what": b"psr".ljust(32, b"\0"), "fence": {"max": 325_000}}) == "{what: psr, fence: {max: 325000}}"
+    assert words_of([b"psr".ljust(32, b"\0"), bytes(32)]) == "[psr, 0x" + "00" * 32 + "]"
 
 
 def test_description__carries_the_changes__as_they_were_written():
