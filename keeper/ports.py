@@ -12,6 +12,7 @@ from keeper.domain.cycle import CycleInputs, CycleRecord
 from keeper.domain.deployed import Deployed
 from keeper.domain.happened import Happened
 from keeper.domain.history import Notice
+from keeper.domain.home import Home
 from keeper.domain.landed import Landed
 from keeper.domain.overrides import Override
 from keeper.domain.previews import Previewed
@@ -417,6 +418,12 @@ class Store(Ledger, Updates, Overrides, Protocol):
 
     def end_calls(self, accounts: Iterable[int]) -> None:
         """Say that these accounts left the warning zone, so that the next warning is a new call."""
+
+    def home(self) -> Home | None:
+        """Whose memory this is; None if nobody said so yet."""
+
+    def dedicate(self, to: Home) -> Home:
+        """Say whose memory this is, unless somebody did before: that stays.  Returns: whose it is."""
 
     def save_sync(self, cursor: BlockRef, state: bytes) -> None:
         """Persist the log index: the block it is complete to, and its canonical bytes.  Atomic: both or neither."""

@@ -200,7 +200,7 @@ class Site(Protocol):
         """Bytes that are free where the store's file lies; None if it has none here."""
 
     def store(self) -> Store:
-        """Memory.  Raises: `KeeperError`."""
+        """Memory.  Raises: `KeeperError`, also if it is another house's."""
 
 
 def examine(site: Site, *, now_s: int) -> Iterator[Finding]:

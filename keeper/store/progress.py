@@ -1,17 +1,18 @@
-"""How far we are, in SQL: the log index and the loops' heartbeats."""
+"""Whose house we keep and how far we are, in SQL: the log index and the loops' heartbeats."""
 
 from __future__ import annotations
 
 import zlib
 from typing import Final
 
-from sqlalchemy import Table, delete, func, insert, select
+from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from keeper.domain.block import BlockRef
 from keeper.domain.codec import dumps, loads
+from keeper.domain.home import Home
 from keeper.errors import LawBroken
 from keeper.store.engine import Database
-from keeper.store.tables import heartbeats, sync
+from keeper.store.tables import heartbeats, home, sync
 
 #: A heartbeat of nobody, which is taken back at once; one that is left there by a kill counts for nothing.
 _TRIAL: Final = "trial of writing"
@@ -21,6 +22,21 @@ class Progress:
     """The progress half of `keeper.ports.Store`."""
 
     _database: Database
+
+    def home(self) -> Home | None:
+        """See `Store.home`."""
+        with self._database.reading() as connection:
+            return _home(connection)
+
+    def dedicate(self, to: Home) -> Home:
+        """See `Store.dedicate`."""
+        if (found := self.home()) is not None:
+            return found  # every start but the first, without waiting for whoever writes
+        with self._database.writing() as connection:
+            found = _home(connection)
+            if found is None:
+                connection.execute(insert(home).values(id=1, chain_id=to.chain_id, house=to.house))
+        return found or to
 
     def save_sync(self, cursor: BlockRef, state: bytes) -> None:
         """See `Store.save_sync`."""
@@ -68,6 +84,11 @@ class Progress:
         with self._database.writing() as connection:
             connection.execute(delete(table).filter_by(**key))
             connection.execute(insert(table).values(key | values))
+
+
+def _home(connection: Connection) -> Home | None:
+    row = connection.execute(select(home)).mappings().first()
+    return None if row is None else Home(chain_id=row["chain_id"], house=row["house"])
 
 
 def _unpacked(packed: bytes) -> bytes:

@@ -123,6 +123,14 @@ sync = Table(
     Column("state", LargeBinary, nullable=False, comment="zlib of the log index's canonical bytes"),
 )
 
+home = Table(
+    "home",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False, comment="always 1"),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("house", String(42), nullable=False, comment="checksummed address"),
+)
+
 heartbeats = Table(
     "heartbeats",
     metadata,

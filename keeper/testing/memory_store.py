@@ -14,6 +14,7 @@ from keeper.domain.action import MarginCall
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleInputs, CycleRecord
 from keeper.domain.history import Notice
+from keeper.domain.home import Home
 from keeper.domain.overrides import Override
 from keeper.domain.sender import Sender
 from keeper.domain.snapshot import Observation
@@ -35,6 +36,7 @@ class MemoryStore:
         self._inputs: dict[str, CycleInputs] = {}
         self._prices: dict[tuple[int, int], tuple[int, str]] = {}
         self._notices: dict[tuple[int, str], Notice] = {}
+        self._home: Home | None = None
         self._sync: tuple[BlockRef, bytes] | None = None
         self._heartbeats: dict[str, tuple[int, int]] = {}
         self._refusals: dict[tuple[str, str], Refusal] = {}
@@ -223,6 +225,17 @@ class MemoryStore:
             for key, notice in self._notices.items():
                 if notice.call.account in gone:
                     self._notices[key] = replace(notice, ended=True)
+
+    def home(self) -> Home | None:
+        """See `Store.home`."""
+        with self._lock:
+            return self._home
+
+    def dedicate(self, to: Home) -> Home:
+        """See `Store.dedicate`."""
+        with self._lock:
+            self._home = self._home or to
+            return self._home
 
     def save_sync(self, cursor: BlockRef, state: bytes) -> None:
         """See `Store.save_sync`."""

@@ -50,6 +50,7 @@ from keeper.risk.calibration.implied import fitted
 from keeper.settings import Settings
 from keeper.store import open_store
 from keeper.wiring.following import Following
+from keeper.wiring.home import move_in
 from keeper.wiring.keys import signers
 from keeper.wiring.nodes import endpoints, rpc_of
 from keeper.wiring.sender import outbox_of
@@ -104,7 +105,10 @@ def assemble(
         needs_sign_off: whether only a model that an operator signed off may push.
         liquidators: addresses of the liquidator's keys; those that may bid do.
         publishers: addresses of the publisher's keys; where none of them may publish, nothing is published.
+
+    Raises: `BadInput` if the store is of another house.
     """
+    move_in(store, deployment)
     reads = BlockReads(rpc, multicall=multicall or deployment.addresses.get(MULTICALL))
     views = Views(reads, deployment)
     index = HouseIndex()
@@ -176,7 +180,8 @@ def build(settings: Settings, *, environ: Mapping[str, str], send: bool) -> Keep
         send: whether transactions leave the machine; otherwise they are decided, encoded and shown only.
 
     Raises:
-        BadInput: sending without a key, a deployment for another chain, an unusable store, key or deployment file.
+        BadInput: sending without a key, a deployment for another chain, an unusable store, key or deployment file, or
+            a store of another house.
         Halt: another process sends from this store.
     """
     deployment = deployment_of(settings)

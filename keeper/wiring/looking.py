@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from keeper.chain.sending.dry import DrySender
 from keeper.domain.block import BlockRef
+from keeper.domain.home import Home
 from keeper.domain.snapshot import Observation
 from keeper.domain.tx import SignerRole
 from keeper.domain.updates import KeptInputs
@@ -38,6 +39,10 @@ class Untouched:
     def together(self) -> Iterator[None]:
         """Nothing is written, so nothing waits for the disk."""
         yield
+
+    def dedicate(self, to: Home) -> Home:
+        """Whose it is, or would be."""
+        return self._store.home() or to
 
     def save_sync(self, cursor: BlockRef, state: bytes) -> None:
         """The index stays where the running keeper left it."""

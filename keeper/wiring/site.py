@@ -12,7 +12,7 @@ from keeper.chain.following.log_search import LogSearch
 from keeper.domain.block import BlockRef
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.tx import SignerRole
-from keeper.errors import KeeperError
+from keeper.errors import BadInput, KeeperError
 from keeper.marketdata.chain import Venue
 from keeper.ops.doctor import NodeLook, Quoting, Unlike, Vouching
 from keeper.ports import Store
@@ -25,6 +25,7 @@ from keeper.protocols.clearinghouse.watched import OPTIONAL
 from keeper.settings import Settings
 from keeper.store import free_bytes, open_store
 from keeper.wiring import deployment_of, quoted_names, venue_of
+from keeper.wiring.home import elsewhere, home_of
 from keeper.wiring.keys import signers
 from keeper.wiring.nodes import endpoints, fitness_of, rpc_of
 
@@ -92,7 +93,16 @@ class ConfiguredSite:
 
     def store(self) -> Store:
         """See `Site.store`."""
-        return open_store(self._settings.store.url.reveal())
+        store = open_store(self._settings.store.url.reveal())
+        try:
+            mine = home_of(deployment_of(self._settings))
+        except BadInput:
+            return store  # told of the contracts
+        found = store.home()
+        if found is not None and found != mine:
+            store.close()
+            raise elsewhere(found, mine)
+        return store
 
 
 def _quoting(venue: Venue, symbol: str, name: str) -> Quoting:

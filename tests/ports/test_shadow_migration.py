@@ -50,9 +50,10 @@ def test_migration__down_and_up_again__words_stay_and_runs_are_gone(url):
     store.sign_off(WORD)
     store.keep_shadow(RUN)
     store.close()
+    _, later = migrated(url, "0008", command.downgrade)
     revision, differs = migrated(url, "0006", command.downgrade)
     assert revision == "0006"
-    assert len(differs) == 3, "UPD-4: a table and two columns are gone, and nothing else"
+    assert len(differs) - len(later) == 3, "UPD-4: a table and two columns are gone, and nothing else"
     assert migrated(url, "head", command.upgrade) == (newest(), []), "UPD-4"
     store = open_store(url)
     assert store.sign_offs() == (replace(WORD, shadowed_blocks=0, knobs=""),), "UPD-4"
@@ -67,9 +68,10 @@ def test_migration__of_knobs_down_and_up_again__words_and_runs_stay(url):
     store.sign_off(WORD)
     kept = store.keep_shadow(RUN)
     store.close()
+    _, later = migrated(url, "0008", command.downgrade)
     revision, differs = migrated(url, "0007", command.downgrade)
     assert revision == "0007"
-    assert len(differs) == 2, "UPD-4: two columns are gone, and nothing else"
+    assert len(differs) - len(later) == 2, "UPD-4: two columns are gone, and nothing else"
     assert migrated(url, "head", command.upgrade) == (newest(), []), "UPD-4"
     store = open_store(url)
     assert store.sign_offs() == (replace(WORD, knobs=""),), "UPD-4"
