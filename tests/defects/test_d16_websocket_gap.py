@@ -2,7 +2,8 @@
 
 import pytest
 
-from keeper.chain.following.log_sync import LogSync, _Lived
+from keeper.chain.following.log_sync import LogSync
+from keeper.chain.following.log_window import Lived
 from tests.defects.frame import defect
 from tests.ws_life import DEPTH, living, missed
 
@@ -18,7 +19,7 @@ def only_what_was_announced(patch):
             walk(self, target)
         elif all(lived.block.hash != target.hash for lived in self._window):
             (logs,) = self._reader.of((target,))
-            self._append(_Lived(target, logs.dump()), logs)
+            self._append(Lived(target, logs.dump()), logs)
 
     patch.setattr(LogSync, "_walk", on_head)
 

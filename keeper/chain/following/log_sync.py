@@ -13,20 +13,20 @@ restart continues from there; should a deeper reorg have removed that block, fro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from keeper.chain.asking.rpc import Rpc
 from keeper.chain.errors import StaleBlock
-from keeper.chain.following.lineage import connect
+from keeper.chain.following.lineage import path_to
 from keeper.chain.following.log_batch import NO_LOGS, LogBatch
 from keeper.chain.following.log_leap import Leap, Ranges
 from keeper.chain.following.log_ranges import RangeWidth
 from keeper.chain.following.log_reader import LogReader
 from keeper.chain.following.log_store import LogConsumer, LogStore
+from keeper.chain.following.log_window import Base, Lived, final_since
 from keeper.chain.following.sync_plan import SyncPlan
 from keeper.domain.block import BlockRef
 from keeper.errors import BadInput, Refused, Retry
@@ -34,28 +34,6 @@ from keeper.garbage import uncollected
 from keeper.ports import Store
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class _Lived:
-    """One applied block above the base."""
-
-    block: BlockRef
-    packed: bytes
-    """Its logs, as `LogBatch.dump` writes them: as objects, those of a window are a million."""
-    amended: tuple[bytes, ...] = ()
-    """Corrections made after it."""
-
-
-@dataclass
-class _Base:
-    """Where the window begins."""
-
-    block: BlockRef
-    mark: Any
-    fresh: bool
-    """Whether this is the state before the first log, which nobody stored."""
-    leap: Leap | None = field(default=None)
 
 
 class LogSync:
@@ -72,9 +50,9 @@ class LogSync:
         self._rpc, self._consumer, self._plan = rpc, consumer, plan
         self._stored = LogStore(store, consumer, plan.fingerprint)
         self._reader = LogReader(rpc, plan.addresses, plan.topics)
-        self._base: _Base | None = None
+        self._base: Base | None = None
         #: Blocks above the base that are applied, oldest first.
-        self._window: list[_Lived] = []
+        self._window: list[Lived] = []
         #: A state inside the window, waiting to become the base.
         self._candidate: tuple[BlockRef, Any] | None = None
         self._ranges = Ranges(self._reader, consumer, RangeWidth(plan.widest_range))
@@ -134,37 +112,37 @@ class LogSync:
 
     # Start
 
-    def _start(self, target: BlockRef) -> _Base:
+    def _start(self, target: BlockRef) -> Base:
         if target.number < self._plan.deployed_at:
             hint = "check the deployment block and the network in the settings"
             raise BadInput(f"block {target.number} lies before the deployment {self._plan.deployed_at}", hint=hint)
         self._rewrite_due = False
         stored = self._stored.restore(lambda block: self._rpc.block(block.number).hash == block.hash)
         if stored is not None:
-            return self._rebase(_Base(block=stored, mark=self._consumer.mark(), fresh=False))
+            return self._rebase(Base(block=stored, mark=self._consumer.mark(), fresh=False))
         before = self._rpc.block(max(0, self._plan.deployed_at - 1))
         self._consumer.clear()
-        return self._rebase(_Base(block=before, mark=self._consumer.mark(), fresh=True))
+        return self._rebase(Base(block=before, mark=self._consumer.mark(), fresh=True))
 
-    def _rebase(self, base: _Base) -> _Base:
+    def _rebase(self, base: Base) -> Base:
         self._consumer.reset(base.mark)
         self._base, self._window, self._candidate = base, [], None
         return base
 
-    def _keep(self, block: BlockRef) -> _Base:
+    def _keep(self, block: BlockRef) -> Base:
         """Persist the consumer's present state, whole, as that after `block`."""
         mark = self._consumer.mark()
-        self._base, self._window, self._candidate = _Base(block=block, mark=mark, fresh=False), [], None
+        self._base, self._window, self._candidate = Base(block=block, mark=mark, fresh=False), [], None
         return self._rewrite(self._base)
 
-    def _rewrite(self, base: _Base) -> _Base:
+    def _rewrite(self, base: Base) -> Base:
         self._stored.write(base.block, base.mark)
         self._rewrite_due = False
         return base
 
     # Wide ranges
 
-    def _leap(self, base: _Base, height: int) -> _Base:
+    def _leap(self, base: Base, height: int) -> Base:
         """Catch up in ranges to `height`.  A failure leaves the base; the next call goes on where this one stopped."""
         if self._window:
             top = self._window[-1].block
@@ -200,7 +178,12 @@ class LogSync:
         if target.hash in known:
             self._roll_back(target.hash)
             return
-        path = self._path(target, known)
+        top = self._window[-1].block if self._window else base.block
+        path = path_to(target, self._rpc, known=known, top=top, base=base.block)
+        if path is None:
+            log.error("log_sync.reorg_below_base", base=base.block.number, target=target.number)
+            self._base = None  # the next call checks the stored base and starts over if it is orphaned
+            raise StaleBlock(f"block {target.number} does not descend from the kept block", block=target.number)
         kept = self._stored.cursor
         if kept is not None and any(b.number == kept.number and b.hash != kept.hash for b in path):
             self._stored.cursor = None  # stored past the fork: written anew when the base moves
@@ -208,33 +191,9 @@ class LogSync:
         fetched = self._reader.of(path)
         self._roll_back(path[0].parent_hash)
         for block, logs in zip(path, fetched, strict=True):
-            self._append(_Lived(block, logs.dump()), logs)
+            self._append(Lived(block, logs.dump()), logs)
 
-    def _path(self, target: BlockRef, known: set[str]) -> Sequence[BlockRef]:
-        """The unknown blocks up to `target`, oldest first; the first one's parent is known."""
-        base = self._base
-        assert base is not None
-        if target.parent_hash in known:
-            return (target,)
-        top = self._window[-1].block if self._window else base.block
-        if top.number < target.number - 1:
-            # All at once by height; if they do not hang together, one by one by hash.
-            between = self._rpc.blocks(range(top.number + 1, target.number))
-            path = [*(block for block in between if block is not None), target]
-            parents = [top.hash, *(block.hash for block in path[:-1])]
-            if len(path) == len(between) + 1 and [block.parent_hash for block in path] == parents:
-                return path
-        span = target.number - base.block.number
-        found, connected = connect(
-            target, known=known, fetch=self._rpc.block_by_hash, limit=max(span, 1), floor=base.block.number + 1
-        )
-        if not connected:
-            log.error("log_sync.reorg_below_base", base=base.block.number, target=target.number)
-            self._base = None  # the next call checks the stored base and starts over if it is orphaned
-            raise StaleBlock(f"block {target.number} does not descend from the kept block", block=target.number)
-        return found
-
-    def _append(self, lived: _Lived, logs: LogBatch) -> None:
+    def _append(self, lived: Lived, logs: LogBatch) -> None:
         if logs:
             self._consumer.apply(logs)
         for word in lived.amended:
@@ -268,19 +227,18 @@ class LogSync:
         kept = self._stored.cursor
         if kept is None:
             return
-        deep = target.number - self._plan.depth
-        due = [lived for lived in self._window if kept.number < lived.block.number <= deep]
-        silent = all(lived.packed == NO_LOGS and not lived.amended for lived in due)
-        if not due or (silent and due[-1].block.number - kept.number < self._plan.checkpoint_blocks):
-            return
-        self._stored.add(due[-1].block, [(lived.packed, lived.amended) for lived in due])
+        due = final_since(
+            self._window, kept, up_to=target.number - self._plan.depth, silent_blocks=self._plan.checkpoint_blocks
+        )
+        if due:
+            self._stored.add(due[-1].block, [(lived.packed, lived.amended) for lived in due])
 
     def _move_base(self, target: BlockRef) -> None:
         """Let a state that is deep enough become the base; that costs nothing, being a mark."""
         if self._candidate is None or target.number - self._candidate[0].number < self._plan.depth:
             return
         block, mark = self._candidate
-        self._base, self._candidate = _Base(block=block, mark=mark, fresh=False), None
+        self._base, self._candidate = Base(block=block, mark=mark, fresh=False), None
         self._window = [lived for lived in self._window if lived.block.number > block.number]
         if self._rewrite_due:
             self._rewrite(self._base)  # nobody tidied since the last base
