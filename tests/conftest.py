@@ -6,6 +6,7 @@ skip or an expected failure fails the run.
 """
 
 import importlib.util
+import logging
 import os
 import shutil
 import socket
@@ -18,6 +19,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+import structlog
 
 ROOT = Path(__file__).resolve().parent.parent
 NODE_MODULES = ROOT / "contracts" / "node_modules"
@@ -158,6 +160,16 @@ def google_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
     manager = boundaries._RegionalAccessBoundaryManager
     monkeypatch.setattr(manager, "maybe_start_refresh", lambda *_: None)
+
+
+@pytest.fixture
+def own_logging() -> Iterator[None]:
+    """Commands set up logging; give the process back what it had."""
+    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
+    yield
+    logging.getLogger().handlers[:] = handlers
+    logging.getLogger().setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -1,28 +1,16 @@
 """`keeper bidders` as an operator uses it: the real program, the real contracts behind HTTP (DEL-11)."""
 
 import json
-import logging
 
 import pytest
-import structlog
-from typer.testing import CliRunner
 
-from keeper.cli.root import app
 from keeper.testing.http_node import HttpNode
 from keeper.testing.small_house import SmallHouse
+from tests.sites import ask, key_file, settings_in
 
-pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chain, pytest.mark.timeout(300), pytest.mark.usefixtures("own_logging")]
 
 OWNER, OTHER, STRANGER = 2, 4, 5
-
-
-@pytest.fixture(autouse=True)
-def _own_logging():
-    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
-    yield
-    logging.getLogger().handlers[:] = handlers
-    logging.getLogger().setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="module")
@@ -35,29 +23,16 @@ def site(house, tmp_path):
     """Asks the program about a house; the keys of these accounts are configured."""
     snapshot = house.chain.snapshot()
     node = HttpNode(house.chain.node).start()
-    house.deployment.save(tmp_path / "deployment.json")
 
-    def ask(*args, keys=(OWNER, OTHER)):
-        sections = []
+    def asked(*args, keys=(OWNER, OTHER)):
+        sections = [f'[store]\nurl = "sqlite:///{tmp_path}/keeper.sqlite"']
         for place, index in enumerate(keys):
-            path = tmp_path / f"key{index}"
-            path.write_text(house.chain.key(index).hex())
-            path.chmod(0o600)
             name = "keys.liquidator" if place == 0 else f"keys.more_liquidators.k{index}"
-            sections.append(f'[{name}]\nsecret_file = "{path}"\n')
-        (tmp_path / "keeper.toml").write_text(
-            f"""[chain]
-rpc_urls = ["{node.url}"]
-chain_id = {house.chain.chain_id}
-[protocol]
-deployment_file = "{tmp_path}/deployment.json"
-[store]
-url = "sqlite:///{tmp_path}/keeper.sqlite"
-{"".join(sections)}"""
-        )
-        return CliRunner().invoke(app, ["bidders", *args, "-c", f"{tmp_path}/keeper.toml"])
+            file = key_file(tmp_path / f"key{index}", house.chain.key(index))
+            sections.append(f'[{name}]\nsecret_file = "{file}"')
+        return ask("bidders", *args, "-c", settings_in(tmp_path, node.url, house.deployment, *sections))
 
-    yield ask
+    yield asked
     node.close()
     house.chain.revert(snapshot)
 

@@ -1,97 +1,34 @@
 """check, once and run as an operator uses them: the real program against a chain behind HTTP."""
 
 import json
-import logging
 import os
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import structlog
-from typer.testing import CliRunner
 
 from keeper.chain.sending.dry import DrySender
-from keeper.cli.root import app
 from keeper.demo.opening import RISK, policy
-from keeper.demo.stylised import stylised_crash
 from keeper.demo.venue import DemoVenue
-from keeper.demo.world import World, open_world
 from keeper.protocols.clearinghouse.encoder import GAS_EXPECTED
 from keeper.risk.version import MODEL_VERSION
-from keeper.testing.http_node import HttpNode
 from keeper.testing.memory_store import MemoryStore
 from keeper.wiring import assemble
+from tests.sites import ask, keys_of, served, smallest_market
 
-pytestmark = pytest.mark.chain
-
-#: The smallest market that the demo opens.
-ACCOUNTS = 20
-#: Oracle rounds before the opening: enough for an estimate, since each process reads all of them.
-WARMUP = 40
-
-
-@pytest.fixture(autouse=True)
-def _own_logging():
-    """Commands set up logging; give the process back what it had."""
-    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
-    yield
-    logging.getLogger().handlers[:] = handlers
-    logging.getLogger().setLevel(level)
-    structlog.reset_defaults()
-
-
-@dataclass(frozen=True)
-class Site:
-    """A market that is served, and a folder set up to keep it."""
-
-    world: World
-    url: str
-    folder: Path
-
-    def settings(self, name: str = "keeper.toml", *, url: str = "", chain_id: int = 0, **keys: str) -> str:
-        """Write settings; keys by role as file names, the right ones unless given."""
-        files = {"publisher": "publisher.key", "liquidator": "liquidator.key"} | keys
-        lines = [
-            "[chain]",
-            f'rpc_urls = ["{url or self.url}"]',
-            f"chain_id = {chain_id or self.world.chain.chain_id}",
-            "poll_interval_s = 0.2",
-            "[protocol]",
-            f'deployment_file = "{self.folder}/deployment.json"',
-            "[store]",
-            f'url = "sqlite:///{self.folder}/{name}.sqlite"',
-        ]
-        for role, file in files.items():
-            lines += [f"[keys.{role}]", f'secret_file = "{self.folder}/{file}"']
-        path = self.folder / name
-        path.write_text("\n".join(lines) + "\n")
-        return str(path)
+pytestmark = [pytest.mark.chain, pytest.mark.usefixtures("own_logging")]
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    path = stylised_crash(seed=1, blocks=20)
-    path = replace(path, warmup=path.warmup[-WARMUP:])
-    world = open_world(path, accounts=ACCOUNTS, seed=1)
-    folder = tmp_path_factory.mktemp("site")
-    world.deployment.save(folder / "deployment.json")
-    keys = {str(role): signer._account.key for role, signer in world.signers.items()}
-    keys["poor"] = bytes(range(32))
-    for name, key in keys.items():
-        path = folder / f"{name}.key"
-        path.write_text(bytes(key).hex())
-        path.chmod(0o600)
-    node = HttpNode(world.chain.node).start()
-    yield Site(world, node.url, folder)
-    node.close()
-
-
-def ask(*args: str):
-    return CliRunner().invoke(app, list(args))
+    """The demo's smallest market as it was opened, and a key of nobody's that has no ether."""
+    world = smallest_market()
+    with served(world, tmp_path_factory.mktemp("site"), keys_of(world) | {"poor": bytes(range(32))}) as site:
+        yield site
 
 
 def test_check__sound_site__ready(site):

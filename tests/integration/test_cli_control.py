@@ -1,66 +1,24 @@
 """recalibrate, glide, impact, push, shadow and override as an operator uses them, against a chain behind HTTP."""
 
 import json
-import logging
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import structlog
-from typer.testing import CliRunner
 
-from keeper.cli.root import app
-from keeper.demo.stylised import stylised_crash
-from keeper.demo.world import open_world
 from keeper.domain.overrides import Override
 from keeper.store import open_store
-from keeper.testing.http_node import HttpNode
-from tests.integration.test_cli_chain import ACCOUNTS, WARMUP, Site
+from tests.sites import ask, keys_of, served, smallest_market, tree_of
 
-pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
-
-#: The demo's knobs: a market whose history is hours.  Its first publication stood at a floor of 6 %.
-KNOBS = """
-[risk]
-ewma_lambda = 0.3
-horizon_hours = 2.0
-history_days = 3
-psr_floor_ppm = {floor}
-[policy]
-intent_ttl_s = 900
-impact_gate = "{gate}"
-impact_max_accounts_ppm = {share}
-impact_max_requirement_ppm = {share}
-"""
-
-
-@pytest.fixture(autouse=True)
-def _own_logging():
-    """Commands set up logging; give the process back what it had."""
-    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
-    yield
-    logging.getLogger().handlers[:] = handlers
-    logging.getLogger().setLevel(level)
-    structlog.reset_defaults()
+pytestmark = [pytest.mark.chain, pytest.mark.timeout(300), pytest.mark.usefixtures("own_logging")]
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The demo's smallest market two hours after its opening, so that everything may be published again."""
-    path = stylised_crash(seed=1, blocks=20)
-    world = open_world(replace(path, warmup=path.warmup[-WARMUP:]), accounts=ACCOUNTS, seed=1)
-    for point in world.path.points[:3]:
-        world.reach(point)
-    folder = tmp_path_factory.mktemp("control")
-    world.deployment.save(folder / "deployment.json")
-    for role, signer in world.signers.items():
-        key = folder / f"{role}.key"
-        key.write_text(bytes(signer._account.key).hex())
-        key.chmod(0o600)
-    node = HttpNode(world.chain.node).start()
-    yield Site(world, node.url, folder)
-    node.close()
+    world = smallest_market(points=3)
+    with served(world, tmp_path_factory.mktemp("control"), keys_of(world)) as site:
+        yield site
 
 
 @pytest.fixture(autouse=True)
@@ -69,29 +27,6 @@ def _undone(site):
     before = site.world.chain.snapshot()
     yield
     site.world.chain.revert(before)
-
-
-def settings(site, name, *, floor=60_000, gate="slow", share=50_000):
-    """Settings whose lowest scan range asks for a publication, or not."""
-    path = Path(site.settings(f"{name}.toml"))
-    # The house is younger than a reorg is deep by default: a first start reads it block by block.
-    chain = path.read_text().replace("[protocol]", "reorg_depth = 1000\n[protocol]")
-    path.write_text(chain + KNOBS.format(floor=floor, gate=gate, share=share))
-    return str(path)
-
-
-def ask(*args):
-    """A command that succeeds or says why not; never a traceback."""
-    result = CliRunner().invoke(app, list(args))
-    assert "Traceback" not in result.output, result.output
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
-    return result
-
-
-def tree_of(*args, code=0):
-    result = ask(*args, "--json")
-    assert result.exit_code == code, result.output
-    return json.loads(result.stdout)
 
 
 @pytest.fixture
@@ -120,7 +55,7 @@ def floor_under(site):
 
 def test_recalibrate__a_higher_floor__live_target_allowed_and_what_holds_it(site):
     """Every number of the table, and why a push is due."""
-    config = settings(site, "floor", floor=120_000, gate="off")
+    config = site.tuned("floor.toml", floor=120_000, gate="off")
     tree = tree_of("recalibrate", "ETH", "-c", config)
     (eth,) = tree["underlyings"]
     (psr,) = [n for n in eth["numbers"] if n["number"] == "psr"]
@@ -147,7 +82,7 @@ def test_recalibrate__a_higher_floor__live_target_allowed_and_what_holds_it(site
 
 def test_recalibrate__floor_by_hand__aimed_at_and_told(site, floor_under):
     """A floor set by hand raises the target, and stands with who and why wherever the target is shown."""
-    config = settings(site, "hand")
+    config = site.tuned("hand.toml")
     floor_under("hand", 90_000)
     (eth,) = tree_of("recalibrate", "ETH", "-c", config)["underlyings"]
     assert next(n["target"] for n in eth["numbers"] if n["number"] == "psr") == 90_000
@@ -161,7 +96,7 @@ def test_recalibrate__floor_by_hand__aimed_at_and_told(site, floor_under):
 
 def test_recalibrate__stored_block__the_same_without_a_node(site):
     """What the head said can be asked of the stored block when the node is gone."""
-    config = settings(site, "stored", floor=120_000, gate="off")
+    config = site.tuned("stored.toml", floor=120_000, gate="off")
     assert ask("once", "-c", config).exit_code == 0
     head = tree_of("recalibrate", "-c", config)
     path = Path(config)
@@ -172,7 +107,7 @@ def test_recalibrate__stored_block__the_same_without_a_node(site):
 
 def test_glide__far_target__steps_times_and_both_arrivals(site):
     """Legal steps in order, what binds each, when it is set and when margins are there."""
-    config = settings(site, "glide")
+    config = site.tuned("glide.toml")
     path = tree_of("glide", "ETH", "--set", "scan_range=20%", "-c", config)["underlyings"][0]
     ranges = [step["params"]["psr_ppm"] for step in path["steps"]]
     assert ranges == sorted(ranges)
@@ -186,14 +121,14 @@ def test_glide__far_target__steps_times_and_both_arrivals(site):
 
 
 def test_glide__beyond_a_bound__exit_2_and_which(site):
-    result = ask("glide", "ETH", "--set", "scan_range=90%", "-c", settings(site, "bound"))
+    result = ask("glide", "ETH", "--set", "scan_range=90%", "-c", site.tuned("bound.toml"))
     assert result.exit_code == 2
     assert "only governance can move them" in " ".join(result.stdout.split())
 
 
 def test_impact__a_large_move__who_falls_by_name_at_each_stage(site):
     """Totals, the ten largest, and the accounts that fall below maintenance, by name."""
-    config = settings(site, "impact")
+    config = site.tuned("impact.toml")
     one = tree_of("impact", "ETH", "--set", "scan_range=30%", "-c", config)["underlyings"][0]
     whole = one["whole"]
     assert whole["below_mm"] == len(whole["newly_below_mm"]) > 0
@@ -216,7 +151,7 @@ def later(site):
 
 def test_impact__no_share_allowed__the_gate_says_whom_and_exit_2(later):
     """The gate is asked about the push that is legal now, as the running keeper asks it."""
-    config = settings(later, "strict", floor=300_000, gate="refuse", share=0)
+    config = later.tuned("strict.toml", floor=300_000, gate="refuse", share=0)
     one = tree_of("impact", "BTC", "-c", config, code=2)["underlyings"][0]
     assert one["gate"]["passes"] is False
     assert "held by the impact gate" in one["gate"]["said"]
@@ -225,7 +160,7 @@ def test_impact__no_share_allowed__the_gate_says_whom_and_exit_2(later):
     assert any("BTC: push held by the impact gate" in alert for alert in once["alerts"]), "the daemon says it too"
     published = [a["underlying"] for a in once["actions"] if a["kind"] == "publish"]
     assert published == [0], "ETH's push hurts nobody"
-    slow = tree_of("impact", "BTC", "-c", settings(later, "slow", floor=300_000, share=0), code=2)["underlyings"][0]
+    slow = tree_of("impact", "BTC", "-c", later.tuned("slow.toml", floor=300_000, share=0), code=2)["underlyings"][0]
     assert 0 < slow["gate"]["kept_ppm"] < 1_000_000
     assert slow["gate"]["accounts"] == [whom]
     assert slow["gate"]["day"]["first"] is True, "IMP-8: the day's total stands beside the push's own"
@@ -234,7 +169,7 @@ def test_impact__no_share_allowed__the_gate_says_whom_and_exit_2(later):
 
 def test_shadow__two_blocks__live_and_proposed_side_by_side(site):
     """The shadow takes for pushed what the loop would push; nothing is sent."""
-    config = settings(site, "shadow", floor=120_000, gate="off")
+    config = site.tuned("shadow.toml", floor=120_000, gate="off")
 
     over = threading.Event()
 
@@ -261,7 +196,7 @@ def test_shadow__two_blocks__live_and_proposed_side_by_side(site):
 
 def test_override__set_list_clear__each_told(site):
     """From the command line and back: a number, an end, who and why."""
-    config = settings(site, "override")
+    config = site.tuned("override.toml")
     assert ask("once", "-c", config).exit_code == 0
     made = tree_of(
         "override",
@@ -291,14 +226,12 @@ def test_override__set_list_clear__each_told(site):
 
 def test_override__no_node_answers__set_by_this_clock_and_said(site, monkeypatch):
     """OVR-6: a floor is set although every node is silent; whose clock it goes by is said."""
-    config = settings(site, "override-dark")
+    config = site.tuned("override-dark.toml")
     assert ask("once", "-c", config).exit_code == 0
     path = Path(config)
     path.write_text(path.read_text().replace(site.url, "http://127.0.0.1:1"))
     monkeypatch.setattr("keeper.cli.override.time.time", lambda: 1_900_000_000.5)
-    result = CliRunner().invoke(
-        app, ["override", "set", "ETH.scan_range", "18%", "--reason", "x", "--for", "1h", "-c", config, "--json"]
-    )
+    result = ask("override", "set", "ETH.scan_range", "18%", "--reason", "x", "--for", "1h", "-c", config, "--json")
     assert result.exit_code == 0, result.output
     assert "counted by this machine's clock" in result.stderr
     (made,) = json.loads(result.stdout)["overrides"]
@@ -323,7 +256,7 @@ def test_override__no_node_answers__set_by_this_clock_and_said(site, monkeypatch
     ],
 )
 def test_override__wrong__exit_2_and_what_to_write(site, args, said):
-    config = settings(site, "override-wrong")
+    config = site.tuned("override-wrong.toml")
     assert ask("once", "-c", config).exit_code == 0
     result = ask("override", "set", *args, "-c", config)
     assert result.exit_code == 2
@@ -332,7 +265,7 @@ def test_override__wrong__exit_2_and_what_to_write(site, args, said):
 
 def test_push__dry__decoded_previewed_and_simulated(site):
     """Nothing leaves; the transaction is shown to the last number, with the contract's own word."""
-    config = settings(site, "push", floor=120_000, gate="off")
+    config = site.tuned("push.toml", floor=120_000, gate="off")
     one = tree_of("push", "--underlying", "ETH", "-c", config)["pushes"][0]
     assert one["decoded"]["underlying"] == "0"
     assert 60_000 < int(one["decoded"]["p.psrPpm"]) < 120_000
@@ -346,7 +279,7 @@ def test_push__dry__decoded_previewed_and_simulated(site):
 
 def test_push__send__mined_through_the_outbox_with_its_inputs_kept(site):
     """One publication leaves; the outbox has it, the store its inputs, and the chain its numbers."""
-    config = settings(site, "sent", floor=120_000, gate="off")
+    config = site.tuned("sent.toml", floor=120_000, gate="off")
     assert ask("once", "-c", config).exit_code == 0, "the sign-off looks at a lived block"
     assert ask("push", "--send", "-c", config).exit_code == 0
     unsigned = tree_of("push", "-c", config, "--send")["pushes"]

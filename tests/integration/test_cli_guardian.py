@@ -1,14 +1,10 @@
 """guardian as whoever holds the brake uses it: what is shown, what is written, and that it stops what it says."""
 
 import json
-import logging
 from types import SimpleNamespace
 
 import pytest
-import structlog
-from typer.testing import CliRunner
 
-from keeper.cli.root import app
 from keeper.deploy.house import ROLES
 from keeper.governance import safe
 from keeper.governance.items import Call
@@ -17,31 +13,12 @@ from keeper.testing.http_node import HttpNode
 from keeper.testing.small_house import DAY, SmallHouse
 from tests.governed import Governed
 from tests.safes import RealSafe
+from tests.sites import ask, settings_in, tree_of
 
-pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chain, pytest.mark.timeout(300), pytest.mark.usefixtures("own_logging")]
 
 PUBLISHER, GUARDIAN = 1, 3
 HOUR = 3_600
-
-
-@pytest.fixture(autouse=True)
-def _own_logging():
-    """Commands set up logging; give the process back what it had."""
-    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
-    yield
-    logging.getLogger().handlers[:] = handlers
-    logging.getLogger().setLevel(level)
-    structlog.reset_defaults()
-
-
-def settings_in(folder, deployment, chain, url):
-    deployment.save(folder / "deployment.json")
-    path = folder / "keeper.toml"
-    path.write_text(
-        f'[chain]\nrpc_urls = ["{url}"]\nchain_id = {chain.chain_id}\n'
-        f'[protocol]\ndeployment_file = "{folder}/deployment.json"\n'
-    )
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +37,7 @@ def a_served_house(tmp_path_factory):
     house.do("RiskParameters", "publish", 0, (2, deadline, bytes(32), old, *lower, first), sender=PUBLISHER)
     folder = tmp_path_factory.mktemp("house")
     with HttpNode(house.chain.node) as node:
-        house.settings = settings_in(folder, house.deployment, house.chain, node.url)
+        house.settings = settings_in(folder, node.url, house.deployment)
         house.psr = (ranges[0], lower[0])
         yield house
 
@@ -72,14 +49,12 @@ def house(a_served_house):
     a_served_house.chain.revert(before)
 
 
-def ask(house, *args):
-    return CliRunner().invoke(app, ["guardian", *args, "-c", str(house.settings)])
+def asked(house, *args):
+    return ask("guardian", *args, "-c", house.settings)
 
 
 def told(house, *args, code=0):
-    result = ask(house, *args, "--json")
-    assert result.exit_code == code, result.output
-    return json.loads(result.stdout)
+    return tree_of("guardian", *args, "-c", house.settings, code=code)
 
 
 def send(house, tree, *, sender=GUARDIAN):
@@ -137,7 +112,7 @@ def test_guardian__halt_and_resume__of_the_whole_house(house):
     send(house, told(house, "resume"))
     assert told(house, "show")["halted_until_s"] <= house.chain.block().timestamp
     assert "PauseTooSoon" in told(house, "halt", code=6)["calls"][0]["refused"]
-    result = ask(house, "halt", "--hours", "73")
+    result = asked(house, "halt", "--hours", "73")
     assert (result.exit_code, "at most 72 hours" in result.output) == (2, True)
 
 
@@ -149,7 +124,7 @@ def test_guardian__words_that_do_not_fit__refused(house, tmp_path):
         (("show", "--out", str(tmp_path / "x")), "writes no file"),
         (("pause", "ETH", "--out", str(tmp_path / "no" / "x")), "cannot be written"),
     ):
-        result = ask(house, *args)
+        result = asked(house, *args)
         assert result.exit_code == 2, result.output
         assert says in " ".join(result.output.split())
 
@@ -172,11 +147,11 @@ def test_guardian__nobody_holds_the_role__told(house):
 def test_guardian__person_at_a_terminal__sees_call_sender_and_what_to_do(house):
     """The same in words, with what to do next; nothing is sent."""
     before = house.chain.block().number
-    said = " ".join(ask(house, "pause", "ETH").output.split())
+    said = " ".join(asked(house, "pause", "ETH").output.split())
     for words in ("RiskParameters.pause(underlying = 0)", house.chain.accounts[GUARDIAN], "data 0x", "goes through",
                   "nothing was sent"):  # fmt: skip
         assert words in said
-    assert "a veto stops it" in ask(house, "show").output
+    assert "a veto stops it" in asked(house, "show").output
     assert house.chain.block().number == before
 
 
@@ -202,18 +177,18 @@ def test_guardian__a_safe__its_file_and_hash_are_what_its_owners_sign(house, tmp
     signatures = wallet.signatures(bytes.fromhex(tree["safe_tx_hash"][2:]))
     wallet.send(safe.exec_arguments(safe.safe_tx([call], nonce=0), signatures))
     assert controls(house)["noLooseningUntil"] == house.chain.block().timestamp + DAY
-    assert "transaction builder" in ask(house, "pause", "ETH").output
+    assert "transaction builder" in asked(house, "pause", "ETH").output
 
 
 def test_guardian__freeze__is_governances_and_its_file_passes_through_it(tmp_path):
     """GRD-3: the guardian cannot freeze: the file is a proposal, which the governor's whole way makes so."""
     governed = Governed()
     with HttpNode(governed.chain.node) as node:
-        house = SimpleNamespace(settings=settings_in(tmp_path, governed.deployment, governed.chain, node.url))
+        house = SimpleNamespace(settings=settings_in(tmp_path, node.url, governed.deployment))
         path = tmp_path / "CHANGES.toml"
         tree = told(house, "freeze", "ETH", "--out", str(path))
         assert (tree["by"], tree["by_timelock"]) == (governed.timelock, True)
-        said = " ".join(ask(house, "freeze", "ETH").output.split())
+        said = " ".join(asked(house, "freeze", "ETH").output.split())
         assert "the timelock decides" in said
         governed.pass_through(governed.proposal(path.read_text().partition("\n\n")[2]))
         assert told(house, "show")["underlyings"][0]["frozen"] is True

@@ -1,11 +1,9 @@
 """`keeper keys test` as an operator uses it, with keys in files, in the environment and behind services."""
 
 import json
-import logging
 import socket
 
 import pytest
-import structlog
 from eth_account import Account
 from typer.testing import CliRunner
 
@@ -16,19 +14,9 @@ from keeper.testing.key_services import FakeAwsKms, FakeVault, FakeWeb3Signer, H
 from keeper.testing.key_services.vault import TOKEN
 from keeper.wiring.keys import configured_keys, signers
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.usefixtures("own_logging")]
 
 PUBLISHER, LIQUIDATOR, AWS_KEY, VAULT_KEY, WEB3_KEY = (bytes([n]) * 32 for n in (0x11, 0x22, 0x33, 0x44, 0x55))
-
-
-@pytest.fixture(autouse=True)
-def _own_logging():
-    """Commands set up logging; give the process back what it had."""
-    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
-    yield
-    logging.getLogger().handlers[:] = handlers
-    logging.getLogger().setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture

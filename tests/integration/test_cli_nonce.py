@@ -1,13 +1,11 @@
 """`keeper nonce` as an operator uses it: the real program, a store on disk, a chain behind HTTP."""
 
 import json
-import logging
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from keeper.chain.asking.rpc import Rpc, http_endpoint
@@ -18,16 +16,7 @@ from keeper.testing.counter_world import COUNTER, FEES, an_intent, an_outbox, si
 from keeper.testing.embedded import EmbeddedChain
 from keeper.testing.http_node import HttpNode
 
-pytestmark = pytest.mark.chain
-
-
-@pytest.fixture(autouse=True)
-def _own_logging():
-    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
-    yield
-    logging.getLogger().handlers[:] = handlers
-    logging.getLogger().setLevel(level)
-    structlog.reset_defaults()
+pytestmark = [pytest.mark.chain, pytest.mark.usefixtures("own_logging")]
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,9 @@
 """propose and proposal as an operator uses them: the real commands against a market with accounts, behind HTTP."""
 
 import json
-import logging
 
 import pytest
-import structlog
-from typer.testing import CliRunner
 
-from keeper.cli.root import app
 from keeper.domain.overrides import Override
 from keeper.governance.proposal import load_proposal
 from keeper.governance.safe import builder_checksum
@@ -16,8 +12,9 @@ from keeper.testing.http_node import HttpNode
 from keeper.testing.small_house import DAY
 from tests.governed import Crowd, Governed
 from tests.safes import RealSafe
+from tests.sites import ask, settings_in
 
-pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chain, pytest.mark.timeout(300), pytest.mark.usefixtures("own_logging")]
 
 #: Where the way on a fork is not what is looked at.
 QUICKLY = ("--engine", "embedded", "--no-simulate")
@@ -39,27 +36,12 @@ max = "40 %"
 """
 
 
-@pytest.fixture(autouse=True)
-def _own_logging():
-    """Commands set up logging; give the process back what it had."""
-    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
-    yield
-    logging.getLogger().handlers[:] = handlers
-    logging.getLogger().setLevel(level)
-    structlog.reset_defaults()
-
-
 @pytest.fixture(scope="module")
 def a_served_market(tmp_path_factory):
     governed = Governed(house=Crowd())
     governed.folder = tmp_path_factory.mktemp("market")
-    governed.deployment.save(governed.folder / "deployment.json")
     with HttpNode(governed.chain.node) as node:
-        governed.settings = governed.folder / "keeper.toml"
-        governed.settings.write_text(
-            f'[chain]\nrpc_urls = ["{node.url}"]\nchain_id = {governed.chain.chain_id}\n'
-            f'[protocol]\ndeployment_file = "{governed.folder}/deployment.json"\n'
-        )
+        governed.settings = settings_in(governed.folder, node.url, governed.deployment)
         yield governed
 
 
@@ -70,8 +52,8 @@ def market(a_served_market):
     a_served_market.chain.revert(before)
 
 
-def ask(market, *args):
-    return CliRunner().invoke(app, [*args, "-c", str(market.settings)])
+def asked(market, *args):
+    return ask(*args, "-c", market.settings)
 
 
 def written(market, text=HARD):
@@ -82,7 +64,7 @@ def written(market, text=HARD):
 
 def test_propose__files_and_answer__say_the_same(market, tmp_path):
     """Diff, impact on real accounts, simulation and ids: in the answer, in the forum's text and in the files."""
-    result = ask(market, "propose", written(market), "--engine", "embedded", "--out", str(tmp_path), "--json")
+    result = asked(market, "propose", written(market), "--engine", "embedded", "--out", str(tmp_path), "--json")
     assert result.exit_code == 0, result.output
     tree = json.loads(result.stdout)
     assert tree["holds"] is True
@@ -103,7 +85,7 @@ def test_propose__files_and_answer__say_the_same(market, tmp_path):
 
 def test_propose__impact__is_what_execution_then_brings(market, tmp_path):
     """Who is told to fall below maintenance does, by the contract's own margin, once it is executed."""
-    result = ask(market, "propose", written(market), *QUICKLY, "--out", str(tmp_path), "--json")
+    result = asked(market, "propose", written(market), *QUICKLY, "--out", str(tmp_path), "--json")
     told = json.loads(result.stdout)["impact"]
     chain = market.view()
     fell = {one["account"] for one in told["named_mm"]}
@@ -127,7 +109,7 @@ def test_propose__impact__is_what_execution_then_brings(market, tmp_path):
 def test_propose__rule_that_moves_requirements__every_account_replayed(market, changes, mm, im):
     """Each rule moves the requirement that it is a part of: κ maintenance alone, the add-on initial margin alone."""
     text = f'title = "A rule"\n{changes}\n'
-    impact = json.loads(ask(market, "propose", written(market, text), *QUICKLY, "--json").stdout)["impact"]
+    impact = json.loads(asked(market, "propose", written(market, text), *QUICKLY, "--json").stdout)["impact"]
     assert impact["accounts"] >= 10
     assert (int(impact["mm_after"]) > int(impact["mm_before"])) is mm
     assert (int(impact["im_after"]) > int(impact["im_before"])) is im
@@ -135,20 +117,20 @@ def test_propose__rule_that_moves_requirements__every_account_replayed(market, c
 
 def test_proposal_check__from_sound_to_drifted_to_over(market, tmp_path):
     """Exit codes: 0 as it was meant, 5 when something moved, 6 when it is over; by file and by number."""
-    ask(market, "propose", written(market), *QUICKLY, "--out", str(tmp_path), "--json")
+    asked(market, "propose", written(market), *QUICKLY, "--out", str(tmp_path), "--json")
     made = load_proposal(tmp_path / "proposal.json")
     market.propose(made)
     market.vote(made)
     market.send(made, "queue")
     for subject in (str(tmp_path / "proposal.json"), made.ids.proposal):
-        result = ask(market, "proposal", "check", subject, "--engine", "embedded", "--json")
+        result = asked(market, "proposal", "check", subject, "--engine", "embedded", "--json")
         assert (result.exit_code, json.loads(result.stdout)["sound"]) == (0, True), result.output
     market.pass_through(market.proposal("[collateral.WETH]\nhaircut_ppm = 300_000\n"))
-    result = ask(market, "proposal", "check", made.ids.proposal, "--engine", "embedded")
+    result = asked(market, "proposal", "check", made.ids.proposal, "--engine", "embedded")
     assert result.exit_code == 5, result.output
     assert "was 10 % when it was proposed and is 30 % today" in " ".join(result.stdout.split())
     market.send(made, "execute")
-    result = ask(market, "proposal", "check", made.ids.proposal, "--engine", "embedded")
+    result = asked(market, "proposal", "check", made.ids.proposal, "--engine", "embedded")
     assert result.exit_code == 6
     assert "executed" in result.stdout
 
@@ -156,8 +138,8 @@ def test_proposal_check__from_sound_to_drifted_to_over(market, tmp_path):
 @pytest.mark.needs_anvil
 def test_propose__on_anvil__same_answer(market):
     """The engine changes nothing but who runs the fork; where anvil is installed, it does."""
-    ours = ask(market, "propose", written(market), "--engine", "embedded", "--json")
-    theirs = ask(market, "propose", written(market), "--json")
+    ours = asked(market, "propose", written(market), "--engine", "embedded", "--json")
+    theirs = asked(market, "propose", written(market), "--json")
     assert theirs.exit_code == 0, theirs.output
     one, other = json.loads(ours.stdout), json.loads(theirs.stdout)
     assert one["proposal"] == other["proposal"]
@@ -172,7 +154,7 @@ def test_propose__safe__builder_file_with_its_checksum(market, tmp_path):
     grant = f'[[role]]\ncontract = "TimelockController"\nrole = "PROPOSER_ROLE"\ngrant = "{safe.address}"\n'
     market.pass_through(market.proposal(grant))
     out = str(tmp_path)
-    result = ask(market, "propose", written(market), "--safe", safe.address, *QUICKLY, "--out", out)
+    result = asked(market, "propose", written(market), "--safe", safe.address, *QUICKLY, "--out", out)
     assert result.exit_code == 0, result.output
     made = load_proposal(tmp_path / "proposal.json")
     for step in made.steps:
@@ -195,7 +177,7 @@ def test_propose__from_recalibration_file__what_fences_do_not_admit(market, tmp_
     path = tmp_path / "targets.json"
     path.write_text(json.dumps(targets))
     args = ("propose", "--from-recalibration", str(path), "--within-days", "30", "--no-simulate", "--json")
-    result = ask(market, *args)
+    result = asked(market, *args)
     assert result.exit_code == 0, result.output
     assert differences(result) == {
         ("fence of psr of ETH", "max"): "460000",
@@ -203,12 +185,12 @@ def test_propose__from_recalibration_file__what_fences_do_not_admit(market, tmp_
     }
     numbers = [{"number": "vsr_up", "target": 1_700_000}, {"number": "sigma", "target": 6_000_000}]
     path.write_text(json.dumps({"underlyings": [{"symbol": "BTC", "numbers": numbers}]}))
-    assert differences(ask(market, *args)) == {
+    assert differences(asked(market, *args)) == {
         ("fence of vsr_up of BTC", "max"): "2040000",
         ("volatility fences of BTC", "sigma_max_ppm"): "7200000",
     }
     path.write_text(json.dumps({"underlyings": []}))
-    assert ask(market, *args).exit_code == 2
+    assert asked(market, *args).exit_code == 2
 
 
 def differences(result):
@@ -218,7 +200,7 @@ def differences(result):
 def test_propose__from_recalibration__of_the_kernel_at_one_block(market, tmp_path, monkeypatch):
     """GOV-9: without a file the kernel's own targets count: once what they ask for is executed, glide is in time."""
     monkeypatch.chdir(tmp_path)  # where a store would be made
-    result = ask(market, "propose", "--from-recalibration")
+    result = asked(market, "propose", "--from-recalibration")
     assert result.exit_code == 2, result.output
     assert "admit every target within 2 d" in " ".join(result.output.split())
     keep = market.settings.read_text()
@@ -226,13 +208,13 @@ def test_propose__from_recalibration__of_the_kernel_at_one_block(market, tmp_pat
     try:
         args = ("propose", "--from-recalibration", "--underlying", "ETH", "--engine", "embedded", "--json")
         assert not in_two_days(market)
-        result = ask(market, *args, "--out", str(tmp_path / "out"))
+        result = asked(market, *args, "--out", str(tmp_path / "out"))
         assert result.exit_code == 0, result.output
         assert {of for of, _ in differences(result)} == {"fence of psr of ETH", "joint fence of ETH"}
         assert "scan range to 32.5 %" in (tmp_path / "out" / "forum.md").read_text()
         market.pass_through(load_proposal(tmp_path / "out" / "proposal.json"))
         assert in_two_days(market)
-        assert "admit every target" in " ".join(ask(market, *args).output.split())
+        assert "admit every target" in " ".join(asked(market, *args).output.split())
     finally:
         market.settings.write_text(keep)
 
@@ -247,7 +229,7 @@ def test_propose__floor_set_by_hand__named_and_not_taken_for_the_models_target(m
     store = open_store("sqlite:///keeper.sqlite")
     store.set_override(floor)
     store.close()
-    found = ask(market, "recalibrate", "ETH", "--json")
+    found = asked(market, "recalibrate", "ETH", "--json")
     (one,) = json.loads(found.stdout)["underlyings"]
     psr = next(n for n in one["numbers"] if n["number"] == "psr")
     assert psr["target"] == 400_000
@@ -256,10 +238,10 @@ def test_propose__floor_set_by_hand__named_and_not_taken_for_the_models_target(m
     own = f"{psr['own_target'] / 10_000:g} %"
     for args in (("--underlying", "ETH"), ("targets.json",)):
         quick = ("propose", "--from-recalibration", *args, *QUICKLY)
-        aside = ask(market, *quick, "--within-days", "60")
+        aside = asked(market, *quick, "--within-days", "60")
         assert aside.exit_code == 2, aside.output
         assert "--with-overrides" in aside.output, "the model alone asks for nothing"
-        result = ask(market, *quick, "--within-days", "60", "--with-overrides", "--json", "--out", "out")
+        result = asked(market, *quick, "--within-days", "60", "--with-overrides", "--json", "--out", "out")
         assert result.exit_code == 0, result.output
         assert differences(result)["fence of psr of ETH", "max"] == "480000"
         for name in ("forum.md", "description.md", "report.json"):
@@ -270,7 +252,7 @@ def test_propose__floor_set_by_hand__named_and_not_taken_for_the_models_target(m
     keep = market.settings.read_text()
     market.settings.write_text(keep + "[risk]\npsr_floor_ppm = 325_000\n")
     try:
-        result = ask(market, "propose", "--from-recalibration", "--underlying", "ETH", *QUICKLY, "--json")
+        result = asked(market, "propose", "--from-recalibration", "--underlying", "ETH", *QUICKLY, "--json")
         changes = json.loads(result.stdout)["proposal"]["changes"]
         assert "these changes leave them aside" in changes
         assert "by Ada: it's 'falling'. The model's own target: 32.5 %." in changes
@@ -282,7 +264,7 @@ def test_propose__floor_set_by_hand__named_and_not_taken_for_the_models_target(m
 
 def in_two_days(market):
     """Whether the glide path has published the scan range by then, but for what is within the hysteresis."""
-    (found,) = json.loads(ask(market, "glide", "ETH", "--json").stdout)["underlyings"]
+    (found,) = json.loads(asked(market, "glide", "ETH", "--json").stdout)["underlyings"]
     steps = [one for one in found["steps"] if one["at_s"] <= found["begins_s"] + 2 * DAY]
     return steps[-1]["params"]["psr_ppm"] >= 0.95 * 325_000
 
@@ -296,7 +278,7 @@ def test_propose__prices__old_and_new_bound_held_against_them(market, tmp_path):
         lines.append(f"{1_690_000_000 + 3_600 * hour},{price:.4f}")
     (tmp_path / "eth.csv").write_text("\n".join(lines))
     args = ("propose", written(market), "--prices", f"ETH={tmp_path}/eth.csv", *QUICKLY, "--json")
-    tree = json.loads(ask(market, *args).stdout)
+    tree = json.loads(asked(market, *args).stdout)
     held = {one["name"]: one for one in tree["evidence"]["held"]}
     assert set(held) == {"max", "haircut_ppm"}
     assert held["max"]["windows"] > 100
@@ -309,7 +291,7 @@ def test_propose__prices__old_and_new_bound_held_against_them(market, tmp_path):
 def test_propose__does_not_go_through__exit_6_with_the_contracts_words(market):
     """A simulation that fails is told as such."""
     text = 'title = "Too much"\n[underlying.ETH.config]\nkappa_ppm = 999_999\n'
-    result = ask(market, "propose", written(market, text), "--engine", "embedded")
+    result = asked(market, "propose", written(market, text), "--engine", "embedded")
     assert result.exit_code == 6, result.output
     assert "kappaPpm" in result.stdout
 
@@ -327,7 +309,7 @@ def test_propose__does_not_go_through__exit_6_with_the_contracts_words(market):
 )
 def test_propose__refused_without_simulation__exit_6_all_the_same(market, table, says):
     """What the contracts refuse already is no proposal, whether or not the whole way is taken on the fork."""
-    result = ask(market, "propose", written(market, f'title = "No"\n{table}\n'), *QUICKLY, "--json")
+    result = asked(market, "propose", written(market, f'title = "No"\n{table}\n'), *QUICKLY, "--json")
     assert result.exit_code == 6, result.output
     tree = json.loads(result.stdout)
     assert tree["holds"] is False
@@ -360,7 +342,7 @@ def test_propose__refused_without_simulation__exit_6_all_the_same(market, table,
 )
 def test_propose__written_wrongly__told_what_there_is(market, table, says, hint):
     """A hint names keys, forms and limits, and sends nobody to the source."""
-    result = ask(market, "propose", written(market, f'title = "No"\n{table}\n'), *QUICKLY, "--json")
+    result = asked(market, "propose", written(market, f'title = "No"\n{table}\n'), *QUICKLY, "--json")
     assert result.exit_code == 2, result.output
     error = json.loads(result.stdout)["error"]
     assert says in error["message"]
@@ -397,7 +379,7 @@ def test_commands__unusable_input__exit_2_and_no_traceback(market, args, says):
     given = [
         written(market, texts[one]) if one in texts else written(market) if one == "CHANGES" else one for one in args
     ]
-    result = ask(market, *given)
+    result = asked(market, *given)
     assert result.exit_code == 2, result.output
     assert says in result.output
     assert "Traceback" not in result.output

@@ -1,11 +1,9 @@
 """Bad input ends with 2, a message with the numbers and what to do; never with a traceback."""
 
 import json
-import logging
 from pathlib import Path
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from keeper.cli import root
@@ -16,15 +14,7 @@ from keeper.store import open_store
 from keeper.testing.builders import a_snapshot, an_account
 from keeper.testing.lived import live
 
-
-@pytest.fixture(autouse=True)
-def _own_logging():
-    """Commands set up logging; give the process back what it had."""
-    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
-    yield
-    logging.getLogger().handlers[:] = handlers
-    logging.getLogger().setLevel(level)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("own_logging")
 
 
 @pytest.fixture

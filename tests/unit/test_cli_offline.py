@@ -1,7 +1,6 @@
 """status, explain and replay over a store in which blocks were really lived."""
 
 import json
-import logging
 import os
 import shutil
 import socket
@@ -9,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from keeper.cli.root import app
@@ -29,6 +27,8 @@ from keeper.testing.builders import (
 )
 from keeper.testing.lived import live
 
+pytestmark = pytest.mark.usefixtures("own_logging")
+
 HEDGED = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 SHORT = "0x90F79bf6EB2c4f870365E785982E1f101E93b906:3"
 CALLED = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
@@ -36,17 +36,6 @@ OURS = "0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc"
 SOLD = "0x976EA74026E726554dB657fA54763abd0C3a0aa9"
 
 A_BLOCK_SIGNED_OFF = a_block(101).hash
-
-
-@pytest.fixture(autouse=True)
-def _own_logging():
-    """Commands set up logging; give the process back what it had."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = before
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,65 @@
+"""A publication in steps, each of them a paper of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from keeper.control.papers import dump, read
+from tests.integration.quorum.papers import config, draft, quorum_of, says, sign, through, told_of
+from tests.sites import tree_of
+
+pytestmark = [pytest.mark.chain, pytest.mark.timeout(120), pytest.mark.usefixtures("own_logging")]
+
+
+def test_publish_in_steps__each_on_paper__live_with_the_flip_alone(house):
+    """QCL-6: stage, the expiries and the flip each take two keepers, who derive what each step carries."""
+    whole, _ = draft(house, "publish", "ETH", "--for", "6h", name="whole.json")
+    count = sum(name.endswith(".expiry") for name in whole["decoded"])
+    staged, path = draft(house, "stage", "ETH", "1", "--for", "6h", name="staged.json")
+    assert staged["decoded"]["p.psrPpm"] == whole["decoded"]["p.psrPpm"]
+    assert sum(name.endswith(".expiry") for name in staged["decoded"]) == 1
+    beside = house.papers / "staged.inputs.json"
+    before = says(house, "RiskFile", "slew", 0)["psrPpm"]
+    checked = through(house, path)
+    assert {"inputs hash", "pushed integers"} <= {one["what"] for one in checked["checks"]}
+    _, rows = draft(house, "expiries", "ETH", f"2-{count}", "--inputs", beside, name="rows.json")
+    checked = through(house, rows)
+    assert {"last target", "pushed integers"} <= {one["what"] for one in checked["checks"]}
+    assert says(house, "RiskFile", "slew", 0)["psrPpm"] == before, "nothing is live yet"
+    flip, path = draft(house, "flip", "ETH", name="flip.json")
+    assert flip["tried"] == "it would pass now"
+    through(house, path)
+    assert says(house, "RiskFile", "slew", 0)["psrPpm"] == int(whole["decoded"]["p.psrPpm"])
+    verified = tree_of("verify", staged["inputs_hash"], "-c", config(house, "ann"))
+    assert verified["first_difference"] is None
+
+
+def test_publish_in_steps__rows_that_the_file_does_not_give__not_signed(house):
+    """QCL-6: rows carry no hash, and are derived all the same: other numbers, or another file's, are not signed."""
+    _, path = draft(house, "stage", "ETH", "--for", "6h", name="staged.json")
+    beside = house.papers / "staged.inputs.json"
+    _, rows = draft(house, "expiries", "ETH", "1-2", "--inputs", beside, name="rows.json")
+    quorum = quorum_of(house)
+    found = read(rows)
+    words = quorum.words(found.call)
+    (expiry, phi, df, sigma, smile), *rest = words.raw[1]
+    altered = quorum.call(
+        "stageExpiries", 0, [(expiry, phi, df, sigma + 1, smile), *rest],
+        nonce=words.nonce, valid_until=words.valid_until,
+    )  # fmt: skip
+    rows.write_text(dump(replace(found, call=altered, typed=quorum.typed(altered), decoded=told_of(quorum, altered))))
+    refused = sign(house, rows, "ann", code=4)
+    (wrong,) = [one for one in refused["checks"] if one["difference"]]
+    assert wrong["difference"]["name"].endswith("sigma_atm_ppm")
+    assert refused["signed_by"] == []
+    rows.write_text(dump(found))
+    through(house, path)  # the nonce that they were drafted with is used now
+    assert "it was used" in " ".join(sign(house, rows, "ann", code=2)["objections"])
+
+
+def test_flip__nothing_staged__said_before_anybody_signs(house):
+    """QCL-6: what would become of a call now is told when it is drafted, looked at and signed."""
+    flip, _ = draft(house, "flip", "ETH")
+    assert "would revert: NothingStaged" in flip["tried"]
