@@ -1,8 +1,13 @@
-"""Words that a person leaves behind with what they do: reasons, names."""
+"""Words: those that a person leaves behind with what they do, and figures in our own."""
 
 from __future__ import annotations
 
 from keeper.errors import BadInput
+
+
+def percent(share: float, form: str = ".2") -> str:
+    """A fraction as a share with its unit set off, as everywhere: 0.0838 is `8.38 %`; `form` may ask for a sign."""
+    return f"{share:{form}%}".replace("%", " %")
 
 
 def written(value: str, option: str) -> str:

@@ -21,6 +21,7 @@ from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.riskfile import Ranges
 from keeper.domain.snapshot import Observation, UnderlyingState
+from keeper.domain.text import percent
 from keeper.policy.speeds import RANGES, value
 from keeper.risk.exact import q64
 from keeper.risk.exact.riskfile import PPB, PPM
@@ -99,7 +100,9 @@ class Move:
     def said(self) -> str:
         """In words."""
         if self.of == "forward":
-            return f"{self.name} {self.set_ / PPB - 1:+.2%} → {self.legal / PPB - 1:+.2%} from spot"
+            return (
+                f"{self.name} {percent(self.set_ / PPB - 1, '+.2')} → {percent(self.legal / PPB - 1, '+.2')} from spot"
+            )
         if self.of == "discount":
             return f"{self.name} {self.set_ / PPB:.4f} → {self.legal / PPB:.4f}"
         return f"{self.name} {self.set_ / 10_000:.2f} % → {self.legal / 10_000:.2f} %"

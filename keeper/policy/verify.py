@@ -8,7 +8,7 @@ Nothing here asks anybody: the file and the chain's record come from outside.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Final
 
 from keeper.domain.fitted import FittedNumbers
@@ -38,6 +38,9 @@ SLACK: Final[Mapping[str, int]] = dict.fromkeys(
 UNDERIVABLE: Final = (KeeperError, ArithmeticError, AssertionError, LookupError, TypeError, ValueError, StopIteration)
 #: Words and what quotes do not tell apart (`keeper.domain.fitted`): not compared.
 _NOT_COMPARED: Final = frozenset({"quotes_said", "reason", "slices", "left_out"})
+
+#: Schema from which on the reasons of a target set units off and say how many days there are; they are compared.
+SAYS_DAYS: Final = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +247,9 @@ def _target_again(file: InputsFile) -> Check:
     except UNDERIVABLE as error:
         return _underivable(what, "target", error)
     count = 3 + sum(3 + len(one.sigmas_ppm) for one in ours.expiries)
-    return Check(what=what, said=f"{count} integers", difference=first_difference(ours, file.target, name="target"))
+    # Older files tell the same numbers in the words of their time.
+    theirs = file.target if file.schema >= SAYS_DAYS else replace(file.target, reasons=ours.reasons)
+    return Check(what=what, said=f"{count} integers", difference=first_difference(ours, theirs, name="target"))
 
 
 def _expiry(ours: ExpiryTarget, theirs: ExpiryTarget | None) -> Difference | None:

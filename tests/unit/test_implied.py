@@ -130,7 +130,7 @@ REFUSED = {
     "old": (a_sheet(age_s=301), "301 s old, limit 300"),
     "old and why": (a_sheet(age_s=301, trouble="HTTP 429"), "newest attempt: HTTP 429"),
     "of tomorrow": (a_sheet(age_s=-86_400), "86400 s ahead of the block"),
-    "another index": (a_sheet(index=3_100), "from our oracle, limit 2.00%"),
+    "another index": (a_sheet(index=3_100), "from our oracle, limit 2.00 %"),
     "nothing there": (Unquoted(underlying=1, reason="venue.example is silent"), "venue.example is silent"),
     "too few strikes": (a_sheet(count=5), "5 strikes quoted, 6 needed"),
     "absurd forwards": (a_sheet(carry=3.0), "from the index, limit"),
@@ -220,7 +220,7 @@ def test_see__forward_of_nothing_years_away__left_out():
         assert isinstance(view, View)
         ((expiry, why),) = view.fit.refused
         assert expiry == far
-        assert "from the index, limit 201.00%" in why
+        assert "from the index, limit 201.00 %" in why
 
 
 @pytest.mark.parametrize("error", [LawBroken("no"), ZeroDivisionError("no"), ValueError("no")])

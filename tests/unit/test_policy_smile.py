@@ -90,7 +90,7 @@ def test_allow__any_surface__inside_every_fence_and_in_calendar_order(now, wante
         seconds = fence.expiry - NOW
         low, high = sigma_reach(fence, state.vol, seconds)
         assert low <= one.params.sigma_atm_ppm <= high, "FEN-P1"
-        low, high = phi_reach(fence, state.vol, seconds)
+        low, high = phi_reach(fence, state, NOW)
         assert low <= one.params.phi_ppb <= high, "FEN-P1"
         assert one.params.sigma_atm_ppm**2 * seconds >= variance, "FEN-P1"
         variance = one.params.sigma_atm_ppm**2 * seconds
@@ -171,8 +171,8 @@ def published(*, phi=PPB, ratios=(), quotes=None, file=None):
     [
         ({}, None),
         ({"phi": PPB + 2_500_000}, None),
-        ({"phi": PPB + 2_600_000}, "forward +0.00% → +0.26% from spot"),
-        ({"phi": PPB - 2_600_000}, "forward +0.00% → -0.26% from spot"),
+        ({"phi": PPB + 2_600_000}, "forward +0.00 % → +0.26 % from spot"),
+        ({"phi": PPB - 2_600_000}, "forward +0.00 % → -0.26 % from spot"),
         ({"ratios": (1.05, 1.0, 1.0, 1.0, 1.0)}, None),
         ({"ratios": (1.06, 1.0, 1.0, 1.0, 1.0)}, "sigma at 2400 70.00 % → 74.20 %"),
         ({"ratios": (1.0, 1.0, 1.0, 1.0, 0.94)}, "sigma at 3600 70.00 % → 65.80 %"),

@@ -1,5 +1,6 @@
 """Scan range, term structure and the whole target (EST-3)."""
 
+import re
 from dataclasses import replace
 
 import hypothesis
@@ -12,10 +13,11 @@ from keeper.domain.snapshot import Listing, Observation
 from keeper.errors import LawBroken
 from keeper.risk import lattice
 from keeper.risk.calibration import term
-from keeper.risk.calibration.scan_range import normal_shortfall, scan_range
+from keeper.risk.calibration.scan_range import normal_shortfall, scan_range, scan_range_of
 from keeper.risk.calibration.targets import Untargeted, target
 from keeper.risk.exact.riskfile import DAY, term_factor
 from keeper.risk.timeseries.volatility import Series, estimate
+from keeper.risk.timeseries.windows import windows_of_rounds
 from keeper.testing.builders import NOW, an_underlying, usd
 
 WAD = 10**18
@@ -52,6 +54,18 @@ def test_scan_range__any_history__on_the_lattice_and_within_bounds(hours, move, 
 def test_scan_range__reason__names_what_binds(move, binds):
     """A person can read which term decided."""
     assert binds in scan_range(series(history(move=move)), KNOBS).reason
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"), [(72, "in the 3.0 days there are, from"), (9_600, "in the wildest 365 days, from")]
+)
+def test_scan_range__reason__tells_of_the_days_there_are(hours, said):
+    """Three days of rounds have no wildest year; a share has its unit set off in every figure, in both forms alike."""
+    found = scan_range_of(windows_of_rounds(series(history(hours=hours)), horizon_s=86_400.0), KNOBS)
+    assert said in found.reason
+    assert scan_range(series(history(hours=hours)), KNOBS).reason == found.reason
+    assert "ES 99.00 % over" in found.reason
+    assert not re.search(r"\d%", found.reason)
 
 
 def test_scan_range__one_jump_in_a_calm_history__the_sample_binds():

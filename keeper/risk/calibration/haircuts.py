@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keeper.domain.knobs import RiskKnobs
+from keeper.domain.text import percent
 from keeper.errors import LawBroken
 from keeper.risk import lattice
 from keeper.risk.calibration.scan_range import blend_of, normal_shortfall, stressed_period
@@ -93,10 +94,10 @@ def haircut(windows: Windows, knobs: RiskKnobs, *, peg: float = 1.0, floor: floa
     lost = 1.0 - (1.0 - min(shortfall, 1.0)) * peg
     ppm = min(_PPM, lattice.up(lattice.to_ppm(lost), knobs.psr_lattice_ppm))
     reason = (
-        f"haircut {ppm / 1e4:.2f} %: {binding} binds at an ES {level:.2%} of {shortfall:.2%} over "
+        f"haircut {ppm / 1e4:.2f} %: {binding} binds at an ES {percent(level)} of {percent(shortfall)} over "
         f"{knobs.horizon_hours:g} h, from {len(windows)} overlapping moves"
     )
-    reason += f"; a lost peg leaves {peg:.2%} of it" if peg < 1.0 else ""
+    reason += f"; a lost peg leaves {percent(peg)} of it" if peg < 1.0 else ""
     return Haircut(haircut_ppm=ppm, shortfall=shortfall, peg=peg, binding=binding, reason=reason)
 
 

@@ -23,6 +23,7 @@ import numpy as np
 from keeper.domain.knobs import ImpliedKnobs
 from keeper.domain.quotes import ExpiryQuotes, Quoted, QuoteSheet, Unquoted
 from keeper.domain.snapshot import FileState, Listing
+from keeper.domain.text import percent
 from keeper.errors import LawBroken
 from keeper.risk import lattice
 from keeper.risk.exact.riskfile import PPB, PPM
@@ -119,7 +120,7 @@ def _implausible(quoted: ExpiryQuotes, taken_s: int, knobs: ImpliedKnobs) -> str
     gap, limit = phi - 1, FREE_CARRY + knobs.max_carry_ppm / PPM * years
     # A fall counts as much as the rise that undoes it; counted plainly, a year below would leave a forward of nothing.
     if not 1 / (1 + limit) <= phi <= 1 + limit:
-        return f"its forward is {gap:+.2%} from the index, limit {limit:.2%}"
+        return f"its forward is {percent(gap, '+.2')} from the index, limit {percent(limit)}"
     if len(quoted.quotes) < knobs.min_quotes:
         return f"{len(quoted.quotes)} strikes quoted, {knobs.min_quotes} needed"
     return ""
@@ -237,14 +238,16 @@ def see(quoted: Quoted | None, *, spot: int | None, now: int, knobs: ImpliedKnob
     gap = quoted.index / spot - 1
     if abs(gap) * PPM > knobs.max_index_gap_ppm:
         limit = knobs.max_index_gap_ppm / PPM
-        return Unseen(reason=f"the index of {quoted.source} is {gap:+.2%} from our oracle, limit {limit:.2%}")
+        return Unseen(
+            reason=f"the index of {quoted.source} is {percent(gap, '+.2')} from our oracle, limit {percent(limit)}"
+        )
     fit = fitted(replace(quoted, trouble=""), knobs)  # what happened since changes no fit
     if fit.surface is None:
         first = f": {fit.refused[0][1]}" if fit.refused else ""
         return Unseen(reason=f"no expiry of {quoted.source} can be used{first}")
     worst = max(error.rms for error in fit.errors.values())
     said = (
-        f"quotes of {quoted.source}, {age} s old, index {gap:+.2%} from our oracle; expiries fitted "
+        f"quotes of {quoted.source}, {age} s old, index {percent(gap, '+.2')} from our oracle; expiries fitted "
         f"{len(fit.surface.slices)}, repaired {fit.repaired}, left out {len(fit.refused)}; worst fit {worst:.2f} "
         "points rms"
     )

@@ -26,10 +26,11 @@ from scipy.special import ndtri
 from keeper.domain.fitted import Shortfalls
 from keeper.domain.knobs import RiskKnobs
 from keeper.domain.riskfile import Ranges
+from keeper.domain.text import percent
 from keeper.risk import lattice
 from keeper.risk.tail import expected_shortfall
 from keeper.risk.timeseries.volatility import DAY_S, Series
-from keeper.risk.timeseries.windows import Windows, windows_of_rounds
+from keeper.risk.timeseries.windows import STEPS_PER_HORIZON, Windows, windows_of_rounds
 
 Floats = npt.NDArray[np.float64]
 
@@ -73,12 +74,12 @@ class ScanRange:
 
 def scan_range(series: Series, knobs: RiskKnobs) -> ScanRange:
     """Target price scan range of one underlying, from its oracle rounds."""
-    return scan_range_of(windows_of_rounds(series, horizon_s=knobs.horizon_hours * 3600.0), knobs)
+    return scan_range_from(shortfalls(windows_of_rounds(series, horizon_s=knobs.horizon_hours * 3600.0), knobs), knobs)
 
 
 def scan_range_of(windows: Windows, knobs: RiskKnobs) -> ScanRange:
     """Target price scan range from horizon moves, of whatever they are."""
-    return scan_range_from(shortfalls(windows, knobs), knobs)
+    return scan_range_from(shortfalls(windows, knobs), knobs, days=days_of(windows))
 
 
 def shortfalls(windows: Windows, knobs: RiskKnobs) -> Shortfalls:
@@ -94,8 +95,16 @@ def shortfalls(windows: Windows, knobs: RiskKnobs) -> Shortfalls:
     )
 
 
-def scan_range_from(found: Shortfalls, knobs: RiskKnobs) -> ScanRange:
-    """Target price scan range from what was estimated, by integers and fractions alone."""
+def scan_range_from(found: Shortfalls, knobs: RiskKnobs, *, days: float | None = None) -> ScanRange:
+    """Target price scan range from what was estimated, by integers and fractions alone.
+
+    Args:
+        found: what was estimated.
+        knobs: the operator's choices.
+        days: what the windows cover, for the words; None: as many as windows of oracle rounds that leave no gap.
+    """
+    if days is None:
+        days = (max(found.windows - 1, 0) / STEPS_PER_HORIZON + 1) * knobs.horizon_hours / 24
     now = max(found.filtered_ppb, found.normal_ppb)
     floor = max(Fraction(knobs.psr_floor_ppm * 1_000), lattice.exact(knobs.floor_share) * found.history_ppb)
     weight = lattice.exact(knobs.stress_weight)
@@ -118,10 +127,10 @@ def scan_range_from(found: Shortfalls, knobs: RiskKnobs) -> ScanRange:
     psr = min(psr, top)
     bound = {Binding.FLOOR: f" {knobs.psr_floor_ppm / 1e4:.2f} %", Binding.CEILING: f" {top / 1e4:.2f} %"}
     reason = (
-        f"scan range {psr / 1e4:.2f} %: {binding}{bound.get(binding, '')} binds; ES {knobs.es_level:.2%} over "
-        f"{knobs.horizon_hours:g} h is {found.filtered_ppb / 1e9:.2%} filtered, {found.normal_ppb / 1e9:.2%} normal, "
-        f"{found.history_ppb / 1e9:.2%} as it happened, {found.stress_ppb / 1e9:.2%} in the wildest "
-        f"{knobs.stress_days} days, from {found.windows} overlapping returns"
+        f"scan range {psr / 1e4:.2f} %: {binding}{bound.get(binding, '')} binds; ES {percent(knobs.es_level)} over "
+        f"{knobs.horizon_hours:g} h is {percent(found.filtered_ppb / 1e9)} filtered, "
+        f"{percent(found.normal_ppb / 1e9)} normal, {percent(found.history_ppb / 1e9)} as it happened, "
+        f"{percent(found.stress_ppb / 1e9)} in {wildest(days, knobs)}, from {found.windows} overlapping returns"
     )
     return ScanRange(
         psr_ppm=psr,
@@ -148,6 +157,16 @@ def floor_of(history: float, knobs: RiskKnobs) -> float:
 def blend_of(now: float, stress: float, knobs: RiskKnobs) -> float:
     """What current and stressed markets ask for together."""
     return knobs.psr_multiplier * ((1.0 - knobs.stress_weight) * now + knobs.stress_weight * stress)
+
+
+def days_of(windows: Windows) -> float:
+    """From the first window's start to the last one's end, in days; 0 without windows."""
+    return float(windows.start_s[-1] - windows.start_s[0] + windows.horizon_s) / DAY_S if len(windows) else 0.0
+
+
+def wildest(days: float, knobs: RiskKnobs) -> str:
+    """What the stressed period is of a sample that covers so many days, in words."""
+    return f"the wildest {knobs.stress_days} days" if days > knobs.stress_days else f"the {days:.1f} days there are"
 
 
 def stressed_period(windows: Windows, days: float) -> slice:

@@ -21,12 +21,13 @@ import numpy.typing as npt
 
 from keeper.domain.knobs import RiskKnobs
 from keeper.domain.prices import PriceHistory
+from keeper.domain.text import percent
 from keeper.domain.vols import VolHistory
 from keeper.risk import lattice
 from keeper.risk.backtest.coverage import Breaches, Verdict, breaches, kupiec
 from keeper.risk.backtest.overlap import non_overlapping
 from keeper.risk.calibration.bootstrap import Interval, SortedSample, interval, mean_block, replicate
-from keeper.risk.calibration.scan_range import normal_shortfall, stressed_period
+from keeper.risk.calibration.scan_range import days_of, normal_shortfall, stressed_period, wildest
 from keeper.risk.tail import expected_shortfall
 from keeper.risk.timeseries.volatility import DAY_S, Unestimated, filtered
 from keeper.risk.timeseries.windows import Windows, variances
@@ -173,9 +174,10 @@ def _one_way(
     seen = breaches(mean_shock[non_overlapping(windows.start_s, windows.horizon_s)] > vsr / 1e6)
     binds = "whole history" if target <= knobs.floor_share * history else "blend of current and stressed moves"
     reason = (
-        f"volatility {way} {vsr / 1e4:.2f} %: {binds} binds; ES {level:.2%} over {knobs.horizon_hours:g} h, as a "
-        f"30-day shock, is {current:.2%} filtered, {normal:.2%} normal, {history:.2%} as it happened, {stress:.2%} in "
-        f"the wildest {knobs.stress_days} days, from {len(raw)} moves of listed expiries at {len(windows)} moments"
+        f"volatility {way} {vsr / 1e4:.2f} %: {binds} binds; ES {percent(level)} over {knobs.horizon_hours:g} h, as a "
+        f"30-day shock, is {percent(current)} filtered, {percent(normal)} normal, {percent(history)} as it happened, "
+        f"{percent(stress)} in {wildest(days_of(windows), knobs)}, from {len(raw)} moves of listed expiries at "
+        f"{len(windows)} moments"
     )
     return VolRange(
         way=way,

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from keeper.domain.text import percent
 from keeper.errors import LawBroken
 from keeper.risk.charges import liquidity, short_options, state_penalties
 from keeper.risk.kernel import charges
@@ -122,7 +123,7 @@ def _vol_spread(one: charges.VolSpread, account: Account) -> Iterator[Charged]:
         assert expiry is not None, "legs were laid out from this market"
         net = float(account.vegas[legs.term == e].sum())
         usd = float(liquidity.vol_spread_cost(net, half_spread=expiry.vol_half_spread))
-        detail = f"net vega {net:+,.0f} USD, half spread {expiry.vol_half_spread:.2%}"
+        detail = f"net vega {net:+,.0f} USD, half spread {percent(expiry.vol_half_spread)}"
         yield rated(f"vol spread {symbol}-{name}", one, usd / account.numeraire, detail)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from keeper.domain.text import percent
 from keeper.errors import LawBroken
 from keeper.risk.charges import concentration, liquidity
 from keeper.risk.kernel import charges
@@ -98,7 +99,7 @@ def crowded(one: charges.Crowding, account: Account) -> Iterator[Charged]:
         signal = depth.sell_crowding if net > 0.0 else depth.buy_crowding
         amount = one.rate * signal * float(account.edges[i]) * abs(net) * float(account.units[i])
         side = "sell" if net > 0.0 else "buy"
-        detail = f"{signal:.0%} of the crowd's side: it would have to {side}"
+        detail = f"{percent(signal, '.0')} of the crowd's side: it would have to {side}"
         yield Charged(what=f"crowding {underlying.symbol}", maintenance=0.0, initial=amount, detail=detail)
 
 
