@@ -14,10 +14,12 @@ from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.margin_table import MarginTable
 from keeper.domain.snapshot import UnderlyingState
 from keeper.policy.effect import Effect, effect
-from keeper.policy.gate import Gated, Scale, between, gate, published
+from keeper.policy.gate import Gated, gate
 from keeper.policy.glide import Glide
 from keeper.policy.guard import current
+from keeper.policy.part import between, published
 from keeper.policy.publish import Proposal, weighed
+from keeper.policy.weigh import Scale
 
 
 @dataclass(frozen=True, kw_only=True)

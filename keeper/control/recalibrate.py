@@ -10,7 +10,7 @@ from keeper.domain.floors import OwnTarget
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.snapshot import UnderlyingState
 from keeper.policy.binding import bounds
-from keeper.policy.gate import published
+from keeper.policy.part import published
 from keeper.policy.publish import Proposal
 from keeper.policy.speeds import RANGES, value
 

@@ -19,9 +19,10 @@ from keeper.domain.market import UnderlyingTarget
 from keeper.domain.overrides import PARAMETERS, Override
 from keeper.domain.snapshot import Snapshot, Usable
 from keeper.policy.choices import choices
-from keeper.policy.gate import Scale, gate
+from keeper.policy.gate import gate
 from keeper.policy.overrides import lapsed, standing
 from keeper.policy.verify import UNDERIVABLE, Check, Difference
+from keeper.policy.weigh import Scale
 
 KNOBS: Final = "knobs"
 FLOORS: Final = "floors"

@@ -17,8 +17,8 @@ from keeper.domain.market import ExpiryTarget, UnderlyingTarget
 from keeper.domain.riskfile import Ranges
 from keeper.domain.snapshot import PublicationState, UnderlyingState, Usable
 from keeper.policy.binding import FENCES, NAMES, Bound, bounds
-from keeper.policy.gate import published
 from keeper.policy.guard import allow, current, opens_at
+from keeper.policy.part import published
 from keeper.policy.ramp import arrival_s, later
 from keeper.policy.reach import carry_ppb, strike_reach
 from keeper.policy.ring import HOUR_S, HOURS, advanced, seen_at
@@ -53,6 +53,9 @@ class Step:
     """Scan ranges in force right after it."""
     short: tuple[Bound, ...]
     """Numbers that are not at their target after it, and which fence holds each."""
+    waited: tuple[Bound, ...] = ()
+    """What held back all that would have been worth a publication until the hour in which it comes; empty if it comes
+    as soon as one may follow the other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +154,8 @@ class _Walk:
         """Hours in a row in which time alone opened nothing; after a day and an hour every budget is free."""
         self.short: tuple[Bound, ...] = ()
         """What was not at its target when it was looked at last."""
+        self._waits: tuple[Bound, ...] = ()
+        """The same in the hour before, if nothing was worth a publication then."""
         self._done = False
         self._since = at
         self._last: UnderlyingTarget | None = None
@@ -181,6 +186,7 @@ class _Walk:
         )
         self.short = bounds(wanted, legal, self.state, self.at, aim=aim.ranges)
         if not _worth(self._published(aim), legal, aim):
+            self._waits = self.short
             self.idle += self.at >= max(self.loosens_from_s, self.state.no_loosening_until_s)
             self.wait_until((self.at // HOUR_S + 1) * HOUR_S)
             return
@@ -189,7 +195,10 @@ class _Walk:
         self.state = advanced(self.state, legal, self.at)
         self._since, self._last = self.at, legal
         self._done = legal.ranges == aim.ranges and legal.expiries == aim.expiries
-        self.steps.append(Step(at_s=self.at, params=legal, in_force=self.in_force, short=self.short))
+        self.steps.append(
+            Step(at_s=self.at, params=legal, in_force=self.in_force, short=self.short, waited=self._waits)
+        )
+        self._waits = ()
         self.wait_until(max(self.at, self.state.next_allowed_s))
 
     def _begin(self, target: Ranges) -> None:

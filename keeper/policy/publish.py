@@ -22,12 +22,14 @@ from keeper.domain.snapshot import Snapshot, UnderlyingState, Usable
 from keeper.errors import LawBroken
 from keeper.policy.binding import left_out
 from keeper.policy.day import told_of
-from keeper.policy.gate import PPM, Gated, Scale, between, gate, published
+from keeper.policy.gate import PPM, Gated, gate
 from keeper.policy.guard import allow, current, shut
 from keeper.policy.overrides import floored, lapsed, lifted, standing
+from keeper.policy.part import between, published
 from keeper.policy.smile import straighten
 from keeper.policy.speeds import Paced, loosens, paced
 from keeper.policy.triggers import Regime, due, regime
+from keeper.policy.weigh import Scale
 from keeper.risk.calibration.lately import highest_lately
 from keeper.risk.version import MODEL_VERSION
 

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from keeper.domain.cycle import CycleInputs
 from keeper.domain.knobs import PolicyKnobs
-from keeper.policy.gate import PPM, Gated, Scale, between, gate, published
+from keeper.policy.gate import PPM, Gated, gate
+from keeper.policy.part import between, published
+from keeper.policy.weigh import Scale
 from keeper.risk.model import model
 
 #: What the scan ranges of the push are of those in force, ppm.

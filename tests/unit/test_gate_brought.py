@@ -16,9 +16,9 @@ from keeper.domain.knobs import RiskKnobs
 from keeper.domain.updates import KeptInputs
 from keeper.policy.cosign import gate_now
 from keeper.policy.day import DAY_S
-from keeper.policy.gate import Scale
 from keeper.policy.publish import propose
 from keeper.policy.verify import gate_again
+from keeper.policy.weigh import Scale
 from keeper.testing.builders import NOW
 from keeper.testing.memory_store import MemoryStore
 from keeper.updates import brought_lately, keep_inputs

@@ -17,9 +17,11 @@ from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.riskfile import Ranges
 from keeper.domain.snapshot import Kind
 from keeper.policy.day import day_of, file_of_a_day_ago, seized, stood_still
-from keeper.policy.gate import Scale, between, gate, published
+from keeper.policy.gate import gate
 from keeper.policy.impact import margins_under
+from keeper.policy.part import between, published
 from keeper.policy.ring import SMILE_LATTICE_PPM, ratio_ppm, seen_at
+from keeper.policy.weigh import Scale
 from keeper.testing.builders import (
     NOW,
     a_file,

@@ -13,7 +13,8 @@ from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.snapshot import CollateralState, Unusable, Usable
 from keeper.domain.worth import Refusal
 from keeper.outcomes import remember
-from keeper.policy.gate import Scale, published
+from keeper.policy.part import published
+from keeper.policy.weigh import Scale
 from keeper.testing.builders import a_block, a_publication, a_snapshot, an_account, an_underlying
 from keeper.testing.memory_store import MemoryStore
 from tests.weighed import TIGHT, a_crowd, a_target, proposed, with_rounds

@@ -13,8 +13,10 @@ from keeper.domain.margin import AccountMargin, Band
 from keeper.domain.snapshot import Kind
 from keeper.domain.words import Words
 from keeper.policy.effect import LARGEST, NAMED, Moved, effect, short_of
-from keeper.policy.gate import Scale, between, gate, published
+from keeper.policy.gate import gate
 from keeper.policy.impact import file_after, margins_under
+from keeper.policy.part import between, published
+from keeper.policy.weigh import Scale
 from keeper.testing.builders import NOW, a_publication, a_snapshot, an_account, an_option, an_underlying, usd
 from tests.weighed import a_target, forty_holders
 

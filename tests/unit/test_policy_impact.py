@@ -17,9 +17,11 @@ from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.margin import AccountMargin, Band
 from keeper.domain.snapshot import Kind
 from keeper.policy.effect import effect
-from keeper.policy.gate import Scale, between, gate, published
+from keeper.policy.gate import gate
 from keeper.policy.impact import file_after, margins_under
+from keeper.policy.part import between, published
 from keeper.policy.publish import permitted
+from keeper.policy.weigh import Scale
 from keeper.risk.model import model
 from keeper.risk.report import shock, worst
 from keeper.testing.builders import (

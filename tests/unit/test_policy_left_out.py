@@ -12,11 +12,11 @@ from keeper.domain.riskfile import ExpiryParams, Ranges
 from keeper.domain.snapshot import ExpiryFence, Listing, SmileFence, StrikeVol
 from keeper.policy.binding import bounds, left_out
 from keeper.policy.calendar import variance
-from keeper.policy.gate import between, published
 from keeper.policy.glide import glide
 from keeper.policy.guard import allow
 from keeper.policy.impact import file_after
 from keeper.policy.judge import Update, judge
+from keeper.policy.part import between, published
 from keeper.policy.ring import advanced, on_lattice, seen_at
 from keeper.policy.smile import MOVES_PPM, in_order, straighten
 from keeper.testing.builders import (

@@ -15,7 +15,7 @@ from keeper.cli.show.tables import table as plain_table
 from keeper.control.impact import Impact, Stage
 from keeper.offline import account_name
 from keeper.policy.effect import Effect, Moved
-from keeper.policy.gate import Weighed
+from keeper.policy.weigh import Weighed
 
 #: Stages of a long path that are shown.
 SHOWN = 12
