@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import io
+import itertools
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
+from keeper.cli.show.glide import glides_view
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.riskfile import Ranges
 from keeper.domain.snapshot import JointFence, SlewState, SmileFence
@@ -85,6 +91,24 @@ def test_glide__far_away__each_step_tells_what_holds_it_and_margins_arrive_later
     assert all(a.at_s + HOUR <= b.at_s for a, b in zip(path.steps, path.steps[1:], strict=False))
     for before, after in zip(path.steps, path.steps[1:], strict=False):
         assert before.in_force.psr_ppm <= after.in_force.psr_ppm <= after.params.ranges.psr_ppm
+
+
+def test_glide__a_long_wait__tells_what_it_is_for():
+    """GLD-1: a publication that comes later than it may follows a wait that names its fence; no other does."""
+    path = glide(a_place(), a_target(psr_ppm=320_000), KNOBS, now=NOW)
+    pairs = list(itertools.pairwise(path.steps))
+    waits = [after.waited for before, after in pairs if after.at_s - before.at_s > 2 * HOUR]
+    assert waits, "the day's budget is used up on the way"
+    assert all({one.by for one in waited} <= {"budget", "joint"} and waited for waited in waits), "GLD-1"
+    prompt = [after.waited for before, after in pairs if after.at_s - before.at_s <= HOUR]
+    assert prompt
+    assert not any(prompt), "GLD-1"
+    shown = io.StringIO()
+    found = SimpleNamespace(symbol="ETH", glide=path, loosens_from_s=NOW)
+    Console(file=shown, width=200).print(glides_view([found]))
+    later = next(after.at_s for _, after in pairs if after.waited)
+    said = f"waits until {dt.datetime.fromtimestamp(later, dt.UTC):%m-%d %H:%M} UTC: enough of the "
+    assert said in shown.getvalue(), "GLD-1"
 
 
 def test_glide__binds_at_once__arrives_when_it_is_set():

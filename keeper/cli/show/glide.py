@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -37,6 +37,7 @@ def _one(one: GlidePath) -> list[RenderableType]:
     if g.steps:
         table = plain_table("publication", "comes in", "scan range", "in force then", "held back by", numbers=3)
         rows: list[Step | None] = list(g.steps)
+        after = dict(zip((step.at_s for step in g.steps), g.steps[1:], strict=False))
         if len(rows) > 2 * SHOWN:
             rows = [*rows[:SHOWN], None, *rows[-SHOWN // 2 :]]
         for step in rows:
@@ -45,11 +46,11 @@ def _one(one: GlidePath) -> list[RenderableType]:
                 continue
             at = step.at_s - g.begins_s
             table.add_row(
-                words.utc(step.at_s),
+                words.minute(step.at_s),
                 "now" if at == 0 else span(at),
                 number("psr", step.params.ranges.psr_ppm),
                 number("psr", step.in_force.psr_ppm),
-                Text(_held(step), style="bright_black"),
+                Text(_held(step, after.get(step.at_s)), style="bright_black"),
             )
         parts.append(Padding(table, (0, 0, 0, 2)))
     said = [
@@ -70,11 +71,25 @@ def _one(one: GlidePath) -> list[RenderableType]:
     return parts
 
 
-def _held(step: Step) -> str:
+def _held(step: Step, after: Step | None) -> str:
     by: dict[str, list[str]] = {}
     for one in step.short:
         by.setdefault(FENCES.get(one.by, one.by), []).append(bound(one).partition(":")[0])
-    return "; ".join(f"{fence}: {', '.join(dict.fromkeys(names))}" for fence, names in by.items())
+    said = [f"{fence}: {', '.join(dict.fromkeys(names))}" for fence, names in by.items()]
+    if after is not None and after.waited:
+        opens = dict.fromkeys(_OPENS.get(one.by, FENCES.get(one.by, one.by)) for one in after.waited)
+        said.append(f"waits until {words.minute(after.at_s)}: {', '.join(opens)}")
+    return "; ".join(said)
+
+
+#: What time alone does about a fence.
+_OPENS: Final = {
+    "budget": "enough of the day's budget is free then",
+    "joint": "enough of the joint day's budget is free then",
+    "step": "a step is worth a publication then",
+    "speed": "the pace of loosening lets it go on then",
+    "veto": "the guardian's veto is over then",
+}
 
 
 def glides_tree(found: Sequence[GlidePath]) -> dict[str, Any]:
@@ -101,6 +116,7 @@ def _tree(g: Glide) -> dict[str, Any]:
                 "params": targets_tree(step.params),
                 "in_force": vars(step.in_force),
                 "short": [bound_tree(one) for one in step.short],
+                "waited": [bound_tree(one) for one in step.waited],
             }
             for step in g.steps
         ],

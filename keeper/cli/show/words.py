@@ -61,6 +61,11 @@ def utc(seconds: int) -> str:
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def minute(seconds: int) -> str:
+    """A moment of these days, short."""
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%m-%d %H:%M UTC")
+
+
 def day(seconds: int) -> str:
     """An expiry; the hour only if it is not the usual one."""
     when = dt.datetime.fromtimestamp(seconds, dt.UTC)
