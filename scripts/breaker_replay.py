@@ -32,6 +32,7 @@ HOLE_S = 3_600
 ACCOUNTS = 400
 SEED = 5
 COUNTED = ("accounts", "flagged", "by_wick", "by_wick_guarded")
+DEFICITS = ("deficit_ppm", "deficit_guarded_ppm")
 #: Episodes listed by themselves.
 TOLD = 8
 
@@ -81,7 +82,7 @@ def replayed(args: argparse.Namespace) -> dict[str, Any]:
             for path, crash in crashes:
                 rng = np.random.default_rng([SEED, crash.since_s])
                 found = outcome(path, crash, rule, psr_ppm=args.psr_ppm, accounts=ACCOUNTS, rng=rng)
-                lived.append(of | asdict(crash) | asdict(found) | {"saved": found.saved})
+                lived.append(of | asdict(crash) | asdict(found) | {"saved": found.saved, "real": crash.real})
     return {"frequency": often, "episodes": lived}
 
 
@@ -96,27 +97,58 @@ def said(report: dict[str, Any], args: argparse.Namespace) -> Iterator[str]:
     for (series, window), found in rows.items():
         cells = [f"{x['openings'] / x['years']:.1f} {_share(x)}" for x in found]
         yield _cells(series[-39:], 40, f"{found[0]['bar_s']}", f"{found[0]['years']:.2f}", f"{window}", *cells)
-    yield "\nWhom it saves, and what it costs: made-up accounts of all episodes, 400 each"
-    heads = ("flagged", "by a wick", "with it", "late s", "deficit", "with it")
-    yield _cells("k", 6, "window", "accounts", *heads)
+    yield "\nWhom a wick alone would have killed: made-up accounts, 400 an episode; healthy again after half an hour"
+    yield _cells("k", 6, "window", "accounts", "flagged", "by a wick", "with it")
     for k, window in product(K_PPM, WINDOWS_S):
-        of = [x for x in report["episodes"] if (x["k_ppm"], x["window_s"]) == (k, window)]
-        late = [x["late_s"] for x in of if x["late_s"]]
-        deficits = [sum(x[n] for x in of) / max(1, len(of)) for n in ("deficit_ppm", "deficit_guarded_ppm")]
-        totals = (f"{sum(x[n] for x in of):,}" for n in COUNTED)
-        seconds = f"{np.mean(late):.0f}" if late else "–"
-        yield _cells(f"{k / 1e6:g}", 6, f"{window}", *totals, seconds, *(f"{d:.0f} ppm" for d in deficits))
-    yield "\nEpisodes in which it saved most, at the deploy defaults"
-    yield _cells("series", 40, "unix s", "to", "after ½ h", "by a wick", "with it", "leverage saved")
+        of = _under(report, k, window)
+        yield _cells(f"{k / 1e6:g}", 6, f"{window}", *(f"{sum(x[n] for x in of):,}" for n in COUNTED))
+    yield "\nWhat the delay costs when the move is real (more than half was still there after half an hour):"
+    yield "the deficit of those who never recovered, at their flags, ppm of all notional: mean, and where it cost most"
+    yield _cells(
+        "k", 6, "window", "episodes", "held up", "late s", "deficit", "with it", "most lost by it", "of deficit"
+    )
+    for k, window in product(K_PPM, WINDOWS_S):
+        yield _cells(f"{k / 1e6:g}", 6, f"{window}", *_cost([x for x in _under(report, k, window) if x["real"]]))
     spec = BreakerSpec()
-    default = [x for x in report["episodes"] if (x["k_ppm"], x["window_s"]) == (spec.k_ppm, spec.window_s)]
+    default = _under(report, spec.k_ppm, spec.window_s)
+    rule = f"at k={spec.k_ppm / 1e6:g}, window {spec.window_s} s"
+    yield f"\nEpisodes in which it saved most, {rule}"
+    yield _cells("series", 40, "unix s", "to", "after ½ h", "by a wick", "with it", "who was saved")
     for x in sorted(default, key=lambda x: -x["saved"])[:TOLD]:
-        moves = (f"{(x[n] / x['base'] - 1) * 100:+.1f} %" for n in ("extreme", "after"))
         low, high = x["leverage"]
-        span = f"{low:.1f}–{high:.1f}×" if x["saved"] else "–"
-        yield _cells(
-            x["series"][-39:], 40, f"{x['since_s']}", *moves, f"{x['by_wick']}", f"{x['by_wick_guarded']}", span
-        )
+        side = "long" if x["extreme"] < x["base"] else "short"
+        span = f"{side} {low:.1f}–{high:.1f}×" if x["saved"] else "–"
+        yield _cells(x["series"][-39:], 40, *_moves(x), f"{x['by_wick']}", f"{x['by_wick_guarded']}", span)
+    yield f"\nReal moves in which the delay cost most, {rule}"
+    yield _cells("series", 40, "unix s", "to", "after ½ h", "late s", "deficit", "with it")
+    for x in sorted((x for x in default if x["real"]), key=lambda x: -_lost(x))[:TOLD]:
+        deficits = (f"{x[n]:,} ppm" for n in ("deficit_ppm", "deficit_guarded_ppm"))
+        yield _cells(x["series"][-39:], 40, *_moves(x), f"{x['late_s']:.0f}", *deficits)
+
+
+def _under(report: dict[str, Any], k_ppm: int, window_s: int) -> list[dict[str, Any]]:
+    return [x for x in report["episodes"] if (x["k_ppm"], x["window_s"]) == (k_ppm, window_s)]
+
+
+def _lost(one: dict[str, Any]) -> int:
+    return int(one["deficit_guarded_ppm"] - one["deficit_ppm"])
+
+
+def _cost(real: list[dict[str, Any]]) -> Iterator[str]:
+    """What the delay made of real moves: how many, in how many it held flags up, how long, and the deficits."""
+    late = [x["late_s"] for x in real if x["late_s"]]
+    yield f"{len(real)}"
+    yield f"{len(late)}"
+    yield f"{np.mean(late):.0f}" if late else "–"
+    yield from (f"{sum(x[n] for x in real) / max(1, len(real)):.0f} ppm" for n in DEFICITS)
+    worst = max(real, key=_lost, default=None)
+    yield "–" if worst is None or _lost(worst) <= 0 else f"+{_lost(worst):,} ppm"
+    yield "–" if worst is None or _lost(worst) <= 0 else f"{worst['deficit_ppm']:,} ppm"
+
+
+def _moves(one: dict[str, Any]) -> Iterator[str]:
+    yield f"{one['since_s']}"
+    yield from (f"{(one[n] / one['base'] - 1) * 100:+.1f} %" for n in ("extreme", "after"))
 
 
 def _share(one: dict[str, Any]) -> str:

@@ -6,7 +6,8 @@ Three questions, each on the very rule that the contract runs (`keeper.risk.exac
     whom          made-up accounts around the maintenance line at a crash: flagged by a price that half an hour later
                   was gone ("a wick alone"), without the breaker and with it
     what it costs the deficit of those whom the move killed for good, at the price at which they are flagged, without
-                  the breaker and with it, as a share of the notional of all accounts
+                  the breaker and with it, as a share of the notional of all accounts; of moves that were real by
+                  themselves, or what is saved in wicks hides it
 
 An account has one perp position of notional 1 at the price before the crash, long or short, equity from one to four
 times its maintenance, and does nothing.  It is flagged at the first round, or at the release of the breaker, at which
@@ -58,6 +59,11 @@ class Episode:
     """Price farthest from `base` within `SETTLED_S`, USD."""
     after: float
     """Price `SETTLED_S` later, USD."""
+
+    @property
+    def real(self) -> bool:
+        """Whether more than half of the move was still there `SETTLED_S` later."""
+        return abs(self.after - self.base) * 2 > abs(self.extreme - self.base)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,20 +143,25 @@ def outcome(
     mm = psr_ppm / PPM * MAINTENANCE_PPM / PPM
     side = np.where(np.arange(accounts) % 2 == 0, 1.0, -1.0)
     equity = mm * rng.uniform(1.0, RICHEST, accounts)
-    stretch = between(path, episode.since_s - EPISODE.window_s, episode.since_s + SETTLED_S)
-    reach = between(path, episode.since_s - EPISODE.window_s - rule.reach_s, episode.since_s + SETTLED_S)
+    # Who waits at the end of the half hour is flagged at the release.
+    end = episode.since_s + SETTLED_S
+    last = end + rule.hold_s
+    stretch = between(path, episode.since_s - EPISODE.window_s, last)
+    reach = between(path, episode.since_s - EPISODE.window_s - rule.reach_s, last)
     times, prices = _arrays(stretch)
     closed_at = [one for one in openings(reach, rule) if one.until_s > times[0]]
-    looks = np.union1d(times, [one.until_s for one in closed_at if one.until_s <= times[-1]]).astype(np.int64)
+    looks = np.union1d(times, [one.until_s for one in closed_at if one.until_s <= last]).astype(np.int64)
     shut = np.zeros(len(looks), dtype=np.bool_)
     for one in closed_at:
         shut |= (looks >= one.since_s) & (looks < one.until_s)
     relative = _at(times, prices, looks.tolist()) / episode.base
     worth = equity[None, :] + side[None, :] * (relative[:, None] - 1.0)
     short = worth < mm * relative[:, None]
-    settled = _at(times, prices, [episode.since_s + SETTLED_S])[0] / episode.base
+    settled = _at(times, prices, [end])[0] / episode.base
     healthy = equity + side * (settled - 1.0) >= mm * settled
-    plain, guarded = _first(short), _first(short & ~shut[:, None])
+    inside = (looks <= end)[:, None]
+    plain = _first(short & inside)
+    guarded = _first(short & ~shut[:, None] & (inside | ((plain >= 0) & ~healthy)))
     flagged, flagged_guarded = plain >= 0, guarded >= 0
     saved = flagged & healthy & ~flagged_guarded
     both = flagged & flagged_guarded & ~healthy

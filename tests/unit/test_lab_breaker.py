@@ -128,6 +128,21 @@ def test_outcome__real_crash__the_same_die_a_little_later_at_a_price_of_their_ow
     assert gentle.deficit_guarded_ppm <= gentle.deficit_ppm, "LAB-8: the second round is higher"
 
 
+def test_outcome__still_waiting_at_the_end__flagged_at_the_release():
+    """LAB-16: a feed that fell silent, or a second leap at the end, hides nobody's deficit."""
+    silent = live(path(*[(at, 2_000) for at in range(0, 7_200, 600)], (7_500, 1_500), (12_000, 1_500)))
+    assert silent.late_s == RULE.hold_s, "LAB-16: no round confirms it, so it lasts"
+    assert silent.deficit_guarded_ppm == silent.deficit_ppm > 0, "LAB-16"
+    twice = live(quiet_then((7_500, 1_900), (7_600, 1_900), (9_290, 1_500), (9_320, 1_300), until=20_000))
+    assert twice.deficit_guarded_ppm > twice.deficit_ppm > 0, "LAB-16: the second leap's wait ends after the half hour"
+
+
+def test_episode__more_than_half_left__is_real():
+    """LAB-17: what the delay costs is told of moves that stayed, apart from those that were taken back."""
+    assert an_episode(quiet_then((7_500, 1_800), (7_600, 1_890))).real, "LAB-17"
+    assert not an_episode(quiet_then((7_500, 1_800), (7_600, 1_910))).real, "LAB-17"
+
+
 def test_outcome__long_wick__outlives_the_confirmation_and_kills():
     """LAB-9: a wick that a second round confirms is a move like any other."""
     found = live(quiet_then((7_500, 1_800), (7_600, 1_800), (8_200, 2_000)))
@@ -179,7 +194,8 @@ def test_script__folder__tables_and_json(folder, script):
     report = json.loads(told)
     assert {one["openings"] for one in report["frequency"] if one["k_ppm"] == 500_000} == {1}, "LAB-11"
     code, told, _ = script("--data", folder, "--psr-ppm", 60_000)
-    assert "How often it opens" in told
+    three = ("How often it opens", "Whom a wick alone would have killed", "What the delay costs when the move is real")
+    assert all(question in told for question in three), "LAB-11: one command answers all three"
     code, told, complaint = script("--data", folder, "--longest-bar-s", 60)
     assert (code, told) == (2, "")
     assert "no bars of at most 60 s" in complaint
