@@ -180,13 +180,13 @@ def test_propose__from_recalibration_file__what_fences_do_not_admit(market, tmp_
     result = asked(market, *args)
     assert result.exit_code == 0, result.output
     assert differences(result) == {
-        ("fence of psr of ETH", "max"): "460000",
+        ("fence of scan range of ETH", "max"): "460000",
         ("collateral WETH", "haircut_ppm"): "250000",
     }
     numbers = [{"number": "vsr_up", "target": 1_700_000}, {"number": "sigma", "target": 6_000_000}]
     path.write_text(json.dumps({"underlyings": [{"symbol": "BTC", "numbers": numbers}]}))
     assert differences(asked(market, *args)) == {
-        ("fence of vsr_up of BTC", "max"): "2040000",
+        ("fence of volatility range up of BTC", "max"): "2040000",
         ("volatility fences of BTC", "sigma_max_ppm"): "7200000",
     }
     path.write_text(json.dumps({"underlyings": []}))
@@ -210,7 +210,7 @@ def test_propose__from_recalibration__of_the_kernel_at_one_block(market, tmp_pat
         assert not in_two_days(market)
         result = asked(market, *args, "--out", str(tmp_path / "out"))
         assert result.exit_code == 0, result.output
-        assert {of for of, _ in differences(result)} == {"fence of psr of ETH", "joint fence of ETH"}
+        assert {of for of, _ in differences(result)} == {"fence of scan range of ETH", "joint fence of ETH"}
         assert "scan range to 32.5 %" in (tmp_path / "out" / "forum.md").read_text()
         market.pass_through(load_proposal(tmp_path / "out" / "proposal.json"))
         assert in_two_days(market)
@@ -243,7 +243,7 @@ def test_propose__floor_set_by_hand__named_and_not_taken_for_the_models_target(m
         assert "--with-overrides" in aside.output, "the model alone asks for nothing"
         result = asked(market, *quick, "--within-days", "60", "--with-overrides", "--json", "--out", "out")
         assert result.exit_code == 0, result.output
-        assert differences(result)["fence of psr of ETH", "max"] == "480000"
+        assert differences(result)["fence of scan range of ETH", "max"] == "480000"
         for name in ("forum.md", "description.md", "report.json"):
             text = " ".join((tmp_path / "out" / name).read_text().split())
             assert "ETH: scan range at least 40 % until" in text
