@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -314,8 +314,14 @@ class Overrides(Protocol):
     def set_override(self, one: Override) -> Override:
         """Remember a floor.  Durable when it returns.  Returns: it with its number."""
 
-    def clear_override(self, number: int, *, at_s: int, by: str) -> bool:
+    def clear_override(self, number: int, *, at_s: int, by: str, why: str = "") -> bool:
         """Take a floor back.  Returns: whether it stood until then; one that lapsed stays as it is."""
+
+    def cleared_why(self) -> Mapping[int, str]:
+        """Why floors were taken back, by number; those left out about which nobody said.
+
+        Not in `Override`: nothing follows from it, and inputs files carry what something follows from.
+        """
 
     def overrides(self, *, at_s: int | None = None, since_s: int | None = None) -> tuple[Override, ...]:
         """Those that stand at a moment, or all there ever were; ascending by number.

@@ -90,10 +90,20 @@ def set_floor(
     )
 
 
-def clear_floor(store: Overrides, number: int, *, operator: str, now_s: int) -> None:
-    """Take a floor back.  Raises: `BadInput` if none with this number stands, or nobody takes it back."""
-    who = written(operator, "--operator")
-    if not store.clear_override(number, at_s=now_s, by=who):
+def clear_floor(store: Overrides, number: int, *, operator: str, reason: str, now_s: int) -> None:
+    """Take a floor back.
+
+    Args:
+        store: where it is kept.
+        number: as `keeper override list` tells it.
+        operator: who takes it back; not empty.
+        reason: why; may be empty.
+        now_s: unix seconds.
+
+    Raises: `BadInput` if none with this number stands, or nobody takes it back.
+    """
+    who, why = written(operator, "--operator"), written(reason, "--reason") if reason else ""
+    if not store.clear_override(number, at_s=now_s, by=who, why=why):
         standing = ", ".join(str(one.number) for one in store.overrides(at_s=now_s)) or "none"
         raise BadInput(
             f"no floor {number} stands", hint=f"standing: {standing}; keeper override list --all", number=number

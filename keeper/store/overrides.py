@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from sqlalchemy import insert, select, update
 
@@ -24,16 +24,23 @@ class Overrides:
         assert number is not None, "the table counts by itself"
         return replace(one, number=number[0])
 
-    def clear_override(self, number: int, *, at_s: int, by: str) -> bool:
+    def clear_override(self, number: int, *, at_s: int, by: str, why: str = "") -> bool:
         """See `Overrides.clear_override`."""
         standing = overrides.c.number == number, overrides.c.cleared_at_s.is_(None), overrides.c.expires_at_s > at_s
         with self._database.writing() as connection:
-            done = connection.execute(update(overrides).where(*standing).values(cleared_at_s=at_s, cleared_by=by))
+            cleared = update(overrides).where(*standing).values(cleared_at_s=at_s, cleared_by=by, cleared_why=why)
+            done = connection.execute(cleared)
         return done.rowcount == 1
+
+    def cleared_why(self) -> dict[int, str]:
+        """See `Overrides.cleared_why`."""
+        query = select(overrides.c.number, overrides.c.cleared_why).where(overrides.c.cleared_why != "")
+        with self._database.reading() as connection:
+            return {row.number: row.cleared_why for row in connection.execute(query)}
 
     def overrides(self, *, at_s: int | None = None, since_s: int | None = None) -> tuple[Override, ...]:
         """See `Overrides.overrides`."""
-        query = select(overrides).order_by(overrides.c.number)
+        query = select(*(overrides.c[one.name] for one in fields(Override))).order_by(overrides.c.number)
         since = at_s if since_s is None else since_s
         if since is not None:
             query = query.where(overrides.c.expires_at_s > since)

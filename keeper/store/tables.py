@@ -225,6 +225,7 @@ overrides = Table(
     Column("expires_at_s", BigInteger, nullable=False),
     Column("cleared_at_s", BigInteger, comment="null while nobody took it back"),
     Column("cleared_by", Text, nullable=False),
+    Column("cleared_why", Text, nullable=False, server_default="", comment="empty if nobody said"),
 )
 
 model_sign_offs = Table(

@@ -46,6 +46,7 @@ class MemoryStore:
         self._sign_offs: list[SignOff] = []
         self._shadows: list[ShadowRun] = []
         self._overrides: list[Override] = []
+        self._cleared_why: dict[int, str] = {}
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -375,14 +376,20 @@ class MemoryStore:
             self._overrides.append(numbered)
         return numbered
 
-    def clear_override(self, number: int, *, at_s: int, by: str) -> bool:
+    def clear_override(self, number: int, *, at_s: int, by: str, why: str = "") -> bool:
         """See `Overrides.clear_override`."""
         with self._lock:
             for place, one in enumerate(self._overrides):
                 if one.number == number and one.cleared_at_s is None and one.expires_at_s > at_s:
                     self._overrides[place] = replace(one, cleared_at_s=at_s, cleared_by=by)
+                    self._cleared_why |= {number: why} if why else {}
                     return True
         return False
+
+    def cleared_why(self) -> dict[int, str]:
+        """See `Overrides.cleared_why`."""
+        with self._lock:
+            return dict(self._cleared_why)
 
     def overrides(self, *, at_s: int | None = None, since_s: int | None = None) -> tuple[Override, ...]:
         """See `Overrides.overrides`."""

@@ -218,8 +218,13 @@ def test_override__set_list_clear__each_told(site):
     (eth,) = tree_of("recalibrate", "ETH", "-c", config)["underlyings"]
     assert any(one.startswith("override 1: scan_range at least 12.5 %") for one in eth["reasons"]), "OVR-6"
     assert tree_of("override", "list", "-c", config)["overrides"] == [made]
-    assert tree_of("override", "clear", "1", "--operator", "eve", "-c", config)["overrides"] == []
-    assert {"cleared", "by", "eve"} <= set(ask("override", "list", "--all", "-c", config).stdout.split())
+    gone = tree_of("override", "clear", "1", "--operator", "eve", "--reason", "it is over", "-c", config)
+    assert gone["overrides"] == []
+    assert (gone["cleared"]["number"], gone["cleared"]["cleared_why"]) == (1, "it is over"), "OVR-7"
+    listed = " ".join(ask("override", "list", "--all", "-c", config).stdout.split())
+    for word in ("cleared", "by eve: it is over", "bob", "a fork"):
+        assert word in listed, "OVR-7: who set it and took it back, when, and why"
+    assert listed.count(" UTC") >= 3, "OVR-7: set, until, cleared"
     again = ask("override", "clear", "1", "-c", config)
     assert again.exit_code == 2
 

@@ -78,3 +78,13 @@ def test_clear__standing__ends_then_and_names_who(store):
     assert (kept.cleared_at_s, kept.cleared_by) == (150, "bob")
     assert not store.clear_override(one.number, at_s=160, by="eve"), "it is taken back once"
     assert not store.clear_override(99, at_s=160, by="eve")
+    assert store.cleared_why() == {}, "nobody said"
+
+
+def test_clear__with_a_reason__kept_beside_the_floor(store):
+    """Why it was taken back stays on record, of the one that was, and the first word counts."""
+    first, second = store.set_override(a_floor()), store.set_override(a_floor())
+    assert store.clear_override(first.number, at_s=150, by="bob", why="the fork is over")
+    assert not store.clear_override(first.number, at_s=160, by="eve", why="no, it is not")
+    assert not store.clear_override(second.number, at_s=200, by="eve", why="it had lapsed")
+    assert store.cleared_why() == {first.number: "the fork is over"}

@@ -1,4 +1,4 @@
-"""The migrations of shadow runs go both ways, on SQLite and on PostgreSQL, and lose no word (UPD-4)."""
+"""The migrations of what operators said go both ways, on SQLite and on PostgreSQL, and lose no word (UPD-4)."""
 
 from dataclasses import replace
 
@@ -8,6 +8,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from keeper.domain.overrides import Override
 from keeper.domain.updates import ShadowRun, SignOff
 from keeper.store import open_store
 from keeper.store.schema import alembic_config, newest
@@ -59,6 +60,28 @@ def test_migration__down_and_up_again__words_stay_and_runs_are_gone(url):
     assert store.sign_offs() == (replace(WORD, shadowed_blocks=0, knobs=""),), "UPD-4"
     assert store.shadows() == ()
     assert store.keep_shadow(RUN).number == 1
+    store.close()
+
+
+def test_migration__of_why_cleared_down_and_up_again__floors_stay(url):
+    """UPD-4: only the reason is lost; who took it back, and when, is on record still."""
+    store = open_store(url)
+    floor = store.set_override(
+        Override(
+            number=0, underlying=1, parameter="psr", floor_ppm=180_000, reason="a fork", operator="Ada", set_at_s=100,
+            expires_at_s=200,
+        )
+    )  # fmt: skip
+    store.clear_override(floor.number, at_s=150, by="Eve", why="it is over")
+    store.close()
+    _, later = migrated(url, "0010", command.downgrade)
+    revision, differs = migrated(url, "0009", command.downgrade)
+    assert revision == "0009"
+    assert len(differs) - len(later) == 1, "UPD-4: one column is gone, and nothing else"
+    assert migrated(url, "head", command.upgrade) == (newest(), []), "UPD-4"
+    store = open_store(url)
+    assert store.overrides() == (replace(floor, cleared_at_s=150, cleared_by="Eve"),), "UPD-4"
+    assert store.cleared_why() == {}
     store.close()
 
 

@@ -16,7 +16,12 @@ _NAMES = {ours: theirs for theirs, ours in PARAMETERS.items()}
 
 
 def overrides_view(
-    found: Sequence[Override], symbols: Mapping[int, str], remarks: Mapping[int, str], *, now_s: int
+    found: Sequence[Override],
+    symbols: Mapping[int, str],
+    remarks: Mapping[int, str],
+    cleared_why: Mapping[int, str],
+    *,
+    now_s: int,
 ) -> RenderableType:
     """A line each.
 
@@ -24,19 +29,21 @@ def overrides_view(
         found: floors.
         symbols: tickers by underlying.
         remarks: what else to know of one, by its number.
+        cleared_why: why one was taken back, by its number.
         now_s: unix seconds.
     """
     if not found:
         return Text("no floor stands", style="bright_black")
-    table = plain_table("floor", "at least", "until", "by", "reason", "", numbers=1)
+    table = plain_table("floor", "at least", "set", "until", "by", "reason", "", numbers=1)
     for one in found:
         table.add_row(
             f"{one.number}  {_name(one, symbols)}",
             words.percent(one.floor_ppm),
+            words.utc(one.set_at_s),
             words.utc(one.expires_at_s),
             one.operator,
             one.reason,
-            _state(one, remarks.get(one.number, ""), now_s),
+            _state(one, remarks.get(one.number, ""), cleared_why.get(one.number, ""), now_s),
         )
     return table
 
@@ -45,21 +52,37 @@ def _name(one: Override, symbols: Mapping[int, str]) -> str:
     return f"{symbols.get(one.underlying, one.underlying)}.{_NAMES[one.parameter]}"
 
 
-def _state(one: Override, remark: str, now_s: int) -> Text:
+def _state(one: Override, remark: str, cleared_why: str, now_s: int) -> Text:
     if one.stands(now_s):
         return Text.assemble(("stands", "green"), (f"; {remark}", "yellow") if remark else "")
     if one.cleared_at_s is not None:
-        return Text(f"cleared by {one.cleared_by}", style="bright_black")
+        why = f": {cleared_why}" if cleared_why else ""
+        return Text(f"cleared {words.utc(one.cleared_at_s)} by {one.cleared_by}{why}", style="bright_black")
     return Text("lapsed", style="bright_black")
 
 
 def overrides_tree(
-    found: Sequence[Override], symbols: Mapping[int, str], remarks: Mapping[int, str], *, now_s: int
+    found: Sequence[Override],
+    symbols: Mapping[int, str],
+    remarks: Mapping[int, str],
+    cleared_why: Mapping[int, str],
+    *,
+    now_s: int,
 ) -> dict[str, Any]:
     """The same as one object."""
+    trees = [override_tree(one, symbols, cleared_why, now_s=now_s) for one in found]
+    return {"overrides": [tree | {"remark": remarks.get(one.number)} for tree, one in zip(trees, found, strict=True)]}
 
-    def tree(one: Override) -> dict[str, Any]:
-        more = {"parameter": _name(one, symbols), "stands": one.stands(now_s), "remark": remarks.get(one.number)}
-        return vars(one) | more
 
-    return {"overrides": [tree(one) for one in found]}
+def override_tree(
+    one: Override, symbols: Mapping[int, str], cleared_why: Mapping[int, str], *, now_s: int
+) -> dict[str, Any]:
+    """One floor as an object."""
+    more = {"parameter": _name(one, symbols), "stands": one.stands(now_s), "cleared_why": cleared_why.get(one.number)}
+    return vars(one) | more
+
+
+def cleared_line(one: Override, symbols: Mapping[int, str], cleared_why: Mapping[int, str]) -> Text:
+    """What became of the floor that was just taken back."""
+    why = f": {cleared_why[one.number]}" if one.number in cleared_why else ""
+    return Text(f"floor {one.number} under {_name(one, symbols)} is cleared by {one.cleared_by}{why}")
