@@ -7,7 +7,7 @@ floors, and whom it may bring down.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -15,7 +15,7 @@ from keeper.domain.attested import Attested
 from keeper.domain.block import BlockRef
 from keeper.domain.council import Order
 from keeper.domain.deployed import Deployed
-from keeper.domain.inputs import InputsFile, hash_of, load
+from keeper.domain.inputs import Brought, InputsFile, hash_of, load
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.landed import Landed
 from keeper.domain.market import UnderlyingTarget
@@ -24,8 +24,10 @@ from keeper.domain.snapshot import Snapshot
 from keeper.errors import BadInput, Refused, Retry
 from keeper.policy.attested import Unattested, attested_again, elsewhere, unattested
 from keeper.policy.cosign import floors_again, gate_now, knobs_again
+from keeper.policy.day import joined
+from keeper.policy.difference import Difference, first_difference
 from keeper.policy.publish import permitted
-from keeper.policy.verify import UNDERIVABLE, Check, Difference, checks_of, first_difference, pushed
+from keeper.policy.verify import UNDERIVABLE, Check, checks_of, pushed
 from keeper.risk.calibration.targets import day
 from keeper.risk.version import MODEL_VERSION
 
@@ -38,6 +40,8 @@ class Own:
     """Its newest block, with every account."""
     risk: RiskKnobs
     policy: PolicyKnobs
+    brought: Mapping[int, Sequence[Brought]]
+    """By underlying, whom its pushes of the last day, and those that it signed, were to bring down."""
     overrides: Callable[[InputsFile], Collection[Override]]
     """Floors of its store that stood at a file's block, or lately."""
 
@@ -134,7 +138,7 @@ def _weighed(order: Order, file: InputsFile, own: Own) -> Iterator[Check]:
         except UNDERIVABLE:
             return  # told by a step before
     earlier = [one for one in file.brought if one.at_s < file.block.timestamp]
-    yield gate_now(own.snapshot, whole, own.policy, earlier)
+    yield gate_now(own.snapshot, whole, own.policy, joined(earlier, own.brought.get(order.underlying, ())))
 
 
 def _right_file(order: Order, file: InputsFile, data: bytes, last_target: str) -> Check:

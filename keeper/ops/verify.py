@@ -12,7 +12,8 @@ from keeper.domain.snapshot import Snapshot
 from keeper.errors import BadInput, Refused, Retry
 from keeper.ops.updates import UpdateName
 from keeper.policy.attested import Unattested, attested_again, elsewhere, unattested
-from keeper.policy.verify import Check, Difference, checks_of, first_difference, gate_again, pushed, state_again
+from keeper.policy.difference import Difference, first_difference
+from keeper.policy.verify import Check, checks_of, gate_again, pushed, state_again
 from keeper.ports import Publications
 from keeper.risk.version import MODEL_VERSION
 

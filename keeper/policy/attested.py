@@ -12,7 +12,8 @@ from keeper.domain.codec import dumps
 from keeper.domain.deployed import Deployed
 from keeper.domain.inputs import InputsFile
 from keeper.domain.quotes import QuoteSheet
-from keeper.policy.verify import Check, first_difference
+from keeper.policy.difference import first_difference
+from keeper.policy.verify import Check
 
 #: An update that was decided longer than this before it landed may have been picked among the blocks between, seconds.
 PICKED_S: Final = 900

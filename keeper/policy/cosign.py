@@ -19,9 +19,10 @@ from keeper.domain.market import UnderlyingTarget
 from keeper.domain.overrides import PARAMETERS, Override
 from keeper.domain.snapshot import Snapshot, Usable
 from keeper.policy.choices import choices
+from keeper.policy.difference import Difference
 from keeper.policy.gate import gate
 from keeper.policy.overrides import lapsed, standing
-from keeper.policy.verify import UNDERIVABLE, Check, Difference
+from keeper.policy.verify import UNDERIVABLE, Check
 from keeper.policy.weigh import Scale
 
 KNOBS: Final = "knobs"
@@ -78,8 +79,7 @@ def gate_now(
         snapshot: what this keeper sees at its newest block, with every account.
         target: all of the publication.
         policy: this keeper's own knobs.
-        brought: whom earlier pushes of the day brought down, in its author's words; leaving any out only helps it as
-            far as the chain does not remember.
+        brought: whom earlier pushes of the day brought down, as its author and this keeper know it.
     """
     if policy.impact_gate == "off":
         return Check(what=GATE, said="off in this keeper's settings (policy.impact_gate)", difference=None)

@@ -8,7 +8,7 @@ Nothing here asks anybody: the file and the chain's record come from outside.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from keeper.domain.fitted import FittedNumbers
@@ -17,6 +17,8 @@ from keeper.domain.landed import Landed
 from keeper.domain.market import ExpiryTarget
 from keeper.domain.snapshot import Snapshot, Usable
 from keeper.errors import KeeperError
+from keeper.policy.difference import Difference, first_difference
+from keeper.policy.gate import PPM
 from keeper.policy.guard import current
 from keeper.policy.overrides import floored, lapsed, lifted
 from keeper.policy.publish import permitted, propose
@@ -36,22 +38,8 @@ SLACK: Final[Mapping[str, int]] = dict.fromkeys(
 )  # fmt: skip
 #: What arithmetic runs into when a file was made to be none: no file that a keeper wrote does.
 UNDERIVABLE: Final = (KeeperError, ArithmeticError, AssertionError, LookupError, TypeError, ValueError, StopIteration)
-#: Words and what quotes do not tell apart (`keeper.domain.fitted`): not compared.
-_NOT_COMPARED: Final = frozenset({"quotes_said", "reason", "slices", "left_out"})
-
 #: Schema from which on the reasons of a target set units off and say how many days there are; they are compared.
 SAYS_DAYS: Final = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """One number that is not what it should be."""
-
-    name: str
-    ours: str
-    """As derived here."""
-    theirs: str
-    """As the file or the chain has it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +65,9 @@ def checks_of(file: InputsFile) -> Iterator[Check]:
     yield _fit_again(file)
     yield _lately_again(file)
     yield _target_again(file)
+    if not 0 < file.kept_ppm <= PPM:  # a gate shortens a step, and lets none pass beyond its target
+        beyond = Difference(name="kept_ppm", ours=f"1 to {PPM}", theirs=str(file.kept_ppm))
+        yield Check(what="impact gate", said="", difference=beyond)
 
 
 def pushed(file: InputsFile, landed: Landed) -> Check:
@@ -144,50 +135,6 @@ def gate_again(file: InputsFile, snapshot: Snapshot) -> Check:
         said=f"{len(snapshot.accounts)} accounts replayed, {theirs / 10_000:g} % of the step kept",
         difference=difference or first_difference(found.file.brought, file.brought, name="brought"),
     )
-
-
-def first_difference(
-    ours: object, theirs: object, *, slack: Mapping[str, int] | None = None, name: str = "", field: str = ""
-) -> Difference | None:
-    """The first value in which two records differ, in the order of their fields; None if none does.
-
-    Args:
-        ours: a value as the records of `keeper.domain` are made of.
-        theirs: another.
-        slack: by how much an integer may differ, by the name of its field; words and the like are then left out.
-        name: path to the value.
-        field: name of the field that it is, or lies in.
-    """
-    if type(ours) is type(theirs):
-        for mine, its, path, below in _parts(ours, theirs, slack, name, field):
-            found = first_difference(mine, its, slack=slack, name=path, field=below)
-            if found is not None:
-                return found
-        if is_dataclass(ours):
-            return None
-        if isinstance(ours, tuple) and isinstance(theirs, tuple):
-            if len(ours) == len(theirs):
-                return None
-            return Difference(name=f"length of {name}", ours=str(len(ours)), theirs=str(len(theirs)))
-        if isinstance(ours, int) and isinstance(theirs, int) and slack and abs(ours - theirs) <= slack.get(field, 0):
-            return None
-        if ours == theirs:
-            return None
-    return Difference(name=name, ours=_short(ours), theirs=_short(theirs))
-
-
-def _parts(
-    ours: object, theirs: object, slack: Mapping[str, int] | None, name: str, field: str
-) -> Iterator[tuple[object, object, str, str]]:
-    """What two records of one type are made of, with its path and field; nothing for a number."""
-    if isinstance(ours, tuple) and isinstance(theirs, tuple):
-        for i, (mine, its) in enumerate(zip(ours, theirs, strict=False)):
-            yield mine, its, f"{name}[{i}]", field
-    elif is_dataclass(ours):
-        for one in fields(ours):
-            if slack is None or one.name not in _NOT_COMPARED:
-                path = f"{name}.{one.name}" if name else one.name
-                yield getattr(ours, one.name), getattr(theirs, one.name), path, one.name
 
 
 def _fit_again(file: InputsFile) -> Check:
@@ -262,8 +209,3 @@ def _expiry(ours: ExpiryTarget, theirs: ExpiryTarget | None) -> Difference | Non
 def _underivable(what: str, name: str, error: Exception) -> Check:
     said = error.message if isinstance(error, KeeperError) else f"cannot be derived: {type(error).__name__} {error}"
     return Check(what=what, said="", difference=Difference(name=name, ours=said, theirs="a number"))
-
-
-def _short(value: object) -> str:
-    text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= 120 else f"{text[:117]}…"

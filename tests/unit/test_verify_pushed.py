@@ -12,7 +12,7 @@ from keeper.domain.action import Publish
 from keeper.domain.attested import Attested
 from keeper.domain.cycle import CycleInputs
 from keeper.domain.deployed import Deployed
-from keeper.domain.inputs import Brought, InputsFile, dump, hash_of
+from keeper.domain.inputs import SCHEMA, Brought, InputsFile, dump, hash_of
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.landed import Landed, RefusedItem
 from keeper.domain.overrides import Override
@@ -123,6 +123,15 @@ def test_pushed__items_the_fences_refused__are_not_ours_to_answer_for(decided, l
     assert kept_by(Parameter(what=What.SCAN_RANGE), gone) == ""
 
 
+@pytest.mark.parametrize("kept_ppm", [0, -1, 1_000_001, 2_000_000])
+def test_kept__more_than_the_step_or_nothing__named(decided, kept_ppm):
+    """VER-12: a gate shortens a step; a file that goes on beyond its target is none of a keeper's."""
+    _, file = decided
+    wrong = [one for one in checks_of(replace(file, kept_ppm=kept_ppm)) if one.difference is not None]
+    assert [one.difference.name for one in wrong] == ["kept_ppm"], "VER-12"
+    assert not any(one.difference for one in checks_of(replace(file, kept_ppm=1))), "VER-12"
+
+
 def test_lately__left_out_where_a_range_was_to_be_lowered__named(decided):
     """VER-11: who leaves out what was aimed at in the hours before holds a range up; the rounds tell what it was."""
     _, file = decided
@@ -200,7 +209,7 @@ def apart(file, *, chain_id=1, **moved):
     ("change", "said"),
     [
         (lambda f: replace(f, model=99), "made by model 99"),
-        (lambda f: replace(f, schema=4), "schema 4, this keeper reads 1, 2, 3"),
+        (lambda f: replace(f, schema=SCHEMA + 1), f"schema {SCHEMA + 1}, this keeper reads 1, 2, 3"),
         (lambda f: replace(f, schema=2), "does not say which deployment"),
         (lambda f: apart(f, chain_id=5), "of chain 5, this deployment of chain 1"),
         (lambda f: apart(f, ClearingHouse="0xCC"), "of the ClearingHouse at 0xCC, this deployment's is at 0xAA"),

@@ -14,7 +14,7 @@ from keeper.domain.updates import KeptInputs
 from keeper.ops.updates import Fate
 from keeper.ops.verify import Verdict
 from keeper.policy.attested import Unattested
-from keeper.policy.verify import Difference
+from keeper.policy.difference import Difference
 
 
 def verdict_view(verdict: Verdict) -> RenderableType:
