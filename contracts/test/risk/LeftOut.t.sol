@@ -4,23 +4,12 @@ pragma solidity ^0.8.28;
 import {IRiskFile} from "../../src/interfaces/IRiskFile.sol";
 import {IRiskParameters} from "../../src/interfaces/IRiskParameters.sol";
 import {FileVersion} from "../../src/interfaces/Types.sol";
-import {RiskFixture} from "./RiskFixture.sol";
+import {ListedFixture} from "./ListedFixture.sol";
 
 /// @notice Whatever was listed and never came into force holds nothing up, and comes in as soon as it fits; what is in
 /// the file stays there (OUT-1 … OUT-6).
-contract LeftOutTest is RiskFixture {
+contract LeftOutTest is ListedFixture {
     uint64 private constant NEW = 1650e8;
-
-    uint32 private _week;
-    uint32 private _month;
-
-    function setUp() public override {
-        super.setUp();
-        _week = listDays(7, 4);
-        _month = listDays(30, 4);
-        publish();
-        pass(1 hours);
-    }
 
     function _inFile(uint32 expiry, uint64 strike) private view returns (bool) {
         (, uint40 epoch,) = file.strikeArray(ETH, expiry, strike, FileVersion.Live);
@@ -30,7 +19,7 @@ contract LeftOutTest is RiskFixture {
     function _listNew() private {
         uint64[] memory one = new uint64[](1);
         one[0] = NEW;
-        parameters.listStrikes(ETH, _month, one);
+        parameters.listStrikes(ETH, month, one);
     }
 
     /// What is in force, exactly, and 0 for what is not.
@@ -57,37 +46,37 @@ contract LeftOutTest is RiskFixture {
     /// comes in when it fits, and then stays: 0 is refused.
     function test_strike__rows_refused__left_out_until_it_fits() public {
         _listNew();
-        uint256 k = _place(_month, NEW);
+        uint256 k = _place(month, NEW);
         IRiskParameters.Publication memory p = _null();
         p.expiries[1].sigmaPpm[k] = 900_000; // a hump
         p.psrPpm += 1000;
         parameters.publish(ETH, p);
         assertEq(inForce(0, "psr"), p.psrPpm, "OUT-1 the others bind");
-        assertFalse(_inFile(_month, NEW), "OUT-1 not in the file");
-        assertTrue(_inFile(_month, 1700e8), "OUT-1 its neighbour is");
+        assertFalse(_inFile(month, NEW), "OUT-1 not in the file");
+        assertTrue(_inFile(month, 1700e8), "OUT-1 its neighbour is");
         pass(1 hours);
         p = _null();
         p.expiries[1].dfPpb -= 1e6;
         (bool ok,) = parameters.checkPublication(ETH, p);
         assertTrue(ok, "OUT-1 all of it passes without the strike");
         parameters.publish(ETH, p);
-        assertEq(inForce(_month, "df"), p.expiries[1].dfPpb, "OUT-1 its expiry moves");
-        assertFalse(_inFile(_month, NEW), "OUT-1 still out");
-        vm.expectRevert(abi.encodeWithSelector(IRiskFile.StrikeNotInFile.selector, ETH, _month, NEW));
-        file.marks(ETH, _month, NEW, true, 2000e18);
+        assertEq(inForce(month, "df"), p.expiries[1].dfPpb, "OUT-1 its expiry moves");
+        assertFalse(_inFile(month, NEW), "OUT-1 still out");
+        vm.expectRevert(abi.encodeWithSelector(IRiskFile.StrikeNotInFile.selector, ETH, month, NEW));
+        file.marks(ETH, month, NEW, true, 2000e18);
         pass(1 hours);
         file.refresh(ETH);
-        assertFalse(_inFile(_month, NEW), "OUT-1 a refresh brings nothing in");
+        assertFalse(_inFile(month, NEW), "OUT-1 a refresh brings nothing in");
         p = _null();
         p.expiries[1].sigmaPpm[k] = p.expiries[1].sigmaAtmPpm;
         parameters.publish(ETH, p);
-        assertTrue(_inFile(_month, NEW), "OUT-1 in");
+        assertTrue(_inFile(month, NEW), "OUT-1 in");
         pass(1 hours);
         p = _null();
         p.expiries[1].sigmaPpm[k] = 0;
         parameters.publish(ETH, p);
-        assertTrue(_inFile(_month, NEW), "OUT-1 it stays");
-        (uint32 sigma,,) = file.strikeArray(ETH, _month, NEW, FileVersion.Live);
+        assertTrue(_inFile(month, NEW), "OUT-1 it stays");
+        (uint32 sigma,,) = file.strikeArray(ETH, month, NEW, FileVersion.Live);
         assertEq(sigma, p.expiries[1].sigmaAtmPpm, "OUT-1 with its volatility");
     }
 
@@ -98,20 +87,20 @@ contract LeftOutTest is RiskFixture {
         parameters.setVolFences(ETH, v);
         _listNew();
         IRiskParameters.Publication memory p = aPublication();
-        p.expiries[1] = quote(_month, 250_000); // rows are fine, the calendar is not
+        p.expiries[1] = quote(month, 250_000); // rows are fine, the calendar is not
         parameters.publish(ETH, p);
-        assertEq(inForce(_month, "sigmaAtm"), 600_000, "OUT-2 refused");
-        assertFalse(_inFile(_month, NEW), "OUT-2 no row");
+        assertEq(inForce(month, "sigmaAtm"), 600_000, "OUT-2 refused");
+        assertFalse(_inFile(month, NEW), "OUT-2 no row");
         pass(1 hours);
         p = aPublication();
         parameters.stage(ETH, p);
         IRiskParameters.ExpiryPublication[] memory again = new IRiskParameters.ExpiryPublication[](1);
         again[0] = p.expiries[1];
-        again[0].sigmaPpm[_place(_month, NEW)] = 0;
+        again[0].sigmaPpm[_place(month, NEW)] = 0;
         parameters.stageExpiries(ETH, again); // second thoughts
         parameters.flip(ETH);
-        assertFalse(_inFile(_month, NEW), "OUT-2 staged anew without it");
-        assertTrue(_inFile(_month, 1700e8), "OUT-2 the others");
+        assertFalse(_inFile(month, NEW), "OUT-2 staged anew without it");
+        assertTrue(_inFile(month, 1700e8), "OUT-2 the others");
     }
 
     // --- expiries -----------------------------------------------------------------------------------------------------
@@ -136,11 +125,11 @@ contract LeftOutTest is RiskFixture {
         parameters.flip(ETH);
         assertFalse(_inFile(fresh, 1500e8), "OUT-3 staged and refused");
         assertFalse(_inFile(later, 1500e8), "OUT-3 listed since");
-        assertFalse(_inFile(_month, NEW), "OUT-3 a strike listed since");
-        assertTrue(_inFile(_month, 1700e8), "OUT-3 what was there");
+        assertFalse(_inFile(month, NEW), "OUT-3 a strike listed since");
+        assertTrue(_inFile(month, 1700e8), "OUT-3 what was there");
         pass(1 hours);
         publish();
-        assertTrue(_inFile(fresh, 1500e8) && _inFile(later, 1500e8) && _inFile(_month, NEW), "OUT-3 all in");
+        assertTrue(_inFile(fresh, 1500e8) && _inFile(later, 1500e8) && _inFile(month, NEW), "OUT-3 all in");
     }
 
     /// OUT-3: the very first publication may leave an expiry out too.
@@ -175,7 +164,7 @@ contract LeftOutTest is RiskFixture {
             parameters.publish(ETH, up);
             pass(13 hours);
         }
-        uint256 next = inForce(_week, "sigmaAtm");
+        uint256 next = inForce(week, "sigmaAtm");
         assertGt(next, 1_300_000, "OUT-4 the neighbours moved on");
         // In order with the week, and not with the number that was left behind.
         parameters.listExpiry(ETH, stale - 12 hours, strikesOf(2, 1500, 100), uint32(next), 1e9, 1e9);
@@ -183,7 +172,7 @@ contract LeftOutTest is RiskFixture {
         uint256 before = vm.snapshotState();
         parameters.publish(ETH, p);
         assertFalse(_inFile(stale, 1500e8), "OUT-4 out of order");
-        assertTrue(_inFile(_week, 1500e8) && _inFile(_month, 1500e8), "OUT-4 the others stay");
+        assertTrue(_inFile(week, 1500e8) && _inFile(month, 1500e8), "OUT-4 the others stay");
         vm.revertToState(before);
         uint256 steps;
         while (inForce(stale, "sigmaAtm") < next) {
@@ -217,10 +206,10 @@ contract LeftOutTest is RiskFixture {
             p.psrPpm += 1000;
             IRiskParameters.Preview memory w = parameters.preview(ETH, p);
             bytes4 refusal = IRiskParameters.CalendarArbitrage.selector;
-            assertEq(w.items[4 + moved].reason, abi.encodeWithSelector(refusal, _week, _month), "OUT-5 why");
+            assertEq(w.items[4 + moved].reason, abi.encodeWithSelector(refusal, week, month), "OUT-5 why");
             parameters.publish(ETH, p);
-            assertEq(inForce(_week, "sigmaAtm"), 600_000, "OUT-5 the week stays");
-            assertEq(inForce(_month, "sigmaAtm"), 600_000, "OUT-5 the month stays");
+            assertEq(inForce(week, "sigmaAtm"), 600_000, "OUT-5 the week stays");
+            assertEq(inForce(month, "sigmaAtm"), 600_000, "OUT-5 the month stays");
             assertEq(inForce(0, "psr"), p.psrPpm, "OUT-5 the ranges bind");
             vm.revertToState(before);
         }
