@@ -229,7 +229,7 @@ def examine(site: Site, *, now_s: int) -> Iterator[Finding]:
             judge = partial(_key, role, address, nth=nth, cap_wei=site.daily_cap_wei)
             yield from _needs(here, f"{role} key{nth}", judge)
     yield from _needs(here, "liquidator account", partial(_own_account, site.liquidator_account, keys))
-    yield from _needs(here, "oracle prices", _prices)
+    yield from _needs(here, "oracle prices", partial(_prices, site.knobs[1].addon_peg_symbol))
     yield from _guard("quotes", lambda: _quotes(site, now_s))
     yield from _guard("store", lambda: _store(site))
 
@@ -460,7 +460,7 @@ def _bidders(account: int, owner: str, own: Sequence[str], bidders: Sequence[str
         )
 
 
-def _prices(contracts: Contracts, head: BlockRef) -> Iterator[Finding]:
+def _prices(peg_symbol: str, contracts: Contracts, head: BlockRef) -> Iterator[Finding]:
     prices = contracts.prices(head)
     for symbol, price in prices.items():
         if isinstance(price, Unusable):
@@ -468,6 +468,10 @@ def _prices(contracts: Contracts, head: BlockRef) -> Iterator[Finding]:
             yield _bad(f"price {symbol}", price.reason, hint)
         else:
             yield _good(f"price {symbol}", f"{price.wad / WAD:,.2f}")
+    if peg_symbol and peg_symbol not in prices:
+        hint = f"policy.addon_peg_symbol names one of: {', '.join(sorted(prices))}; empty turns the add-on off"
+        said = f"{peg_symbol} has no price here: a weak peg would widen nothing"
+        yield Finding(what="peg", verdict=Verdict.WARNING, said=said, hint=hint)
     for symbol in contracts.stale_files(head, prices):
         hint = "the keeper refreshes it with --send; anyone may call RiskFile.refresh"
         yield Finding(what=f"risk file {symbol}", verdict=Verdict.WARNING, said="stale", hint=hint)

@@ -292,6 +292,7 @@ WORTH_A_LOOK = {
         "contracts",
     ),
     "breaker cut off": (FakeSite(fake_contracts=C(short={"ETH": (960, 1_500)})), "breaker ETH"),
+    "peg of a coin unheard of": (FakeSite(knobs=(RiskKnobs(), replace(PolicyKnobs(), addon_peg_symbol="USDX"))), "peg"),
     "little room": (FakeSite(free=2**20), "disk"),
     "stale file": (FakeSite(fake_contracts=C(stale=("ETH",))), "risk file ETH"),
     "silent venue": (FakeSite(quoted=quoted(taken_s=None)), "quotes ETH"),
