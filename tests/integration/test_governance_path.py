@@ -151,8 +151,8 @@ def test_proposal__differences__old_from_the_chain_and_new_with_units(governed):
     proposal = governed.proposal(BOUNDS)
     told = {(d.of, d.name): (d.old_shown, d.new_shown) for d in proposal.differences}
     assert told == {
-        ("fence of psr of ETH", "max"): ("32.5 %", "40 %"),
-        ("fence of psr of ETH", "budget_abs"): ("12 %", "15 %"),
+        ("fence of scan range of ETH", "max"): ("32.5 %", "40 %"),
+        ("fence of scan range of ETH", "budget_abs"): ("12 %", "15 %"),
         ("collateral WETH", "haircut_ppm"): ("10 %", "12 %"),
         ("collateral WETH", "cap_total"): ("1,000,000,000,000 WETH", "5,000 WETH"),
     }
