@@ -20,6 +20,8 @@ from keeper.governance.proposal import Proposal, build, items_of, same_calls
 from keeper.governance.route import Route, Way, safe_view
 from keeper.governance.steps import operation_of
 
+#: The settlement token among collaterals, which has no feed.
+_CASH: Final = 0
 #: Hash of the code of an address that has none.
 _NO_CODE: Final = "0x" + keccak(b"").hex()
 
@@ -67,7 +69,7 @@ def findings_of(proposal: Proposal, chain: ChainView) -> Iterator[Finding]:
         if chain.code_hash(address) != code:
             other = "runs other code than" if code != _NO_CODE else "runs code, and had none"
             yield Finding(drift=Drift.CODE, said=f"{_name(chain, address)} {other} when it was proposed")
-    yield from _oracles(chain)
+    yield from prices_of(chain)
     yield from _new_feeds(changes, chain)
 
 
@@ -142,9 +144,12 @@ def _safe(route: Route, proposal: Proposal, chain: ChainView) -> Iterator[Findin
     yield Finding(drift=Drift.ROUTE, said=said)
 
 
-def _oracles(chain: ChainView) -> Iterator[Finding]:
+def prices_of(chain: ChainView) -> Iterator[Finding]:
+    """Assets of the house whose price cannot be used."""
     assets = dict.fromkeys(chain.deployment.symbols.values())
-    for number in list(chain.deployment.collaterals)[1:]:  # the first is the settlement token, which has no feed
+    for number in sorted(chain.deployment.collaterals):
+        if number == _CASH:
+            continue
         config = chain.one("ClearingHouse", "collateral", number)
         assets.setdefault(config["asset"].rstrip(b"\0").decode(errors="replace"))
     for asset in assets:
