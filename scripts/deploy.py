@@ -12,7 +12,6 @@ nonce.  KEEPER_RPC_URL stands in for --rpc.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -22,7 +21,7 @@ from keeper.chain.asking.rpc import Rpc, http_endpoint
 from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.signers import from_secret_file
 from keeper.deploy.handover import acceptance
-from keeper.deploy.options import add_rpc, in_options, rpc_url
+from keeper.deploy.options import ACT, DONE, add_rpc, ended, in_options, rpc_url, script_parser
 from keeper.deploy.spec_file import example, read_spec, write_toml
 from keeper.deploy.whole import Deployed, deploy_whole
 from keeper.domain import codec
@@ -30,10 +29,14 @@ from keeper.errors import KeeperError
 
 GWEI = 10**9
 
+EXAMPLE = """scripts/deploy.py --example > spec.toml
+KEEPER_RPC_URL=http://127.0.0.1:8545 scripts/deploy.py --spec spec.toml --key-file deployer.key"""
+CODES = {DONE: "deployed, and everything is as it should be", ACT: "a person must act: what is wrong or left is told"}
+
 
 def main() -> int:
-    """Deploy, or print an example.  Returns: 0 done, 2 a person must act."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    """Deploy, or print an example.  Returns: the exit code."""
+    parser = script_parser(__doc__ or "", example=EXAMPLE, codes=CODES)
     parser.add_argument("--example", action="store_true", help="print a spec to start from, TOML")
     parser.add_argument("--json", action="store_true", help="with --example: JSON, which has no room for units")
     add_rpc(parser)
@@ -47,15 +50,15 @@ def main() -> int:
     args = parser.parse_args()
     if args.example:
         print(json.dumps(json.loads(codec.dumps(example())), indent=2) if args.json else write_toml(example()))
-        return 0
+        return DONE
     if not (args.spec and args.key_file):
         parser.error("--spec and --key-file are needed")
     if args.out.is_dir() or not os.access(args.out.parent, os.W_OK):  # before anything is paid for
         print(f"error: --out {args.out} cannot be written: choose a file in a folder that exists", file=sys.stderr)
-        return 2
+        return ACT
     if args.out.exists():
         print(f"error: {args.out} exists: name another file, or move that deployment away first", file=sys.stderr)
-        return 2
+        return ACT
     try:
         spec = read_spec(args.spec)
         rpc = Rpc([http_endpoint(rpc_url(args, os.environ))], chain_id=args.chain_id)
@@ -73,7 +76,7 @@ def main() -> int:
         )
     except (KeeperError, OSError) as error:
         print(f"error: {in_options(error)}", file=sys.stderr)
-        return 2
+        return ended(error)
     found.deployment.save(args.out)
     print(f"deployed at block {found.deployment.block}: {args.out}")
     return _looked_at(found, args.out)
@@ -92,7 +95,7 @@ def _looked_at(found: Deployed, out: Path) -> int:
         _note(f"the timelock must accept by a proposal: scripts/propose.py {accept} …, then scripts/handover.py")
     elif found.holds:
         _note(f"verified: {len(found.findings)} findings on code, wiring, owners and roles are as they should be")
-    return 0 if found.holds else 2
+    return DONE if found.holds else ACT
 
 
 def _note(line: str) -> None:

@@ -9,7 +9,6 @@ KEEPER_RPC_URL stands in for --rpc.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -19,17 +18,19 @@ from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.signers import from_secret_file
 from keeper.deploy import Hand
 from keeper.deploy.fund import funding, pay
-from keeper.deploy.options import add_rpc, in_options, rpc_url
+from keeper.deploy.options import ACT, DONE, add_rpc, ended, in_options, rpc_url, script_parser
 from keeper.errors import KeeperError
 from keeper.protocols.clearinghouse.deployment import load_deployment
 
 GWEI = 10**9
-DONE, INPUT = 0, 2
+
+EXAMPLE = """scripts/fund.py --deployment deployment.json --key-file owner.key --amount 1000000 --send"""
+CODES = {DONE: "told, or paid with --send", ACT: "a person must correct something"}
 
 
 def main() -> int:
     """Tell or do it.  Returns: the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = script_parser(__doc__ or "", example=EXAMPLE, codes=CODES)
     add_rpc(parser)
     parser.add_argument("--deployment", type=Path, metavar="FILE", required=True, help="what scripts/deploy.py wrote")
     parser.add_argument("--key-file", type=Path, metavar="FILE", required=True, help="key that holds the token, hex")
@@ -52,8 +53,8 @@ def main() -> int:
         if args.send:
             pay(deployment, hand, what)
     except (KeeperError, OSError) as error:
-        print(f"error: {in_options(error)}", file=sys.stderr)
-        return INPUT
+        print(f"error: {in_options(error, file=args.deployment)}", file=sys.stderr)
+        return ended(error)
     print("done" if args.send else "nothing was sent: --send does it")
     return DONE
 

@@ -21,18 +21,21 @@ from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.signers import from_secret_file
 from keeper.deploy import Hand
 from keeper.deploy.handover import TIMELOCK, acceptance, finish, todo
-from keeper.deploy.options import add_rpc, in_options, rpc_url
+from keeper.deploy.options import ACT, DONE, add_rpc, ended, in_options, rpc_url, script_parser
 from keeper.deploy.verify import verify
 from keeper.errors import KeeperError
 from keeper.protocols.clearinghouse.deployment import Deployment, load_deployment
 
 GWEI = 10**9
-DONE, ACT = 0, 2
+
+EXAMPLE = """scripts/handover.py --deployment deployment.json --timelock 0x… --key-file owner.key
+scripts/handover.py --deployment deployment.json --key-file owner.key --send"""
+CODES = {DONE: "the handover is complete", ACT: "a person must act: what is left is told, or what to correct"}
 
 
 def main() -> int:
     """Tell or do the next of it.  Returns: the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = script_parser(__doc__ or "", example=EXAMPLE, codes=CODES)
     add_rpc(parser)
     parser.add_argument("--deployment", type=Path, metavar="FILE", required=True, help="what scripts/deploy.py wrote")
     parser.add_argument("--timelock", metavar="ADDRESS", help="TimelockController; the deployment file's if left out")
@@ -52,8 +55,8 @@ def main() -> int:
         hand = Hand(rpc, from_secret_file(args.key_file), fees=fees, poll_interval_s=args.poll_s)
         return _done(deployment, hand, args) if args.send else _told(deployment, hand)
     except (KeeperError, OSError) as error:
-        print(f"error: {in_options(error)}", file=sys.stderr)
-        return ACT
+        print(f"error: {in_options(error, file=args.deployment)}", file=sys.stderr)
+        return ended(error)
 
 
 def _told(deployment: Deployment, hand: Hand) -> int:

@@ -8,25 +8,27 @@ KEEPER_RPC_URL stands in for --rpc.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
 
 from keeper.chain.asking.rpc import Rpc, http_endpoint
-from keeper.deploy.options import add_rpc, rpc_url
+from keeper.deploy.options import ACT, DONE, add_rpc, ended, in_options, rpc_url, script_parser
 from keeper.errors import KeeperError
 from keeper.governance.files import write_files
 from keeper.governance.forum import markdown
 from keeper.protocols.clearinghouse.deployment import load_deployment
 from keeper.wiring.proposals import ProposalDesk, engine_named, given_route, named_histories, named_vols, read_changes
 
-OK, INPUT, DEAD = 0, 2, 6
+DEAD = 6
+
+EXAMPLE = """scripts/propose.py CHANGES.toml --deployment deployment.json --governor 0x… --out proposal"""
+CODES = {DONE: "it goes through", ACT: "a person must correct something", DEAD: "the simulation does not end as wanted"}
 
 
 def main() -> int:
     """Build it.  Returns: the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = script_parser(__doc__ or "", example=EXAMPLE, codes=CODES)
     parser.add_argument("changes", type=Path, metavar="CHANGES.toml", help="what is to change; keeper propose --help")
     add_rpc(parser)
     parser.add_argument("--deployment", type=Path, metavar="FILE", required=True, help="what scripts/deploy.py wrote")
@@ -57,12 +59,12 @@ def main() -> int:
         )
         files = write_files(report, args.out) if args.out else ()
     except KeeperError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return INPUT
+        print(f"error: {in_options(error, file=args.deployment)}", file=sys.stderr)
+        return ended(error)
     print(markdown(report), end="")
     for path in files:
         print(f"written: {path}", file=sys.stderr)
-    return OK if report.simulation is not None and report.simulation.holds else DEAD
+    return DONE if report.simulation is not None and report.simulation.holds else DEAD
 
 
 if __name__ == "__main__":

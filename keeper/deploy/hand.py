@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from eth_abi.abi import encode
+from eth_abi.exceptions import DecodingError
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_utils import keccak, to_checksum_address
 from hexbytes import HexBytes
@@ -17,7 +18,7 @@ from keeper.chain.asking.rpc import Rpc
 from keeper.chain.errors import NonceUsed, Reverted, Underpriced
 from keeper.chain.sending.fees import FeeOffer, FeePolicy
 from keeper.chain.signers import Signed, Signer
-from keeper.errors import Halt, Retry
+from keeper.errors import BadInput, Halt, Retry
 from keeper.protocols.abi import Abi, explain_revert
 
 #: A deployment that is not mined within this many seconds needs a person.
@@ -100,9 +101,22 @@ class Hand:
         return next(iter(self.views(contract, address, function, *args).values()))
 
     def views(self, contract: str, address: str, function: str, *args: Any) -> dict[str, Any]:
-        """Every output of a view at the head, by name."""
+        """Every output of a view at the head, by name.
+
+        Raises: `BadInput` naming contract and address if what lives there, if anything does, has no such view.
+        """
         abi = self.abi(contract)
-        return abi.result(function, self._rpc.call_at(self._rpc.block(), address, abi.call(function, *args)))
+        try:
+            return abi.result(function, self._rpc.call_at(self._rpc.block(), address, abi.call(function, *args)))
+        except (Reverted, DecodingError) as error:
+            reverts = isinstance(error, Reverted) and (explain_revert(error.data, [abi]) if error.data else "reverts")
+            there = f"{function}() {reverts or 'answers what cannot be read'}" if self.has_code(address) else "no code"
+            raise BadInput(
+                f"{address} is no {contract} of this version: {there} on chain {self.chain_id}",
+                hint="compare the deployment file's addresses and chain with what was deployed; is it another house's?",
+                contract=contract,
+                address=address,
+            ) from error
 
     def functions(self, contract: str) -> tuple[str, ...]:
         """Names of a contract's functions."""

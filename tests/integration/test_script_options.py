@@ -11,6 +11,8 @@ from keeper.deploy.options import add_rpc, rpc_url
 from keeper.deploy.spec_file import example, write_toml
 from keeper.errors import BadInput
 from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment
+from keeper.testing.embedded import EmbeddedChain
+from keeper.testing.http_node import HttpNode
 
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(120)]
 
@@ -71,6 +73,36 @@ def test_script__node_of_the_environment__is_asked_and_its_key_is_never_told(nam
     assert (code, "no node is named" in said, "KEEPER_RPC_URL" in said) == (2, True, True)
     monkeypatch.setenv("KEEPER_RPC_URL", f"http://127.0.0.1:1/v2/{KEY}")
     code, said = script(name)
-    assert code == 2
+    assert code == 3, "as keeper does"
     assert "127.0.0.1:1" in said
     assert KEY not in said
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_script_help__everybody_reads__an_example_and_every_exit_code(name, script, monkeypatch, capsys):
+    """Whoever calls it from a script of their own knows what to branch on."""
+    monkeypatch.setitem(NEEDS, name, ("--help",))
+    with pytest.raises(SystemExit) as ended:
+        script(name)
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert "example:\n  " in said
+    assert f"scripts/{name} " in said
+    codes = said.partition("exit codes:")[2]
+    assert [line.split()[0] for line in codes.split("\n") if line.strip()] == [
+        "0",
+        "2",
+        "3",
+        *["6"] * ("propose" in name),
+    ]
+
+
+def test_handover__a_file_of_another_house__file_contract_and_address_are_named(script, monkeypatch):
+    """Somebody took the wrong file: nothing is there, and a person is told where to look."""
+    chain = EmbeddedChain(chain_id=31337)
+    with HttpNode(chain.node) as node:
+        monkeypatch.setenv("KEEPER_RPC_URL", node.url)
+        code, said = script("handover.py")
+    assert code == 2
+    assert f"deployment.json: 0x{2:040x} is no RiskParameters of this version: no code on chain 31337" in said
+    assert "another house" in said
