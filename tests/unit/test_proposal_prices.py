@@ -25,7 +25,7 @@ class Chain:
 
 @pytest.mark.parametrize("collaterals", [{0: "USDC", 1: "WBTC"}, {1: "WBTC", 0: "USDC"}])
 def test_prices__collaterals_in_any_order__all_but_the_settlement_tokens(collaterals: dict[int, str]) -> None:
-    """GOV-12: a price that is unusable is told of every asset that has a feed, however the deployment file is sorted."""
+    """GOV-12: a price that is unusable is told of every asset that has a feed, whatever the order of a deployment."""
     found = list(prices_of(Chain(collaterals)))
     assert {one.drift for one in found} == {Drift.ORACLE}, "GOV-12"
     assert [one.said for one in found] == ["the price of ETH: StalePrice", "the price of WBTC: StalePrice"], "GOV-12"
