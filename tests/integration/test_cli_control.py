@@ -306,4 +306,5 @@ def test_push__send__mined_through_the_outbox_with_its_inputs_kept(site):
     assert "landed" in ask("inputs", "list", "-c", config).stdout
     again = ask("model", "sign-off", "1", "--first", "--operator", "ada", "--reason", "tried", "-c", config)
     assert again.exit_code == 2
-    assert "is signed off already, by ada: tried" in again.output
+    assert "is signed off already, since" in again.output
+    assert "by ada: tried" in again.output
