@@ -4,8 +4,8 @@ from keeper.abis import load
 from keeper.demo.world import World
 from keeper.protocols.abi import Abi
 
-#: What a house is deployed with unless it says otherwise: 1 % an hour.
-USUAL_PPM_PER_HOUR = 10_000
+#: What a house is deployed with unless it says otherwise: maintenance by 2.5 % an hour, ranges by 1 %.
+USUAL_PPM_PER_HOUR = 25_000
 
 
 def slow_down(world: World, underlying: int, rate_ppm_per_hour: int = USUAL_PPM_PER_HOUR) -> None:

@@ -9,6 +9,7 @@ import {Controls} from "./libraries/Controls.sol";
 import {Fences} from "./libraries/Fences.sol";
 import {Previews} from "./libraries/Previews.sol";
 import {Publishing} from "./libraries/Publishing.sol";
+import {Slew} from "./libraries/Slew.sol";
 
 /// @title What the keeper publishes, and the fences around it.  See IRiskParameters.
 /// @dev What the fences say is in FenceMath, over one set of numbers, whichever way they came in; how a publication comes
@@ -69,7 +70,7 @@ contract RiskParameters is IRiskParameters, AccessControl {
         f.setFence(underlying, "vsrUp", ranges.vsrUp);
         f.setFence(underlying, "vsrDown", ranges.vsrDown);
         f.setJointFence(underlying, ranges.joint);
-        f.setVolFences(underlying, vols);
+        f.setVolFences(underlying, vols, c.slewPpmPerHour);
         f.start(Fences.Ranges(psrPpm, vsrUpPpm, vsrDownPpm));
     }
 
@@ -97,7 +98,7 @@ contract RiskParameters is IRiskParameters, AccessControl {
         onlyRole(DEFAULT_ADMIN_ROLE)
         onlyListed(underlying)
     {
-        _markets[underlying].fences.setVolFences(underlying, v);
+        _markets[underlying].fences.setVolFences(underlying, v, _configs[underlying].slewPpmPerHour);
     }
 
     /// @inheritdoc IRiskParameters
@@ -139,7 +140,8 @@ contract RiskParameters is IRiskParameters, AccessControl {
         if (c.noticeBlocks > 86_400) revert BadConfig("noticeBlocks");
         // So slow that a range of 1 % still moves in an hour; so fast that nothing is smoothed.
         if (c.breakerAddOnPpm > PPM) revert BadConfig("breakerAddOnPpm");
-        if (c.slewPpmPerHour < 100 || c.slewPpmPerHour > PPM) revert BadConfig("slewPpmPerHour");
+        if (c.slewPpmPerHour < 250 || c.slewPpmPerHour > 5 * PPM / 2) revert BadConfig("slewPpmPerHour");
+        _markets[underlying].fences.requireSlower(c.slewPpmPerHour);
         _configs[underlying] = c;
         file.configure(
             underlying,
@@ -149,7 +151,7 @@ contract RiskParameters is IRiskParameters, AccessControl {
                 shortMinPpm: c.shortMinPpm,
                 volFloorPpm: c.volFloorPpm,
                 maxAgeS: c.maxAgeS,
-                slewPpmPerHour: c.slewPpmPerHour
+                slewPpmPerHour: Slew.ofRanges(c.slewPpmPerHour)
             })
         );
         emit UnderlyingConfigured(underlying, c);

@@ -150,7 +150,7 @@ abstract contract BaseTest is Test {
             maxAgeS: 3600,
             noticeBlocks: 10,
             listed: true,
-            slewPpmPerHour: 10_000,
+            slewPpmPerHour: 25_000,
             breakerAddOnPpm: 250_000
         });
     }
@@ -174,15 +174,15 @@ abstract contract BaseTest is Test {
             smileMaxPpm: 2_000_000,
             phiMinPpb: 8e8,
             phiMaxPpb: 13e8,
-            phiStepPpb: 2e7,
-            phiBudgetPpb: 5e7,
+            phiStepPpb: 2e6,
+            phiBudgetPpb: 1e7,
             carryMaxPpm: 300_000,
             dfMinPpb: 8e8,
             minDelayS: 600,
             smileStepPpm: 150_000,
             smileBudgetPpm: 350_000,
-            dfStepPpb: 5_000_000,
-            dfBudgetPpb: 20_000_000
+            dfStepPpb: 1_000_000,
+            dfBudgetPpb: 5_000_000
         });
     }
 

@@ -218,9 +218,9 @@ def _underlying(
         vsr_up_ppm=RISK.vsr_up_ppm,
         vsr_down_ppm=RISK.vsr_down_ppm,
         max_age_s=max(7_200, 6 * block_s),
-        # As fast as the path is crammed; a real market has the defaults: ranges by 1 % an hour, and an emergency lane;
-        # forwards by 0.25 % a publication and 1 % a day.
-        slew_ppm_per_hour=200_000,
+        # As fast as the path is crammed; a real market has the defaults: maintenance by 2.5 % an hour, and an emergency
+        # lane; forwards by 0.25 % an hour and 1 % a day.
+        slew_ppm_per_hour=500_000,
         vol_fences=VolFenceSpec(min_delay_s=3 * block_s, phi_step_ppb=20_000_000, phi_budget_ppb=60_000_000),
         expiries=expiries,
     )

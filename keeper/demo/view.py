@@ -124,7 +124,7 @@ def plain_line(frame: Frame, eta: str) -> str:
     bands = " ".join(f"{panels.BANDS[band][1]} {n}" for band, n in frame.bands.items() if n or band is Band.HEALTHY)
     return (
         f"block {frame.index + 1}/{frame.blocks}  {show_time(frame.time)}  {prices}  |  {bands}  |  "
-        f"auctions {frame.auctions}  fund {panels.money(frame.fund)}  bad debt {panels.money(frame.bad_debt)}  |  {eta}"
+        f"auctions {frame.auctions}  fund {panels.money(frame.fund)} USD  bad debt {panels.money(frame.bad_debt)} USD  |  {eta}"
     )
 
 

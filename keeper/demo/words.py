@@ -59,11 +59,11 @@ def _action(handed: Handed, names: Mapping[int, str], symbols: Mapping[int, str]
         case Bid():
             part = f"{action.fraction_wad * 100 / WAD:.0f} %"
             verb = "for at most" if action.max_cost >= 0 else "if paid"
-            return f"bid {_name(names, action.account)}: {part} {verb} {money(abs(action.max_cost) / WAD)}"
+            return f"bid {_name(names, action.account)}: {part} {verb} {money(abs(action.max_cost) / WAD)} USD"
         case MarginCall():
             return (
                 f"margin call {_name(names, action.account)}: health {action.health_ppm / PPM:.3f}, "
-                f"{money((action.equity - action.mm) / WAD)} above maintenance"
+                f"{money((action.equity - action.mm) / WAD)} USD above maintenance"
             )
         case Touch() | SyncBreaker():
             return ""

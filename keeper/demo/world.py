@@ -96,7 +96,7 @@ class World:
             self.govern("RiskParameters", "setFence", i, fence, wide)
             self.govern("RiskParameters", "setVolFences", i, structs.vols(hasty))
             self.govern("RiskParameters", "setJointFence", i, (10**7, 10**7))
-            config = self._view("RiskParameters", "config", i) | {"slewPpmPerHour": 10**6}
+            config = self._view("RiskParameters", "config", i) | {"slewPpmPerHour": 5 * 10**6 // 2}
             self.govern("RiskParameters", "setConfig", i, tuple(config.values()))
             vols = [(e.expiry, e.phi_ppb, e.df_ppb, e.sigma_atm_ppm, list(e.smile)) for e in u.expiries]
             numbers = (wanted.psr_ppm, wanted.vsr_up_ppm, wanted.vsr_down_ppm)

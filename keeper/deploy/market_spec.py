@@ -33,8 +33,8 @@ class VolFenceSpec:
     phi_min_ppb: int = 700_000_000
     phi_max_ppb: int = 1_500_000_000
     phi_step_ppb: int = 2_500_000
-    """φ binds at once, past the slew rate: at a quarter of a percent one publication moves no straddle's requirement by
-    more than an hour's slew does."""
+    """In an hour; a publication has of it what passed since the last one.  With `df_step_ppb`, each relative to its least
+    value, it takes at most a fifth of the slew rate."""
     phi_budget_ppb: int = 10_000_000
     """Net in a day: eight points of annual basis on 45 days.  A forward that moves further is followed a day later."""
     carry_max_ppm: int = 500_000
@@ -45,8 +45,9 @@ class VolFenceSpec:
     """Of a strike's volatility over σ_ATM, in one publication."""
     smile_budget_ppm: int = 350_000
     """The same, net in a day."""
-    df_step_ppb: int = 5_000_000
-    df_budget_ppb: int = 20_000_000
+    df_step_ppb: int = 500_000
+    """In an hour, as of φ."""
+    df_budget_ppb: int = 5_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +99,9 @@ class UnderlyingSpec:
     vol_floor_ppm: int = 250_000
     max_age_s: int = 7_200
     notice_blocks: int = 1
-    slew_ppm_per_hour: int = 10_000
-    """Largest relative move of a scan range in force; the published ranges are its target."""
+    slew_ppm_per_hour: int = 25_000
+    """Largest relative move of the maintenance of a perp, or of a straddle at the forward, whatever is published: the
+    scan ranges in force move at two fifths of it towards the published ones."""
     breaker_add_on_ppm: int = 250_000
     """Added to IM while the flash-crash breaker is open."""
     psr_fence: FenceSpec = FenceSpec(

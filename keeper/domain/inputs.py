@@ -28,10 +28,12 @@ from keeper.domain.snapshot import Observation, UnderlyingState
 from keeper.errors import BadInput
 
 #: Shape of the file.  A change of what a canonical file holds is a new number: 1 did not say which deployment, 2 not
-#: whom the pushes of the day brought down.
-SCHEMA: Final = 3
+#: whom the pushes of the day brought down, 3 not that a forward's step is earned by the hour.
+SCHEMA: Final = 4
+#: From which on it says whom the pushes of the day brought down.
+SAYS_BROUGHT: Final = 3
 #: Shapes that are read, and written again byte for byte.
-SCHEMAS: Final = (1, 2, SCHEMA)
+SCHEMAS: Final = (1, 2, SAYS_BROUGHT, SCHEMA)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,9 +98,13 @@ def dump(file: InputsFile) -> bytes:
     if file.schema >= SCHEMA:
         return data
     tree = json.loads(data)  # older files had no such keys, and their hashes stand on chains
-    del tree["brought"]
+    if file.schema < SAYS_BROUGHT:
+        del tree["brought"]
     if file.schema == 1:
         del tree["deployed"]
+    fences = tree["state"]["publication"]
+    if fences is not None and not fences["vol"]["forward_step_s"]:
+        del fences["vol"]["forward_step_s"]
     return json.dumps(tree, separators=(",", ":")).encode("ascii")
 
 
@@ -118,7 +124,7 @@ def load(data: bytes) -> InputsFile:
             hint="a file of schema 2 or more names chain and contracts, one of schema 1 cannot: it was altered",
             schema=file.schema,
         )
-    if file.brought and file.schema < SCHEMA:
+    if file.brought and file.schema < SAYS_BROUGHT:
         raise BadInput(
             f"the inputs file has schema {file.schema} and says whom the pushes of the day brought down (brought)",
             hint="a file of schema 3 does, an older one cannot: it was altered",

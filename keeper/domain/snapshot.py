@@ -184,6 +184,7 @@ class VolFences:
     phi_min_ppb: int
     phi_max_ppb: int
     phi_step_ppb: int
+    """Largest move of φ in `forward_step_s`."""
     phi_budget_ppb: int
     carry_max_ppm: int
     df_min_ppb: int
@@ -192,9 +193,13 @@ class VolFences:
     smile_budget_ppm: int = _PPM
     """Largest net displacement of σ_K / σ_ATM in a day, ppm of σ_ATM."""
     df_step_ppb: int = 10**9
+    """Largest move of a discount factor in `forward_step_s`."""
     df_budget_ppb: int = 10**9
     min_delay_s: int = 0
     """Between two publications, seconds."""
+    forward_step_s: int = 0
+    """Seconds in which a step of φ and df is earned: a publication has of it what passed since the one before, a whole
+    one at most.  0 if every publication has a whole one."""
 
 
 @dataclass(frozen=True, kw_only=True)

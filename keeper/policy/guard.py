@@ -73,11 +73,11 @@ def allow(target: UnderlyingTarget, state: PublicationState, now: int, rules: Ru
     rows = [_Row.of(e, fences[e.params.expiry], state.vol, e.params.expiry - now) for e in target.expiries]
     for wanted, (sigma, comes_in) in zip(target.expiries, _levels(rows), strict=True):
         p = wanted.params
-        fence, seconds = fences[p.expiry], p.expiry - now
+        fence = fences[p.expiry]
         params = ExpiryParams(
             expiry=p.expiry,
-            phi_ppb=_clamp(p.phi_ppb, *phi_reach(fence, state.vol, seconds)),
-            df_ppb=_clamp(p.df_ppb, *df_reach(fence, state.vol)),
+            phi_ppb=_clamp(p.phi_ppb, *phi_reach(fence, state, now)),
+            df_ppb=_clamp(p.df_ppb, *df_reach(fence, state, now)),
             sigma_atm_ppm=sigma,
         )
         sigmas = tuple(s * sigma // p.sigma_atm_ppm * comes_in for s in wanted.sigmas_ppm)

@@ -25,7 +25,7 @@ from keeper.domain.snapshot import (
 from keeper.policy.calendar import clashes, has_strikes, variance
 from keeper.policy.guard import anchored, current
 from keeper.policy.joint import too_far
-from keeper.policy.reach import carry_ppb
+from keeper.policy.reach import carry_ppb, earned
 from keeper.policy.ring import HOUR_S, HOURS, Anchors, anchors, ratio_ppm
 from keeper.risk.exact import q64
 from keeper.risk.exact.riskfile import PPB, PPM, term_factor
@@ -263,22 +263,24 @@ def _expiry(wanted: ExpiryTarget, fence: ExpiryFence, state: PublicationState, n
             return Refusal(error="OutOfRange", what=what, numbers=(value, least, most))
     return (
         _sigma(p.sigma_atm_ppm, fence, state, now)
-        or _absolute(
+        or _forward(
             "phi",
             p.phi_ppb,
             fence.phi_ppb,
             anchors(fence.phi_anchor_ppb, fence.phi_later),
             step=vol.phi_step_ppb,
             budget=vol.phi_budget_ppb,
+            state=state,
             now=now,
         )
-        or _absolute(
+        or _forward(
             "df",
             p.df_ppb,
             fence.df_ppb,
             anchors(fence.df_anchor_ppb, fence.df_later),
             step=vol.df_step_ppb,
             budget=vol.df_budget_ppb,
+            state=state,
             now=now,
         )
         or _smile(wanted, fence, state, now)
@@ -316,6 +318,26 @@ def _sigma(value: int, fence: ExpiryFence, state: PublicationState, now: int) ->
         numbers=(known[0], value, budget * PPM >> 64),
         next_allowed_s=_first_hour(known, passes, now, 0),
     )
+
+
+def _forward(
+    what: str,
+    value: int,
+    old: int,
+    known: Anchors,
+    *,
+    step: int,
+    budget: int,
+    state: PublicationState,
+    now: int,
+) -> Refusal | None:
+    """Of the step what was earned since the last publication, and the day's budget."""
+    move, now_earned = abs(value - old), earned(step, state, now)
+    if move > step or move <= now_earned:
+        return _absolute(what, value, old, known, step=now_earned, budget=budget, now=now)
+    opens = state.last_time + -(-move * state.vol.forward_step_s // step)
+    free = _first_hour(known, lambda a: _allowed(a, old, value, budget), now, opens)
+    return Refusal(error="StepTooLarge", what=what, numbers=(old, value, now_earned), next_allowed_s=free)
 
 
 def _absolute(what: str, value: int, old: int, known: Anchors, *, step: int, budget: int, now: int) -> Refusal | None:

@@ -146,13 +146,14 @@ def room(parameter: Parameter, file: InputsFile, pushed: UnderlyingTarget) -> Ro
 def _expiry_room(
     parameter: Parameter, fence: ExpiryFence, fences: PublicationState, file: InputsFile, pushed: UnderlyingTarget
 ) -> Room | None:
-    vol, seconds = fences.vol, fence.expiry - file.block.timestamp
+    vol, at_s = fences.vol, file.block.timestamp
+    seconds = fence.expiry - at_s
     if parameter.what is What.FORWARD:
         budget = within(fence.phi_anchor_ppb, fence.phi_ppb, vol.phi_budget_ppb)
-        return _room(fence.phi_ppb, fence.phi_anchor_ppb, phi_reach(fence, vol, seconds), budget)
+        return _room(fence.phi_ppb, fence.phi_anchor_ppb, phi_reach(fence, fences, at_s), budget)
     if parameter.what is What.DISCOUNT:
         budget = within(fence.df_anchor_ppb, fence.df_ppb, vol.df_budget_ppb)
-        return _room(fence.df_ppb, fence.df_anchor_ppb, df_reach(fence, vol), budget)
+        return _room(fence.df_ppb, fence.df_anchor_ppb, df_reach(fence, fences, at_s), budget)
     if not parameter.strike:
         factor = q64.exp(vol.atm_budget_ppm * term_factor(seconds) // PPM)
         now, anchor = fence.sigma_ppm, fence.sigma_anchor_ppm

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from keeper.domain.action import Publish
-from keeper.domain.inputs import SCHEMA, Brought, InputsFile, dump, hash_of, history_digest
+from keeper.domain.inputs import SAYS_BROUGHT, SCHEMA, Brought, InputsFile, dump, hash_of, history_digest
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.market import MarketModel, UnderlyingTarget
 from keeper.domain.overrides import Override
@@ -141,7 +141,7 @@ def propose(
     if unsigned:
         return replace(said, why=why, waits=unsigned)
     gated = weighed(Scale(snapshot, u, knobs, brought), said, knobs) if u.live is not None else None
-    if file.schema >= SCHEMA:
+    if file.schema >= SAYS_BROUGHT:
         file = replace(file, brought=told_of(brought, now, None if gated is None else gated.brings))
     if gated is not None:
         if gated.params is None:

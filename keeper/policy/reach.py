@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from keeper.domain.snapshot import ExpiryFence, FenceState, SmileFence, VolFences
+from keeper.domain.snapshot import ExpiryFence, FenceState, PublicationState, SmileFence, VolFences
 from keeper.risk.exact import q64
 from keeper.risk.exact.riskfile import PPB, PPM, term_factor
 
@@ -55,18 +55,30 @@ def carry_ppb(vol: VolFences, seconds: int) -> int:
     return vol.carry_max_ppm * 1_000 * seconds // YEAR + CARRY_BASE_PPB
 
 
-def phi_reach(fence: ExpiryFence, vol: VolFences, seconds: int) -> tuple[int, int]:
-    """Lowest and highest φ an expiry may take now, ppb."""
+def earned(step: int, state: PublicationState, now: int) -> int:
+    """What a publication at `now` has of a forward's or a discount factor's step; a whole one before the first."""
+    whole = state.vol.forward_step_s
+    if not whole or not state.last_id:
+        return step
+    return step * min(now - state.last_time, whole) // whole
+
+
+def phi_reach(fence: ExpiryFence, state: PublicationState, now: int) -> tuple[int, int]:
+    """Lowest and highest φ an expiry may take at `now`, ppb."""
+    vol, seconds = state.vol, fence.expiry - now
     carry = carry_ppb(vol, seconds) - 1_000  # the allowance shrinks while the transaction is on its way
     low, high = within(fence.phi_anchor_ppb, fence.phi_ppb, vol.phi_budget_ppb)
-    low, high = max(fence.phi_ppb - vol.phi_step_ppb, low), min(fence.phi_ppb + vol.phi_step_ppb, high)
+    step = earned(vol.phi_step_ppb, state, now)
+    low, high = max(fence.phi_ppb - step, low), min(fence.phi_ppb + step, high)
     return inside(low, high, max(vol.phi_min_ppb, PPB - carry), min(vol.phi_max_ppb, PPB + carry))
 
 
-def df_reach(fence: ExpiryFence, vol: VolFences) -> tuple[int, int]:
-    """Lowest and highest discount factor an expiry may take now, ppb."""
+def df_reach(fence: ExpiryFence, state: PublicationState, now: int) -> tuple[int, int]:
+    """Lowest and highest discount factor an expiry may take at `now`, ppb."""
+    vol = state.vol
     low, high = within(fence.df_anchor_ppb, fence.df_ppb, vol.df_budget_ppb)
-    low, high = max(fence.df_ppb - vol.df_step_ppb, low), min(fence.df_ppb + vol.df_step_ppb, high)
+    step = earned(vol.df_step_ppb, state, now)
+    low, high = max(fence.df_ppb - step, low), min(fence.df_ppb + step, high)
     return inside(low, high, vol.df_min_ppb, PPB)
 
 

@@ -147,6 +147,7 @@ def a_publication(*, next_allowed_s: int = 0, last_time: int = NOW - 3_600) -> P
             phi_budget_ppb=20_000_000,
             carry_max_ppm=300_000,
             df_min_ppb=800_000_000,
+            forward_step_s=3_600,
         ),
     )
 

@@ -45,10 +45,10 @@ ROWS = (
     Row("sequencer", '[sequencer]\nfeed = "{sequencer}"\ngrace_s = "1 h"', {
         ("sequencer uptime feed", "feed"): ("none", "{sequencer}"),
         ("sequencer uptime feed", "grace_s"): ("0 s", "1 h")}),
-    Row("underlying.<underlying>.config", '[underlying.ETH.config]\nkappa_ppm = "85 %"\nslew_ppm_per_hour = "2 %"\n'
+    Row("underlying.<underlying>.config", '[underlying.ETH.config]\nkappa_ppm = "85 %"\nslew_ppm_per_hour = "4 %"\n'
         'vol_floor_ppm = "30 %"\nnotice_blocks = 5\nmax_age_s = "3 h"', {
         ("margin rules of ETH", "kappa_ppm"): ("80 %", "85 %"),
-        ("margin rules of ETH", "slew_ppm_per_hour"): ("1 %", "2 %"),
+        ("margin rules of ETH", "slew_ppm_per_hour"): ("2.5 %", "4 %"),
         ("margin rules of ETH", "vol_floor_ppm"): ("25 %", "30 %"),
         ("margin rules of ETH", "notice_blocks"): ("1 blocks", "5 blocks"),
         ("margin rules of ETH", "max_age_s"): ("2 h", "3 h")}),

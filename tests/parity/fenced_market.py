@@ -61,6 +61,7 @@ class Market:
             psr_fence=replace(FENCE, max=325_000),
             vsr_up_fence=FENCE,
             vsr_down_fence=FENCE,
+            slew_ppm_per_hour=200_000,
             vol_fences=VolFenceSpec(min_delay_s=60, phi_step_ppb=20_000_000, phi_budget_ppb=60_000_000),
             expiries=tuple(ExpirySpec(expiry=e, strikes=strikes, sigma_atm_ppm=600_000) for e in self.expiries),
         )

@@ -87,11 +87,12 @@ def a_pair(c: Chance) -> Pair:
     now = 1_790_000_000 + c.to(0, 10**7)
     vol = _vols(c)
     fences, ranges = _ranges(c)
-    given, spot = _expiries(c, vol, now), a_spot(c)
+    since = c.one(vol.min_delay_s, c.to(vol.min_delay_s, 3_700), c.to(3_500, 90_000))
+    given, spot = _expiries(c, vol, now, since), a_spot(c)
     if c.is_so(0.35):
         given = [tightened(c, g, spot, now) for g in given]
     digest = "0x" + bytes([c.to(0, 255) for _ in range(32)]).hex()
-    last_time = now - vol.min_delay_s + (c.to(-100, 0) if c.is_so(0.95) else c.to(-2, 50))
+    last_time = now - since if c.is_so(0.95) else now - vol.min_delay_s + c.to(-2, 50)
     state = PublicationState(
         last_id=c.to(1, 9), last_time=last_time, next_allowed_s=last_time + vol.min_delay_s, in_notice=False,
         fences=fences, expiries=tuple(g[0] for g in given), vol=vol, frozen=c.is_so(0.01), digest=digest,
@@ -128,7 +129,7 @@ def _vols(c: Chance) -> VolFences:
         phi_min_ppb=700_000_000, phi_max_ppb=1_500_000_000, phi_step_ppb=20_000_000, phi_budget_ppb=60_000_000,
         carry_max_ppm=50_000 if c.is_so(0.1) else 2_000_000, df_min_ppb=980_000_000 if c.is_so(0.05) else 500_000_000,
         smile_step_ppm=150_000, smile_budget_ppm=350_000, df_step_ppb=5_000_000, df_budget_ppb=20_000_000,
-        min_delay_s=600,
+        min_delay_s=c.one(600, 60), forward_step_s=3_600,
     )  # fmt: skip
 
 
@@ -163,7 +164,7 @@ def _some_ranges(c: Chance) -> Ranges:
 Given = tuple[ExpiryFence, ExpiryTarget, tuple[int, ...]]
 
 
-def _expiries(c: Chance, vol: VolFences, now: int) -> list[Given]:
+def _expiries(c: Chance, vol: VolFences, now: int, since: int) -> list[Given]:
     """One to four expiries; as a rule what is in force is in calendar order, and often just so."""
     if c.is_so(0.4):  # close together
         first, apart = c.to(60, 30 * 86_400), c.to(1, 3 * 86_400)
@@ -180,7 +181,9 @@ def _expiries(c: Chance, vol: VolFences, now: int) -> list[Given]:
             sigma = max(sigma, tight) if c.is_so(0.3) else max(300_000, tight + c.one(0, 1, tight // 20))
         if not fresh:
             least = max(least, sigma * sigma * seconds)
-        one = _expiry(c, vol, now, seconds, sigma, share_new=1.0 if fresh else 0.15 if shy else 0.02)
+        one = _expiry(
+            c, vol, now, since=since, seconds=seconds, sigma=sigma, share_new=1.0 if fresh else 0.15 if shy else 0.02
+        )
         given.append(_calmer(c, one) if calm else one)
     return given
 
@@ -198,7 +201,7 @@ def _calmer(c: Chance, given: Given) -> Given:
     return fence, ExpiryTarget(params=params, sigmas_ppm=sigmas), slots
 
 
-def _expiry(c: Chance, vol: VolFences, now: int, seconds: int, sigma: int, *, share_new: float) -> Given:
+def _expiry(c: Chance, vol: VolFences, now: int, *, since: int, seconds: int, sigma: int, share_new: float) -> Given:
     expiry = now + seconds
     phi = 10**9 + c.to(-9_000_000, 9_000_000) * c.one(1, 1, 1, 6)
     df = c.to(950_000_000, 10**9)
@@ -207,10 +210,11 @@ def _expiry(c: Chance, vol: VolFences, now: int, seconds: int, sigma: int, *, sh
         "phi": c.path(phi, lambda: phi + c.to(-70_000_000, 70_000_000)),
         "df": c.path(df, lambda: min(10**9, df + c.to(-25_000_000, 25_000_000))),
     }
-    new_phi = _near(c, phi, vol.phi_step_ppb, known["phi"], vol.phi_budget_ppb)
+    hour = c.one(3_600, min(since, 3_600))
+    new_phi = _near(c, phi, vol.phi_step_ppb * hour // 3_600, known["phi"], vol.phi_budget_ppb)
     if c.is_so(0.1):
         new_phi = max(1, 10**9 + c.one(-1, 1) * c.beside(carry_ppb(vol, seconds)))
-    new_df = _near(c, df, vol.df_step_ppb, known["df"], vol.df_budget_ppb)
+    new_df = _near(c, df, vol.df_step_ppb * hour // 3_600, known["df"], vol.df_budget_ppb)
     new_sigma = c.one(sigma, sigma, int(sigma * c.rng.uniform(0.8, 1.25)), int(sigma * c.rng.uniform(0.3, 3.0)))
     slots, smile, sigmas = [], [], []
     for k in range(c.to(1, 3)):

@@ -6,7 +6,7 @@ from keeper.domain.market import UnderlyingTarget
 from keeper.domain.riskfile import Ranges
 from keeper.policy.guard import anchored, current
 from keeper.policy.joint import joint_of
-from keeper.policy.reach import CARRY_BASE_PPB, YEAR, phi_reach, reach, sigma_reach
+from keeper.policy.reach import CARRY_BASE_PPB, YEAR, earned, phi_reach, reach, sigma_reach
 from tests.parity.fenced_market import FENCE, HOUR, Market, an_expiry, changed
 
 pytestmark = pytest.mark.chain
@@ -104,7 +104,9 @@ def test_reach__every_fenced_number__ends_pass_and_beyond_fails(quiet, prepare):
         for value in (low - 5, high + 5):
             refusal = quiet.refusal(changed(here, place=place, sigma=value))
             assert refusal.startswith(("OutOfRange", "StepTooLarge", "BudgetExceeded")), "PAR-4: sigma"
-        low, high = phi_reach(fence, state.vol, seconds)
+        low, high = phi_reach(fence, state, now)
+        # A step grows until an hour has passed, and the contract is asked a block later.
+        grows = earned(state.vol.phi_step_ppb, state, now + 2) - earned(state.vol.phi_step_ppb, state, now)
         for value in {low, high}:
             assert quiet.refusal(changed(here, place=place, phi=value)) == "", "PAR-4: phi"
         # Carry shrinks with every second, so the mirror stays inside it; the other bounds are exact.
@@ -113,6 +115,7 @@ def test_reach__every_fenced_number__ends_pass_and_beyond_fails(quiet, prepare):
             if (fence.phi_ppb - value) * (1 if value > high else -1) >= 0:
                 continue  # time left what is in force outside: on its way back anything passes
             beyond = value if abs(value - bound) != 1 else value + 1_001 * (value - bound)
+            beyond += grows if value > high else -grows
             refusal = quiet.refusal(changed(here, place=place, phi=beyond))
             assert refusal.startswith(("OutOfRange", "StepTooLarge", "BudgetExceeded")), "PAR-4: phi"
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from keeper.abis import load
-from keeper.chain.sending.dry import DrySender
 from keeper.cycle import think
 from keeper.demo.opening import RISK, policy
 from keeper.demo.parity import check_parity
@@ -18,8 +17,7 @@ from keeper.risk import one_by_one
 from keeper.risk.explain import AccountExplanation, explain
 from keeper.risk.model import model
 from keeper.risk.one_by_one import Under
-from keeper.testing.memory_store import MemoryStore
-from keeper.wiring import assemble
+from tests.onlooker import onlooker
 from tests.slews import slow_down
 
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(600)]
@@ -36,14 +34,7 @@ class Lived:
         self.chain, self.at = self.world.chain, self.world.deployment.addresses
         self.abis = {name: Abi(name, load(name).abi) for name in ("RiskParameters", "RiskFile")}
         self.policy = policy(self.world.path.block_s)
-        self.keeper = assemble(
-            rpc=self.world.rpc,
-            store=MemoryStore(),
-            deployment=self.world.deployment,
-            risk=RISK,
-            policy=self.policy,
-            sender=lambda decode, _recheck: DrySender(self.world.rpc, {}, decode_revert=decode),
-        )
+        self.keeper = onlooker(self.world.rpc, self.world.deployment, risk=RISK, policy=self.policy)
         self.chain.set_automine(on=False)
         slow_down(self.world, ETH)
 

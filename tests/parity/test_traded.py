@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from keeper.abis import load
-from keeper.chain.sending.dry import DrySender
 from keeper.cycle import think
 from keeper.demo.opening import RISK, policy
 from keeper.demo.orders import Owner, Signing
@@ -26,8 +25,7 @@ from keeper.policy.smile import straighten
 from keeper.protocols.abi import Abi
 from keeper.risk.model import file_of, is_stale, model
 from keeper.risk.report import shock, worst
-from keeper.testing.memory_store import MemoryStore
-from keeper.wiring import assemble
+from tests.onlooker import onlooker
 
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(900)]
 
@@ -75,14 +73,8 @@ class Story:
         self.chain, self.at = self.world.chain, self.world.deployment.addresses
         self.abis = {name: Abi(name, load(name).abi) for name in (*self.at, "MockERC20", "MockAggregator")}
         self.policy = policy(path.block_s)
-        self.keeper = assemble(
-            rpc=self.world.rpc,
-            store=MemoryStore(),
-            deployment=self.world.deployment,
-            risk=RISK,
-            policy=self.policy,
-            sender=lambda decode, _recheck: DrySender(self.world.rpc, {}, decode_revert=decode),
-            quotes=DemoVenue(SEED),
+        self.keeper = onlooker(
+            self.world.rpc, self.world.deployment, risk=RISK, policy=self.policy, quotes=DemoVenue(SEED)
         )
         self.seen = Counter()
         #: Accounts of which something was true, by what it was.

@@ -96,14 +96,14 @@ def test_file__two_deployments__nothing_else_differs_and_the_hashes_do():
         )
         decision, (file,) = thought(inputs)
         (push,) = [one for one in decision.actions if isinstance(one, Publish)]
-        assert (file.schema, file.deployed) == (3, where)
+        assert (file.schema, file.deployed) == (4, where)
         assert load(dump(file)) == file, "INP-5"
         seen[push.inputs_hash] = push.params
     assert len(seen) == 3, "INP-5"
     assert len({str(params) for params in seen.values()}) == 1
 
 
-@pytest.mark.parametrize(("schema", "deployed"), [(1, HERE), (2, None), (3, None), (4, HERE)])
+@pytest.mark.parametrize(("schema", "deployed"), [(1, HERE), (2, None), (3, None), (4, None), (5, HERE)])
 def test_load__a_schema_that_contradicts_itself__bad_input(schema, deployed):
     """INP-5: nobody strips a file of its deployment, or gives an old one a name."""
     _, (file,) = decided()

@@ -15,7 +15,7 @@ interface IRiskParameters {
         uint32 maxAgeS; // of a file before it is stale
         uint32 noticeBlocks; // between a publication and a flag it causes
         bool listed;
-        uint24 slewPpmPerHour; // largest relative move of a scan range in force
+        uint24 slewPpmPerHour; // of the maintenance of a perp or a unit straddle, whatever is published (`Slew`)
         uint24 breakerAddOnPpm; // IM widening while the flash-crash breaker is open
     }
 
@@ -53,14 +53,14 @@ interface IRiskParameters {
         uint24 smileMaxPpm; // start 2_000_000
         uint40 phiMinPpb;
         uint40 phiMaxPpb;
-        uint40 phiStepPpb;
+        uint40 phiStepPpb; // in an hour; a publication has what passed of it since the last one
         uint40 phiBudgetPpb;
         uint24 carryMaxPpm; // |φ − 1| <= carryMax · T_years + 1 %
         uint40 dfMinPpb;
         uint32 minDelayS; // between publications of one underlying
         uint24 smileStepPpm; // |Δ σ_K/σ_ATM| per publication, ppm of σ_ATM; start 150_000
         uint24 smileBudgetPpm; // net per rolling 24 h; start 350_000
-        uint40 dfStepPpb;
+        uint40 dfStepPpb; // as of phi
         uint40 dfBudgetPpb;
     }
 
@@ -126,6 +126,8 @@ interface IRiskParameters {
     /// Between two pauses, and between two vetoes, lies a day in which neither holds.
     error GuardianRests(uint16 underlying, uint256 until);
     error BadConfig(bytes32 what);
+    /// Forwards and discount factors may move a requirement by a fifth of the slew rate, ppb an hour.
+    error ForwardsFasterThanSlew(uint256 askedPpb, uint256 mostPpb);
     /// What `dryRun` reverts with when every check holds.
     error DryRunPassed();
 

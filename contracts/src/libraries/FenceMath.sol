@@ -18,6 +18,7 @@ import {SmileRing} from "./SmileRing.sol";
 library FenceMath {
     uint256 private constant PPM = 1e6;
     uint256 private constant YEAR = 31_536_000;
+    uint256 private constant HOUR = 3600;
     /// Basis that is there without any carry.
     uint256 private constant FREE_CARRY_PPB = 1e7;
     /// Requirements are compared as if they were this much higher, ppm of spot: next to nothing may double.
@@ -308,8 +309,8 @@ library FenceMath {
         if (
             _levels(s.vols, x.expiry - s.nowS, [x.sigma.value, x.phi.value, x.df.value], e, v)
                 || _sigma(s, x, e.sigmaAtmPpm, v)
-                || _absolute(s, x.phi, e.phiPpb, Limits("phi", s.vols.phiStepPpb, s.vols.phiBudgetPpb), v)
-                || _absolute(s, x.df, e.dfPpb, Limits("df", s.vols.dfStepPpb, s.vols.dfBudgetPpb), v)
+                || _forward(s, x.phi, e.phiPpb, Limits("phi", s.vols.phiStepPpb, s.vols.phiBudgetPpb), v)
+                || _forward(s, x.df, e.dfPpb, Limits("df", s.vols.dfStepPpb, s.vols.dfBudgetPpb), v)
                 || _smile(s, x, e, v)
         ) return v;
         (v.what, v.nextAllowed) = ("expiry", 0);
@@ -439,12 +440,12 @@ library FenceMath {
 
     struct Limits {
         bytes32 what;
-        uint256 step;
+        uint256 step; // in an hour
         uint256 budget;
     }
 
-    /// Step and budget of a number of its own unit.
-    function _absolute(
+    /// Of the hour's step what passed of it since the last publication, so that no sequence of them is faster; and budget.
+    function _forward(
         State memory s,
         Number memory n,
         uint256 value,
@@ -452,17 +453,32 @@ library FenceMath {
         IRiskParameters.ItemVerdict memory v
     ) private pure returns (bool) {
         v.what = l.what;
-        v.reason = _step(l.what, n.value, value, l.step);
-        if (v.reason.length != 0) return true;
-        if (HourlyRing.allowed(n.anchors[0], n.value, value, l.budget)) return false;
-        v.reason = _beyond(l.what, n.anchors[0], value, l.budget);
-        for (uint256 k = 1; k < n.anchors.length; ++k) {
+        uint256 move = value > n.value ? value - n.value : n.value - value;
+        uint256 step = l.step * _sinceLast(s) / HOUR;
+        uint256 start = s.nowS;
+        if (move > step) {
+            v.reason = _step(l.what, n.value, value, step);
+            if (move > l.step) return true;
+            start = s.lastTime + (move * HOUR + l.step - 1) / l.step;
+        } else if (HourlyRing.allowed(n.anchors[0], n.value, value, l.budget)) {
+            return false;
+        } else {
+            v.reason = _beyond(l.what, n.anchors[0], value, l.budget);
+        }
+        for (uint256 k = start / HOUR - s.nowS / HOUR; k < n.anchors.length; ++k) {
             if (HourlyRing.allowed(n.anchors[k], n.value, value, l.budget)) {
-                v.nextAllowed = uint64((s.nowS / 3600 + k) * 3600);
+                uint256 boundary = (s.nowS / HOUR + k) * HOUR;
+                v.nextAllowed = uint64(boundary > start ? boundary : start);
                 break;
             }
         }
         return true;
+    }
+
+    /// Seconds since the last publication, an hour at most; an hour before the first.
+    function _sinceLast(State memory s) private pure returns (uint256) {
+        if (s.lastId == 0 || s.nowS - s.lastTime > HOUR) return HOUR;
+        return s.nowS - s.lastTime;
     }
 
     /// Each strike's volatility over the expiry's: band, step and budget.  A strike never published has only the band, as

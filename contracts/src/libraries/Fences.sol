@@ -5,6 +5,7 @@ import {IRiskFile} from "../interfaces/IRiskFile.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
 import {FenceMath} from "./FenceMath.sol";
 import {HourlyRing} from "./HourlyRing.sol";
+import {Slew} from "./Slew.sol";
 import {SmileRing} from "./SmileRing.sol";
 
 /// @title The fences on published numbers as they are stored: bounds, steps, budgets over a rolling day, and what is in
@@ -66,7 +67,13 @@ library Fences {
         emit IRiskParameters.FencesSet(underlying, what);
     }
 
-    function setVolFences(State storage self, uint16 underlying, IRiskParameters.VolFences calldata v) external {
+    /// @param slewPpmPerHour of the market's configuration.
+    function setVolFences(
+        State storage self,
+        uint16 underlying,
+        IRiskParameters.VolFences calldata v,
+        uint256 slewPpmPerHour
+    ) external {
         if (v.sigmaMinPpm == 0 || v.sigmaMinPpm > v.sigmaMaxPpm || v.sigmaMaxPpm > MAX_SIGMA_PPM) {
             revert IRiskParameters.BadConfig(SIGMA_ATM);
         }
@@ -78,8 +85,14 @@ library Fences {
             revert IRiskParameters.BadConfig(PHI);
         }
         if (v.dfMinPpb < 1e8 || v.dfMinPpb > 1e9) revert IRiskParameters.BadConfig(DF);
+        Slew.requireForwards(v, slewPpmPerHour);
         self.vols = v;
         emit IRiskParameters.FencesSet(underlying, SIGMA_ATM);
+    }
+
+    /// @notice Forwards must be slower than another slew rate, too.
+    function requireSlower(State storage self, uint256 slewPpmPerHour) external view {
+        if (self.vols.phiMinPpb != 0) Slew.requireForwards(self.vols, slewPpmPerHour);
     }
 
     function setJointFence(State storage self, uint16 underlying, IRiskParameters.JointFence calldata f) external {

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IRiskFile} from "../interfaces/IRiskFile.sol";
+import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
 import {Probes} from "./Probes.sol";
 
 /// @title How the scan ranges in force follow the published ones: maintenance moves by a rate, initial tightens at once.
@@ -9,9 +10,13 @@ import {Probes} from "./Probes.sol";
 /// of move towards it with every publication and refresh, each range by at most `rate` of itself an hour; time that
 /// nobody used counts for one hour at most.  There is no ramp to restart: where the next move starts is where the last
 /// one ended.  What IM lacks of the target meanwhile is a surcharge in percent.
+/// The slew rate is one of requirements: of a perp, and of a straddle at the forward, at constant price, volatility and
+/// tenor.  A straddle's requirement moves at most twice as fast as the three ranges do, and exactly as its forward and its
+/// discount factor do.  So of the rate, ranges move at two fifths, and a fifth is what forwards and discounts may take.
 /// @dev A linked library: RiskFile has no room for it.
 library Slew {
     uint256 private constant PPM = 1e6;
+    uint256 private constant PPB = 1e9;
     uint256 private constant HOUR = 3600;
     /// A shorter time moves nothing and stays on the clock, so that flooring cannot stop a range.
     uint256 private constant SHORTEST_S = 60;
@@ -19,6 +24,22 @@ library Slew {
     /// A staged bank may keep refreshes from moving the ranges for an hour at once, and earns a second of that again in 24.
     uint256 private constant HOLD_S = HOUR;
     uint256 private constant EARN_S = 24;
+
+    /// @notice The rate of ranges, of a slew rate.
+    function ofRanges(uint24 ratePpmPerHour) internal pure returns (uint24) {
+        return ratePpmPerHour * 2 / 5;
+    }
+
+    /// @notice What an hour's steps of phi and df may move a requirement by is at most a fifth of the slew rate.
+    function requireForwards(IRiskParameters.VolFences memory v, uint256 ratePpmPerHour) internal pure {
+        uint256 asked = _ceilDiv(v.phiStepPpb * PPB, v.phiMinPpb) + _ceilDiv(v.dfStepPpb * PPB, v.dfMinPpb);
+        uint256 most = ratePpmPerHour * 1000 / 5;
+        if (asked > most) revert IRiskParameters.ForwardsFasterThanSlew(asked, most);
+    }
+
+    function _ceilDiv(uint256 a, uint256 b) private pure returns (uint256) {
+        return (a + b - 1) / b;
+    }
 
     /// Of one underlying, in one slot.
     struct State {

@@ -48,8 +48,8 @@ contract GuardTest is RiskFixture {
         p.vsrDownPpm = uint24(_near(seed, 3, p.vsrDownPpm, p.vsrDownPpm / 4, share));
         for (uint256 i; i < p.expiries.length; ++i) {
             IRiskParameters.ExpiryPublication memory e = p.expiries[i];
-            e.phiPpb = uint40(_near(seed, 10 + i, e.phiPpb, 2e7, share / 3));
-            e.dfPpb = uint40(_near(seed, 20 + i, e.dfPpb, 5e6, share / 3));
+            e.phiPpb = uint40(_near(seed, 10 + i, e.phiPpb, 2e6, share / 3));
+            e.dfPpb = uint40(_near(seed, 20 + i, e.dfPpb, 1e6, share / 3));
             uint256 sigma = _near(seed, 30 + i, e.sigmaAtmPpm, e.sigmaAtmPpm / 4, share);
             uint256[] memory rings = parameters.smileRings(ETH, e.expiry);
             for (uint256 k; k < rings.length; ++k) {
@@ -148,7 +148,7 @@ contract GuardTest is RiskFixture {
         IRiskParameters.Publication memory p = aPublication();
         p.expiries[0].phiPpb = 2e9;
         p.expiries[0].sigmaAtmPpm += 1;
-        p.expiries[1].dfPpb -= 1e6;
+        p.expiries[1].dfPpb -= 1e5;
         p.psrPpm += 1000;
         parameters.publish(ETH, p);
         (uint32 after_,,) = file.strikeArray(ETH, live[0], strike, FileVersion.Live);
@@ -178,7 +178,7 @@ contract GuardTest is RiskFixture {
         uint256 phi = inForce(live[0], "phi");
         IRiskParameters.Publication memory p = aPublication();
         p.expiries[0].phiPpb = 2e9;
-        p.expiries[1].dfPpb -= 1e6;
+        p.expiries[1].dfPpb -= 1e5;
         parameters.stage(ETH, p);
         parameters.flip(ETH);
         assertEq(inForce(live[0], "phi"), phi, "FEN-15 kept at the flip");

@@ -140,15 +140,15 @@ contract RiskParametersTest is RiskFixture {
     function test_phi__every_fence__refused() public {
         IRiskParameters.Publication memory p = aPublication();
         uint40 phi = p.expiries[0].phiPpb;
-        p.expiries[0].phiPpb = phi + 2e7 + 1;
+        p.expiries[0].phiPpb = phi + 2e6 + 1;
         // carry allows 30 % · 7/365 + 1 %, less the hour that passed
         (bool ok,) = parameters.checkPublication(ETH, p);
         assertFalse(ok, "FEN-5");
         p.expiries[0].phiPpb = phi;
-        p.expiries[1].phiPpb += 2e7 + 1;
+        p.expiries[1].phiPpb += 2e6 + 1;
         bytes4 refusal = IRiskParameters.StepTooLarge.selector;
         bytes32 what = "phi";
-        _kept(p, _month, what, abi.encodeWithSelector(refusal, what, 1_003_000_000, 1_023_000_001, 20_000_000));
+        _kept(p, _month, what, abi.encodeWithSelector(refusal, what, 1_003_000_000, 1_005_000_001, 2_000_000));
         p.expiries[1].phiPpb = 7e8;
         refusal = IRiskParameters.OutOfRange.selector;
         _kept(p, _month, what, abi.encodeWithSelector(refusal, what, 7e8, 8e8, 13e8));
@@ -158,6 +158,33 @@ contract RiskParametersTest is RiskFixture {
         _kept(p, _month, what, abi.encodeWithSelector(refusal, what, 1e9 + 1, 8e8, 1e9));
         p.expiries[1].dfPpb = 997_000_000;
         _passes(p);
+    }
+
+    /// FEN-18: a forward has of its hourly step what passed of the hour since the last publication, and no more after a day.
+    function test_phi__since_the_last_publication__its_part_of_a_step() public {
+        publish();
+        pass(20 minutes);
+        IRiskParameters.Publication memory p = aPublication();
+        p.expiries[1].phiPpb += 1_000_000;
+        p.expiries[1].dfPpb -= 300_000;
+        bytes32 what = "phi";
+        bytes memory reason =
+            abi.encodeWithSelector(IRiskParameters.StepTooLarge.selector, what, 1_003_000_000, 1_004_000_000, 666_666);
+        IRiskParameters.ItemVerdict memory v = parameters.preview(ETH, p).items[5];
+        assertEq(keccak256(v.reason), keccak256(reason), "FEN-18");
+        assertEq(v.nextAllowed, block.timestamp + 10 minutes, "FEN-18 half a step in half an hour");
+        pass(10 minutes);
+        p.validUntil = type(uint64).max;
+        _passes(p);
+        pass(1 days);
+        p = aPublication();
+        p.expiries[1].phiPpb += 2_000_001;
+        reason = abi.encodeWithSelector(
+            IRiskParameters.StepTooLarge.selector, what, 1_004_000_000, 1_006_000_001, 2_000_000
+        );
+        v = parameters.preview(ETH, p).items[5];
+        assertEq(keccak256(v.reason), keccak256(reason), "FEN-18 an hour at most");
+        assertEq(v.nextAllowed, type(uint64).max, "FEN-18 and never more");
     }
 
     /// FEN-6: σ_K/σ_ATM stays in its band.

@@ -201,13 +201,31 @@ contract SlewTest is SlewFixture {
     /// SLW-5: a rate that governance changed holds from the next move.
     function test_setConfig__rate__bounds_and_effect() public {
         IRiskParameters.UnderlyingConfig memory c = aConfig();
-        c.slewPpmPerHour = 99;
+        c.slewPpmPerHour = 249;
         vm.expectRevert(abi.encodeWithSelector(IRiskParameters.BadConfig.selector, bytes32("slewPpmPerHour")));
         parameters.setConfig(ETH, c);
-        c.slewPpmPerHour = 1e6;
+        c.slewPpmPerHour = 2_500_001;
+        vm.expectRevert(abi.encodeWithSelector(IRiskParameters.BadConfig.selector, bytes32("slewPpmPerHour")));
+        parameters.setConfig(ETH, c);
+        c.slewPpmPerHour = 2_500_000;
         parameters.setConfig(ETH, c);
         parameters.publish(ETH, aPublication(180_000, 400_000, 250_000));
         assertEq(live().psrPpm, 180_000, "SLW-5");
+    }
+
+    /// SLW-9: what forwards and discounts may move in an hour is a fifth of the slew rate at most, whichever is set.
+    function test_setVolFences__forwards_faster_than_a_fifth__refused() public {
+        IRiskParameters.VolFences memory v = theVolFences();
+        v.phiStepPpb = 3_000_000; // 3e6 / 0.8 + 1e6 / 0.8 = 5e6: a fifth of 2.5 % to the billionth
+        parameters.setVolFences(ETH, v);
+        IRiskParameters.UnderlyingConfig memory c = aConfig();
+        c.slewPpmPerHour -= 1;
+        bytes4 refusal = IRiskParameters.ForwardsFasterThanSlew.selector;
+        vm.expectRevert(abi.encodeWithSelector(refusal, 5_000_000, 4_999_800));
+        parameters.setConfig(ETH, c);
+        v.dfStepPpb += 1;
+        vm.expectRevert(abi.encodeWithSelector(refusal, 5_000_002, 5_000_000));
+        parameters.setVolFences(ETH, v);
     }
 
     /// How much faster than the ranges a straddle's requirement moves, over all ranges that fences allow: at most twice.
@@ -215,7 +233,7 @@ contract SlewTest is SlewFixture {
         public
         view
     {
-        (psr, up, down) = (bound(psr, 20_000, 490_000), bound(up, 50_000, 4_900_000), bound(down, 50_000, 930_000));
+        (psr, up, down) = (bound(psr, 5_000, 490_000), bound(up, 5_000, 4_900_000), bound(down, 5_000, 930_000));
         uint256[7] memory a = required(psr, up, down);
         uint256[7] memory b = required(psr * 101 / 100, up * 101 / 100, down * 101 / 100);
         for (uint256 i; i < 7; ++i) {
@@ -224,12 +242,13 @@ contract SlewTest is SlewFixture {
     }
 }
 
-/// @notice Publishes, stages, refreshes and waits in any order, and writes down what binds after every step.
+/// @notice Publishes, stages, refreshes and waits in any order, and writes down what binds after every step.  A straddle is
+/// struck at its forward: its requirement is the probe's times phi and df (`tests/parity/test_slew.py` says so of rows).
 contract SlewHandler is SlewFixture {
     struct Seen {
         uint256 time;
         int256[3] ranges; // ln
-        int256[7] required;
+        int256[7] required; // ln
     }
 
     Seen[] private _seen;
@@ -237,13 +256,17 @@ contract SlewHandler is SlewFixture {
     uint256 public tooFast;
     uint256 public initialTooLow;
     uint256 public beyondTarget;
+    uint256 public forwards; // steps that landed
+    uint256 private _forwards;
+    uint32 private _expiry;
 
     function setUp() public override {
         super.setUp();
+        _expiry = parameters.listedExpiries(ETH)[0];
         _look();
     }
 
-    /// An hour of the rate for every hour, and one more; a straddle moves at most twice as fast.
+    /// An hour of the rate for every hour, and one more: requirements at the slew rate, ranges and perps at two fifths.
     function _look() private {
         IRiskFile.Header memory h = live();
         Seen memory now_;
@@ -251,23 +274,24 @@ contract SlewHandler is SlewFixture {
         now_.ranges = [_ln(h.psrPpm), _ln(h.vsrUpPpm), _ln(h.vsrDownPpm)];
         uint256[7] memory r = required(h.psrPpm, h.vsrUpPpm, h.vsrDownPpm);
         uint256[7] memory t = required(targets().psrPpm, targets().vsrUpPpm, targets().vsrDownPpm);
+        uint256 forward = inForce(_expiry, "phi") * inForce(_expiry, "df");
+        if (forward != _forwards) (_forwards, forwards) = (forward, forwards + 1);
         for (uint256 i; i < 7; ++i) {
-            now_.required[i] = _ln(r[i]);
+            now_.required[i] = _ln(r[i]) + (i == 0 ? int256(0) : _ln(forward / 1e9));
             if (r[i] * (100 + h.imUpliftPct) < t[i] * 100) ++initialTooLow;
         }
         for (uint256 i; i < _seen.length; ++i) {
             Seen memory before = _seen[i];
-            uint256 rate = uint256(aConfig().slewPpmPerHour);
             // ln(1 − x) lies below −x by less than x²; the last part is what a ppm of rounding may be of a range.
+            uint256 rate = uint256(aConfig().slewPpmPerHour);
             int256 most = int256((block.timestamp - before.time + 1 hours) * rate * 1011 / 1000 << 64) / (3600 * 1e6);
-            most += int256(uint256(1) << 64) / 10_000;
+            int256 rounding = int256(uint256(1) << 64) / 10_000;
             for (uint256 k; k < 3; ++k) {
-                if (_distance(now_.ranges[k], before.ranges[k]) > most) ++tooFast;
+                if (_distance(now_.ranges[k], before.ranges[k]) > most * 2 / 5 + rounding) ++tooFast;
             }
-            for (uint256 k; k < 7; ++k) {
-                if (_distance(now_.required[k], before.required[k]) > 2 * most + int256(uint256(1) << 64) / 1000) {
-                    ++tooFast;
-                }
+            if (_distance(now_.required[0], before.required[0]) > most * 2 / 5 + rounding) ++tooFast;
+            for (uint256 k = 1; k < 7; ++k) {
+                if (_distance(now_.required[k], before.required[k]) > most + 10 * rounding) ++tooFast;
             }
         }
         if (_seen.length < 24) _seen.push(now_);
@@ -283,12 +307,22 @@ contract SlewHandler is SlewFixture {
         return a > b ? a - b : b - a;
     }
 
-    function _some(uint256 seed) private view returns (IRiskParameters.Publication memory) {
-        return aPublication(
+    function _some(uint256 seed) private view returns (IRiskParameters.Publication memory p) {
+        p = aPublication(
             _near(seed, inForce(0, "psr")),
             _near(seed >> 32, inForce(0, "vsrUp")),
             _near(seed >> 64, inForce(0, "vsrDown"))
         );
+        // The rest as far as it may, or just beyond.
+        (, uint256 time,,) = parameters.lastPublication(ETH);
+        uint256 hour = block.timestamp - time < 3600 ? block.timestamp - time : 3600;
+        uint256 beyond = (seed >> 96) % 8 == 0 ? 1 : 0;
+        p.expiries[0].phiPpb = uint40(_by(seed >> 104, p.expiries[0].phiPpb, 2e6 * hour / 3600 + beyond));
+        p.expiries[0].dfPpb = uint40(_by(seed >> 112, p.expiries[0].dfPpb, 1e6 * hour / 3600 + beyond));
+    }
+
+    function _by(uint256 seed, uint256 value, uint256 step) private pure returns (uint256) {
+        return seed % 3 == 0 ? value : seed % 3 == 1 ? value + step : value - step;
     }
 
     /// Within a step, or just beyond.

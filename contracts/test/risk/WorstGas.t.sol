@@ -16,8 +16,10 @@ contract WorstGasTest is RiskFixture {
     function setUp() public override {
         super.setUp();
         IRiskParameters.UnderlyingConfig memory c = aConfig();
-        c.slewPpmPerHour = 1_000; // a ramp outlasts the hour between two publications
-        parameters.listUnderlying(WILD, ASSET, c, theRanges(), theVolFences(), 300_000, 1_000_000, 400_000);
+        c.slewPpmPerHour = 2_500; // a ramp outlasts the hour between two publications
+        IRiskParameters.VolFences memory v = theVolFences();
+        (v.phiStepPpb, v.dfStepPpb) = (2e5, 1e5);
+        parameters.listUnderlying(WILD, ASSET, c, theRanges(), v, 300_000, 1_000_000, 400_000);
         for (uint256 i = 1; i <= 5; ++i) {
             parameters.listExpiry(
                 WILD,
@@ -48,7 +50,7 @@ contract WorstGasTest is RiskFixture {
         for (uint256 i; i < expiries.length; ++i) {
             IRiskParameters.ExpiryPublication memory e = p.expiries[i];
             (e.expiry, e.sigmaAtmPpm) = (expiries[i], uint32(1_200_000 + wiggle + _turn * 1_000));
-            (e.phiPpb, e.dfPpb) = (uint40(1e9 + i * 1e6 + _turn * 1e5), uint40(1e9 - i * 1e6 - _turn * 1e5));
+            (e.phiPpb, e.dfPpb) = (uint40(1e9 + (i + 1) * 1e6 + _turn * 3e4), uint40(1e9 - (i + 1) * 1e6 - _turn * 15e3));
             e.sigmaPpm = new uint32[](10);
             for (uint256 k; k < 10; ++k) {
                 e.sigmaPpm[k] = uint32(uint256(e.sigmaAtmPpm) * (1_000_000 - (1_000 + wiggle / 4) * k) / 1e6);

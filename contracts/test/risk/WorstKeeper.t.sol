@@ -92,8 +92,8 @@ contract WorstKeeperTest is RiskFixture {
         if (i == 0) budget = _lower(since * 4 / 10, 100_000);
         if (i == 1) budget = _lower(since / 2, 400_000);
         if (i == 2) budget = _lower(since / 2, 200_000);
-        if (i == 4) budget = 5e7;
-        if (i == 5) budget = 2e7;
+        if (i == 4) budget = 1e7;
+        if (i == 5) budget = 5e6;
         if (i == 6) budget = 350_000 + 8192; // the past of a smile is coarse
         if (i == 3) {
             int256 d = Q64.ln(now_ << 64) - Q64.ln(since << 64);
@@ -120,8 +120,9 @@ contract WorstKeeperTest is RiskFixture {
         // One number of the expiry at a time as far as it may, so that one's refusal does not hide the others.
         uint256 which = 3 + uint256(keccak256(abi.encode(up, share, block.timestamp))) % 4;
         if (which == 3) e.sigmaAtmPpm = uint32(_moved(3, up, e.sigmaAtmPpm * 18 / 100 * share / 1e6));
-        if (which == 4) e.phiPpb = uint40(_moved(4, up, 2e7 * share / 1e6));
-        if (which == 5) e.dfPpb = uint40(_moved(5, up, 5e6 * share / 1e6));
+        uint256 hour = _lower(block.timestamp - _lastTime(), 3600);
+        if (which == 4) e.phiPpb = uint40(_moved(4, up, 2e6 * hour / 3600 * share / 1e6));
+        if (which == 5) e.dfPpb = uint40(_moved(5, up, 1e6 * hour / 3600 * share / 1e6));
         uint256 ratio = which == 6 ? _moved(6, up, 150_000 * share / 1e6) : _inForce(6);
         e.sigmaPpm[0] = uint32((ratio * e.sigmaAtmPpm + 1e6 - 1) / 1e6);
         // It opens banks that it may never flip.
@@ -151,6 +152,10 @@ contract WorstKeeperTest is RiskFixture {
         } catch {
             ++_refused;
         }
+    }
+
+    function _lastTime() private view returns (uint256 time) {
+        (, time,,) = parameters.lastPublication(ETH);
     }
 
     function _moved(uint256 what, uint256 up, uint256 step) private view returns (uint256) {

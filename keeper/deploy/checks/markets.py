@@ -17,6 +17,8 @@ PPB: Final = 10**9
 MAX_EXPIRIES, MAX_STRIKES, MAX_LISTED, MAX_COLLATERALS, MAX_KEEPERS = 16, 64, 240, 16, 32
 #: Basis that is there without any carry, ppb.
 _FREE_CARRY_PPB: Final = 10_000_000
+#: What forwards and discount factors may move in an hour, of a slew rate in ppm: a fifth.
+_FORWARDS_PPB_OF_PPM: Final = 200
 #: A first publication is mined within minutes; an expiry sooner than this is gone before the house is complete.
 _SOONEST_S: Final = 3_600
 
@@ -127,6 +129,15 @@ def _fences(u: UnderlyingSpec, path: str) -> Iterator[Complaint]:
     if v.sigma_min_ppm > v.sigma_max_ppm:
         said = f"{v.sigma_min_ppm:,} is above sigma_max_ppm, {v.sigma_max_ppm:,}"
         yield Complaint(path=f"{path}.vol_fences.sigma_min_ppm", said=said)
+    if v.phi_min_ppb > 0 < v.df_min_ppb:
+        asked = -(-v.phi_step_ppb * PPB // v.phi_min_ppb) - (-v.df_step_ppb * PPB // v.df_min_ppb)
+        most = u.slew_ppm_per_hour * _FORWARDS_PPB_OF_PPM
+        if asked > most:
+            said = (
+                f"phi_step_ppb / phi_min_ppb and df_step_ppb / df_min_ppb are {asked:,} ppb an hour together, at most"
+                f" {most:,} may be: a fifth of slew_ppm_per_hour"
+            )
+            yield Complaint(path=f"{path}.vol_fences.phi_step_ppb", said=said)
     if u.kappa_ppm + u.flag_fee_ppm > PPM:
         said = f"kappa_ppm and flag_fee_ppm are {u.kappa_ppm + u.flag_fee_ppm:,} together, at most {PPM:,} may be"
         yield Complaint(path=f"{path}.kappa_ppm", said=said)

@@ -30,7 +30,7 @@ BOUNDS: Final[dict[str, dict[str, tuple[int, int | None]]]] = {
         "vol_floor_ppm": (0, 10 * PPM),
         "max_age_s": (60, 7 * DAY),
         "notice_blocks": (0, 86_400),
-        "slew_ppm_per_hour": (100, PPM),
+        "slew_ppm_per_hour": (250, 5 * PPM // 2),
         "breaker_add_on_ppm": (0, PPM),
         "price_band_ppm": (0, 500_000),
         "max_funding_ppm_per_day": (0, 50_000),

@@ -18,6 +18,8 @@ from keeper.risk.timeseries.volatility import Unestimated
 
 _PPM = 1e6
 _HOURS_A_DAY = 24
+#: What scan ranges, and so the requirement of a perp, have of the slew rate.  Source: contracts/src/libraries/Slew.sol.
+_RANGES_SHARE = 0.4
 
 
 def range_fence(q: Question, asset: str, records: Records) -> Answer:
@@ -60,7 +62,7 @@ def slew(q: Question, asset: str, records: Records) -> Answer:
     now, then = records.rules(asset, "config", "config")
 
     def excess(rules: Mapping[str, int], psr: Floats) -> Floats:
-        a_day = (1.0 + rules["slew_ppm_per_hour"] / _PPM) ** _HOURS_A_DAY - 1.0
+        a_day = (1.0 + _RANGES_SHARE * rules["slew_ppm_per_hour"] / _PPM) ** _HOURS_A_DAY - 1.0
         return np.abs(np.diff(psr)) / psr[:-1] - a_day
 
     return _judged(

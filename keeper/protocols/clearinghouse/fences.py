@@ -17,6 +17,7 @@ from keeper.domain.snapshot import (
 )
 from keeper.protocols.clearinghouse.views import View, Views
 
+#: Of rings, and in which a step of a forward is earned.  Source: `HOUR` of contracts/src/libraries/FenceMath.sol.
 HOUR_S = 3_600
 #: Until a value is its own anchor.
 HOURS = 25
@@ -83,6 +84,7 @@ def publication_state(views: Views, block: BlockRef, underlying: int) -> Publica
             df_step_ppb=vol["dfStepPpb"],
             df_budget_ppb=vol["dfBudgetPpb"],
             min_delay_s=vol["minDelayS"],
+            forward_step_s=HOUR_S,
         ),
         joint=JointFence(step_ppm=joint["stepPpm"], budget_ppm=joint["budgetPpm"]),
         paused_until_s=controls["pausedUntil"],
