@@ -1,9 +1,14 @@
-"""A PostgreSQL for the tests of the store."""
+"""Stores for the suites of ports: in memory, SQLite, and a PostgreSQL of the tests' own."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from keeper.store import SqlStore, open_store
+from keeper.testing.memory_store import MemoryStore
 from tests.conftest import find_postgres
 from tests.postgres import Postgres
 
@@ -23,3 +28,26 @@ def postgres_url(postgres: Postgres) -> str:
     """A database without rows."""
     postgres.empty()
     return postgres.url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without rows, by each that we support."""
+    if request.param == "postgresql":
+        found: str = request.getfixturevalue("postgres_url")
+        return found
+    return f"sqlite:///{tmp_path}/keeper.sqlite"
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgres)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MemoryStore | SqlStore]:
+    """An empty store, by every adapter."""
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    url = f"sqlite:///{tmp_path}/keeper.sqlite"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+    opened = open_store(url)
+    yield opened
+    opened.close()

@@ -2,22 +2,11 @@
 
 from dataclasses import replace
 
-import pytest
-
 from keeper.domain.tx import SignerRole, TxAttempt, TxIntent, TxRecord, TxState
 from keeper.domain.worth import Realised, Refusal
-from keeper.store import open_store
 from keeper.testing.builders import a_block
-from keeper.testing.memory_store import MemoryStore
 
 SENDER = "0x" + "22" * 20
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request, tmp_path):
-    store = MemoryStore() if request.param == "memory" else open_store(f"sqlite:///{tmp_path}/keeper.sqlite")
-    yield store
-    store.close()
 
 
 def a_refusal(subject="a", *, count=1, last_block=100, about="x"):

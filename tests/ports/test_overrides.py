@@ -2,24 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
 from keeper.domain.overrides import Override
-from keeper.store import open_store
-from keeper.testing.memory_store import MemoryStore
-
-
-@pytest.fixture(params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgres)])
-def store(request, tmp_path):
-    if request.param == "memory":
-        yield MemoryStore()
-        return
-    url = f"sqlite:///{tmp_path}/keeper.sqlite"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-    opened = open_store(url)
-    yield opened
-    opened.close()
 
 
 def a_floor(*, set_at_s: int = 100, expires_at_s: int = 200, floor_ppm: int = 180_000) -> Override:

@@ -21,7 +21,6 @@ from keeper.domain.tx import SignerRole, TxIntent, TxRecord, TxState
 from keeper.errors import BadInput, Retry
 from keeper.store import open_store
 from keeper.testing.builders import a_block
-from keeper.testing.memory_store import MemoryStore
 
 pytestmark = pytest.mark.chain
 
@@ -84,13 +83,6 @@ class Pool:
         if self.error:
             raise self.error
         self.seen.append(raw)
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request, tmp_path):
-    store = MemoryStore() if request.param == "memory" else open_store(f"sqlite:///{tmp_path}/keeper.sqlite")
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -28,13 +28,6 @@ store.close()
 SINCE = "since 2030-03-17 17:46:40 UTC"
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgres)])
-def url(request, tmp_path):
-    if request.param == "postgresql":
-        return request.getfixturevalue("postgres_url")
-    return f"sqlite:///{tmp_path}/keeper.sqlite"
-
-
 @contextmanager
 def another(url):
     """A process that sends from the store."""

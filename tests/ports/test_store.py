@@ -21,24 +21,10 @@ from keeper.domain.snapshot import Observation
 from keeper.domain.tx import SignerRole, TxAttempt, TxIntent, TxRecord, TxState
 from keeper.domain.tx_flow import NEXT_STATES
 from keeper.errors import LawBroken, Refused
-from keeper.store import open_store
 from keeper.testing.builders import a_snapshot, an_account
 from keeper.testing.memory_store import MemoryStore
 
 SENDER = "0x" + "5e" * 20
-
-
-@pytest.fixture(params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgres)])
-def store(request, tmp_path):
-    if request.param == "memory":
-        yield MemoryStore()
-        return
-    url = f"sqlite:///{tmp_path}/keeper.sqlite"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-    opened = open_store(url)
-    yield opened
-    opened.close()
 
 
 def a_block(number: int = 1, fork: str = "a") -> BlockRef:

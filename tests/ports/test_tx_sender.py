@@ -11,11 +11,9 @@ from keeper.chain.signers import from_key
 from keeper.domain.cycle import REHEARSED
 from keeper.domain.tx import SignerRole, TxAttempt, TxState
 from keeper.errors import BadInput, Refused, Retry
-from keeper.store import open_store
 from keeper.testing.anvil import AnvilChain
 from keeper.testing.counter_world import CLOSE, COUNTER, FEES, OPEN, an_intent, an_outbox, count, rpc_of, signers_of
 from keeper.testing.embedded import EmbeddedChain
-from keeper.testing.memory_store import MemoryStore
 
 pytestmark = pytest.mark.chain
 
@@ -27,13 +25,6 @@ def chain(request):
         return
     with AnvilChain(accounts=4) as anvil:
         yield anvil
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request, tmp_path):
-    store = MemoryStore() if request.param == "memory" else open_store(f"sqlite:///{tmp_path}/keeper.sqlite")
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -2,22 +2,8 @@
 
 from dataclasses import replace
 
-import pytest
-
 from keeper.domain.inputs import hash_of
 from keeper.domain.updates import KeptInputs, ShadowRun, SignOff
-from keeper.store import open_store
-from keeper.testing.memory_store import MemoryStore
-
-
-@pytest.fixture(params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgres)])
-def store(request, tmp_path):
-    url = f"sqlite:///{tmp_path}/keeper.sqlite"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-    store = MemoryStore() if request.param == "memory" else open_store(url)
-    yield store
-    store.close()
 
 
 def a_file(text=b"{}", *, symbol="ETH", publication=17, block=100):
