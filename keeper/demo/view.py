@@ -122,9 +122,10 @@ def plain_line(frame: Frame, eta: str) -> str:
         for u in frame.underlyings
     )
     bands = " ".join(f"{panels.BANDS[band][1]} {n}" for band, n in frame.bands.items() if n or band is Band.HEALTHY)
+    owed = f"fund {panels.money(frame.fund)} USD  bad debt {panels.money(frame.bad_debt)} USD"
     return (
         f"block {frame.index + 1}/{frame.blocks}  {show_time(frame.time)}  {prices}  |  {bands}  |  "
-        f"auctions {frame.auctions}  fund {panels.money(frame.fund)} USD  bad debt {panels.money(frame.bad_debt)} USD  |  {eta}"
+        f"auctions {frame.auctions}  {owed}  |  {eta}"
     )
 
 

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from keeper.errors import BadInput
 
+WAD = 10**18
+
 
 def percent(share: float, form: str = ".2") -> str:
     """A fraction as a share with its unit set off, as everywhere: 0.0838 is `8.38 %`; `form` may ask for a sign."""
     return f"{share:{form}%}".replace("%", " %")
+
+
+def usd(wad: int) -> str:
+    """An amount in a sentence: cents, and the unit."""
+    return f"{wad / WAD:,.2f} USD"
 
 
 def written(value: str, option: str) -> str:

@@ -16,6 +16,7 @@ from keeper.domain.margin import AccountMargin, Band, Unpriced
 from keeper.domain.market import MarketModel
 from keeper.domain.snapshot import Snapshot
 from keeper.domain.takeover import TakenOver
+from keeper.domain.text import usd
 from keeper.policy import auction as dutch
 from keeper.policy.auction import PPM, WAD
 from keeper.policy.breaker import Deferrals
@@ -43,7 +44,7 @@ def flags(
     for a in Priced.of(accounts).by_shortfall(*SHORT):
         if a.in_auction or a.account in ours or a.account in cleared or a.unsettled or waits.of(a.account) is not None:
             continue
-        yield Flag(account=a.account, why=f"equity {_usd(a.equity)} below maintenance {_usd(a.mm)}")
+        yield Flag(account=a.account, why=f"equity {usd(a.equity)} below maintenance {usd(a.mm)}")
 
 
 def unflags(snapshot: Snapshot, accounts: Mapping[int, AccountMargin]) -> Iterator[Unflag]:
@@ -53,7 +54,7 @@ def unflags(snapshot: Snapshot, accounts: Mapping[int, AccountMargin]) -> Iterat
     for running in snapshot.auctions:
         a = accounts.get(running.account)
         if a is not None and dutch.restored(a, snapshot.auction_rules):
-            yield Unflag(account=a.account, why=f"equity {_usd(a.equity)} restored above maintenance {_usd(a.mm)}")
+            yield Unflag(account=a.account, why=f"equity {usd(a.equity)} restored above maintenance {usd(a.mm)}")
 
 
 def remeasures(snapshot: Snapshot, accounts: Mapping[int, AccountMargin]) -> Iterator[Remeasure]:
@@ -64,7 +65,7 @@ def remeasures(snapshot: Snapshot, accounts: Mapping[int, AccountMargin]) -> Ite
     for running in snapshot.auctions:
         a = accounts.get(running.account)
         if a is not None and a.equity < 0 and running.insolvent_since == 0 and not a.unsettled:
-            yield Remeasure(account=a.account, why=f"equity {_usd(a.equity)} fell below zero in its auction")
+            yield Remeasure(account=a.account, why=f"equity {usd(a.equity)} fell below zero in its auction")
 
 
 def bids(
@@ -131,7 +132,7 @@ def bids(
             fraction_wad=asked,
             epochs=tuple(market.of(u.underlying).epoch for u in target.underlyings),
             max_cost=cost + leeway,
-            why=f"{fraction * 100 / WAD:.1f} % of an account worth {_usd(offer.worth)} for {_usd(cost)}",
+            why=f"{fraction * 100 / WAD:.1f} % of an account worth {usd(offer.worth)} for {usd(cost)}",
             taken=taken,
         )
 
@@ -176,7 +177,3 @@ def _hedged_in(symbol: str, knobs: PolicyKnobs) -> HedgeMarket:
 def _risk(account: AccountMargin) -> int:
     """Requirement before factors, which the inventory limit counts."""
     return sum(u.grid + u.short_minimum for u in account.underlyings)
-
-
-def _usd(wad: int) -> str:
-    return f"{wad / WAD:,.2f}"

@@ -26,10 +26,10 @@ from keeper.domain.cycle import CycleInputs, Decision
 from keeper.domain.margin import INFINITE_HEALTH_PPM, AccountMargin, Band, Unpriced
 from keeper.domain.market import MarketModel
 from keeper.domain.snapshot import AuctionState
+from keeper.domain.text import usd
 from keeper.domain.worth import Standing
 from keeper.policy import auction as dutch
 from keeper.policy import backoff
-from keeper.policy.auction import WAD
 from keeper.policy.breaker import Deferrals
 from keeper.policy.liquidate import SHORT, bids
 from keeper.policy.priced import Priced
@@ -101,7 +101,7 @@ _DONE: dict[type, str] = {
 def _room(found: AccountMargin) -> str:
     if found.health_ppm == INFINITE_HEALTH_PPM:
         return "nothing is required of it"
-    return f"equity is {_usd(found.equity - found.mm)} above maintenance, so no one can liquidate it"
+    return f"equity is {usd(found.equity - found.mm)} above maintenance, so no one can liquidate it"
 
 
 def _no_flag(found: AccountMargin, inputs: CycleInputs, decision: Decision) -> str:
@@ -117,7 +117,7 @@ def _no_flag(found: AccountMargin, inputs: CycleInputs, decision: Decision) -> s
     if isinstance(after, AccountMargin) and after.band not in SHORT:
         return (
             "it is short under a stale file only: refreshed at live spot, equity "
-            f"{_usd(after.equity)} covers maintenance {_usd(after.mm)}"
+            f"{usd(after.equity)} covers maintenance {usd(after.mm)}"
         )
     before = decision.report.previous.get(found.account)
     if isinstance(before, Unpriced):
@@ -125,7 +125,7 @@ def _no_flag(found: AccountMargin, inputs: CycleInputs, decision: Decision) -> s
     if before is not None and before.band not in SHORT:
         return (
             "new parameters made it short and their notice window is open: under the file before, equity "
-            f"{_usd(before.equity)} covers maintenance {_usd(before.mm)}"
+            f"{usd(before.equity)} covers maintenance {usd(before.mm)}"
         )
     if _in_flight("flag", found.account, inputs):
         return "its flag is in flight: decided at an earlier block and not settled yet"
@@ -159,7 +159,7 @@ def _no_bid(found: AccountMargin, inputs: CycleInputs, decision: Decision, marke
             *started,
             _waits(
                 f"no bid pays or fits: least edge {inputs.policy.min_bid_edge_ppm / 1e4:g} %, our spare margin "
-                f"{_usd(spare)}, inventory limit {limit:,}"
+                f"{usd(spare)}, inventory limit {limit:,} USD"
                 + (f", {len(under_way.unmined)} open bids come first" if under_way.unmined else "")
             ),
         )
@@ -176,8 +176,8 @@ def _auction(running: AuctionState, found: AccountMargin, inputs: CycleInputs) -
     if rules is None:
         return f"in auction for {seconds} s"
     offer = dutch.offer(running, found, rules, now)
-    price = f"a bidder pays {_usd(offer.cost)}" if offer.cost >= 0 else f"a bidder is paid {_usd(-offer.cost)}"
-    return f"in auction for {seconds} s: {price} for all of it, worth {_usd(offer.worth)}"
+    price = f"a bidder pays {usd(offer.cost)}" if offer.cost >= 0 else f"a bidder is paid {usd(-offer.cost)}"
+    return f"in auction for {seconds} s: {price} for all of it, worth {usd(offer.worth)}"
 
 
 def _in_flight(what: str, account: int, inputs: CycleInputs) -> bool:
@@ -222,7 +222,3 @@ def _waits(said: str) -> Reason:
 
 def _safe(said: str) -> Reason:
     return Reason(answer=Answer.SAFE, action=None, said=said)
-
-
-def _usd(wad: int) -> str:
-    return f"{wad / WAD:,.2f}"

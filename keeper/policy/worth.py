@@ -25,6 +25,7 @@ from keeper.domain.action import Action, Bid, Flag, kind, subject
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.margin import AccountMargin
 from keeper.domain.snapshot import Snapshot, Usable
+from keeper.domain.text import usd
 from keeper.domain.worth import Economics, Standing, Verdict, Worth
 from keeper.policy import auction as dutch
 from keeper.policy.auction import PPM, WAD
@@ -91,10 +92,10 @@ def worth_of(
     at_risk = max(0, at_worst(account) - account.equity)
     if isinstance(action, Bid):
         gain = bid_gain(action, account, snapshot, knobs)
-        said = "there is no such auction" if gain is None else f"discount of {_usd(gain)} beyond our edge and the hedge"
+        said = "there is no such auction" if gain is None else f"discount of {usd(gain)} beyond our edge and the hedge"
     else:
         gain = flag_fee(account, snapshot)
-        said = f"flag fee of {_usd(gain)}"
+        said = f"flag fee of {usd(gain)}"
     return Worth(beneficiary=beneficiary, gain_usd=gain, at_risk_usd=at_risk, why=said)
 
 
@@ -140,23 +141,23 @@ class Judge:
             return self._unknown(action, worth, unknown)
         gain_wei, gas_usd = worth.gain_usd * WAD // self._native, self._to_usd(cost_wei)
         if gain_wei >= cost_wei:
-            said = f"{worth.why}, gas {_usd(gas_usd)}"
+            said = f"{worth.why}, gas {usd(gas_usd)}"
             return self._say(action, worth, gas_usd, Standing.PROFIT, worth_wei=gain_wei, why=said)
         return self._at_a_loss(action, worth, cost_wei, gain_wei)
 
     def _at_a_loss(self, action: Action, worth: Worth, cost_wei: int, gain_wei: int) -> Verdict:
         gas_usd, loss = self._to_usd(cost_wei), self._to_usd(cost_wei - gain_wei)
-        said = f"{worth.why}, gas {_usd(gas_usd)}: a loss of {_usd(loss)}"
+        said = f"{worth.why}, gas {usd(gas_usd)}: a loss of {usd(loss)}"
         if worth.at_risk_usd < loss:
-            said += f", more than the {_usd(worth.at_risk_usd)} that the protocol has at risk"
+            said += f", more than the {usd(worth.at_risk_usd)} that the protocol has at risk"
             return self._say(action, worth, gas_usd, Standing.LOSS, go=False, why=said)
         if loss > self.left_usd:
-            said += f"; the day's loss budget has {_usd(self.left_usd)} left (policy.loss_budget_usd_per_day)"
+            said += f"; the day's loss budget has {usd(self.left_usd)} left (policy.loss_budget_usd_per_day)"
             return self._say(action, worth, gas_usd, Standing.LOSS, go=False, why=said)
         assert isinstance(self._native, int)
         subsidy_wei = min(self.left_usd * WAD // self._native, HEADROOM * cost_wei - gain_wei)
         self.left_usd = max(0, self.left_usd - self._to_usd(subsidy_wei))
-        said += f", which protects {_usd(worth.at_risk_usd)} at risk and comes out of the day's loss budget"
+        said += f", which protects {usd(worth.at_risk_usd)} at risk and comes out of the day's loss budget"
         return self._say(
             action,
             worth,
@@ -208,7 +209,3 @@ class Judge:
             subsidy_wei=subsidy_wei,
             why=why,
         )
-
-
-def _usd(wad: int) -> str:
-    return f"{wad / WAD:,.2f}"

@@ -249,7 +249,7 @@ def test_plain__pipe__lines_with_the_state_and_each_liquidation():
     assert "block 40/40" in text
     for index in range(4, BLOCKS, 4):
         assert f"flag perp long {index}:" in text
-    assert "fund 398,766  bad debt 1,234" in text
+    assert "fund 398,766 USD  bad debt 1,234 USD" in text
 
 
 def test_choose__terminal__screen_unless_plain_or_small():

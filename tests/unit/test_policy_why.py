@@ -31,7 +31,7 @@ def reasons(snapshot: Snapshot, account: int = 7, *, in_flight=(), policy: Polic
 def test_why__short__flagged():
     (reason,) = reasons(a_snapshot(an_account(7, **SHORT)))
     assert reason.answer is Answer.ACTED
-    assert reason.said.startswith("flagged for liquidation: equity 100.00 below maintenance")
+    assert reason.said.startswith("flagged for liquidation: equity 100.00 USD below maintenance")
 
 
 def test_why__notice_window__names_what_covers_it():
@@ -44,7 +44,7 @@ def test_why__notice_window__names_what_covers_it():
     )
     (reason,) = reasons(a_snapshot(an_account(7, cash=500, perp=2), underlying=noticed))
     assert reason.answer is Answer.WAITS
-    assert "notice window is open: under the file before, equity 500.00 covers maintenance" in reason.said
+    assert "notice window is open: under the file before, equity 500.00 USD covers maintenance" in reason.said
 
 
 @pytest.mark.parametrize(

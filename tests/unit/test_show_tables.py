@@ -9,7 +9,7 @@ from rich.console import Console
 
 from keeper.cli.show import answer
 from keeper.cli.show.tables import table
-from keeper.cli.show.words import usd
+from keeper.cli.show.words import amount, usd
 
 WORD = st.text("abcdefghij", min_size=1, max_size=14)
 CELL = st.lists(WORD, min_size=1, max_size=5).map(" ".join)
@@ -80,5 +80,6 @@ def test_console__piped__as_wide_as_columns_says_else_80(monkeypatch, columns, w
     ],
 )
 def test_usd__any_amount__in_usd_and_never_nothing(wad, said):
-    """TAB-3: an amount is in USD, however small; only zero is shown as zero."""
-    assert usd(wad) == said
+    """TAB-3: an amount in a sentence carries its unit, however small; only zero is shown as zero."""
+    assert amount(wad) == said
+    assert usd(wad) == f"{said} USD"

@@ -102,7 +102,7 @@ def _sum(title: str, lines: Sequence[Line], total_name: str, total: int, *, gain
     largest = max((abs(line.amount) for line in lines), default=0)
     for line in lines:
         good = (line.amount > 0) is gains
-        table.add_row("  " + line.what, words.usd(line.amount), _bar(line.amount, largest, good=good))
+        table.add_row("  " + line.what, words.amount(line.amount), _bar(line.amount, largest, good=good))
     return _section(title, table, total_name, total)
 
 
@@ -118,10 +118,10 @@ def _underlying(story: AccountStory, part: UnderlyingExplanation, found: Underly
             if line.instrument is None
             else f"{words.signed(line.what):>8}  {words.instrument(line.instrument)}"
         )
-        table.add_row("  " + name, words.usd(line.amount), _bar(line.amount, largest, good=line.amount < 0))
+        table.add_row("  " + name, words.amount(line.amount), _bar(line.amount, largest, good=line.amount < 0))
     for line in part.short_minimum:
         name = line.what if line.instrument is None else f"{line.what}, {words.instrument(line.instrument)}"
-        table.add_row("  short minimum: " + name, words.usd(line.amount), _bar(line.amount, largest, good=False))
+        table.add_row("  short minimum: " + name, words.amount(line.amount), _bar(line.amount, largest, good=False))
     stale = "  ·  file stale" if story.market.of(part.underlying).stale else ""
     title = Text.assemble((state.symbol, "bold"), f"  spot {spot}  ·  scan range {scan}{stale}")
     row = Text.assemble("  worst of 24 rows: ", (row_words(part, found), "bold"), style="default")

@@ -13,6 +13,7 @@ from keeper.cli.show import words
 from keeper.cli.show.numbers import span
 from keeper.cli.show.tables import table as plain_table
 from keeper.control.impact import Impact, Stage
+from keeper.domain.landed import Landed
 from keeper.offline import account_name
 from keeper.policy.effect import Effect, Moved
 from keeper.policy.weigh import Weighed
@@ -34,7 +35,7 @@ def impacts_view(found: Sequence[Impact]) -> RenderableType:
 def _one(one: Impact) -> list[RenderableType]:
     begins = one.glide.begins_s
     table = plain_table(
-        one.symbol, "comes in", "below MM", "below IM", "MM moves by", "IM moves by", "bad debt at risk"
+        one.symbol, "comes in", "below MM", "below IM", "MM moves by, USD", "IM moves by, USD", "bad debt at risk, USD"
     )
     for stage in (*_shown(one.stages), one.whole):
         e = stage.effect
@@ -44,9 +45,9 @@ def _one(one: Impact) -> list[RenderableType]:
             comes,
             Text(f"{e.below_mm:+,}" if e.below_mm else "0", style="bold red" if e.below_mm else "green"),
             Text(f"{e.below_im:+,}" if e.below_im else "0", style="yellow" if e.below_im else "green"),
-            words.usd(e.mm_after - e.mm_before),
-            words.usd(e.im_after - e.im_before),
-            words.usd(e.at_risk_after - e.at_risk_before),
+            words.amount(e.mm_after - e.mm_before),
+            words.amount(e.im_after - e.im_before),
+            words.amount(e.at_risk_after - e.at_risk_before),
         )
     whole = one.whole.effect
     parts: list[RenderableType] = [
@@ -65,6 +66,8 @@ def _one(one: Impact) -> list[RenderableType]:
         said = one.gated.said or "the impact gate lets the push pass that is legal now"
         parts.append(Padding(Text(said, style="bold red" if one.gated.said else "green"), (0, 0, 0, 2)))
         parts.append(Padding(Text(_day_said(one.gated.whole), style="bright_black"), (0, 0, 0, 2)))
+        if one.strangers:
+            parts.append(Padding(Text(_strangers_said(one.strangers), style="yellow"), (0, 0, 0, 2)))
     worst = one.worst.effect if one.worst.effect.below_mm else whole
     for title, rows in (
         ("newly below maintenance", worst.named_mm),
@@ -95,6 +98,16 @@ def _day_said(weighed: Weighed) -> str:
     )
 
 
+def _strangers_said(found: Sequence[Landed]) -> str:
+    """That the day's totals are lower bounds."""
+    names = ", ".join(f"{one.id} by {one.sender or 'unknown'}" for one in found[:3])
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return (
+        f"{len(found)} of the day's publications were not this keeper's own ({names}{more}): of those whom they "
+        "brought down only they count whom the book still shows, so the day's share is a lower bound"
+    )
+
+
 def _shown(stages: Sequence[Stage]) -> Sequence[Stage]:
     if len(stages) <= SHOWN:
         return stages
@@ -102,15 +115,15 @@ def _shown(stages: Sequence[Stage]) -> Sequence[Stage]:
 
 
 def _accounts(title: str, rows: Sequence[Moved]) -> RenderableType:
-    table = plain_table(title, "equity", "maintenance", "then", "initial", "then")
+    table = plain_table(f"{title}, USD", "equity", "maintenance", "then", "initial", "then")
     for one in rows:
         table.add_row(
             account_name(one.account),
-            words.usd(one.equity_after),
-            words.usd(one.mm_before),
-            words.usd(one.mm_after),
-            words.usd(one.im_before),
-            words.usd(one.im_after),
+            words.amount(one.equity_after),
+            words.amount(one.mm_before),
+            words.amount(one.mm_after),
+            words.amount(one.im_before),
+            words.amount(one.im_after),
         )
     return table
 
@@ -135,12 +148,22 @@ def impacts_tree(found: Sequence[Impact]) -> dict[str, Any]:
                     "kept_ppm": one.gated.kept_ppm,
                     "said": one.gated.said or None,
                     "accounts": [account_name(m.account) for m in one.gated.whole.worst.named_mm],
-                    "day": day_tree(one.gated.whole),
+                    "day": day_tree(one.gated.whole) | _strangers_tree(one.strangers),
                 },
             }
             for one in found
         ]
     }
+
+
+def _strangers_tree(found: Sequence[Landed] | None) -> dict[str, Any]:
+    if found is None:
+        return {"lower_bound": None, "not_our_own": None}
+    told = [
+        {"id": one.id, "time_s": one.block.timestamp, "sender": one.sender, "inputs_hash": one.inputs_hash}
+        for one in found
+    ]
+    return {"lower_bound": bool(found), "not_our_own": told}
 
 
 def day_tree(weighed: Weighed) -> dict[str, Any]:

@@ -16,12 +16,12 @@ def money_view(money: Money) -> list[RenderableType]:
     """Outcomes by kind, and the loss budget; nothing while nothing was sent."""
     if not money.earned:
         return []
-    table = plain_table("last 24 hours", "count", "brought", "gas", "profit", "", numbers=4)
+    table = plain_table("last 24 hours", "count", "brought, USD", "gas, USD", "profit, USD", "", numbers=4)
     for one in money.earned:
         style = "red" if one.profit_usd < 0 else "green"
         unknown = f"{one.unknown} of unknown outcome" if one.unknown else ""
-        profit = Text(words.usd(one.profit_usd), style=style)
-        table.add_row(one.kind, str(one.count), words.usd(one.gain_usd), words.usd(one.gas_usd), profit, unknown)
+        profit = Text(words.amount(one.profit_usd), style=style)
+        table.add_row(one.kind, str(one.count), words.amount(one.gain_usd), words.amount(one.gas_usd), profit, unknown)
     parts: list[RenderableType] = [table]
     if money.budget_usd is not None:
         left = "cannot be told" if money.left_usd is None else f"{words.usd(money.left_usd)} left"

@@ -24,7 +24,7 @@ def standings_view(status: Status) -> list[RenderableType]:
         return []
     now = status.snapshot.block.timestamp
     targets = {t.underlying: t for t in status.last.decision.targets}
-    titles = ("target", "published", "in force", "budget left up", "down", "may move", "in force at", "held by")
+    titles = ("target", "published", "in force", "budget left up", "down", "may move", "arrives", "held by")
     table = plain_table("parameter", *titles, numbers=7)
     for u in status.snapshot.underlyings:
         for one in standings(u, targets.get(u.underlying), now):
@@ -48,13 +48,13 @@ def _cells(one: Standing, now: int) -> list[Text]:
         _left(one.left_up_ppm, one.left_up_share_ppm),
         _left(one.left_down_ppm, one.left_down_share_ppm),
         Text(_when(one.next_allowed_s, now)),
-        Text(_when(one.arrives_s, now) if one.ramps else "there", style=colour),
+        Text(_when(one.arrives_s, now) if one.ramps else "arrived", style=colour),
     ]
 
 
 def _left(points_ppm: int, share_ppm: int) -> Text:
     """What the day's budget leaves, in points and as a part of it; red when there is next to nothing."""
-    said = f"{points_ppm / 10_000:.2f} ({share_ppm / 10_000:.0f} %)"
+    said = f"{points_ppm / 10_000:.2f} points ({share_ppm / 10_000:.0f} %)"
     return Text(said, style="red" if share_ppm < 50_000 else "")
 
 
@@ -65,7 +65,7 @@ def _percent(ppm: int) -> str:
 def _when(at_s: int | None, now: int) -> str:
     if at_s is None:
         return "never"
-    return "now" if at_s <= now else words.utc(at_s)[5:16]
+    return "now" if at_s <= now else words.minute(at_s)
 
 
 def standings_tree(

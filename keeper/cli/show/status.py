@@ -71,12 +71,12 @@ def _head(status: Status) -> RenderableType:
 
 
 def _bands(status: Status) -> RenderableType:
-    table = plain_table("accounts", "count", "", "equity", "maintenance", "initial")
+    table = plain_table("accounts", "count", "", "equity, USD", "maintenance, USD", "initial, USD")
     total = max(1, sum(band.accounts for band in status.bands.values()))
     for band, one in status.bands.items():
         style = words.BAND_STYLES[band] if one.accounts else "bright_black"
         cells = max(1, round(one.accounts * BAR / total)) if one.accounts else 0
-        amounts = [words.usd(x) if one.accounts and band != "unknown" else "–" for x in (one.equity, one.mm, one.im)]
+        amounts = [words.amount(x) if one.accounts and band != "unknown" else "–" for x in (one.equity, one.mm, one.im)]
         table.add_row(
             Text(str(band), style=style),
             str(one.accounts),
@@ -89,10 +89,10 @@ def _bands(status: Status) -> RenderableType:
 def _markets(status: Status, snapshot: Snapshot) -> RenderableType:
     assert status.last is not None
     targets = {t.underlying: t for t in status.last.decision.targets}
-    table = plain_table("market", "spot", "scan range", "target", "file age", "next publication", "breaker")
+    table = plain_table("market", "spot, USD", "scan range", "target", "file age", "next publication", "breaker")
     now = snapshot.block.timestamp
     for u in snapshot.underlyings:
-        spot = Text(words.usd(u.spot.wad)) if isinstance(u.spot, Usable) else Text("unusable", style="bold red")
+        spot = Text(words.amount(u.spot.wad)) if isinstance(u.spot, Usable) else Text("unusable", style="bold red")
         target = targets.get(u.underlying)
         due = "–" if u.publication is None else "now" if u.publication.next_allowed_s <= now else "later"
         if u.publication is not None and u.publication.frozen:
@@ -123,13 +123,13 @@ def _breaker_tree(breaker: BreakerState | None) -> dict[str, Any] | None:
 def _auctions(snapshot: Snapshot) -> list[RenderableType]:
     if not snapshot.auctions:
         return []
-    table = plain_table("auction", "running", "paid in", "paid by fund", "")
+    table = plain_table("auction", "running", "paid in, USD", "paid by fund, USD", "")
     for one in snapshot.auctions:
         table.add_row(
             account_name(one.account),
             f"{snapshot.block.timestamp - one.start_time:,} s",
-            words.usd(one.reserved),
-            words.usd(one.paid_by_fund),
+            words.amount(one.reserved),
+            words.amount(one.paid_by_fund),
             Text("insolvent", style="bright_magenta") if one.insolvent_since else "",
         )
     return [table]
@@ -139,12 +139,12 @@ def _nearest(status: Status) -> list[RenderableType]:
     if not status.nearest:
         return []
     # In full, so that it can be handed to `keeper explain`.
-    table = plain_table("nearest to liquidation", "health", "equity", "maintenance", "")
+    table = plain_table("nearest to liquidation", "health", "equity, USD", "maintenance, USD", "")
     for one in status.nearest:
         style = words.BAND_STYLES[one.band]
         health = Text(words.health(one.health_ppm), style=style)
         note = Text("in auction", style="red") if one.in_auction else ""
-        table.add_row(account_name(one.account), health, words.usd(one.equity), words.usd(one.mm), note)
+        table.add_row(account_name(one.account), health, words.amount(one.equity), words.amount(one.mm), note)
     return [table]
 
 
@@ -162,7 +162,9 @@ def _open(status: Status) -> list[RenderableType]:
 def _notices(status: Status) -> list[RenderableType]:
     if not status.notices:
         return []
-    table = plain_table(f"margin calls, {status.called} standing", "block", "health", "equity", "maintenance", "")
+    table = plain_table(
+        f"margin calls, {status.called} standing", "block", "health", "equity, USD", "maintenance, USD", ""
+    )
     for one in status.notices:
         state = Text("ended", style="bright_black") if one.ended else Text("stands", style="yellow")
         call = one.call
@@ -170,8 +172,8 @@ def _notices(status: Status) -> list[RenderableType]:
             account_name(call.account),
             f"{one.block.number:,}",
             words.health(call.health_ppm),
-            words.usd(call.equity),
-            words.usd(call.mm),
+            words.amount(call.equity),
+            words.amount(call.mm),
             state,
         )
     return [table]

@@ -30,7 +30,15 @@ def money(wad: int) -> dict[str, str]:
 
 
 def usd(wad: int) -> str:
-    """Cents; of what is smaller than half a cent two digits that count, so that nothing vanishes."""
+    """Dollars in a sentence, with their unit."""
+    return f"{amount(wad)} USD"
+
+
+def amount(wad: int) -> str:
+    """Dollars in a column whose head says so.
+
+    Cents; of what is smaller than half a cent two digits that count, so that nothing vanishes.
+    """
     if wad and abs(wad) < WAD // 200:
         return signed(f"{Decimal(wad) / WAD:.2g}")
     return signed(f"{wad / WAD:,.2f}")

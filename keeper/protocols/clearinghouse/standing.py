@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from keeper.domain.block import BlockRef
+from keeper.domain.text import usd
 from keeper.domain.tx import TxIntent
 from keeper.errors import Refused
 from keeper.protocols.clearinghouse.deployment import BREAKER
@@ -129,7 +130,7 @@ class HouseStanding:
             return f"already in auction at block {head.number}"
         margin = self._views.one(head, "ClearingHouse", "margin", args["account"], LIVE)
         if margin["equity"] >= 0 and margin["equity"] >= margin["mm"]:
-            equity, mm = _usd(margin["equity"]), _usd(margin["mm"])
+            equity, mm = usd(margin["equity"]), usd(margin["mm"])
             return f"healthy at block {head.number}: equity {equity} covers maintenance {mm}"
         if self._views.breaker(head):
             deferral = self._views.at(head, BREAKER, "deferral", args["account"])
@@ -154,7 +155,7 @@ class HouseStanding:
         if quote["maxFractionWad"] == 0:
             return f"restored at block {head.number}: nothing of it is on offer"
         if quote["cost"] > args["maxCost"]:
-            return f"costs {_usd(quote['cost'])} at block {head.number}, the bid's limit is {_usd(args['maxCost'])}"
+            return f"costs {usd(quote['cost'])} at block {head.number}, the bid's limit is {usd(args['maxCost'])}"
         return ""
 
     def _unflag(self, head: BlockRef, args: dict[str, Any], _intent: TxIntent) -> str:
@@ -204,7 +205,3 @@ class HouseStanding:
 
 def _ticker(asset: bytes) -> str:
     return asset.rstrip(b"\0").decode(errors="replace")
-
-
-def _usd(wad: int) -> str:
-    return f"{wad / WAD:,.2f}"
