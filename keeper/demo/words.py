@@ -23,6 +23,8 @@ from keeper.domain.action import (
 from keeper.domain.cycle import Handed
 
 WAD, PPM = 10**18, 10**6
+#: How a simulation ends where a publication of the same block came first: what was priced before it is priced anew.
+_OUTPACED = "simulation: WrongEpoch("
 #: States of a transaction that is on its way or done; anything else is said.
 FINE = ("sent", "mined", "final", "notice", "signed")
 
@@ -39,6 +41,9 @@ def say(handed: Handed, *, names: Mapping[int, str], symbols: Mapping[int, str],
     text = _action(handed, names, symbols, shift_s)
     if not text or handed.state in FINE:
         return text
+    if handed.reason.startswith(_OUTPACED):
+        again = "bids" if isinstance(handed.action, Bid) else "tried"
+        return f"{text} (parameters moved in this block; {again} again next)"
     return f"{text} ({handed.state}: {handed.reason.splitlines()[0] if handed.reason else 'no reason given'})"
 
 

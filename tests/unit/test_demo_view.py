@@ -13,7 +13,9 @@ from keeper.demo.breakers import Opening
 from keeper.demo.frames import Frame, UnderlyingFrame
 from keeper.demo.report import render
 from keeper.demo.summary import Life, ParityCheck, RunSummary, percentile
-from keeper.demo.words import say_opening
+from keeper.demo.words import say, say_opening
+from keeper.domain.action import Bid
+from keeper.domain.cycle import Handed
 from keeper.domain.margin import Band
 from keeper.policy.standing import Standing
 
@@ -331,3 +333,19 @@ def test_percentile__small_samples__a_value_that_occurred():
     assert percentile(values, 0.99) == 99
     assert percentile([7.0], 0.99) == 7.0
     assert percentile([], 0.5) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("simulation: WrongEpoch(underlying=0, given=3, live=4)", "(parameters moved in this block; bids again next)"),
+        ("simulation: NoAuction(account=7)", "(dropped: simulation: NoAuction(account=7))"),
+    ],
+)
+def test_say__a_bid_that_was_dropped__what_it_means_to_a_person(reason, said):
+    """A bid that a publication of its own block outran is no trouble, and does not read like any."""
+    bid = Bid(account=7, bidder="0x" + "11" * 20, fraction_wad=10**18, epochs=(), max_cost=50 * 10**18, why="")
+    line = say(
+        Handed(action=bid, intent_key="", state="dropped", reason=reason), names={7: "Ann"}, symbols={}, shift_s=0
+    )
+    assert line == f"bid Ann: 100 % for at most 50.00 USD {said}"
