@@ -271,6 +271,16 @@ class Publications(Protocol):
     def history(self, underlying: int, *, first: int | None = None) -> tuple[Landed, ...]:
         """All that went live from block `first` on (None: since the deployment), oldest first.  Raises: `Retry`."""
 
+    def lately(self, underlying: int, *, since_s: int) -> tuple[Landed, ...]:
+        """All that went live after a time, oldest first.  Raises: `Retry`."""
+
+    def staged(self, underlying: int) -> Landed | None:
+        """What was opened in several transactions and is not live yet, as it was staged; None if nothing is.
+
+        Its block and transaction are those that opened it; refused is what the fences took out of it so far.
+        Raises: `BadInput` if the transaction that opened it is none that can be read; `Retry`.
+        """
+
     def happened(self, underlying: int, *, first: int | None = None) -> tuple[Happened, ...]:
         """What happened besides publications from block `first` on (None: since the deployment), oldest first.
 

@@ -124,9 +124,14 @@ def quorum(
     gate open. So sign compares the file's [risk] and [policy] and its floors with this keeper's own, names each one
     that differs and signs it with --accept-knobs alone; it asks this keeper's own impact gate about the publication as
     it is, on every account at the newest block, and refuses what the gate would hold, whatever was accepted; and it
-    needs this keeper's own keeper model sign-off. What nobody can bear out, a venue's quotes first, is listed. A step
-    is weighed as the whole that its inputs file gives; a flip carries no numbers, and is not weighed again. Floors are
-    each keeper's own: set the same one with keeper override before you sign what carries it.
+    needs this keeper's own keeper model sign-off. What nobody can bear out, a venue's quotes first, is listed. Floors
+    are each keeper's own: set the same one with keeper override before you sign what carries it. With the signature the
+    inputs file is kept: whom the publication brings down then counts in this keeper's own day.
+
+    A step is weighed as the whole that its inputs file gives. A flip carries no numbers: what is staged is read from
+    the chain, derived again from the inputs file that this store kept (or --inputs FILE), and weighed anew at the
+    newest block. It is not signed where nothing is staged, or where what opened it cannot be read: then stage it again
+    by a transaction straight to the quorum's contract, as send does.
 
     An emergency or an add-on is shown with whom it brings down: every account replayed under the factors at its peak,
     price and parameters standing still. It is not held up where that cannot be told.
@@ -218,7 +223,7 @@ def _sign(desk: QuorumDesk, asked: _Asked) -> int:
     checks = derived.checks
     differs = any(one.difference is not None for one in checks if one.what not in {*CHOSEN, GATE})
     own = objections(checks, desk.unsigned(found.order), accepted=asked.accept)
-    found = replace(found, objections=(*found.objections, *own))
+    found = replace(found, objections=(*found.objections, *derived.objections, *own))
     sound = not found.objections and not found.bad and not differs
     files, waits = [], None
     if sound and asked.member and not asked.signature:
@@ -227,6 +232,7 @@ def _sign(desk: QuorumDesk, asked: _Asked) -> int:
         with_it = desk.attach(found, asked.member, octets(asked.signature)) if asked.member else desk.sign(found)
         found = desk.review(with_it)
         write(path, dump(found.paper), anew=False)
+        desk.keep(derived)
         files.append(path)
     beside = Beside(derived=derived, previewed=seen, tried=tried, effect=desk.effect(found), waits=waits, files=files)
     if asked.as_json:

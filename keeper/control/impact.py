@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from keeper.control.glide import path_of
 from keeper.control.sight import Sight, movable
 from keeper.domain.knobs import PolicyKnobs
+from keeper.domain.landed import Landed
 from keeper.domain.margin_table import MarginTable
 from keeper.domain.snapshot import UnderlyingState
 from keeper.policy.effect import Effect, effect
@@ -47,6 +48,9 @@ class Impact:
     gated: Gated | None
     """What the gate makes of the push that is legal now, due or not, or of the first of a path that a person named;
     None if the gate is off or there is nothing to push."""
+    strangers: tuple[Landed, ...] | None
+    """Publications of the last day that are not this keeper's own: of those whom they brought down, only they count
+    whom the book still shows.  None if nobody looked."""
 
     @property
     def worst(self) -> Stage:
@@ -54,20 +58,37 @@ class Impact:
         return max(self.stages or (self.whole,), key=lambda one: (one.effect.below_mm, one.effect.mm_fallen))
 
 
-def impacts(sight: Sight, symbol: str | None = None, named: Mapping[str, int] | None = None) -> list[Impact]:
+def impacts(
+    sight: Sight,
+    symbol: str | None = None,
+    named: Mapping[str, int] | None = None,
+    *,
+    strangers: Mapping[int, tuple[Landed, ...]] | None = None,
+) -> list[Impact]:
     """Replay every account of one underlying's holders, or of all underlyings' one after the other.
 
     Args:
         sight: the block.
         symbol: ticker; None for all that can be moved.
         named: numbers that a person puts in place of the kernel's.
+        strangers: publications of the last day that are not this keeper's own, by underlying; None if nobody looked.
 
     Raises: `BadInput` if `symbol` names none, or one that cannot be moved.
     """
-    return [_impact(sight, u, p, named or {}) for u, p in movable(sight, symbol) if u.live is not None]
+    return [
+        _impact(sight, u, p, named or {}, None if strangers is None else strangers.get(u.underlying, ()))
+        for u, p in movable(sight, symbol)
+        if u.live is not None
+    ]
 
 
-def _impact(sight: Sight, u: UnderlyingState, proposal: Proposal, named: Mapping[str, int]) -> Impact:
+def _impact(
+    sight: Sight,
+    u: UnderlyingState,
+    proposal: Proposal,
+    named: Mapping[str, int],
+    strangers: tuple[Landed, ...] | None,
+) -> Impact:
     path = path_of(sight, u, proposal, named).glide
     knobs = sight.inputs.policy
     scale = Scale(sight.inputs.snapshot, u, knobs, sight.brought(u))
@@ -88,7 +109,15 @@ def _impact(sight: Sight, u: UnderlyingState, proposal: Proposal, named: Mapping
             stages.append(against("ranges arrive", path.arrives_at_s, scale.under_file(set_)))
     whole = against("the whole target at once", None, scale.under(path.target, path.target.ranges))
     gated = _gate(scale, u, path, knobs) if named else weighed(scale, proposal, knobs)
-    return Impact(symbol=u.symbol, proposal=proposal, glide=path, whole=whole, stages=tuple(stages), gated=gated)
+    return Impact(
+        symbol=u.symbol,
+        proposal=proposal,
+        glide=path,
+        whole=whole,
+        stages=tuple(stages),
+        gated=gated,
+        strangers=strangers,
+    )
 
 
 def _gate(scale: Scale, u: UnderlyingState, path: Glide, knobs: PolicyKnobs) -> Gated | None:

@@ -8,7 +8,7 @@ floors, and whom it may bring down.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from keeper.domain.attested import Attested
@@ -17,15 +17,17 @@ from keeper.domain.council import Order
 from keeper.domain.deployed import Deployed
 from keeper.domain.inputs import Brought, InputsFile, hash_of, load
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
-from keeper.domain.landed import Landed
+from keeper.domain.landed import Landed, RefusedItem
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.overrides import Override
+from keeper.domain.riskfile import Ranges
 from keeper.domain.snapshot import Snapshot
 from keeper.errors import BadInput, Refused, Retry
 from keeper.policy.attested import Unattested, attested_again, elsewhere, unattested
 from keeper.policy.cosign import floors_again, gate_now, knobs_again
 from keeper.policy.day import joined
 from keeper.policy.difference import Difference, first_difference
+from keeper.policy.guard import current
 from keeper.policy.publish import permitted
 from keeper.policy.verify import UNDERIVABLE, Check, checks_of, pushed
 from keeper.risk.calibration.targets import day
@@ -54,10 +56,33 @@ class Derived:
     """Every step in order; one that differs carries the first number, of knobs and floors there is one for each."""
     unattested: tuple[Unattested, ...]
     """Inputs that neither the chain nor this keeper bears out."""
+    objections: tuple[str, ...] = ()
+    """Why there is nothing to derive, and nothing to sign."""
+    data: bytes = b""
+    """The inputs file that carries the publication; empty where its hash could not be held against one."""
 
 
 #: Of a paper that publishes nothing by itself.
 NOTHING = Derived(checks=(), unattested=())
+
+
+def staged_as(order: Order, staged: Landed, snapshot: Snapshot) -> Order:
+    """A flip as the publication that it puts in force: scan ranges that the fences refused stay as they were set."""
+    u = next((u for u in snapshot.underlyings if u.underlying == order.underlying), None)
+    kept = {item.what for item in staged.refused if not item.expiry}
+    ranges = staged.ranges
+    if kept and u is not None and u.publication is not None:
+        old = current(u.publication)
+        ranges = Ranges(
+            **{
+                f"{name}_ppm": getattr(old if {name, "joint"} & kept else ranges, f"{name}_ppm")
+                for name in ("psr", "vsr_up", "vsr_down")
+            }
+        )
+    target = UnderlyingTarget(
+        underlying=order.underlying, ranges=ranges, expiries=staged.expiries, realised_vol=0.0, reasons=()
+    )
+    return replace(order, function="publish", target=target, rows=staged.expiries, inputs_hash=staged.inputs_hash)
 
 
 def derived(
@@ -69,6 +94,7 @@ def derived(
     block_at: Callable[[int], BlockRef | None],
     attest: Callable[[InputsFile], Attested],
     own: Own,
+    refused: tuple[RefusedItem, ...] = (),
 ) -> Derived:
     """Make a publication again, and hold it against this keeper's own choices.
 
@@ -80,6 +106,7 @@ def derived(
         block_at: the chain's block at a height.
         attest: asks the contracts about the file's raw inputs at its block.
         own: what this keeper would go by.
+        refused: what the fences took out of it when it was staged.
 
     Raises: `BadInput` if the file cannot be read, or is of another deployment, underlying or model.
     """
@@ -99,7 +126,7 @@ def derived(
     checks = tuple(
         chain(
             (_right_file(order, file, data, last_target),),
-            _steps(order, file, block_at, seen),
+            _steps(order, file, block_at, seen, refused),
             knobs_again(file, own.risk, own.policy),
             floors_again(file, own.overrides(file)),
             _weighed(order, file, own),
@@ -114,7 +141,8 @@ def derived(
         lag_s=own.snapshot.block.timestamp - file.block.timestamp,
         compared=True,
     )
-    return Derived(checks=checks, unattested=tuple(told))
+    right = order.target is not None and checks[0].difference is None
+    return Derived(checks=checks, unattested=tuple(told), data=data if right else b"")
 
 
 class _Seen:
@@ -159,6 +187,7 @@ def _steps(
     file: InputsFile,
     block_at: Callable[[int], BlockRef | None],
     attest: Callable[[InputsFile], Attested],
+    refused: tuple[RefusedItem, ...],
 ) -> Iterator[Check]:
     there = block_at(file.block.number)
     same = first_difference(file.block, there, name="block")
@@ -181,7 +210,7 @@ def _steps(
             inputs_hash=order.inputs_hash,
             ranges=order.target.ranges,
             expiries=order.target.expiries,
-            refused=(),
+            refused=refused,
         ),
     )
 

@@ -159,8 +159,8 @@ class PolicyKnobs:
     impact_max_accounts_ppm: int = 50_000
     """Largest share of an underlying's holders that one push, or all pushes of a day together, may bring below
     maintenance, ppm.  A day's are held against the parameters of a day ago, which the chain remembers, at today's
-    price; and whom our own pushes brought down counts whatever became of it.  Of a push that is not ours, whom an
-    auction closed meanwhile is not seen."""
+    price; and whom our own pushes, and those that we signed, brought down counts whatever became of it.  Of a push that
+    is not ours, whom an auction closed meanwhile is not seen: keeper impact says which of the day's are not."""
     impact_max_requirement_ppm: int = 50_000
     """Largest share of the holders' maintenance that the accounts they bring below may have, ppm; by the push and by
     the day alike."""

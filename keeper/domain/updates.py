@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+#: How the reason of a file begins that another keeper decided and this one signed.
+CO_SIGNED: Final = "co-signed: "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,12 +24,17 @@ class KeptInputs:
     model: int
     """Version of the model."""
     why: str
-    """Why it was decided to publish."""
+    """Why it was decided to publish; begins with `CO_SIGNED` if another keeper decided it."""
 
     @property
     def name(self) -> str:
         """As a person names the update: `ETH:17`."""
         return f"{self.symbol}:{self.publication}"
+
+    @property
+    def co_signed(self) -> bool:
+        """Whether another keeper decided it."""
+        return self.why.startswith(CO_SIGNED)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,12 @@ and below under a push is brought down by the pushes of the day: by the last of 
 Whom a push of the day brought down and an auction already closed or restored is not seen so: the book holds nothing of
 it any more.  One still in auction is: it counts if a day ago's parameters would end its auction.  And each push leaves
 in its inputs file how many it was to bring down when it was weighed (`Brought`), so what our own pushes did is counted
-with nothing left out, whatever became of the accounts; of a push that somebody else made the anchors alone tell.
+with nothing left out, whatever became of the accounts; so is what a keeper of a quorum drafted and we signed.
+
+Of a push that somebody else made the anchors alone tell.  It counts against the day's shares for as long as the book
+shows whom it brought down: below maintenance, or in an auction.  Whom an auction closed of it nobody counts, so that
+the day's shares bind what we sign and send, and not everybody's pushes together: several keepers that each push by a
+gate of their own bring down at most a share each, and each adds nothing while another's are still to be seen.
 """
 
 from __future__ import annotations
@@ -198,6 +203,15 @@ def maintenance_of(table: MarginTable, rows: npt.NDArray[np.int64]) -> int:
     """What some rows must hold, wad USD."""
     large = dict(_large(table))
     return sum(large.get(row, mm) for row, mm in zip(rows.tolist(), table.mm.at(rows).ints(), strict=True))
+
+
+def joined(*told: Iterable[Brought]) -> tuple[Brought, ...]:
+    """What several tell of one day, oldest first: each push once, as the first of them tells it that does."""
+    found: list[Brought] = []
+    for its in told:
+        known = {one.at_s for one in found}
+        found += [one for one in its if one.at_s not in known]
+    return tuple(sorted(found, key=lambda one: one.at_s))
 
 
 def told_of(brought: Iterable[Brought], now: int, own: Brought | None = None) -> tuple[Brought, ...]:

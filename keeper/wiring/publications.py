@@ -14,12 +14,15 @@ from keeper.chain.following.log_search import LogSearch
 from keeper.chain.sending.dry import DrySender
 from keeper.domain.attested import Attested
 from keeper.domain.inputs import InputsFile
+from keeper.domain.landed import Landed
 from keeper.domain.snapshot import Snapshot
 from keeper.errors import BadInput
+from keeper.policy.day import DAY_S
 from keeper.protocols.abi import Abi
 from keeper.protocols.clearinghouse.attest import HouseAttest
-from keeper.protocols.clearinghouse.deployment import CONTRACTS, MULTICALL, Deployment, load_deployment
+from keeper.protocols.clearinghouse.deployment import CONTRACTS, MULTICALL, QUORUM, Deployment, load_deployment
 from keeper.protocols.clearinghouse.publications import HousePublications
+from keeper.protocols.clearinghouse.rounds import DAY
 from keeper.protocols.clearinghouse.views import Views
 from keeper.settings import Settings
 from keeper.settings.secret import Secret
@@ -104,7 +107,8 @@ def attested(settings: Settings, memory: ChainMemory, file: InputsFile) -> Attes
     Raises: `Retry` if the node cannot be asked, or does not have that state (any more); `Refused`.
     """
     reads = BlockReads(memory.rpc, multicall=settings.chain.multicall or memory.deployment.addresses.get(MULTICALL))
-    asked = HouseAttest(Views(reads, memory.deployment), chain_id=memory.deployment.chain_id)
+    history_s = file.risk.history_days * DAY
+    asked = HouseAttest(Views(reads, memory.deployment), chain_id=memory.deployment.chain_id, history_s=history_s)
     return asked.ask(file.block, file.state)
 
 
@@ -138,4 +142,25 @@ def state_again(settings: Settings, memory: ChainMemory, file: InputsFile) -> Sn
 
 def abis() -> Mapping[str, Abi]:
     """ABI of each contract by its name."""
-    return {name: Abi(name, load(name).abi) for name in CONTRACTS}
+    return {name: Abi(name, load(name).abi) for name in (*CONTRACTS, QUORUM)}
+
+
+def strangers(settings: Settings, snapshot: Snapshot) -> dict[int, tuple[Landed, ...]]:
+    """Publications of the last day whose inputs files the configured store has not, by underlying, oldest first.
+
+    Raises: `Retry` if the node cannot be asked.
+    """
+    since_s = snapshot.block.timestamp - DAY_S
+    lately = [u for u in snapshot.underlyings if u.publication is not None and u.publication.last_time > since_s]
+    if not lately:
+        return {}
+    memory, store = chain_memory(settings), open_store(settings.store.url.reveal())
+    try:
+        found = {u.underlying: memory.publications.lately(u.underlying, since_s=since_s) for u in lately}
+        return {
+            which: tuple(one for one in landed if store.inputs_file(one.inputs_hash) is None)
+            for which, landed in found.items()
+        }
+    finally:
+        store.close()
+        memory.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,14 +14,12 @@ from keeper.chain.following.log_search import LogSearch
 from keeper.chain.sending.dry import DrySender
 from keeper.chain.signers import Signer
 from keeper.control.drafts import draft_publication
-from keeper.control.papers import inputs_beside
 from keeper.control.quorum import Review, attached, chosen, intent, member, review, send, signed
-from keeper.control.rederive import NOTHING, Derived, Own, derived
-from keeper.control.sight import Sight, at_head
+from keeper.control.rederive import Derived
+from keeper.control.sight import at_head
 from keeper.domain.council import Council, LaneNonce, Order, Paper, RoleHolder
 from keeper.domain.cycle import DRY, REHEARSED
-from keeper.domain.inputs import InputsFile, dump
-from keeper.domain.overrides import Override
+from keeper.domain.inputs import dump, load
 from keeper.domain.previews import Previewed
 from keeper.domain.snapshot import Usable
 from keeper.domain.tx import SignerRole, TxRecord
@@ -40,12 +37,12 @@ from keeper.protocols.clearinghouse.standing import HouseStanding
 from keeper.protocols.clearinghouse.views import Views
 from keeper.settings import Settings
 from keeper.store import open_store
-from keeper.updates import keep_inputs
+from keeper.updates import keep_inputs, keep_signed
 from keeper.wiring import deployment_of
+from keeper.wiring.cosigning import Cosigning, newest
 from keeper.wiring.keys import signers
 from keeper.wiring.looking import looking
 from keeper.wiring.nodes import rpc_of
-from keeper.wiring.publications import attested, chain_memory
 from keeper.wiring.sender import outbox_of
 
 #: Functions of the quorum's contract that carry what is published, or put it in force.
@@ -201,7 +198,7 @@ class QuorumDesk:
         if order.function not in TIGHTENING:
             return ""
         try:
-            snapshot = self._sight().inputs.snapshot
+            snapshot = newest(self._settings, self._environ).inputs.snapshot
             u = next((u for u in snapshot.underlyings if u.underlying == order.underlying), None)
             if u is None or u.live is None or not isinstance(u.spot, Usable):
                 why = u.spot.reason if u is not None and not isinstance(u.spot, Usable) else "nothing is in force"
@@ -220,66 +217,17 @@ class QuorumDesk:
         return under_rules(snapshot, u, rules)
 
     def derived(self, found: Review, inputs: Path | None, paper: Path) -> Derived:
-        """A publication derived again from its inputs file, and held against this keeper's own knobs, floors and gate.
+        """See `keeper.wiring.cosigning.Cosigning.derived`."""
+        return Cosigning(self._settings, self._environ, self.chain, self.head).derived(found.order, inputs, paper)
 
-        Nothing for a paper that carries no numbers.
-
-        Args:
-            found: the paper.
-            inputs: its inputs file; None for the one beside the paper.
-            paper: where that lies.
-
-        Raises: `BadInput` if the file is missing or of something else; `Retry`.
-        """
-        if found.order.target is None and not found.order.rows:
-            return NOTHING
-        path = inputs or inputs_beside(paper)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise BadInput(
-                f"the inputs file {path} cannot be read: {error.strerror}",
-                hint="ask whoever drafted it for the file; sign no numbers that you cannot derive: --inputs FILE",
-            ) from error
-        memory = chain_memory(self._settings)
-        try:
-            return derived(
-                found.order,
-                data,
-                deployed=memory.publications.deployed,
-                last_target=self.chain.last_target(found.order.underlying, self.head),
-                block_at=memory.publications.block,
-                attest=partial(attested, self._settings, memory),
-                own=self._own(),
-            )
-        finally:
-            memory.close()
-
-    def _own(self) -> Own:
-        """What this keeper has to hold a publication against.  Raises: `Retry` if its newest block cannot be read."""
-        sight = self._sight()
-        return Own(
-            snapshot=sight.inputs.snapshot,
-            risk=sight.inputs.risk,
-            policy=sight.inputs.policy,
-            overrides=self._floors,
-        )
-
-    def _sight(self) -> Sight:
-        """The newest block with every account."""
-        keeper = looking(self._settings, environ=self._environ)
-        try:
-            return at_head(keeper.heads, keeper.ports, keeper.risk, keeper.policy)
-        finally:
-            keeper.ports.store.close()
-
-    def _floors(self, file: InputsFile) -> tuple[Override, ...]:
-        """This keeper's own that stood when a file was made, or in the time before that the file looks back over."""
-        store, at_s = open_store(self._settings.store.url.reveal()), file.block.timestamp
-        try:
-            return store.overrides(at_s=at_s, since_s=at_s - file.policy.loosen_after_s)
-        finally:
-            store.close()
+    def keep(self, made: Derived) -> None:
+        """Keep the inputs file of a publication that has this keeper's signature now."""
+        if made.data:
+            store = open_store(self._settings.store.url.reveal())
+            try:
+                keep_signed(load(made.data), made.data, store)
+            finally:
+                store.close()
 
     def sign(self, found: Review) -> Paper:
         """The paper with this keeper's signature.  Raises: `BadInput` if it has no key of the quorum; as the key."""

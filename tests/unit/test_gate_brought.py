@@ -21,7 +21,7 @@ from keeper.policy.verify import gate_again
 from keeper.policy.weigh import Scale
 from keeper.testing.builders import NOW
 from keeper.testing.memory_store import MemoryStore
-from keeper.updates import brought_lately, keep_inputs
+from keeper.updates import brought_lately, keep_inputs, keep_signed
 from tests.weighed import TIGHT, a_house, a_target, after, forty_holders, market_of, short_now, with_rounds
 
 HERE = Deployed(chain_id=1, contracts=(("ClearingHouse", "0x" + "11" * 20), ("RiskParameters", "0x" + "22" * 20)))
@@ -84,6 +84,78 @@ def test_file__no_deployment__tells_nothing():
     """Files of schema 1 cannot tell of the day."""
     bare = replace(a_crowd(), deployed=None)
     assert asked(bare, 154_500).file.brought == ()
+
+
+def pushes(snapshot, brought, *, closes):
+    """One push a hundredth up from where the range was set; whom it brings down is closed at once, or stays.
+
+    Returns: the block after it, what its keeper remembers then, and whom it brought down.
+    """
+    was = short_now(snapshot)
+    psr = next(f.current for f in snapshot.underlyings[0].publication.fences if f.name == "psr")
+    found = asked(snapshot, psr + 8_300, brought)
+    if found.push is None:
+        return snapshot, brought, set()
+    if closes:
+        snapshot, short = lived(snapshot, found)
+    else:
+        snapshot = after(snapshot, found.push.params)
+        short = short_now(snapshot) - was
+    return snapshot, found.file.brought, short
+
+
+def test_gate__another_keeper_closed_theirs_before__ours_add_one_share_and_no_more():
+    """IMP-13: nobody knows whom a stranger's push brought down once they are closed; ours are held to one share then,
+    and two keepers with gates of their own to one share each, however they take turns."""
+    snapshot, theirs, gone = a_crowd(), (), set()
+    for _ in range(6):
+        snapshot, theirs, short = pushes(snapshot, theirs, closes=True)
+        gone |= short
+    assert 0 < len(gone) <= 4, "a tenth of forty: the stranger's share"
+    ours, mine = (), set()
+    for turn in range(12):
+        if turn % 2:
+            snapshot, theirs, short = pushes(snapshot, theirs, closes=True)
+            assert not short, "IMP-13: the stranger's day is full"
+        else:
+            snapshot, ours, short = pushes(snapshot, ours, closes=True)
+            mine |= short
+    assert 0 < len(mine) <= 4, "IMP-13: a tenth once more, and no more"
+
+
+def test_gate__another_keepers_victims_still_there__ours_add_nobody():
+    """IMP-13: as long as the book shows whom a stranger's pushes brought down, they fill our day too."""
+    snapshot, theirs, gone = a_crowd(), (), set()
+    for _ in range(6):
+        snapshot, theirs, short = pushes(snapshot, theirs, closes=False)
+        gone |= short
+    assert len(gone) == 4, "the stranger's share is full"
+    _, _, mine = pushes(snapshot, (), closes=True)
+    assert not mine - gone, "IMP-13"
+
+
+def test_brought_lately__signed_for_another_keeper__counts_with_what_it_left_out():
+    """IMP-14: whom a publication brings down that we signed is ours too, and its author cannot make us forget."""
+    store, found = MemoryStore(), asked(a_crowd(), 154_500)
+    mine, hers, later = (Brought(at_s=NOW - ago, accounts_ppm=ago, requirement_ppm=1) for ago in (90, 60, 30))
+    keep(store, found, publication=4, brought=(mine,))
+
+    def signed(publication, *told):
+        state = replace(found.file.state, publication=replace(found.file.state.publication, last_id=publication - 1))
+        file = replace(found.file, state=state, brought=told)
+        keep_signed(file, dump(file), store)
+
+    def told(publication):
+        return brought_lately(landed_at(a_crowd(), publication), store)
+
+    signed(5, hers)
+    assert told(4) == ((1, (mine,)),), "IMP-14: what is signed and did not land is not counted"
+    assert told(5) == ((1, (mine, hers)),), "IMP-14"
+    signed(6, hers, later)
+    assert told(6) == ((1, (mine, hers, later)),), "IMP-14: each push once"
+    keep(store, found, publication=7, brought=(later,))
+    assert told(7) == ((1, (later,)),), "our own file was made from all that was known"
+    assert [one.co_signed for one in store.kept_inputs()] == [False, True, True, False]
 
 
 def keep(store, found, *, publication=5, brought=None):

@@ -30,6 +30,8 @@ KNOWN = list(load("RiskParameters").abi)
 ENTRIES = [*KNOWN, *([] if any(e.get("name") == "ItemRefused" for e in KNOWN) else [REFUSED])]
 TOO_FAR = keccak(b"Error(string)")[:4] + encode(["string"], ["too far"])
 NEAR, FAR = 1_900_000_000, 1_910_000_000
+QUORUM = "0x" + "dd" * 20
+ABIS = {"RiskParameters": Abi("RiskParameters", ENTRIES), "KeeperQuorum": Abi("KeeperQuorum", load("KeeperQuorum").abi)}
 
 
 @dataclass
@@ -83,7 +85,7 @@ class Search:
     """A chain of a hundred blocks, ten seconds each."""
 
     def __init__(self, logs):
-        self.found, self.asked = logs, []
+        self.found, self.asked, self.calls = logs, [], {}
 
     def logs(self, first, last, topics):
         self.asked.append((first, last, topics))
@@ -99,17 +101,89 @@ class Search:
     def blocks(self, heights):
         return tuple(BlockRef(h, f"0x{h:064x}", f"0x{h - 1:064x}", 10 * h) for h in heights)
 
+    def call(self, tx_hash):
+        return self.calls.get(tx_hash, ("", b""))
+
     def transaction(self, tx_hash):
         return (SENDER.lower(), CONTRACT) if tx_hash != "0xlost" else ("", "")
 
 
 def over(*logs):
     deployment = Deployment(
-        chain_id=1, block=3, addresses={"RiskParameters": CONTRACT}, symbols={1: "ETH", 2: "BTC"}, collaterals={},
-        liquidator_account=None,
+        chain_id=1, block=3, addresses={"RiskParameters": CONTRACT, "KeeperQuorum": QUORUM},
+        symbols={1: "ETH", 2: "BTC"}, collaterals={}, liquidator_account=None,
     )  # fmt: skip
     search = Search(logs)
-    return HousePublications(search, deployment, {"RiskParameters": Abi("RiskParameters", ENTRIES)}), search
+    return HousePublications(search, deployment, ABIS), search
+
+
+def calldata(contract, publication, *, underlying=1):
+    """A call that opens a publication in several transactions."""
+    abi = ABIS[contract]
+    nothing = {"tuple[]": [], "bytes32": bytes(32)}
+    given = {"id": publication, "inputsHash": b"\2" * 32, "psrPpm": 200_000, "vsrUpPpm": 500_000, "vsrDownPpm": 250_000}
+    p = [given.get(c["name"], nothing.get(c["type"], 9)) for c in abi.inputs("stage")[1]["components"]]
+    mandate = [(7, 8, [], [])] if contract == "KeeperQuorum" else []
+    return abi.call("stage", underlying, tuple(p), *mandate)
+
+
+def test_lately__since_a_time__no_older_one():
+    """LND-4: what went live after a time, looked for from the block of that time on."""
+    publications, search = over(*(published(n, block=10 * n, tx=f"0x{n}") for n in range(1, 10)))
+    assert [one.id for one in publications.lately(1, since_s=500)] == [6, 7, 8, 9], "LND-4: ten seconds a block"
+    assert search.asked[-1][0] in (49, 50), "LND-4: and not from the deployment"
+    assert publications.lately(1, since_s=900) == ()
+    assert len(publications.lately(1, since_s=0)) == 9
+
+
+@pytest.mark.parametrize(("contract", "at"), [("RiskParameters", CONTRACT), ("KeeperQuorum", QUORUM)])
+def test_staged__by_key_or_quorum__ranges_of_the_call_and_the_last_word_on_each_expiry(contract, at):
+    """LND-5: what others staged before or in between, and what the fences took out, is told apart."""
+    publications, search = over(
+        published(4, block=8, tx="0x4"),
+        staged(5, block=10, tx="0x5a"),
+        expiry(FAR, block=10, tx="0x5a", sigma=1),
+        refused(5, "psr", block=20, tx="0x5b"),
+        staged(5, block=20, tx="0x5b"),
+        expiry(NEAR, block=20, tx="0x5b"),
+        refused(5, "smile", block=21, tx="0x5c", at=FAR),
+        expiry(NEAR, block=22, tx="0x5d", sigma=800_000),
+        published(9, block=30, tx="0x9", underlying=2),
+    )
+    search.calls["0x5b"] = (at.lower(), calldata(contract, 5))
+    found = publications.staged(1)
+    assert (found.id, found.inputs_hash, found.block.number) == (5, "0x" + "02" * 32, 20), "LND-5"
+    assert (found.ranges.psr_ppm, found.ranges.vsr_up_ppm, found.ranges.vsr_down_ppm) == (200_000, 500_000, 250_000)
+    assert [(e.params.expiry, e.params.sigma_atm_ppm) for e in found.expiries] == [(NEAR, 800_000)], "LND-5"
+    assert [(r.expiry, r.what) for r in found.refused] == [(0, "psr"), (FAR, "smile")], "LND-5"
+
+
+def test_staged__nothing_or_live_already__none():
+    """LND-5: a publication after it, by whichever way, leaves nothing staged."""
+    assert over()[0].staged(1) is None
+    assert over(published(4, block=8, tx="0x4"))[0].staged(1) is None
+    assert over(staged(5, block=10, tx="0x5"), published(5, block=11, tx="0x6"))[0].staged(1) is None
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("", b""),
+        ("0x" + "cc" * 20, "right"),
+        (QUORUM, b"\1\2\3\4"),
+        (QUORUM, "other underlying"),
+    ],
+    ids=["node does not tell", "some other contract", "no staging", "another underlying's"],
+)
+def test_staged__opened_by_what_cannot_be_read__refused(call):
+    """LND-5: a contract in between may show one publication and stage another; no guess is made."""
+    publications, search = over(staged(5, block=10, tx="0x5"))
+    to, data = call
+    named = {"right": calldata("KeeperQuorum", 5), "other underlying": calldata("KeeperQuorum", 5, underlying=2)}
+    search.calls["0x5"] = (to, named.get(data, data))
+    with pytest.raises(BadInput, match="cannot read") as refused_:
+        publications.staged(1)
+    assert "straight to the quorum" in refused_.value.hint, "LND-5"
 
 
 def test_history__two_at_once__each_with_its_own_expiries_and_sender():

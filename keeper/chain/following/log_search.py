@@ -58,6 +58,13 @@ class LogSearch:
         """Canonical blocks by height.  Raises: `Retry`."""
         return self._rpc.blocks(heights)
 
+    def call(self, tx_hash: str) -> tuple[str, bytes]:
+        """Whom a transaction called, 0x, and with what; empty where the node does not know it.  Raises: `Retry`."""
+        raw = self._rpc.request("eth_getTransactionByHash", tx_hash)
+        if not isinstance(raw, dict):
+            return "", b""
+        return raw.get("to") or "", bytes.fromhex(str(raw.get("input") or "0x")[2:])
+
     def transaction(self, tx_hash: str) -> tuple[str, str]:
         """Who sent a transaction and where to, 0x; empty where the node does not know it.  Raises: `Retry`."""
         raw = self._rpc.request("eth_getTransactionByHash", tx_hash)

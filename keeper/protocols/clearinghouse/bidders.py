@@ -15,7 +15,7 @@ from eth_utils import to_checksum_address
 from keeper.domain.block import BlockRef
 from keeper.errors import Refused
 from keeper.protocols.clearinghouse.ids import owner_of
-from keeper.protocols.clearinghouse.publications import Search
+from keeper.protocols.clearinghouse.published import Search
 from keeper.protocols.clearinghouse.views import View, Views
 
 AUCTION: Final = "LiquidationAuction"

@@ -19,7 +19,7 @@ from keeper.domain.riskfile import ExpiryParams, Ranges
 from keeper.errors import BadInput, Refused
 from keeper.protocols.clearinghouse.deployment import QUORUM, Deployment
 from keeper.protocols.clearinghouse.preview import flat
-from keeper.protocols.clearinghouse.publications import Search
+from keeper.protocols.clearinghouse.published import Search
 from keeper.protocols.clearinghouse.quorum import KINDS, Lane, Quorum, Words, list_of, message_of
 from keeper.protocols.clearinghouse.views import View, Views
 

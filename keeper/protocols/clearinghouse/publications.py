@@ -2,61 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 from eth_utils import to_checksum_address
 
 from keeper.domain.block import BlockRef
 from keeper.domain.deployed import Deployed
 from keeper.domain.happened import Happened
-from keeper.domain.landed import Landed, RefusedItem
-from keeper.domain.market import ExpiryTarget
-from keeper.domain.riskfile import ExpiryParams, Ranges
+from keeper.domain.landed import Landed
+from keeper.domain.riskfile import Ranges
 from keeper.errors import BadInput, Retry
-from keeper.protocols.abi import Abi, Event, explain_revert
+from keeper.protocols.abi import Abi, Event
 from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment
 from keeper.protocols.clearinghouse.happened import EVENTS, Answers, HouseHappened
+from keeper.protocols.clearinghouse.published import Log, Search, expiry_of, refused_of
+from keeper.protocols.clearinghouse.staging import Staging
 
 _EVENTS: Final = ("Published", "ExpiryPublished", "PublicationStaged", "ItemRefused")
-#: Names of items as the rest of the keeper spells them; the others are spelt alike.
-_ITEMS: Final = {"vsrUp": "vsr_up", "vsrDown": "vsr_down"}
-
-
-class Log(Protocol):
-    """An event as the chain edge hands it out."""
-
-    @property
-    def topics(self) -> tuple[bytes, ...]:
-        """Indexed words, the event's hash first."""
-
-    @property
-    def data(self) -> bytes:
-        """The rest."""
-
-    @property
-    def block_number(self) -> int:
-        """Height."""
-
-    @property
-    def tx_hash(self) -> str:
-        """Lower-case 0x-hex."""
-
-
-class Search(Protocol):
-    """Searching the events of one contract."""
-
-    def logs(self, first: int, last: int, topics: Sequence[Any]) -> Iterator[Log]:
-        """Events of blocks first..last in order.  Raises: `Retry`."""
-
-    def head(self) -> BlockRef:
-        """The newest block.  Raises: `Retry`."""
-
-    def blocks(self, heights: Sequence[int]) -> tuple[BlockRef | None, ...]:
-        """Canonical blocks by height.  Raises: `Retry`."""
-
-    def transaction(self, tx_hash: str) -> tuple[str, str]:
-        """Sender and receiver, 0x; empty if unknown.  Raises: `Retry`."""
 
 
 class HousePublications:
@@ -76,6 +39,7 @@ class HousePublications:
         self._happened = HouseHappened(views, self.block)
         self._deployment = deployment
         self._abis = abis
+        self._staging = Staging(search, deployment, abis)
         self._abi = abis["RiskParameters"]
 
     @property
@@ -111,6 +75,20 @@ class HousePublications:
         """See `Publications.history`."""
         begin = self._deployment.block if first is None else first
         return tuple(self._landed(underlying, begin, self._search.head().number))
+
+    def lately(self, underlying: int, *, since_s: int) -> tuple[Landed, ...]:
+        """See `Publications.lately`."""
+        begin = self.block(self._deployment.block)
+        if begin is None:
+            raise Retry(f"block {self._deployment.block} is missing", block=self._deployment.block)
+        found = self.history(underlying, first=self._last_before(since_s, begin))
+        return tuple(one for one in found if one.block.timestamp > since_s)
+
+    def staged(self, underlying: int) -> Landed | None:
+        """See `Publications.staged`."""
+        if (opened := self._staging.opening(underlying)) is None:
+            return None
+        return self._staging.so_far(underlying, opened, self._block_of(opened), *self._who(opened))
 
     def happened(self, underlying: int, *, first: int | None = None) -> tuple[Happened, ...]:
         """See `Publications.happened`."""
@@ -166,9 +144,9 @@ class HousePublications:
         same = [(one, part) for one, part in parts if one.tx_hash == log.tx_hash and part.name == "ExpiryPublished"]
         # Published at once, its expiries are of its own transaction; what was staged before and never went live is not.
         expiries = same or [(one, part) for one, part in parts if part.name == "ExpiryPublished"]
-        refused = tuple(self._refused(part.args) for _, part in parts if part.name == "ItemRefused")
+        refused = tuple(refused_of(part.args, self._abis) for _, part in parts if part.name == "ItemRefused")
         kept = {item.expiry for item in refused}  # staged, and refused when it was to go live
-        newest = {part.args["expiry"]: _expiry(part.args) for _, part in expiries if part.args["expiry"] not in kept}
+        newest = {part.args["expiry"]: expiry_of(part.args) for _, part in expiries if part.args["expiry"] not in kept}
         args = event.args
         return Landed(
             underlying=args["underlying"],
@@ -193,21 +171,3 @@ class HousePublications:
         """Checksummed sender and receiver of a log's transaction; empty if unknown."""
         sender, via = self._search.transaction(log.tx_hash)
         return (to_checksum_address(sender) if sender else "", to_checksum_address(via) if via else "")
-
-    def _refused(self, args: Mapping[str, Any]) -> RefusedItem:
-        what = args["what"].rstrip(b"\0").decode("ascii", "replace")
-        return RefusedItem(
-            expiry=args["expiry"],
-            what=_ITEMS.get(what, what),
-            reason=explain_revert(args["reason"], self._abis.values()),
-        )
-
-
-def _expiry(args: Mapping[str, Any]) -> ExpiryTarget:
-    params = ExpiryParams(
-        expiry=args["expiry"],
-        phi_ppb=args["phiPpb"],
-        df_ppb=args["dfPpb"],
-        sigma_atm_ppm=args["sigmaAtmPpm"],
-    )
-    return ExpiryTarget(params=params, sigmas_ppm=tuple(args["sigmaPpm"]))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from keeper.control.papers import dump, read
-from tests.integration.quorum.papers import config, draft, quorum_of, says, sign, through, told_of
+from tests.integration.quorum.papers import config, draft, quorum_of, says, send, sign, through, told_of
 from tests.sites import tree_of
 
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(120), pytest.mark.usefixtures("own_logging")]
@@ -30,7 +30,21 @@ def test_publish_in_steps__each_on_paper__live_with_the_flip_alone(house):
     assert says(house, "RiskFile", "slew", 0)["psrPpm"] == before, "nothing is live yet"
     flip, path = draft(house, "flip", "ETH", name="flip.json")
     assert flip["tried"] == "it would pass now"
-    through(house, path)
+    config(house, "cem")
+    without = sign(house, path, "cem", code=2)
+    assert "which this store does not have" in without["error"]["message"], "QCL-10: who signed no step has no file"
+    given = sign(house, path, "cem", inputs=("--inputs", beside))
+    assert given["signed_by"] == [house.keys["cem"].address]
+    checked = through(house, draft(house, "flip", "ETH", name="again.json")[1])
+    assert {one["what"] for one in checked["checks"]} >= {
+        "inputs hash",
+        "state on the chain",
+        "fit run again",
+        "pushed integers",
+        "knobs",
+        "floors",
+    }, "QCL-10: the staged publication is derived again, from the file that was kept with the signature on the stage"
+    assert any(one["what"] == "impact gate now" for one in checked["checks"]), "QCL-10: and weighed"
     assert says(house, "RiskFile", "slew", 0)["psrPpm"] == int(whole["decoded"]["p.psrPpm"])
     verified = tree_of("verify", staged["inputs_hash"], "-c", config(house, "ann"))
     assert verified["first_difference"] is None
@@ -61,5 +75,43 @@ def test_publish_in_steps__rows_that_the_file_does_not_give__not_signed(house):
 
 def test_flip__nothing_staged__said_before_anybody_signs(house):
     """QCL-6: what would become of a call now is told when it is drafted, looked at and signed."""
-    flip, _ = draft(house, "flip", "ETH")
+    flip, path = draft(house, "flip", "ETH")
     assert "would revert: NothingStaged" in flip["tried"]
+    refused = sign(house, path, "ann", code=2)
+    assert refused["objections"] == ["nothing of ETH is staged"], "QCL-10"
+    assert refused["signed_by"] == []
+
+
+def test_flip__brings_down_whom_the_own_gate_spares__never_signed(house):
+    """QCL-10: numbers that others staged are weighed by each co-signer's own gate before they bind."""
+    for point in house.world.path.points[3:11]:
+        house.world.reach(point)
+    for who in ("ann", "cem"):
+        config(house, who, floor=300_000)
+    config(house, "bob", floor=300_000, gate="slow", share=0)
+    whole, _ = draft(house, "publish", "BTC", "--for", "6h", name="whole.json")
+    count = sum(name.endswith(".expiry") for name in whole["decoded"])
+    _, path = draft(house, "stage", "BTC", count, "--for", "6h", name="staged.json")
+    for who in ("ann", "cem"):
+        sign(house, path, who)
+    assert send(house, path)["state"] == "sent"
+    house.world.mine()
+    _, path = draft(house, "flip", "BTC", name="flip.json")
+    beside = ("--accept-knobs", "--inputs", house.papers / "staged.inputs.json")
+    refused = sign(house, path, "bob", code=2, inputs=beside)
+    assert refused["signed_by"] == [], "QCL-10"
+    (wrong,) = [one for one in refused["checks"] if one["what"] == "impact gate now"]
+    assert wrong["difference"]["name"] == "publication", "QCL-10"
+    assert any("this keeper's own impact gate does not let it pass" in one for one in refused["objections"])
+    assert sign(house, path, "cem")["signed_by"] == [house.keys["cem"].address], "whose gate is off"
+
+
+def test_flip__not_all_of_it_staged__not_what_its_inputs_file_gives(house):
+    """QCL-10: rows that were left out, or came from elsewhere, are told before anybody signs the flip."""
+    _, path = draft(house, "stage", "ETH", "1", "--for", "6h", name="staged.json")
+    through(house, path)
+    _, path = draft(house, "flip", "ETH", name="flip.json")
+    refused = sign(house, path, "ann", code=4)
+    assert refused["signed_by"] == [], "QCL-10"
+    (wrong,) = [one for one in refused["checks"] if one["what"] == "pushed integers"]
+    assert wrong["difference"]["theirs"] == "not published", "QCL-10"
