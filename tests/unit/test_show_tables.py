@@ -5,7 +5,10 @@ import io
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
 
 from keeper.cli.show import answer
 from keeper.cli.show.tables import table
@@ -83,3 +86,50 @@ def test_usd__any_amount__in_usd_and_never_nothing(wad, said):
     """TAB-3: an amount in a sentence carries its unit, however small; only zero is shown as zero."""
     assert amount(wad) == said
     assert usd(wad) == f"{said} USD"
+
+
+HASH = "0x" + "ab" * 32
+PATH = "/var/lib/keeper/a/rather/long/folder/for/one/deployment/of/the/house/deployment.json"
+
+
+@pytest.mark.parametrize("width", ["40", "80", "140"])
+@pytest.mark.parametrize(
+    "made",
+    [
+        Text(f"written to {PATH}, whose hash is {HASH}, and many more words that are there to fill the line"),
+        Padding(Text(f"written to {PATH}"), (0, 0, 0, 4)),
+        Padding(Group(Text("first"), Text(HASH, overflow="fold")), (1, 0, 0, 2)),
+        Group(Text("words " * 40), Group(Text(HASH), Text(PATH))),
+        f"[bold]markup[/bold] {HASH}",
+        "a table of ours",
+        "a table of rich",
+        "a grid",
+    ],
+    ids=str,
+)
+def test_console__piped__no_word_is_ever_broken(monkeypatch, capsys, made, width):
+    """TAB-4: what a person copies from a pipe stands there in one piece, and lines grow no more than that takes."""
+    monkeypatch.setenv("COLUMNS", width)
+    if made == "a table of ours":
+        made = table("publication", "count", "", "why", numbers=1)
+        made.add_row(HASH, "12,345", PATH, "and why it was, in rather more words than a line has room for " * 3)
+    elif made == "a table of rich":
+        made = Table(box=None, pad_edge=False)
+        for name in ("update", "inputs hash", "why"):
+            made.add_column(name, overflow="fold")
+        made.add_row("ETH:1", HASH, f"it is in {PATH} " + "and more words " * 20)
+    elif made == "a grid":
+        made = Table.grid(padding=(0, 1))
+        made.add_row("✓", PATH, "some words beside it " * 10 + HASH)
+    answer.console().print(made)
+    said = capsys.readouterr().out
+    wanted = [word for word in (HASH, PATH) if word in repr(made) + repr(getattr(made, "renderable", ""))]
+    assert wanted or not isinstance(made, str | Text), "each of them has one"
+    for word in wanted:
+        assert word in said, "TAB-4"
+    if isinstance(made, Table):
+        assert HASH in said, "TAB-4"
+        assert PATH in said, "TAB-4"
+    if not isinstance(made, Table):
+        longest = max(len(word) for word in said.split())
+        assert max(len(line.rstrip()) for line in said.splitlines()) <= max(int(width), longest + 4), "TAB-4"

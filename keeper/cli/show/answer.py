@@ -11,16 +11,21 @@ from typing import Final
 from rich.console import Console
 from rich.status import Status
 
+from keeper.cli.show.piped import Piped
+
 #: Columns where nobody says how many there are, and the fewest that are believed.
 WIDTH: Final = 80
 NARROWEST: Final = 40
 
 
 def console() -> Console:
-    """stdout for a person.  Outside a terminal without colour, and as wide as COLUMNS says, else 80."""
-    out = Console(highlight=False, soft_wrap=False)
+    """stdout for a person.
+
+    Outside a terminal without colour, and as wide as COLUMNS says, else 80, but for lines with a longer word in them.
+    """
+    out = Console(highlight=False, soft_wrap=False, emoji=False)
     if not out.is_terminal:
-        out = Console(highlight=False, width=_columns(os.environ.get("COLUMNS", "")), color_system=None)
+        out = Piped(highlight=False, emoji=False, width=_columns(os.environ.get("COLUMNS", "")), color_system=None)
     return out
 
 

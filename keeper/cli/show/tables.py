@@ -28,15 +28,30 @@ class Fitting(Table):
     folded: half an address is worse than two lines.
     """
 
+    longest: int | None = _LONGEST_WORD
+    """A word longer than this may be folded; None: none is."""
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """As much beside one another as there is room for."""
         room = min(options.max_width, self.width or options.max_width)
-        for nth, columns in enumerate(_parts(self.columns, room)):
+        for nth, columns in enumerate(_parts(self.columns, room, self.longest)):
             if nth:
                 yield Text()
             part = copy.copy(self)
-            part.columns = [replace(c, width=w, _index=i) for i, (c, w) in enumerate(_set(columns, room))]
+            widths = set_widths(columns, room, _BETWEEN, self.longest)
+            part.columns = [replace(c, width=w, _index=i) for i, (c, w) in enumerate(widths)]
             yield from Table.__rich_console__(part, console, options)
+
+    def unbroken(self) -> Fitting:
+        """The same, folding no word at all."""
+        made = copy.copy(self)
+        made.longest = None
+        return made
+
+    def least_unbroken(self) -> int:
+        """The room which that takes: the first column beside the widest of the others."""
+        first, *rest = (least(column, None) for column in self.columns)
+        return first + max((_BETWEEN + one for one in rest), default=0)
 
 
 def table(*names: str, numbers: int = 9) -> Fitting:
@@ -48,26 +63,35 @@ def table(*names: str, numbers: int = 9) -> Fitting:
     return made
 
 
-def _parts(columns: Sequence[Column], room: int) -> Iterator[list[Column]]:
+def _parts(columns: Sequence[Column], room: int, longest: int | None) -> Iterator[list[Column]]:
     """The columns of each table, one below the other."""
     if not columns:
         yield []
         return
     first, rest = columns[0], list(columns[1:])
     while True:
-        taken, used = [first], _least(first)
-        while rest and (len(taken) == 1 or used + _BETWEEN + _least(rest[0]) <= room):
-            used += _BETWEEN + _least(rest[0])
+        taken, used = [first], least(first, longest)
+        while rest and (len(taken) == 1 or used + _BETWEEN + least(rest[0], longest) <= room):
+            used += _BETWEEN + least(rest[0], longest)
             taken.append(rest.pop(0))
         yield taken
         if not rest:
             return
 
 
-def _set(columns: Sequence[Column], room: int) -> list[tuple[Column, int | None]]:
-    """Each column's width: as wide as it likes where there is room, else what is left after the least of each."""
-    room -= _BETWEEN * (len(columns) - 1)
-    likes, widths = [_most(c) for c in columns], [_least(c) for c in columns]
+def set_widths(
+    columns: Sequence[Column], room: int, between: int, longest: int | None
+) -> list[tuple[Column, int | None]]:
+    """Each column's width: as wide as it likes where there is room, else what is left after the least of each.
+
+    Args:
+        columns: of one table.
+        room: columns of the screen.
+        between: what stands between two of the table's.
+        longest: a word longer than this may be folded; None: none is.
+    """
+    room -= between * (len(columns) - 1)
+    likes, widths = [_most(c) for c in columns], [least(c, longest) for c in columns]
     if sum(likes) <= room or sum(widths) > room:
         return [(c, None) for c in columns]
     for i, column in enumerate(columns):  # an address in one piece, before sentences have it comfortable
@@ -99,9 +123,14 @@ def _most(column: Column) -> int:
     return max((cell_len(line) for text in every for line in text.split("\n")), default=1) or 1
 
 
-def _least(column: Column) -> int:
-    """Columns of the screen in which it breaks no word, and no figure from its unit."""
-    found = 1
+def least(column: Column, longest: int | None) -> int:
+    """Columns of the screen in which it breaks no word up to `longest` (None: none at all), nor a figure from its unit.
+
+    What must not be wrapped at all is taken as it is.
+    """
+    found, limit = 1, 10**9 if longest is None else longest
+    if longest is None and column.no_wrap:
+        return _most(column)
     for nth, text in enumerate(_texts(column)):
         whole = cell_len(text)
         # The first column's head is the table's title.
@@ -109,5 +138,5 @@ def _least(column: Column) -> int:
         if (title and whole <= _LONGEST_WORD) or (nth and column.justify == "right" and whole <= _LONGEST_FIGURE):
             found = max(found, whole)
         else:
-            found = max(found, *(min(cell_len(word), _LONGEST_WORD) for word in text.split()), 1)
+            found = max(found, *(min(cell_len(word), limit) for word in text.split()), 1)
     return found
