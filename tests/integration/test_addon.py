@@ -1,4 +1,4 @@
-"""A market that worsens widens IM on the chain, moves nothing else, and narrows again by itself (ADD-2)."""
+"""A market that worsens widens IM on the chain, moves nothing else, and narrows again by itself (ADD-6)."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ KNOBS = PolicyKnobs(addon_sure_age_s=1_000, addon_late_ppm=200_000, addon_life_s
 
 
 def test_add_on__oracle_late__im_widens_and_nothing_else_and_lapses():
-    """ADD-2: what the keeper decided lands as encoded; the rules read next carry it, in IM alone, until its end."""
+    """ADD-6: what the keeper decided lands as encoded; the rules read next carry it, in IM alone, until its end."""
     house = SmallHouse()
     ports = assemble(
         rpc=house.rpc,

@@ -220,7 +220,7 @@ def test_propose__from_recalibration__of_the_kernel_at_one_block(market, tmp_pat
 
 
 def test_propose__floor_set_by_hand__named_and_not_taken_for_the_models_target(market, tmp_path, monkeypatch):
-    """GOV-15: what an operator holds up is no target of the model: the text tells both, and who; with a file too."""
+    """GOV-17: what an operator holds up is no target of the model: the text tells both, and who; with a file too."""
     monkeypatch.chdir(tmp_path)
     now = market.chain.block().timestamp
     eth = next(u for u, symbol in market.deployment.symbols.items() if symbol == "ETH")

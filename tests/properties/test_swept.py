@@ -1,4 +1,4 @@
-"""Margins in columns equal margins account by account, to the wei and to the word of the reason (TWIN-2)."""
+"""Margins in columns equal margins account by account, to the wei and to the word of the reason (TWIN-6)."""
 
 from collections import Counter
 from dataclasses import replace
@@ -160,7 +160,7 @@ def test_swept__hard_worlds__equal_to_the_slow_twin():
                 continue  # then the slow twin serves the whole block
             found = fast.margins(buffer_ppm=buffer_ppm)
             for ours, theirs in zip(found, slow, strict=True):
-                assert ours == theirs, "TWIN-2"
+                assert ours == theirs, "TWIN-6"
             assert found == MarginTable.of(slow)
             assert found.digest() == MarginTable.of(slow).digest(), "REP-1 needs one digest of one report"
             met["left to the slow twin"] += int(fast.alone.sum())

@@ -1,4 +1,4 @@
-"""What is learnt from what was sent: measured once, one by one, and put where the next decision sees it (OUT-1 … 3)."""
+"""What is learnt from what was sent: measured once, one by one, and put where the next decision sees it (OCM-1 … 3)."""
 
 from dataclasses import replace
 
@@ -54,20 +54,20 @@ def put(store, key, end=TxState.FINAL, *, nonce=0, subsidy_wei=0):
 
 
 def test_measure__one_cannot_be_asked__the_others_are():
-    """OUT-1, defect 14: item k that fails does not stop k + 1, and is measured as soon as it can be."""
+    """OCM-1, defect 14: item k that fails does not stop k + 1, and is measured as soon as it can be."""
     store = MemoryStore()
     for i, key in enumerate("abc"):
         put(store, key, nonce=i)
     books = Books(stuck={"a"})
-    assert [tx.intent.key for tx in measure(a_block(), books, store)] == ["b", "c"], "OUT-1"
+    assert [tx.intent.key for tx in measure(a_block(), books, store)] == ["b", "c"], "OCM-1"
     books.stuck.clear()
-    assert [tx.intent.key for tx in measure(a_block(), books, store)] == ["a"], "OUT-1"
+    assert [tx.intent.key for tx in measure(a_block(), books, store)] == ["a"], "OCM-1"
     assert measure(a_block(), books, store) == ()
     assert books.asked == ["a", "b", "c", "a"], "measured once"
 
 
 def test_measure__by_relay_or_in_public__told_apart_with_its_wait():
-    """OUT-2: inclusion is tracked by block, for what went out privately and for what had to be public."""
+    """OCM-2: inclusion is tracked by block, for what went out privately and for what had to be public."""
     store = MemoryStore()
     for i, key in enumerate("abcd"):
         put(store, key, nonce=i)
@@ -77,7 +77,7 @@ def test_measure__by_relay_or_in_public__told_apart_with_its_wait():
     store.note_sent("d", PUBLIC, 91)  # a kind that the relay is not for
     measure(a_block(), Books(), store)
     found = {one.key: (one.via, one.waited_blocks) for one in store.realised(since_s=0)}
-    assert found == {"a": (PRIVATE, 4), "b": (PUBLIC, 4), "c": ("", 4), "d": ("", 4)}, "OUT-2"
+    assert found == {"a": (PRIVATE, 4), "b": (PUBLIC, 4), "c": ("", 4), "d": ("", 4)}, "OCM-2"
     ways = money(store, None, now_s=NOW).ways
     assert [(way.via, way.count, way.median_blocks) for way in ways] == [(PRIVATE, 1, 4), (PUBLIC, 1, 4)]
 
@@ -95,25 +95,25 @@ def test_measure__by_relay_or_in_public__told_apart_with_its_wait():
     ids=["nothing", "less", "more", "unknown gain", "no price", "a duty"],
 )
 def test_economics__yesterday__only_its_losses_and_each_by_itself(fields, lost, unpriced):
-    """OUT-3: a profit refills no budget, an unknown gain is none, gas without a price counts in full."""
+    """OCM-3: a profit refills no budget, an unknown gain is none, gas without a price counts in full."""
     store = MemoryStore()
     put(store, "a")
     measure(a_block(), Books(**fields), store)
     found = economics(a_block(), Books(), store)
-    assert (found.lost_usd, found.unpriced_gas_wei) == (lost, unpriced), "OUT-3"
+    assert (found.lost_usd, found.unpriced_gas_wei) == (lost, unpriced), "OCM-3"
     later = replace(a_block(), timestamp=NOW + DAY_S + 1)
-    assert economics(later, Books(), store).lost_usd == 0, "OUT-3: a day later it is forgotten"
+    assert economics(later, Books(), store).lost_usd == 0, "OCM-3: a day later it is forgotten"
 
 
 def test_economics__pledges__open_given_up_and_not_measured_yet():
-    """OUT-3: what may still mine may still lose, given up or not; what mined, until it is known what came of it."""
+    """OCM-3: what may still mine may still lose, given up or not; what mined, until it is known what came of it."""
     store = MemoryStore()
     put(store, "a", TxState.SIGNED, subsidy_wei=3)
     put(store, "b", TxState.ABANDONED, nonce=1, subsidy_wei=4)
     put(store, "c", TxState.FINAL, nonce=2, subsidy_wei=5)
-    assert economics(a_block(), Books(), store).pledged_wei == 12, "OUT-3"
+    assert economics(a_block(), Books(), store).pledged_wei == 12, "OCM-3"
     measure(a_block(), Books(), store)
-    assert economics(a_block(), Books(), store).pledged_wei == 7, "OUT-3"
+    assert economics(a_block(), Books(), store).pledged_wei == 7, "OCM-3"
     assert economics(a_block(), None, store) is None
 
 
