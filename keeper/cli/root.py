@@ -188,8 +188,8 @@ def say(error: KeeperError, *, as_json: bool) -> None:
     """The sentence and the hint on stderr; for a script also one object on stdout."""
     from rich.console import Console  # noqa: PLC0415 - only when something went wrong
 
-    # Not markup: a message may hold brackets, such as a section's name.
-    out = Console(stderr=True, highlight=False, soft_wrap=True)
+    # Not markup: a message may hold brackets, such as a section's name; nor emoji: OWNER:100: is no picture.
+    out = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
     out.print("error: ", style="bold red", end="")
     out.print(error.message, markup=False)
     if error.hint:

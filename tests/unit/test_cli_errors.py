@@ -157,3 +157,12 @@ def test_init__new_file__is_what_the_settings_say(tmp_path, monkeypatch):
     assert json.loads(result.stdout) == {"written": "keeper.toml"}
     assert (tmp_path / "keeper.toml").read_text() == default_toml()
     assert CliRunner().invoke(app, ["init", "--force"]).exit_code == 0
+
+
+@pytest.mark.parametrize("word", ["a:x:b", "ETH:100:y", "[bold]x[/bold]"])
+def test_error__words_that_look_like_pictures_or_markup__as_they_are(word, capsys):
+    """A message quotes what it was given: no part of it becomes a picture or a style."""
+    root.say(BadInput(f"{word} is wrong", hint=f"not {word}"), as_json=False)
+    told = capsys.readouterr().err
+    assert f"error: {word} is wrong" in told
+    assert f"not {word}" in told
