@@ -148,6 +148,8 @@ def abis() -> Mapping[str, Abi]:
 def strangers(settings: Settings, snapshot: Snapshot) -> dict[int, tuple[Landed, ...]]:
     """Publications of the last day whose inputs files the configured store has not, by underlying, oldest first.
 
+    The first one of all is none of them: nothing was in force before it, so it brought nobody down.
+
     Raises: `Retry` if the node cannot be asked.
     """
     since_s = snapshot.block.timestamp - DAY_S
@@ -158,7 +160,7 @@ def strangers(settings: Settings, snapshot: Snapshot) -> dict[int, tuple[Landed,
     try:
         found = {u.underlying: memory.publications.lately(u.underlying, since_s=since_s) for u in lately}
         return {
-            which: tuple(one for one in landed if store.inputs_file(one.inputs_hash) is None)
+            which: tuple(one for one in landed if one.id > 1 and store.inputs_file(one.inputs_hash) is None)
             for which, landed in found.items()
         }
     finally:

@@ -21,17 +21,14 @@ from keeper.domain.council import Council, LaneNonce, Order, Paper, RoleHolder
 from keeper.domain.cycle import DRY, REHEARSED
 from keeper.domain.inputs import dump, load
 from keeper.domain.previews import Previewed
-from keeper.domain.snapshot import Usable
 from keeper.domain.tx import SignerRole, TxRecord
-from keeper.errors import BadInput, KeeperError
+from keeper.errors import BadInput
 from keeper.governance.safe import digest_hash
 from keeper.policy.effect import Effect
 from keeper.policy.signed import unsigned
-from keeper.policy.tightened import at_peak, under_rules, widened
 from keeper.protocols.abi import explain_revert
 from keeper.protocols.clearinghouse.council import HOUSE, PARAMETERS, HouseCouncil
 from keeper.protocols.clearinghouse.deployment import MULTICALL
-from keeper.protocols.clearinghouse.markets import rules_of
 from keeper.protocols.clearinghouse.preview import HousePreview
 from keeper.protocols.clearinghouse.standing import HouseStanding
 from keeper.protocols.clearinghouse.views import Views
@@ -39,17 +36,15 @@ from keeper.settings import Settings
 from keeper.store import open_store
 from keeper.updates import keep_inputs, keep_signed
 from keeper.wiring import deployment_of
-from keeper.wiring.cosigning import Cosigning, newest
+from keeper.wiring.cosigning import Cosigning
 from keeper.wiring.keys import signers
 from keeper.wiring.looking import looking
 from keeper.wiring.nodes import rpc_of
 from keeper.wiring.sender import outbox_of
+from keeper.wiring.tightening import effect_of
 
 #: Functions of the quorum's contract that carry what is published, or put it in force.
 PUBLISHING: Final = frozenset({"publish", "stage", "stageExpiries", "flip"})
-
-#: Functions that tighten everybody's margins without a publication.
-TIGHTENING: Final = frozenset({"tighten", "setStateAddOn"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,31 +185,8 @@ class QuorumDesk:
             store.close()
 
     def effect(self, found: Review) -> Effect | str:
-        """Whom an emergency or an add-on brings down; in words why nobody can tell, empty of all else.
-
-        Raises: nothing: an emergency is not held up because its effect is not known.
-        """
-        order = found.order
-        if order.function not in TIGHTENING:
-            return ""
-        try:
-            snapshot = newest(self._settings, self._environ).inputs.snapshot
-            u = next((u for u in snapshot.underlyings if u.underlying == order.underlying), None)
-            if u is None or u.live is None or not isinstance(u.spot, Usable):
-                why = u.spot.reason if u is not None and not isinstance(u.spot, Usable) else "nothing is in force"
-                return f"whom it brings down is not known: {why}"
-            of = snapshot.block, PARAMETERS
-            standing = self._views.one(*of, "controls", order.underlying)
-            bare = rules_of(self._views.one(*of, "config", order.underlying))
-        except KeeperError as error:
-            return f"whom it brings down is not known: {error.message}"
-        if order.function == "tighten":
-            rules = at_peak(u.rules, bare, im_ppm=standing["emergencyImPpm"], peak_ppm=int(order.arguments["peakPpm"]))
-        else:
-            rules = widened(
-                u.rules, standing_ppm=standing["stateAddOnPpm"], add_on_ppm=int(order.arguments["addOnPpm"])
-            )
-        return under_rules(snapshot, u, rules)
+        """See `keeper.wiring.tightening.effect_of`."""
+        return effect_of(self._settings, self._environ, self._views, found.order)
 
     def derived(self, found: Review, inputs: Path | None, paper: Path) -> Derived:
         """See `keeper.wiring.cosigning.Cosigning.derived`."""
