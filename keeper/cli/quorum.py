@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,8 @@ import typer
 from keeper.cli.negatives import Negatives
 from keeper.cli.options import DEFAULT_CONFIG, Config, Json, settings_of
 from keeper.cli.quorum_draft import FORMS, Asked, drafted
-from keeper.cli.root import INPUT, LAW, OK, UNREACHABLE
+from keeper.cli.quorum_sign import signed_or_told
+from keeper.cli.root import INPUT, OK, UNREACHABLE
 from keeper.cli.show.answer import answer, console
 from keeper.cli.waiting import waiting
 from keeper.errors import BadInput
@@ -91,7 +92,8 @@ def quorum(
         typer.Option(
             "--inputs",
             metavar="FILE",
-            help="For sign: a publication's inputs file, if not beside the paper. For draft expiries: that of stage.",
+            help="For sign: a publication's inputs file, if not beside the paper; of a flip, if not in the store. For "
+            "draft expiries: that of stage.",
         ),
     ] = None,
     sign: Annotated[bool, typer.Option("--sign", help="For sign: put this keeper's signature on the paper.")] = False,
@@ -165,7 +167,7 @@ def quorum(
     with waiting(settings):
         desk = QuorumDesk(settings, os.environ)
     try:
-        code = {Step.SHOW: _show, Step.DRAFT: _draft, Step.SIGN: _sign, Step.SEND: _send}[step](desk, asked)
+        code = {Step.SHOW: _show, Step.DRAFT: _draft, Step.SIGN: signed_or_told, Step.SEND: _send}[step](desk, asked)
     finally:
         desk.close()
     raise typer.Exit(code)
@@ -204,42 +206,6 @@ def _draft(desk: QuorumDesk, asked: _Asked) -> int:
     else:
         console().print(paper_view(found, seen))
     return INPUT if found.objections else OK
-
-
-def _sign(desk: QuorumDesk, asked: _Asked) -> int:
-    from keeper.cli.show.quorum import Beside, paper_tree, paper_view  # noqa: PLC0415 - see above
-    from keeper.control.papers import dump, octets, read, write  # noqa: PLC0415 - see above
-    from keeper.policy.cosign import CHOSEN, GATE, objections  # noqa: PLC0415 - see above
-
-    if len(asked.words) != 1:
-        raise BadInput("sign takes one paper", hint="keeper quorum sign FILE.json")
-    if asked.signature and not asked.member:
-        raise BadInput("whose signature is it?", hint="--member ADDRESS --signature 0x…")
-    if asked.member and asked.sign:
-        raise BadInput("--sign is for this keeper's own key", hint="of a --member give the --signature")
-    path = Path(asked.words[0])
-    found = desk.review(read(path))
-    derived, seen, tried = desk.derived(found, asked.inputs, path), desk.previewed(found), desk.tried(found)
-    checks = derived.checks
-    differs = any(one.difference is not None for one in checks if one.what not in {*CHOSEN, GATE})
-    own = objections(checks, desk.unsigned(found.order), accepted=asked.accept)
-    found = replace(found, objections=(*found.objections, *derived.objections, *own))
-    sound = not found.objections and not found.bad and not differs
-    files, waits = [], None
-    if sound and asked.member and not asked.signature:
-        waits = desk.to_sign(found, asked.member)
-    elif sound and (asked.sign or asked.signature):
-        with_it = desk.attach(found, asked.member, octets(asked.signature)) if asked.member else desk.sign(found)
-        found = desk.review(with_it)
-        write(path, dump(found.paper), anew=False)
-        desk.keep(derived)
-        files.append(path)
-    beside = Beside(derived=derived, previewed=seen, tried=tried, effect=desk.effect(found), waits=waits, files=files)
-    if asked.as_json:
-        answer(paper_tree(found, beside))
-    else:
-        console().print(paper_view(found, beside))
-    return OK if sound else LAW if differs else INPUT
 
 
 def _send(desk: QuorumDesk, asked: _Asked) -> int:
