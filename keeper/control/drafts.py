@@ -14,10 +14,10 @@ Each serves the next nonce of its lane: of a publication in steps, one paper is 
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from keeper.control.quorum import CouncilChain
+from keeper.control.shares import whole_ppm
 from keeper.control.sight import Sight
 from keeper.domain.action import Publish
 from keeper.domain.block import BlockRef
@@ -48,17 +48,10 @@ def seconds(text: str) -> int:
 
 def signed_ppm(text: str) -> int:
     """A rate that may be negative or nothing, as a person writes it: `-0.02%`, `150ppm`, `0%`.  Raises: `BadInput`."""
-    plain = text.strip().lower().replace("_", "").replace(" ", "")
-    for unit, scale in (("%", 10_000), ("ppm", 1)):
-        if plain.endswith(unit):
-            try:
-                amount = Decimal(plain.removesuffix(unit)) * scale
-            except InvalidOperation:
-                break
-            if amount.is_finite() and abs(amount) < 10**9 and amount == amount.to_integral_value():
-                return int(amount)
-            break
-    raise BadInput(f"{text[:40]!r} is no rate", hint="write 0.02%, -0.02% or 200ppm; ppm is the finest")
+    found = whole_ppm(text)
+    if found is None:
+        raise BadInput(f"{text[:40]!r} is no rate", hint="write 0.02%, -0.02% or 200ppm; ppm is the finest")
+    return found
 
 
 def places(text: str) -> tuple[int, int]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
 from typing import Final
 
+from keeper.control.shares import whole_ppm
 from keeper.domain.market import ExpiryTarget, UnderlyingTarget
 from keeper.domain.overrides import PARAMETERS
 from keeper.errors import BadInput
 
-_PPM = 1_000_000
-
-
+_PPM: Final = 1_000_000
 #: What may be a whole at most: a price that falls by all of it, or a volatility, leaves nothing to take a logarithm of.
 BELOW_ONE: Final = frozenset({"psr", "vsr_down"})
 
@@ -29,21 +27,14 @@ def share_of(name: str, text: str) -> int:
 
 def share_ppm(text: str) -> int:
     """A share as a person writes it: `18%`, `18 %` or `180000ppm`.  Raises: `BadInput`."""
-    plain = text.strip().lower().replace("_", "").replace(" ", "")
-    for unit, scale in (("%", 10_000), ("ppm", 1)):
-        if plain.endswith(unit):
-            try:
-                amount = Decimal(plain.removesuffix(unit)) * scale
-            except InvalidOperation:
-                break
-            if amount.is_finite() and amount == amount.to_integral_value() and 0 < amount <= 10 * _PPM:
-                return int(amount)
-            break
-    raise BadInput(
-        f"{text!r} is no share",
-        hint="write 18% or 180000ppm, above zero; ppm is the finest, 1000% the most",
-        value=text,
-    )
+    found = whole_ppm(text)
+    if found is None or not 0 < found <= 10 * _PPM:
+        raise BadInput(
+            f"{text!r} is no share",
+            hint="write 18% or 180000ppm, above zero; ppm is the finest, 1000% the most",
+            value=text,
+        )
+    return found
 
 
 def parameter(text: str) -> str:
