@@ -18,5 +18,7 @@ class Attested:
     """As the contracts have it; what they cannot tell is as it was written down."""
     older_rounds: int
     """Rounds at the beginning of the written history that are older than what the feed still has."""
+    left_out: int = 0
+    """Rounds of the feed before the first written one that the fit would have looked at."""
     untold: tuple[str, ...]
     """Parts of the state that no view tells, in words."""

@@ -10,7 +10,7 @@ from typing import Final
 from keeper.domain.attested import Attested
 from keeper.domain.codec import dumps
 from keeper.domain.deployed import Deployed
-from keeper.domain.inputs import InputsFile
+from keeper.domain.inputs import SAYS_BROUGHT, InputsFile
 from keeper.domain.quotes import QuoteSheet
 from keeper.policy.difference import first_difference
 from keeper.policy.verify import Check
@@ -103,6 +103,10 @@ def unattested(
         if seen.older_rounds:
             what = f"the {seen.older_rounds} oldest oracle rounds"
             yield Unattested(what=what, digest="", where="older than what the present feed has: the feed before it")
+        if seen.left_out:
+            what = f"that the fit was to do without the {seen.left_out} rounds of the feed before those written"
+            where = f"the feed has them, of the last {file.risk.history_days} days; a keeper that began lately may not"
+            yield Unattested(what=what, digest="", where=where)
         for what in () if accounts else seen.untold:
             yield Unattested(what=what, digest="", where="in logs: --state reads them")
     if isinstance(file.quotes, QuoteSheet):
@@ -124,12 +128,18 @@ def _chosen(file: InputsFile, *, accounts: bool, compared: bool) -> Iterator[Una
         what = f"floor {one.number} set by {one.operator}"
         yield Unattested(what=what, digest=_digest(one), where="the operator: keeper override list --all")
     if not compared:
-        what, where = "the operator's knobs", "the operator's settings file, [risk] and [policy]"
+        what = "the operator's knobs, and that no other floor stood"
+        where = "the operator's settings file, [risk] and [policy], and keeper override list --all"
         yield Unattested(what=what, digest=_digest((file.risk, file.policy)), where=where)
     if not accounts:
         what = f"that the impact gate kept {file.kept_ppm / 10_000:g} % of the step"
         where = "it was asked again here, about what is left" if compared else "--state replays every account"
         yield Unattested(what=what, digest="", where=where)
+    before = [one for one in file.brought if one.at_s < file.block.timestamp]
+    if file.schema >= SAYS_BROUGHT:
+        said = f"brought down what {len(before)} of them say" if before else "brought nobody down"
+        what, where = f"that the pushes of the day before {said}", "the inputs files of those pushes"
+        yield Unattested(what=what, digest=_digest(tuple(before)) if before else "", where=where)
 
 
 def _digest(value: object) -> str:

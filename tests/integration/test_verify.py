@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from keeper.chain.sending.outbox import Outbox, OutboxPolicy
 from keeper.cli.root import app
 from keeper.cycle import cycle
 from keeper.demo.opening import RISK, policy
 from keeper.demo.stylised import stylised_crash
 from keeper.demo.venue import DemoVenue
-from keeper.demo.world import FEES, open_world
+from keeper.demo.world import open_world
 from keeper.domain.inputs import InputsFile, dump, hash_of, history_digest, load
 from keeper.domain.overrides import Override
 from keeper.domain.snapshot import Usable
 from keeper.replay import replay
 from keeper.store import open_store
+from keeper.testing.house import ALONE, house_outbox
 from keeper.testing.http_node import HttpNode
 from keeper.testing.node import EmbeddedNode
 from keeper.wiring import assemble
@@ -57,15 +57,7 @@ def lived(tmp_path_factory):
     store = open_store(f"sqlite:///{folder}/keeper.sqlite")
 
     def outbox(decode, recheck):
-        return Outbox(
-            world.rpc,
-            store,
-            {role: (key,) for role, key in world.signers.items()},
-            fees=FEES,
-            policy=OutboxPolicy(confirmations=0, replace_after_blocks=3, daily_cap_wei=10**24),
-            decode_revert=decode,
-            recheck=recheck,
-        )
+        return house_outbox(world.rpc, store, world.signers, decode, recheck, policy=ALONE)
 
     eager = replace(policy(600), hysteresis_ppm=10_000)
     keeper = assemble(
@@ -196,6 +188,13 @@ TAMPERED = {
     "a strike in force": (
         ("state", "live", "strikes", 1, 1, 0, "sigma_ppm"), one_up, "state on", "sigma_ppm"
     ),
+    "an expiry left out of the file in force": (
+        ("state", "live", "expiries"), lambda v: v[:-1], "state on", "length of state.live.expiries"
+    ),
+    "a strike left out of the file in force": (
+        ("state", "live", "strikes", 0, 1), lambda v: v[1:], "state on", "state.live.strikes[0][1][0].strike"
+    ),
+    "the file in force left out": (("state", "live"), lambda _: None, "state on", "state.live"),
     "a contract": (("deployed", "contracts", 3, 1), lambda _: "0x" + "11" * 20, "contracts", "contracts[3][1]"),
     "the digest of the history": (("history_sha256",), lambda h: h[:-1] + "g", "history", "history_sha256"),
     "a fitted volatility": (("fitted", "vol_ppm"), lambda v: v + 2, "fit run again", "fitted.vol_ppm"),
@@ -317,25 +316,41 @@ def pruned(lived):
 
 @pytest.mark.parametrize("more", [(), ("--state",)], ids=["", "with accounts"])
 def test_verify__node_without_that_state__exit_5_unless_something_differs(lived, tmp_path, pruned, more):
-    """VER-11: a script can tell what was held against the chain's state from what follows from its own file alone."""
+    """VER-14: a script can tell what was held against the chain's state from what follows from its own file alone."""
     code, said = ask("verify", lived.landed, "-c", lived.config, "--json", *more)
     tree = json.loads(said)
     assert code == 5, tree
-    assert (tree["verified"], tree["matches"], tree["state_seen"]) == (False, True, False), "VER-11"
-    assert {"fit run again", "pushed integers"} <= {one["what"] for one in tree["checks"]}, "VER-11"
+    assert (tree["verified"], tree["matches"], tree["state_seen"]) == (False, True, False), "VER-14"
+    assert {"fit run again", "pushed integers"} <= {one["what"] for one in tree["checks"]}, "VER-14"
     assert "not verified" in " ".join(ask("verify", lived.landed, "-c", lived.config, *more)[1].split())
     path = export(lived, lived.landed, tmp_path)
     known = load(path.read_bytes())
     path.write_bytes(dump(replace(known, kept_ppm=known.kept_ppm // 2)))
     code, said = ask("verify", lived.landed, "--inputs", str(path), "-c", lived.config, "--json", *more)
-    assert code == 4, "VER-11: a difference stays one"
+    assert code == 4, "VER-14: a difference stays one"
     assert json.loads(said)["verified"] is False
 
 
 def test_verify__node_with_that_state__exit_0_and_verified(lived):
-    """VER-11"""
+    """VER-14"""
     code, said = ask("verify", lived.landed, "-c", lived.config, "--json")
-    assert (code, json.loads(said)["verified"]) == (0, True), "VER-11"
+    assert (code, json.loads(said)["verified"]) == (0, True), "VER-14"
+
+
+def test_verify__rounds_left_out__told(lived, tmp_path):
+    """VER-13: whoever publishes cannot choose in silence from when on the fit looks at rounds."""
+    path = export(lived, lived.landed, tmp_path)
+    known = load(path.read_bytes())
+    history = known.state.history[7:]
+    short = replace(known, state=replace(known.state, history=history), history_sha256=history_digest(history))
+
+    def told(file):
+        path.write_bytes(dump(file))
+        tree = json.loads(ask("verify", lived.landed, "--inputs", str(path), "-c", lived.config, "--json")[1])
+        return [one["what"] for one in tree["unattested"] if "rounds of the feed before" in one["what"]]
+
+    assert told(known) == [], "VER-13"
+    assert told(short) == ["that the fit was to do without the 7 rounds of the feed before those written"], "VER-13"
 
 
 def test_verify__a_file_and_a_url_alone__refused_where_they_do_not_do(lived, tmp_path):
@@ -530,6 +545,30 @@ def test_explain_parameter__no_such_thing__exit_2_and_what_there_is(lived, tmp_p
 def test_explain__account_and_parameter__one_of_them(lived):
     assert ask("explain", "-c", lived.config, "--json")[0] == 2
     assert ask("explain", "0x00", "--parameter", "ETH.scan_range", "-c", lived.config, "--json")[0] == 2
+
+
+def test_impact__publications_that_are_not_this_stores_own__the_day_is_a_lower_bound(lived, tmp_path):
+    """IMP-15: which of the day's publications were somebody else's is told from the chain, and what that means."""
+
+    def days(config, *more):
+        code, said = ask("impact", "-c", config, "--json", *more)
+        assert code in (0, 2), said
+        return {one["symbol"]: one["gate"]["day"] for one in json.loads(said)["underlyings"] if one["gate"]}
+
+    own = days(lived.config)
+    assert own
+    assert {(day["lower_bound"], len(day["not_our_own"])) for day in own.values()} == {(False, 0)}, "IMP-15"
+    assert "lower bound" not in ask("impact", "-c", lived.config)[1]
+    config = tmp_path / "keeper.toml"
+    config.write_text(Path(lived.config).read_text().replace(f"{lived.folder}/keeper.sqlite", f"{tmp_path}/new.sqlite"))
+    stranger = days(str(config))["ETH"]
+    assert stranger["lower_bound"], "IMP-15"
+    newest = stranger["not_our_own"][-1]
+    assert f"ETH:{newest['id']}" == lived.landed, "IMP-15"
+    assert newest["sender"].startswith("0x")
+    shown = " ".join(ask("impact", "-c", str(config))[1].split())
+    assert f"{len(stranger['not_our_own'])} of the day's publications were not this keeper's own" in shown, "IMP-15"
+    assert "so the day's share is a lower bound" in shown
 
 
 def test_model_show__a_store_that_lived__numbers_side_by_side(lived):

@@ -298,6 +298,25 @@ def test_verify__node_without_that_state__told_and_no_difference(decided):
     assert not any(one.what.startswith("the state at") for one in ask(push, file, seen_by).unattested)
 
 
+def test_verify__what_earlier_pushes_brought__listed_as_the_publishers_word(decided):
+    """VER-13: the gate's day rests on files of pushes before this one; who publishes could leave one out."""
+    push, file = decided
+
+    def told(of):
+        verdict = verify(UpdateName(symbol=of.state.symbol, publication=push.id), [dump(of)], Chain(landed_of(push)))
+        (one,) = [one for one in verdict.unattested if "pushes of the day before" in one.what]
+        return one
+
+    known = replace(file, schema=SCHEMA, deployed=Chain.deployed)
+    before = Brought(at_s=NOW - HOUR, accounts_ppm=10_000, requirement_ppm=5_000)
+    its_own = replace(before, at_s=file.block.timestamp)
+    assert told(replace(known, brought=(its_own,))).what.endswith("brought nobody down"), "VER-13"
+    listed = told(replace(known, brought=(before, its_own)))
+    assert listed.what.endswith("brought down what 1 of them say"), "VER-13"
+    assert listed.digest.startswith("0x"), "VER-13"
+    assert any("no other floor stood" in one.what for one in ask(push, file, seen_by).unattested), "VER-13"
+
+
 def printed(verdict):
     """What a person reads, on one line."""
     console = Console(width=200, file=io.StringIO())

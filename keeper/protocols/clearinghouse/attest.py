@@ -38,10 +38,11 @@ class HouseAttest:
     Args:
         views: the contracts' views; only the house's address is taken for granted.
         chain_id: of the chain that answers.
+        history_s: how far back a fit looks, seconds: rounds of then that were not written down are counted.
     """
 
-    def __init__(self, views: Views, *, chain_id: int) -> None:
-        self._views, self._chain_id = views, chain_id
+    def __init__(self, views: Views, *, chain_id: int, history_s: int = 0) -> None:
+        self._views, self._chain_id, self._history_s = views, chain_id, history_s
 
     def ask(self, block: BlockRef, written: UnderlyingState) -> Attested:
         """The same underlying at a block in the contracts' words.
@@ -56,7 +57,7 @@ class HouseAttest:
         asset = views.one(block, "RiskFile", "assetOf", u)
         views.gather(block, self._asks(block, written, asset))
         publication = publication_state(views, block, u)
-        history, older = self._history(block, written, asset)
+        history, older, left_out = self._history(block, written, asset)
         market = views.one(block, "ClearingHouse", "marketState", u)
         gone = tuple(x for x in written.listings if x.expiry <= block.timestamp)
         state = replace(
@@ -66,13 +67,15 @@ class HouseAttest:
             rules=rules_of(views.one(block, "RiskParameters", "effective", u)),
             listings=tuple(sorted((*gone, *_listings(publication)), key=lambda x: x.expiry)),
             settled=tuple((expiry, self._settled(block, u, expiry)) for expiry, _ in written.settled),
-            live=self._live(block, written),
+            live=self._live(block, written, publication),
             publication=publication,
             funding_index=market["fundingIndex"],
             funding_rate_ppm_per_day=market["ratePpmPerDay"],
             breaker=breaker_of(views, block, asset),
         )
-        return Attested(deployed=deployed, state=state, older_rounds=older, untold=tuple(_untold(block, written)))
+        return Attested(
+            deployed=deployed, state=state, older_rounds=older, left_out=left_out, untold=tuple(_untold(written))
+        )
 
     def _deployed(self, block: BlockRef) -> Deployed:
         self._views.gather(block, [View("ClearingHouse", function) for function in _NAMED.values()])
@@ -88,55 +91,72 @@ class HouseAttest:
         yield View("ClearingHouse", "marketState", (u,))
         yield View("RiskParameters", "effective", (u,))
         yield from publication_asks(u, [x.expiry for x in written.listings if x.expiry > block.timestamp])
-        if written.live is not None:
-            yield View("RiskFile", "header", (u, LIVE))
-            for expiry, vols in written.live.strikes:
-                yield View("RiskFile", "expiryParams", (u, expiry, LIVE))
-                yield from (View("RiskFile", "strikeArray", (u, expiry, one.strike, LIVE)) for one in vols)
+        yield View("RiskFile", "header", (u, LIVE))
+        for listing in written.listings:
+            if listing.expiry > block.timestamp:
+                yield View("RiskFile", "expiryParams", (u, listing.expiry, LIVE))
+                yield from (View("RiskFile", "strikeArray", (u, listing.expiry, k, LIVE)) for k in listing.strikes)
 
     def _settled(self, block: BlockRef, underlying: int, expiry: int) -> int:
         found = self._views.at(block, "ClearingHouse", "settlement", underlying, expiry)
         return int(found["price"]) if found["settled"] else 0
 
-    def _live(self, block: BlockRef, written: UnderlyingState) -> FileState | None:
-        """The bank in force, in what was written down of it.  Expired rows stay as they are: nobody computes them."""
+    def _live(self, block: BlockRef, written: UnderlyingState, publication: PublicationState) -> FileState | None:
+        """The bank in force: what is listed and of its epoch.  Expired rows are as written: nobody computes them."""
         views, u, file = self._views, written.underlying, written.live
-        if file is None:
-            return None
         raw = views.one(block, "RiskFile", "header", u, LIVE)
-
-        def params(one: ExpiryParams) -> ExpiryParams:
-            its = views.one(block, "RiskFile", "expiryParams", u, one.expiry, LIVE)
-            numbers = {"phi_ppb": its["phiPpb"], "df_ppb": its["dfPpb"], "sigma_atm_ppm": its["sigmaAtmPpm"]}
-            return one if one.expiry <= block.timestamp else replace(one, **numbers)
-
-        def vol(expiry: int, one: StrikeVol) -> StrikeVol:
-            if expiry <= block.timestamp:
-                return one
-            its = views.at(block, "RiskFile", "strikeArray", u, expiry, one.strike, LIVE)
-            return replace(one, sigma_ppm=its["sigmaPpm"])
-
+        if not raw["epoch"]:
+            return None
+        gone = () if file is None else tuple(one for one in file.expiries if one.expiry <= block.timestamp)
+        gone_vols = () if file is None else tuple(one for one in file.strikes if one[0] <= block.timestamp)
+        params, strikes = [], []
+        for listing in _listings(publication):
+            its = views.one(block, "RiskFile", "expiryParams", u, listing.expiry, LIVE)
+            if its["epoch"] != raw["epoch"]:
+                continue
+            params.append(
+                ExpiryParams(
+                    expiry=listing.expiry,
+                    phi_ppb=its["phiPpb"],
+                    df_ppb=its["dfPpb"],
+                    sigma_atm_ppm=its["sigmaAtmPpm"],
+                )
+            )
+            strikes.append((listing.expiry, tuple(self._vols(block, u, listing, raw["epoch"]))))
         return FileState(
             epoch=raw["epoch"],
             ref_spot=raw["refSpot"],
             time=raw["time"],
             ranges=Ranges(psr_ppm=raw["psrPpm"], vsr_up_ppm=raw["vsrUpPpm"], vsr_down_ppm=raw["vsrDownPpm"]),
-            expiries=tuple(params(one) for one in file.expiries),
-            strikes=tuple((expiry, tuple(vol(expiry, one) for one in vols)) for expiry, vols in file.strikes),
+            expiries=tuple(sorted((*gone, *params), key=lambda one: one.expiry)),
+            strikes=tuple(sorted((*gone_vols, *strikes), key=lambda one: one[0])),
             im_uplift_pct=raw["imUpliftPct"],
         )
 
-    def _history(self, block: BlockRef, written: UnderlyingState, asset: bytes) -> tuple[tuple[Observation, ...], int]:
-        """The feed's rounds since the first that was written down, and how many of those the feed has no more."""
+    def _vols(self, block: BlockRef, u: int, listing: Listing, epoch: int) -> Iterator[StrikeVol]:
+        for strike in listing.strikes:
+            its = self._views.at(block, "RiskFile", "strikeArray", u, listing.expiry, strike, LIVE)
+            if its["epoch"] == epoch:
+                yield StrikeVol(strike=strike, sigma_ppm=its["sigmaPpm"])
+
+    def _history(
+        self, block: BlockRef, written: UnderlyingState, asset: bytes
+    ) -> tuple[tuple[Observation, ...], int, int]:
+        """The feed's rounds since the first that was written down.
+
+        Returns: them; how many of those written the feed has no more; how many before them were left out.
+        """
         if not written.history:
-            return (), 0
+            return (), 0, 0
         first, u, kept = written.history[0].time, written.underlying, _Kept()
-        rounds = RoundHistory(self._views, kept, history_s=block.timestamp - first, whole=True)
+        length_s = max(block.timestamp - first, self._history_s)
+        rounds = RoundHistory(self._views, kept, history_s=length_s, whole=True)
         rounds.refresh(block, {u: asset})
-        seen = rounds.of(block, u)
+        heard = rounds.of(block, u)
+        seen = tuple(one for one in heard if one.time >= first)
         begins = seen[0].time if seen else block.timestamp + 1
         older = tuple(one for one in written.history if one.time < begins)
-        return (*older, *seen), len(older)
+        return (*older, *seen), len(older), len(heard) - len(seen)
 
 
 class _Kept:
@@ -161,9 +181,7 @@ def _listings(publication: PublicationState) -> Iterator[Listing]:
         yield Listing(expiry=one.expiry, strikes=tuple(fence.strike for fence in one.smile))
 
 
-def _untold(block: BlockRef, written: UnderlyingState) -> Iterator[str]:
-    if written.previous is not None:
-        yield "the bank before the one in force"
-    if any(x.expiry <= block.timestamp for x in written.listings):
-        yield "which expired expiries still await settlement"
+def _untold(written: UnderlyingState) -> Iterator[str]:
+    yield "the bank before the one in force, or that there is none"
+    yield "which expiries are over, and at what they settled or that they await it"
     yield f"that underlying {written.underlying} is called {written.symbol}: tickers are the deployment file's"
