@@ -16,6 +16,7 @@ from typing import Protocol
 from keeper.domain.block import BlockRef
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.snapshot import Price, Unusable
+from keeper.domain.text import usd
 from keeper.domain.tx import SignerRole
 from keeper.errors import KeeperError
 from keeper.policy.signed import otherwise, signed_with, unsigned
@@ -423,9 +424,9 @@ def _own_account(
     equity = contracts.equity(account, head)
     if equity <= 0:
         hint = f"deposit collateral to account {account:#066x}; a bid must leave it above its initial requirement"
-        yield _bad(what, f"equity {equity / WAD:,.2f}: it cannot bid", hint)
+        yield _bad(what, f"equity {usd(equity)}: it cannot bid", hint)
     else:
-        yield _good(what, f"equity {equity / WAD:,.2f}")
+        yield _good(what, f"equity {usd(equity)}")
     yield from _strangers(account, owner, own, contracts, head)
 
 
@@ -467,7 +468,7 @@ def _prices(peg_symbol: str, contracts: Contracts, head: BlockRef) -> Iterator[F
             hint = f"accounts that hold {symbol} stay unknown until its feed recovers; ask the oracle's operators"
             yield _bad(f"price {symbol}", price.reason, hint)
         else:
-            yield _good(f"price {symbol}", f"{price.wad / WAD:,.2f}")
+            yield _good(f"price {symbol}", usd(price.wad))
     if peg_symbol and peg_symbol not in prices:
         hint = f"policy.addon_peg_symbol names one of: {', '.join(sorted(prices))}; empty turns the add-on off"
         said = f"{peg_symbol} has no price here: a weak peg would widen nothing"

@@ -118,6 +118,7 @@ def history_of(
             between.append(one)
     if parameter.strike and not moments:
         there = {one for landed in found for one in _strikes_kept(store, parameter, landed)}
+        there |= _strikes_lived(store, underlying, parameter.expiry)
         raise BadInput(
             f"nothing is known of {name_of(wanted.symbol, parameter)}: no publication had that strike",
             hint=_strikes_near(parameter.strike, there),
@@ -135,7 +136,7 @@ def history_of(
 def _strikes_near(strike: int, there: Collection[int]) -> str:
     """Those of the same expiry that were meant most likely."""
     if not there:
-        return "strikes are told by the inputs files of this store, and it has none of that expiry"
+        return "strikes are told by the blocks and inputs files of this store, and it has none of that expiry"
     near = sorted(sorted(there, key=lambda one: (abs(one - strike), one))[:_NEAR])
     said = f"listed near it: {', '.join(f'{Decimal(one).scaleb(-8).normalize():f}' for one in near)}"
     return said if len(near) == len(there) else f"{said}; {len(there)} strikes in all, {_ends(there)}"
@@ -150,6 +151,21 @@ def _strikes_kept(store: Store | None, parameter: Parameter, landed: Landed) -> 
     """Strikes of a parameter's expiry as a publication's inputs file has them."""
     data = None if store is None else store.inputs_file(landed.inputs_hash)
     return () if data is None else strikes_of(load(data), parameter.expiry)
+
+
+def _strikes_lived(store: Store | None, underlying: int, expiry: int) -> set[int]:
+    """Strikes of an expiry as the newest stored block has them."""
+    seen = None if store is None else next(iter(store.lived(limit=1)), None)
+    inputs = None if store is None or seen is None else store.inputs(seen.hash)
+    listed = () if inputs is None else inputs.snapshot.underlyings
+    return {
+        strike
+        for u in listed
+        if u.underlying == underlying
+        for listing in u.listings
+        if listing.expiry == expiry
+        for strike in listing.strikes
+    }
 
 
 def _concerns(parameter: Parameter, one: Happened) -> bool:

@@ -13,7 +13,8 @@ from keeper.domain.columns import find, id_column, id_numbers
 from keeper.domain.knobs import PolicyKnobs
 from keeper.domain.margin import AccountMargin, Band
 from keeper.domain.snapshot import FileState, Snapshot, UnderlyingState, Usable
-from keeper.policy.auction import PPM, WAD
+from keeper.domain.text import usd
+from keeper.policy.auction import PPM
 from keeper.policy.priced import Priced
 from keeper.risk.exact.slew import HOUR
 
@@ -86,7 +87,7 @@ def touches(snapshot: Snapshot, accounts: Mapping[int, AccountMargin]) -> Iterat
             yield Touch(account=account, why="settled options to cash out")
         else:
             loss = book[account].pending_loss
-            yield Touch(account=account, why=f"socialised loss of {loss / WAD:,.2f} to pull")
+            yield Touch(account=account, why=f"socialised loss of {usd(loss)} to pull")
 
 
 def margin_calls(accounts: Mapping[int, AccountMargin], called: AbstractSet[int]) -> Iterator[MarginCall]:

@@ -111,7 +111,7 @@ def _quoting(venue: Venue, symbol: str, name: str) -> Quoting:
     except KeeperError as error:
         return Quoting(symbol=symbol, source=venue.name, taken_s=None, said=error.message)
     expiries = len({quote.expiry_s for quote in chain.quotes})
-    said = f"{venue.name}: {len(chain.quotes):,} options of {expiries} expiries, index {chain.index:,.2f}"
+    said = f"{venue.name}: {len(chain.quotes):,} options of {expiries} expiries, index {chain.index:,.2f} USD"
     return Quoting(symbol=symbol, source=venue.name, taken_s=chain.taken_s, said=said)
 
 

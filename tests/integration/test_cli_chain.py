@@ -11,13 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from keeper.chain.sending.dry import DrySender
 from keeper.demo.opening import RISK, policy
 from keeper.demo.venue import DemoVenue
 from keeper.protocols.clearinghouse.encoder import GAS_EXPECTED
 from keeper.risk.version import MODEL_VERSION
-from keeper.testing.memory_store import MemoryStore
-from keeper.wiring import assemble
+from tests.onlooker import onlooker
 from tests.sites import ask, keys_of, served, smallest_market
 
 pytestmark = [pytest.mark.chain, pytest.mark.usefixtures("own_logging")]
@@ -39,7 +37,7 @@ def test_check__sound_site__ready(site):
     said = {one["what"]: one["said"] for one in tree["findings"]}
     assert said["contracts"] == "all there, as the deployment file says"
     assert said["publisher key"].endswith("may publish")
-    assert said["liquidator account"] == "equity 5,000,000.00"
+    assert said["liquidator account"] == "equity 5,000,000.00 USD"
     assert {"price ETH", "price BTC", "store"} <= set(said)
 
 
@@ -81,14 +79,7 @@ def test_check__site_that_is_wrong__exit_2_and_what_to_do(site, change, said):
 
 def write_quotes(site, *, age_s):
     """What the demo's venue would quote, as a table that an operator's own job might write.  Returns: its path."""
-    keeper = assemble(
-        rpc=site.world.rpc,
-        store=MemoryStore(),
-        deployment=site.world.deployment,
-        risk=RISK,
-        policy=policy(600),
-        sender=lambda decode, _recheck: DrySender(site.world.rpc, {}, decode_revert=decode),
-    )
+    keeper = onlooker(site.world.rpc, site.world.deployment, risk=RISK, policy=policy(600))
     snapshot = keeper.reader.read(site.world.chain.block())
     at = snapshot.block.timestamp - age_s
     lines = ["snap,cur,expiry,cp,strike,fut,index,iv"]

@@ -51,8 +51,9 @@ def test_status__parameters__a_line_each_with_target_budget_and_ramp():
     text = out.file.getvalue()
     (line,) = (one for one in text.splitlines() if "scan range " in one and "IM is" not in one)
     # Half of 15 % may be gone in a day; three points of it are.
-    for cell in ("20.00 %", "18.00 %", "15.00 %", "4.50 points (60 %)", "10.50 points (140 %)", "now", "day's budget"):
+    for cell in ("20.00 %", "18.00 %", "15.00 %", "4.50 (60 %)", "10.50 (140 %)", "now", "day's budget"):
         assert cell in line, cell
+    assert " ".join(text.split()).count("points") == 2, "what is left of a budget has its unit in the head"
     assert "IM is 20 % higher" in str(widened)
     assert sum(name in text for name in ("volatility range up", "volatility range down", "front volatility")) == 3
 

@@ -46,13 +46,17 @@ def account_view(story: AccountStory) -> RenderableType:
         parts.append(_holdings(story))
     else:
         found = story.explained.margin
-        parts.append(_sum("Equity", _named(story, story.explained.equity), "equity", found.equity))
+        parts.append(_sum("Equity, USD", _named(story, story.explained.equity), "equity", found.equity))
         requirements = {u.underlying: u for u in found.underlyings}
         parts += [_underlying(story, part, requirements[part.underlying]) for part in story.explained.underlyings]
         parts.append(
-            _sum("Maintenance", _named(story, story.explained.mm), "maintenance requirement", found.mm, gains=False)
+            _sum(
+                "Maintenance, USD", _named(story, story.explained.mm), "maintenance requirement", found.mm, gains=False
+            )
         )
-        parts.append(_sum("Initial", _named(story, story.explained.im), "initial requirement", found.im, gains=False))
+        parts.append(
+            _sum("Initial, USD", _named(story, story.explained.im), "initial requirement", found.im, gains=False)
+        )
     parts.append(_why(story))
     return Group(*parts)
 
@@ -125,7 +129,7 @@ def _underlying(story: AccountStory, part: UnderlyingExplanation, found: Underly
     stale = "  ·  file stale" if story.market.of(part.underlying).stale else ""
     title = Text.assemble((state.symbol, "bold"), f"  spot {spot}  ·  scan range {scan}{stale}")
     row = Text.assemble("  worst of 24 rows: ", (row_words(part, found), "bold"), style="default")
-    return _section(title, table, f"{state.symbol} requirement", found.grid + found.short_minimum, above=row)
+    return _section(title, table, f"{state.symbol} requirement, USD", found.grid + found.short_minimum, above=row)
 
 
 def row_words(part: UnderlyingExplanation, found: UnderlyingMargin) -> str:
@@ -167,7 +171,7 @@ def _why(story: AccountStory) -> RenderableType:
 def _section(
     title: Text | str, table: Table, total_name: str, total: int, *, above: RenderableType | None = None
 ) -> RenderableType:
-    table.add_row(Text("  " + total_name, style="bold"), Text(words.usd(total), style="bold underline"), "")
+    table.add_row(Text("  " + total_name, style="bold"), Text(words.amount(total), style="bold underline"), "")
     heading = Text(title, style="bold") if isinstance(title, str) else title
     return Padding(Group(heading, *([above] if above else []), table), (1, 0, 0, 0))
 

@@ -36,6 +36,7 @@ def _one(one: GlidePath) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(f"{one.symbol}, from {words.utc(g.begins_s)}", style="bold")]
     if g.steps:
         table = plain_table("publication", "comes in", "scan range", "in force then", "held back by", numbers=3)
+        table.columns[0].no_wrap = True
         rows: list[Step | None] = list(g.steps)
         after = dict(zip((step.at_s for step in g.steps), g.steps[1:], strict=False))
         if len(rows) > 2 * SHOWN:

@@ -11,6 +11,7 @@ from rich.text import Text
 from keeper.cli.show import words
 from keeper.cli.show.tables import table as plain_table
 from keeper.domain.overrides import PARAMETERS, Override
+from keeper.domain.raw_units import moment
 
 _NAMES = {ours: theirs for theirs, ours in PARAMETERS.items()}
 
@@ -39,13 +40,17 @@ def overrides_view(
         table.add_row(
             f"{one.number}  {_name(one, symbols)}",
             words.percent(one.floor_ppm),
-            words.utc(one.set_at_s),
-            words.utc(one.expires_at_s),
+            _minute(one.set_at_s),
+            _minute(one.expires_at_s),
             one.operator,
             one.reason,
             _state(one, remarks.get(one.number, ""), cleared_why.get(one.number, ""), now_s),
         )
     return table
+
+
+def _minute(at_s: int) -> str:
+    return moment(at_s - at_s % 60)
 
 
 def _name(one: Override, symbols: Mapping[int, str]) -> str:
@@ -57,7 +62,7 @@ def _state(one: Override, remark: str, cleared_why: str, now_s: int) -> Text:
         return Text.assemble(("stands", "green"), (f"; {remark}", "yellow") if remark else "")
     if one.cleared_at_s is not None:
         why = f": {cleared_why}" if cleared_why else ""
-        return Text(f"cleared {words.utc(one.cleared_at_s)} by {one.cleared_by}{why}", style="bright_black")
+        return Text(f"cleared {_minute(one.cleared_at_s)} by {one.cleared_by}{why}", style="bright_black")
     return Text("lapsed", style="bright_black")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -46,7 +47,7 @@ def _by_block(history: History) -> list[Moment | Between]:
     return sorted([*history.moments, *history.between], key=at, reverse=True)
 
 
-def _between(one: Between, parameter: Parameter) -> list[Text]:
+def _between(one: Between, parameter: Parameter) -> list[RenderableType]:
     """A headline, and who."""
     what = one.happened
     head = Text.assemble((what.event, "bold yellow"), f"  block {what.block.number:,}, {utc(what.block.timestamp)}")
@@ -56,7 +57,8 @@ def _between(one: Between, parameter: Parameter) -> list[Text]:
     about = f"{_ABOUT.get(what.about, NAMES.get(what.about, what.about))}: " if what.about else ""
     via = f" via {what.via}" if what.via else ""
     who = f"{what.sender or 'unknown'}{via}, transaction {what.tx_hash}"
-    return [head, Text(f"  {about}{what.said}{until}"), Text(f"  by {who}", "dim")]
+    inside = (0, 0, 0, 2)
+    return [head, Padding(Text(f"{about}{what.said}{until}"), inside), Padding(Text(f"by {who}", "dim"), inside)]
 
 
 def _headline(moment: Moment, parameter: Parameter) -> Text:

@@ -82,11 +82,11 @@ def _inside(one: RenderableType, room: int) -> tuple[RenderableType, int]:
 def _table(one: Table, room: int) -> tuple[Table, int]:
     """A plain table: each column as wide as its longest word at least, what is left of the room to the needy ones."""
     between = sum(one.padding[i] for i in (1, 3)) + (1 if one.box is not None else 0)
-    columns = one.columns
-    room = max(room, sum(least(c, None) for c in columns) + between * len(columns))
+    columns, edges = one.columns, between if one.pad_edge or (one.show_edge and one.box is not None) else 0
+    room = max(room, sum(least(c, None) for c in columns) + between * (len(columns) - 1) + edges)
     made = copy.copy(one)
     made.columns = [
         replace(c, width=c.width if c.width is not None else width, _index=c._index)  # noqa: SLF001 - see tables.py
-        for c, width in set_widths(columns, room - between, between, None)
+        for c, width in set_widths(columns, room - edges, between, None)
     ]
     return made, room

@@ -24,7 +24,8 @@ def standings_view(status: Status) -> list[RenderableType]:
         return []
     now = status.snapshot.block.timestamp
     targets = {t.underlying: t for t in status.last.decision.targets}
-    titles = ("target", "published", "in force", "budget left up", "down", "may move", "arrives", "held by")
+    left = ("budget left up, points", "down, points")
+    titles = ("target", "published", "in force", *left, "may move", "arrives", "held by")
     table = plain_table("parameter", *titles, numbers=7)
     for u in status.snapshot.underlyings:
         for one in standings(u, targets.get(u.underlying), now):
@@ -54,7 +55,7 @@ def _cells(one: Standing, now: int) -> list[Text]:
 
 def _left(points_ppm: int, share_ppm: int) -> Text:
     """What the day's budget leaves, in points and as a part of it; red when there is next to nothing."""
-    said = f"{points_ppm / 10_000:.2f} points ({share_ppm / 10_000:.0f} %)"
+    said = f"{points_ppm / 10_000:.2f} ({share_ppm / 10_000:.0f} %)"
     return Text(said, style="red" if share_ppm < 50_000 else "")
 
 

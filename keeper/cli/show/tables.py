@@ -129,7 +129,7 @@ def least(column: Column, longest: int | None) -> int:
     What must not be wrapped at all is taken as it is.
     """
     found, limit = 1, 10**9 if longest is None else longest
-    if longest is None and column.no_wrap:
+    if column.no_wrap and not any(isinstance(cell, Text) and cell.overflow == "crop" for cell in column.cells):
         return _most(column)
     for nth, text in enumerate(_texts(column)):
         whole = cell_len(text)

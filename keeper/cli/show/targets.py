@@ -11,6 +11,7 @@ from rich.text import Text
 from keeper.cli.show import words
 from keeper.cli.show.tables import table as plain_table
 from keeper.domain.market import ExpiryTarget, UnderlyingTarget
+from keeper.domain.raw_units import moment
 from keeper.ops.status import Status
 
 PPB = 10**9
@@ -35,7 +36,7 @@ def targets_view(status: Status) -> list[RenderableType]:
 def _cells(one: ExpiryTarget) -> list[str]:
     ends = (one.sigmas_ppm[0], one.sigmas_ppm[-1]) if one.sigmas_ppm else (one.params.sigma_atm_ppm,) * 2
     return [
-        words.utc(one.params.expiry),
+        moment(one.params.expiry),
         f"{(one.params.phi_ppb / PPB - 1) * 100:+.2f} %",
         *(words.percent(sigma) for sigma in (one.params.sigma_atm_ppm, *ends)),
     ]
