@@ -337,4 +337,7 @@ def main(say: Callable[[str], object] = print, hours: int = 24) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except FileNotFoundError as error:  # no anvil here
+        sys.exit(str(error))
