@@ -17,7 +17,7 @@ from keeper.demo.opening import RISK, policy
 from keeper.demo.stylised import stylised_crash
 from keeper.demo.venue import DemoVenue
 from keeper.demo.world import open_world
-from keeper.domain.inputs import InputsFile, dump, hash_of, history_digest, load
+from keeper.domain.inputs import SCHEMA, InputsFile, dump, hash_of, history_digest, load
 from keeper.domain.overrides import Override
 from keeper.domain.snapshot import Usable
 from keeper.replay import replay
@@ -239,7 +239,7 @@ def test_verify__tampered_inputs__the_first_difference_is_named(lived, tmp_path,
 
 #: Each field of an inputs file: what is done to it, the exit code, and what the answer names where no store is asked.
 FIELDS = {
-    "schema": (lambda v: v + 7, 2, "schema 10"),
+    "schema": (lambda v: v + 7, 2, f"schema {SCHEMA + 7}"),
     "deployed": (lambda v: v | {"chain_id": 5}, 2, "of chain 5, this deployment of chain"),
     "model": (one_up, 2, "made by model 2"),
     "protocol": (lambda v: v + "x", 2, "of protocol clearinghousex"),
