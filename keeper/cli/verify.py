@@ -85,7 +85,12 @@ def verify(
         files = [_read(inputs)]
         named = load(files[0]) if alone else None
         original = None if alone else _stored(config, str(name))
-    memory = chain_memory(settings, rpc_url=rpc, deployment_file=deployment, named=named)
+    try:
+        memory = chain_memory(settings, rpc_url=rpc, deployment_file=deployment, named=named)
+    except BadInput as error:
+        if not rpc:
+            raise
+        raise BadInput(error.message, hint=error.hint.replace("chain.rpc_urls", "--rpc"), **error.fields) from error
     try:
         verdict = derive_again(
             name,

@@ -70,6 +70,9 @@ def load_proposal(path: Path) -> Proposal:
         raise BadInput(
             f"{path} cannot be read: {error.strerror}", hint="name a proposal.json of keeper propose"
         ) from error
+    except BadInput as error:
+        hint = f"name a proposal.json of keeper propose; {error.hint}"
+        raise BadInput(f"{path}: {error.message}", hint=hint, **error.fields) from error
 
 
 def build(changes: Changes, chain: ChainView, route: Route) -> Proposal:

@@ -470,6 +470,9 @@ def test_verify__node_of_the_command_line_dead__told_which(lived, tmp_path):
     hint = json.loads(shown)["error"]["hint"]
     assert "check --rpc" in hint
     assert "chain.rpc_urls" not in hint
+    code, shown = ask("verify", landed(lived), "--rpc", "ftp://x", "-c", lived.config, "--json")
+    assert code == 2
+    assert json.loads(shown)["error"]["hint"] == "check --rpc"
 
 
 def landed(lived):

@@ -24,7 +24,7 @@ from keeper.errors import BadInput
 from keeper.governance.changes import parse_changes
 from keeper.governance.items import words_of
 from keeper.governance.kinds import KINDS
-from keeper.governance.proposal import changes_in, describe
+from keeper.governance.proposal import changes_in, describe, load_proposal
 from keeper.governance.units import parse
 from keeper.protocols.abi import Abi
 
@@ -146,3 +146,13 @@ def test_changes__malformed__told(source, says):
     """What is wrong with a file is said before the chain is asked anything."""
     with pytest.raises(BadInput, match=says):
         parse_changes(source)
+
+
+def test_load_proposal__another_file__named_with_what_was_expected(tmp_path):
+    """Whoever names the wrong file of a folder is told which, and which it should be."""
+    path = tmp_path / "report.json"
+    for text in ("", "[]", '{"evidence": 1}'):
+        path.write_text(text)
+        with pytest.raises(BadInput, match=r"report\.json: Proposal cannot be read") as told:
+            load_proposal(path)
+        assert "name a proposal.json" in told.value.hint
