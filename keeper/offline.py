@@ -16,6 +16,7 @@ from keeper.marketdata.prices_file import load_prices
 from keeper.marketdata.vols_file import load_vols
 from keeper.ports import Store
 from keeper.protocols.clearinghouse.deployment import load_deployment
+from keeper.protocols.clearinghouse.home import stay
 from keeper.protocols.clearinghouse.names import account_name, parse_account
 from keeper.risk.surface.quotes import QuoteHistory
 from keeper.settings import Settings
@@ -49,9 +50,14 @@ def recall(settings: Settings) -> Store:
     return open_store(url)
 
 
-def tickers(settings: Settings) -> Mapping[int, str]:
-    """Ticker of each underlying of the configured deployment.  Raises: `BadInput` if its file cannot be read."""
-    return load_deployment(settings.protocol.deployment_file).symbols
+def tickers(settings: Settings, store: Store) -> Mapping[int, str]:
+    """Ticker of each underlying of the configured deployment.
+
+    Raises: `BadInput` if its file cannot be read, or the store is another house's.
+    """
+    deployment = load_deployment(settings.protocol.deployment_file)
+    stay(store, deployment)
+    return deployment.symbols
 
 
 def price_history(path: Path, *, name: str | None = None) -> PriceHistory:

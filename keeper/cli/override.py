@@ -78,7 +78,7 @@ def override(
     cleared: Override | None = None
     who, (now, doubt) = operator or _login(), _now(settings)
     try:
-        symbols = tickers(settings)
+        symbols = tickers(settings, store)
         if step is Step.SET:
             found = (
                 set_floor(

@@ -36,6 +36,7 @@ from keeper.protocols.clearinghouse.bidders import Bidders
 from keeper.protocols.clearinghouse.consumer import HouseConsumer
 from keeper.protocols.clearinghouse.deployment import CONTRACTS, MULTICALL, Deployment, load_deployment
 from keeper.protocols.clearinghouse.encoder import HouseEncoder
+from keeper.protocols.clearinghouse.home import move_in
 from keeper.protocols.clearinghouse.index import HouseIndex
 from keeper.protocols.clearinghouse.markets import Markets
 from keeper.protocols.clearinghouse.publishers import Publishers
@@ -50,7 +51,6 @@ from keeper.risk.calibration.implied import fitted
 from keeper.settings import Settings
 from keeper.store import open_store
 from keeper.wiring.following import Following
-from keeper.wiring.home import move_in
 from keeper.wiring.keys import signers
 from keeper.wiring.nodes import endpoints, rpc_of
 from keeper.wiring.sender import outbox_of

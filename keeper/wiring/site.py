@@ -18,6 +18,7 @@ from keeper.ops.doctor import NodeLook, Quoting, Unlike, Vouching
 from keeper.ports import Store
 from keeper.protocols.clearinghouse.bidders import AUCTION, approved
 from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment
+from keeper.protocols.clearinghouse.home import stay
 from keeper.protocols.clearinghouse.probe import HouseProbe
 from keeper.protocols.clearinghouse.views import Views
 from keeper.protocols.clearinghouse.watch import Watch
@@ -25,7 +26,6 @@ from keeper.protocols.clearinghouse.watched import OPTIONAL
 from keeper.settings import Settings
 from keeper.store import free_bytes, open_store
 from keeper.wiring import deployment_of, quoted_names, venue_of
-from keeper.wiring.home import elsewhere, home_of
 from keeper.wiring.keys import signers
 from keeper.wiring.nodes import endpoints, fitness_of, rpc_of
 
@@ -95,13 +95,14 @@ class ConfiguredSite:
         """See `Site.store`."""
         store = open_store(self._settings.store.url.reveal())
         try:
-            mine = home_of(deployment_of(self._settings))
+            deployment = deployment_of(self._settings)
         except BadInput:
             return store  # told of the contracts
-        found = store.home()
-        if found is not None and found != mine:
+        try:
+            stay(store, deployment)
+        except BadInput:
             store.close()
-            raise elsewhere(found, mine)
+            raise
         return store
 
 

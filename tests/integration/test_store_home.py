@@ -88,7 +88,9 @@ def test_assemble__same_house_with_another_contract__goes_on(houses, tmp_path):
     store.close()
 
 
-@pytest.mark.parametrize("command", [("once",), ("recalibrate",), ("impact",), ("check",)], ids=lambda c: c[0])
+@pytest.mark.parametrize(
+    "command", [("once",), ("recalibrate",), ("impact",), ("check",), ("override", "list")], ids=lambda c: c[0]
+)
 def test_commands__store_of_another_house__exit_2_and_both_are_named(houses, tmp_path, command):
     """HOME-3: whoever would read or write what the store has of the house, and the check beforehand."""
     one, other = houses
