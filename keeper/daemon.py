@@ -27,7 +27,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from keeper.alert_log import AlertLog
 from keeper.cycle import Ports, cycle
-from keeper.domain.action import MarginCall, kind, subject
+from keeper.domain.action import Bid, MarginCall, kind, subject
 from keeper.domain.block import BlockRef
 from keeper.domain.cycle import CycleRecord
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
@@ -208,7 +208,9 @@ class Daemon:
             if not isinstance(one.action, MarginCall):
                 tell = log.warning if one.failed else log.info
                 what, on = kind(one.action), subject(one.action)
-                became = {"state": one.state, "reason": one.reason, "worth": one.worth}
+                became: dict[str, object] = {"state": one.state, "reason": one.reason, "worth": one.worth}
+                if isinstance(one.action, Bid) and one.action.taken:  # what is to be hedged, and how
+                    became["takes_over"] = [part.figures for part in one.action.taken]
                 tell("action", kind=what, on=on, why=one.action.why, **became)
         report = record.decision.report.summary
         bands = {str(band): found.accounts for band, found in report.bands.items() if found.accounts}

@@ -13,7 +13,7 @@ from keeper.domain.cycle import REHEARSED
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.tx import TxIntent, TxRecord, TxState
 from keeper.marketdata.board import NoSource
-from keeper.testing.builders import a_snapshot, an_account
+from keeper.testing.builders import a_snapshot, an_account, an_auction
 from keeper.testing.lived import BuiltReader, PlainEncoder, StoringSender
 from keeper.testing.memory_store import MemoryStore
 
@@ -83,6 +83,22 @@ def test_daemon__dry_block__actions_are_logged_and_rehearsals_are_no_failures(re
     assert {one["log_level"] for one in actions} == {"warning" if failed else "info"}
     done = next(one for one in said if one["event"] == "cycle.done")
     assert done["failed"] == (len(actions) if failed else 0)
+
+
+def test_daemon__bid__what_it_takes_over_and_the_hedge_are_logged():
+    """TKO-3: whoever reads the running keeper's log knows what a bid brings, and what to trade against it."""
+    held, own = an_account(7, cash=-29_000, perp=10, entry=0), an_account(99, cash=1_000_000)
+    daemon = a_daemon(
+        a_snapshot(held, own, auctions=(an_auction(7, started_s_ago=900),), own_account=99), MemoryStore()
+    )
+    with capture_logs() as said:
+        assert daemon.step()
+    (bid,) = [one for one in said if one["event"] == "action" and one["kind"] == "bid"]
+    (part,) = bid["takes_over"]
+    assert part["delta"] > 0, "TKO-3"
+    assert part["hedge_perp"] == -part["delta"], "TKO-3: a perp is all there is to hedge"
+    assert part["hedge_cost_usd"] > 0, "TKO-3"
+    assert not any("takes_over" in one for one in said if one["event"] == "action" and one["kind"] != "bid")
 
 
 def test_daemon__alert_that_lasts__logged_once_counted_and_stored_each_time():
