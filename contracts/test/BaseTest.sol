@@ -15,11 +15,12 @@ import {AccountId, FileVersion, InstrumentId, Position} from "../src/interfaces/
 import {InstrumentIds} from "../src/libraries/InstrumentIds.sol";
 import {MockAggregator} from "../src/mocks/MockAggregator.sol";
 import {MockERC20} from "../src/mocks/MockERC20.sol";
+import {Listing} from "./utils/Listing.sol";
 import {Test} from "./utils/Test.sol";
 
 /// @notice The whole protocol, deployed and wired as in production, with two underlyings and a few people.
 /// The test contract is governance; `publisher`, `guardian` and `liquidator` have keys of their own.
-abstract contract BaseTest is Test {
+abstract contract BaseTest is Test, Listing {
     using InstrumentIds for InstrumentId;
     using InstrumentIds for Position;
 
@@ -108,8 +109,8 @@ abstract contract BaseTest is Test {
     }
 
     function _openMarkets() private {
-        parameters.listUnderlying(ETH, "ETH", riskConfig(), ranges(), volFences(), 150_000, 400_000, 250_000);
-        parameters.listUnderlying(BTC, "BTC", riskConfig(), ranges(), volFences(), 150_000, 400_000, 250_000);
+        _listUnderlying(ETH, "ETH");
+        _listUnderlying(BTC, "BTC");
         house.setMarket(ETH, market("ETH"));
         house.setMarket(BTC, market("BTC"));
         near = uint32(block.timestamp + 7 days);
@@ -120,6 +121,10 @@ abstract contract BaseTest is Test {
         publish(ETH);
         publish(BTC);
         vm.roll(block.number + 100); // past the first notice
+    }
+
+    function _listUnderlying(uint16 u, bytes32 asset) private {
+        parameters.listUnderlying(u, asset, aConfig(), theRanges(), theVolFences(), 150_000, 400_000, 250_000);
     }
 
     // --- settings -------------------------------------------------------------------------------------------------
@@ -135,54 +140,6 @@ abstract contract BaseTest is Test {
             coolOffS: 1800,
             dustUsd: 10e18,
             minGateUsd: 100e18
-        });
-    }
-
-    function riskConfig() internal pure virtual returns (IRiskParameters.UnderlyingConfig memory) {
-        return IRiskParameters.UnderlyingConfig({
-            tailPpm: 750_000,
-            shortMinPpm: 10_000,
-            kappaPpm: 800_000,
-            flagFeePpm: 10_000,
-            staleAddOnPpm: 200_000,
-            imAddOnPpm: 0,
-            volFloorPpm: 400_000,
-            maxAgeS: 3600,
-            noticeBlocks: 10,
-            listed: true,
-            slewPpmPerHour: 25_000,
-            breakerAddOnPpm: 250_000
-        });
-    }
-
-    function ranges() internal pure returns (IRiskParameters.RangeFences memory) {
-        return IRiskParameters.RangeFences({
-            psr: IRiskParameters.Fence(50_000, 320_000, 200_000, 50_000, 400_000, 100_000),
-            vsrUp: IRiskParameters.Fence(100_000, 1_500_000, 250_000, 200_000, 500_000, 400_000),
-            vsrDown: IRiskParameters.Fence(50_000, 600_000, 250_000, 100_000, 500_000, 200_000),
-            joint: IRiskParameters.JointFence(300_000, 1_000_000)
-        });
-    }
-
-    function volFences() internal pure returns (IRiskParameters.VolFences memory) {
-        return IRiskParameters.VolFences({
-            sigmaMinPpm: 100_000,
-            sigmaMaxPpm: 4_000_000,
-            atmStepPpm: 200_000,
-            atmBudgetPpm: 450_000,
-            smileMinPpm: 700_000,
-            smileMaxPpm: 2_000_000,
-            phiMinPpb: 8e8,
-            phiMaxPpb: 13e8,
-            phiStepPpb: 2e6,
-            phiBudgetPpb: 1e7,
-            carryMaxPpm: 300_000,
-            dfMinPpb: 8e8,
-            minDelayS: 600,
-            smileStepPpm: 150_000,
-            smileBudgetPpm: 350_000,
-            dfStepPpb: 1_000_000,
-            dfBudgetPpb: 5_000_000
         });
     }
 

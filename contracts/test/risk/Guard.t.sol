@@ -3,12 +3,10 @@ pragma solidity ^0.8.28;
 
 import {IRiskParameters} from "../../src/interfaces/IRiskParameters.sol";
 import {FileVersion} from "../../src/interfaces/Types.sol";
-import {Vm} from "../utils/Vm.sol";
-import {RiskFixture} from "./RiskFixture.sol";
+import {Foretold} from "./Foretold.sol";
 
 /// @notice What the contract foretells is what it does: item by item, and when.
-contract GuardTest is RiskFixture {
-    bytes32 private constant REFUSED = keccak256("ItemRefused(uint16,uint64,uint32,bytes32,bytes)");
+contract GuardTest is Foretold {
     uint64 private constant NEVER = type(uint64).max;
 
     function setUp() public override {
@@ -79,7 +77,7 @@ contract GuardTest is RiskFixture {
         vm.recordLogs();
         try parameters.publish(ETH, p) {
             assertEq(v.reason, "", "FEN-13 it was to be refused whole");
-            _compare(v, vm.getRecordedLogs());
+            assertForetold(v, vm.getRecordedLogs());
         } catch (bytes memory reason) {
             assertEq(v.reason, reason, "FEN-13 the whole's reason");
             return;
@@ -88,22 +86,6 @@ contract GuardTest is RiskFixture {
             bool kept = v.items[i].reason.length != 0 || v.items[3].reason.length != 0;
             uint256 wanted = i == 0 ? p.psrPpm : i == 1 ? p.vsrUpPpm : p.vsrDownPpm;
             if (!kept) assertEq(inForce(0, v.items[i].what), wanted, "FEN-13 what passes binds");
-        }
-    }
-
-    function _compare(IRiskParameters.Preview memory v, Vm.Log[] memory logs) private pure {
-        uint256 next;
-        for (uint256 i; i < logs.length; ++i) {
-            if (logs[i].topics[0] != REFUSED) continue;
-            (uint32 expiry, bytes32 what, bytes memory reason) = abi.decode(logs[i].data, (uint32, bytes32, bytes));
-            while (v.items[next].reason.length == 0) ++next;
-            assertEq(v.items[next].expiry, expiry, "FEN-13 which expiry");
-            assertEq(v.items[next].what, what, "FEN-13 which number");
-            assertEq(v.items[next].reason, reason, "FEN-13 why");
-            ++next;
-        }
-        for (; next < v.items.length; ++next) {
-            assertEq(v.items[next].reason, "", "FEN-13 foretold and not refused");
         }
     }
 

@@ -5,13 +5,10 @@ import {IPriceOracle} from "../../src/interfaces/IPriceOracle.sol";
 import {IRiskFile} from "../../src/interfaces/IRiskFile.sol";
 import {IRiskParameters} from "../../src/interfaces/IRiskParameters.sol";
 import {FileVersion} from "../../src/interfaces/Types.sol";
-import {Vm} from "../utils/Vm.sol";
-import {RiskFixture} from "./RiskFixture.sol";
+import {Foretold} from "./Foretold.sol";
 
 /// @notice What `preview` says of rows, of the notice window and of the oracle is what `publish` does.
-contract PreviewTest is RiskFixture {
-    bytes32 private constant REFUSED = keccak256("ItemRefused(uint16,uint64,uint32,bytes32,bytes)");
-
+contract PreviewTest is Foretold {
     /// How often what was met.
     struct Met {
         uint256 whole; // every item bound
@@ -105,7 +102,9 @@ contract PreviewTest is RiskFixture {
         vm.recordLogs();
         try parameters.publish(ETH, p) {
             assertEq(v.reason, "", "PRV-1 it was to be refused whole");
-            uint256 refused = _compare(v, vm.getRecordedLogs());
+            (uint256 refused, uint256 rows) = assertForetold(v, vm.getRecordedLogs());
+            _met.butterfly += rows;
+            _met.others += refused - rows;
             assertEq(v.ok, refused == 0, "PRV-1 ok means every item");
             if (v.ok) ++_met.whole;
             _bound(p, v);
@@ -114,25 +113,6 @@ contract PreviewTest is RiskFixture {
             assertFalse(v.ok, "PRV-1 nothing of it passes");
             if (bytes4(reason) == IRiskFile.InNotice.selector) ++_met.inNotice;
             else ++_met.unpriced;
-        }
-    }
-
-    function _compare(IRiskParameters.Preview memory v, Vm.Log[] memory logs) private returns (uint256 refused) {
-        uint256 next;
-        for (uint256 i; i < logs.length; ++i) {
-            if (logs[i].topics[0] != REFUSED) continue;
-            (uint32 expiry, bytes32 what, bytes memory reason) = abi.decode(logs[i].data, (uint32, bytes32, bytes));
-            while (v.items[next].reason.length == 0) ++next;
-            assertEq(v.items[next].expiry, expiry, "PRV-1 which expiry");
-            assertEq(v.items[next].what, what, "PRV-1 which number");
-            assertEq(v.items[next].reason, reason, "PRV-1 why");
-            if (what == "rows") ++_met.butterfly;
-            else ++_met.others;
-            ++next;
-            ++refused;
-        }
-        for (; next < v.items.length; ++next) {
-            assertEq(v.items[next].reason, "", "PRV-1 foretold and not refused");
         }
     }
 

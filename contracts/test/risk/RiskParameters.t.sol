@@ -6,21 +6,10 @@ import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol"
 import {IRiskFile} from "../../src/interfaces/IRiskFile.sol";
 import {IRiskParameters} from "../../src/interfaces/IRiskParameters.sol";
 import {FileVersion} from "../../src/interfaces/Types.sol";
-import {RiskFixture} from "./RiskFixture.sol";
+import {ListedFixture} from "./ListedFixture.sol";
 
 /// @notice Each fence refuses, with its numbers.
-contract RiskParametersTest is RiskFixture {
-    uint32 private _week;
-    uint32 private _month;
-
-    function setUp() public override {
-        super.setUp();
-        _week = listDays(7, 4);
-        _month = listDays(30, 4);
-        publish();
-        pass(1 hours);
-    }
-
+contract RiskParametersTest is ListedFixture {
     /// The whole is refused.
     function _refused(IRiskParameters.Publication memory p, bytes memory reason) private {
         (bool ok, bytes memory why) = parameters.checkPublication(ETH, p);
@@ -106,12 +95,12 @@ contract RiskParametersTest is RiskFixture {
     /// FEN-3: |Δ ln σ_ATM| <= 0.20·m, m = 1 at 30 days and 1.547 at 7.
     function test_sigma__step__scales_with_term() public {
         IRiskParameters.Publication memory p = aPublication();
-        p.expiries[1] = quote(_month, 740_000); // ln(740/600) = .2097 > .2 · 1.0004
+        p.expiries[1] = quote(month, 740_000); // ln(740/600) = .2097 > .2 · 1.0004
         bytes4 refusal = IRiskParameters.StepTooLarge.selector;
         bytes32 what = "sigmaAtm";
-        _kept(p, _month, what, abi.encodeWithSelector(refusal, what, 600_000, 740_000, 200_083));
-        p.expiries[1] = quote(_month, 730_000); // .1961
-        p.expiries[0] = quote(_week, 800_000); // .2877 < .2 · 1.547
+        _kept(p, month, what, abi.encodeWithSelector(refusal, what, 600_000, 740_000, 200_083));
+        p.expiries[1] = quote(month, 730_000); // .1961
+        p.expiries[0] = quote(week, 800_000); // .2877 < .2 · 1.547
         _passes(p);
     }
 
@@ -120,19 +109,19 @@ contract RiskParametersTest is RiskFixture {
         uint32[3] memory sigmas = [uint32(720_000), 864_000, 945_000];
         for (uint256 i; i < 3; ++i) {
             IRiskParameters.Publication memory p = aPublication();
-            p.expiries[1] = quote(_month, sigmas[i]); // total ln: .182, .365, .454
+            p.expiries[1] = quote(month, sigmas[i]); // total ln: .182, .365, .454
             if (i == 2) {
                 (bool ok, bytes memory why) = parameters.checkPublication(ETH, p);
                 assertFalse(ok, "FEN-4");
                 assertEq(bytes32(bytes4(why)), bytes32(IRiskParameters.BudgetExceeded.selector), "FEN-4");
-                p.expiries[1] = quote(_month, 800_000); // back towards 600,000
+                p.expiries[1] = quote(month, 800_000); // back towards 600,000
             }
             _passes(p);
             pass(1 hours);
         }
         pass(25 hours); // the anchor moves on
         IRiskParameters.Publication memory later = aPublication();
-        later.expiries[1] = quote(_month, 945_000);
+        later.expiries[1] = quote(month, 945_000);
         _passes(later);
     }
 
@@ -148,14 +137,14 @@ contract RiskParametersTest is RiskFixture {
         p.expiries[1].phiPpb += 2e6 + 1;
         bytes4 refusal = IRiskParameters.StepTooLarge.selector;
         bytes32 what = "phi";
-        _kept(p, _month, what, abi.encodeWithSelector(refusal, what, 1_003_000_000, 1_005_000_001, 2_000_000));
+        _kept(p, month, what, abi.encodeWithSelector(refusal, what, 1_003_000_000, 1_005_000_001, 2_000_000));
         p.expiries[1].phiPpb = 7e8;
         refusal = IRiskParameters.OutOfRange.selector;
-        _kept(p, _month, what, abi.encodeWithSelector(refusal, what, 7e8, 8e8, 13e8));
+        _kept(p, month, what, abi.encodeWithSelector(refusal, what, 7e8, 8e8, 13e8));
         p.expiries[1].phiPpb = 1_003_000_000;
         p.expiries[1].dfPpb = 1e9 + 1;
         what = "df";
-        _kept(p, _month, what, abi.encodeWithSelector(refusal, what, 1e9 + 1, 8e8, 1e9));
+        _kept(p, month, what, abi.encodeWithSelector(refusal, what, 1e9 + 1, 8e8, 1e9));
         p.expiries[1].dfPpb = 997_000_000;
         _passes(p);
     }
@@ -192,7 +181,7 @@ contract RiskParametersTest is RiskFixture {
         IRiskParameters.Publication memory p = aPublication();
         p.expiries[0].sigmaPpm[2] = 419_999;
         bytes4 refusal = IRiskParameters.SmileOutOfBand.selector;
-        _kept(p, _week, "smile", abi.encodeWithSelector(refusal, _week, uint64(1700e8), 419_999, 600_000));
+        _kept(p, week, "smile", abi.encodeWithSelector(refusal, week, uint64(1700e8), 419_999, 600_000));
     }
 
     /// FEN-7: σ²T does not fall with the expiry.
@@ -201,14 +190,14 @@ contract RiskParametersTest is RiskFixture {
         (v.atmStepPpm, v.atmBudgetPpm) = (2_000_000, 2_000_000);
         parameters.setVolFences(ETH, v);
         IRiskParameters.Publication memory p = aPublication();
-        p.expiries[0] = quote(_week, 1_300_000);
+        p.expiries[0] = quote(week, 1_300_000);
         bytes4 refusal = IRiskParameters.CalendarArbitrage.selector;
         uint256 before = vm.snapshotState();
-        _kept(p, _week, "calendar", abi.encodeWithSelector(refusal, _week, _month));
+        _kept(p, week, "calendar", abi.encodeWithSelector(refusal, week, month));
         vm.revertToState(before);
         p = aPublication();
-        p.expiries[1] = quote(_month, 250_000);
-        _kept(p, _month, "calendar", abi.encodeWithSelector(refusal, _week, _month));
+        p.expiries[1] = quote(month, 250_000);
+        _kept(p, month, "calendar", abi.encodeWithSelector(refusal, week, month));
     }
 
     /// FEN-8: call marks fall with the strike and are convex in it.
@@ -216,7 +205,7 @@ contract RiskParametersTest is RiskFixture {
         IRiskParameters.Publication memory p = aPublication();
         p.expiries[1].sigmaPpm[2] = 690_000; // 1,700 dearer than its neighbours
         bytes4 refusal = IRiskParameters.ButterflyArbitrage.selector;
-        _kept(p, _month, "rows", abi.encodeWithSelector(refusal, _month, uint64(1700e8)));
+        _kept(p, month, "rows", abi.encodeWithSelector(refusal, month, uint64(1700e8)));
     }
 
     /// FEN-10: id, deadline, delay, completeness.
@@ -255,7 +244,7 @@ contract RiskParametersTest is RiskFixture {
         p.expiries = first;
         parameters.stage(ETH, p);
         assertEq(file.header(ETH, FileVersion.Live).psrPpm, PSR, "FEN-11 not live");
-        vm.expectRevert(abi.encodeWithSelector(IRiskFile.ExpiryNotStaged.selector, ETH, _month));
+        vm.expectRevert(abi.encodeWithSelector(IRiskFile.ExpiryNotStaged.selector, ETH, month));
         parameters.flip(ETH);
         file.refresh(ETH); // never blocked by a staging
         uint40 refreshed = file.header(ETH, FileVersion.Live).epoch;
@@ -308,7 +297,7 @@ contract RiskParametersTest is RiskFixture {
         vm.expectRevert(
             abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, address(7), role)
         );
-        parameters.listStrikes(ETH, _week, strikesOf(1, 5000, 1));
+        parameters.listStrikes(ETH, week, strikesOf(1, 5000, 1));
         vm.prank(address(7));
         vm.expectRevert(
             abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, address(7), bytes32(0))
@@ -334,11 +323,11 @@ contract RiskParametersTest is RiskFixture {
     /// LST-1: strikes ascend, are new, and at most 64; at most 16 live expiries.
     function test_listing__limits__refused() public {
         uint64[] memory twice = strikesOf(1, 1600, 1);
-        vm.expectRevert(abi.encodeWithSelector(IRiskFile.BadStrikes.selector, _week, 2));
-        parameters.listStrikes(ETH, _week, twice);
+        vm.expectRevert(abi.encodeWithSelector(IRiskFile.BadStrikes.selector, week, 2));
+        parameters.listStrikes(ETH, week, twice);
         uint64[] memory many = strikesOf(61, 5000, 1);
         vm.expectRevert(abi.encodeWithSelector(IRiskFile.TooMany.selector, bytes32("strikes"), 65, 64));
-        parameters.listStrikes(ETH, _week, many);
+        parameters.listStrikes(ETH, week, many);
         for (uint256 i; i < 14; ++i) {
             listDays(40 + i, 1);
         }
@@ -374,17 +363,17 @@ contract RiskParametersTest is RiskFixture {
 
     /// LST-2: strikes in between keep the list sorted; a new strike has rows from the next publication on.
     function test_listing__strike_in_between__sorted_and_published() public {
-        parameters.listStrikes(ETH, _week, strikesOf(2, 1550, 100));
-        uint64[] memory s = parameters.listedStrikes(ETH, _week);
+        parameters.listStrikes(ETH, week, strikesOf(2, 1550, 100));
+        uint64[] memory s = parameters.listedStrikes(ETH, week);
         assertEq(s.length, 6);
         for (uint256 i = 1; i < 6; ++i) {
             assertGt(s[i], s[i - 1], "LST-2");
         }
         file.refresh(ETH);
-        vm.expectRevert(abi.encodeWithSelector(IRiskFile.StrikeNotInFile.selector, ETH, _week, uint64(1550e8)));
-        file.marks(ETH, _week, 1550e8, true, 2000e18);
+        vm.expectRevert(abi.encodeWithSelector(IRiskFile.StrikeNotInFile.selector, ETH, week, uint64(1550e8)));
+        file.marks(ETH, week, 1550e8, true, 2000e18);
         publish();
-        (int256 mid,,) = file.marks(ETH, _week, 1550e8, true, 2000e18);
+        (int256 mid,,) = file.marks(ETH, week, 1550e8, true, 2000e18);
         assertGt(mid, 0);
     }
 }
