@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 
 from keeper.abis import load
@@ -23,6 +24,8 @@ GWEI = 10**9
 #: More than a test chain ever costs.
 FEES = FeePolicy(max_fee_wei=10_000 * GWEI, max_priority_fee_wei=GWEI)
 POLICY = OutboxPolicy(confirmations=3, replace_after_blocks=3, daily_cap_wei=10**24)
+#: Where nobody else mines, so that a block is final at once.
+ALONE = replace(POLICY, confirmations=0)
 
 
 @cache
@@ -54,7 +57,9 @@ def house_outbox(
     signers: Mapping[SignerRole, Signer],
     decode_revert: Callable[[bytes], str],
     recheck: Recheck,
+    *,
+    policy: OutboxPolicy = POLICY,
 ) -> Outbox:
     """An outbox with one key a role."""
     keys = {role: (signer,) for role, signer in signers.items()}
-    return Outbox(rpc, store, keys, fees=FEES, policy=POLICY, decode_revert=decode_revert, recheck=recheck)
+    return Outbox(rpc, store, keys, fees=FEES, policy=policy, decode_revert=decode_revert, recheck=recheck)

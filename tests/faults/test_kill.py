@@ -7,8 +7,6 @@ around the store, the signer and the RPC: the product knows nothing of them.
 
 import os
 import signal
-import warnings
-from collections.abc import Callable
 
 import pytest
 
@@ -16,30 +14,12 @@ from keeper.chain.asking.rpc import Rpc, http_endpoint
 from keeper.chain.sending.relay import PUBLIC, PublicBroadcast, RelayBroadcast, RelayRules
 from keeper.domain.tx import TxState
 from keeper.store import open_store
+from keeper.testing.chaos.death import die, forked
 from keeper.testing.counter_world import COUNTER, an_intent, an_outbox, count, signers_of
 from keeper.testing.embedded import EmbeddedChain
 from keeper.testing.http_node import HttpNode
 
 pytestmark = pytest.mark.chain
-
-
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def forked(work: Callable[[], None]) -> int:
-    """Run `work` in a forked process.  Returns: its wait status."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of forks beside threads
-        pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            work()
-            status = 0
-        finally:
-            os._exit(status)
-    return os.waitpid(pid, 0)[1]
 
 
 class Dying:
@@ -194,6 +174,7 @@ class World:
                         rpc.request("anvil_dropTransaction", attempt.tx_hash)
                 rpc.request("evm_mine")
                 outbox.settle(rpc.block())
+            return 0
 
         return forked(live)
 

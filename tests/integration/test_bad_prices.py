@@ -5,8 +5,6 @@ from collections.abc import Callable
 import pytest
 
 from keeper.abis import load
-from keeper.chain.sending.fees import FeePolicy
-from keeper.chain.sending.outbox import Outbox, OutboxPolicy
 from keeper.cycle import cycle
 from keeper.demo.opening import RISK, policy
 from keeper.demo.stylised import stylised_crash
@@ -15,6 +13,7 @@ from keeper.domain.action import Bid, Flag
 from keeper.domain.cycle import CycleRecord
 from keeper.domain.margin import AccountMargin, Unpriced
 from keeper.protocols.abi import Abi
+from keeper.testing.house import ALONE, house_outbox
 from keeper.testing.memory_store import MemoryStore
 from keeper.wiring import assemble
 
@@ -53,15 +52,7 @@ def live(world: World) -> CycleRecord:
         deployment=world.deployment,
         risk=RISK,
         policy=policy(world.path.block_s),
-        sender=lambda decode, recheck: Outbox(
-            world.rpc,
-            store,
-            {role: (key,) for role, key in world.signers.items()},
-            fees=FeePolicy(max_fee_wei=10**13, max_priority_fee_wei=10**9),
-            policy=OutboxPolicy(confirmations=0, daily_cap_wei=10**24),
-            decode_revert=decode,
-            recheck=recheck,
-        ),
+        sender=lambda decode, recheck: house_outbox(world.rpc, store, world.signers, decode, recheck, policy=ALONE),
     )
     return cycle(world.chain.block(), keeper.ports, keeper.risk, keeper.policy)
 

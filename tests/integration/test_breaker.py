@@ -8,8 +8,6 @@ from eth_account import Account
 from rich.console import Console
 
 from keeper.chain.asking.reads import BlockReads
-from keeper.chain.sending.fees import FeePolicy
-from keeper.chain.sending.outbox import Outbox, OutboxPolicy
 from keeper.chain.signers import LocalSigner
 from keeper.cli.show.status import status_tree, status_view
 from keeper.cycle import cycle
@@ -26,6 +24,7 @@ from keeper.protocols.clearinghouse.probe import HouseProbe
 from keeper.protocols.clearinghouse.short_sight import LOOK_EVERY_S
 from keeper.protocols.clearinghouse.standing import HouseStanding
 from keeper.protocols.clearinghouse.views import Views
+from keeper.testing.house import ALONE, house_outbox
 from keeper.testing.memory_store import MemoryStore
 from keeper.testing.small_house import SmallHouse
 from keeper.wiring import assemble
@@ -52,22 +51,14 @@ def story():
     house.chain.advance_to(house.chain.block().timestamp + 2 * SPEC.window_s + SPEC.hold_s)
     round_at(house, 3_000)
     store = MemoryStore()
-    signers = {role: (LocalSigner(Account.from_key(house.chain.key(i))),) for role, i in KEYS.items()}
+    signers = {role: LocalSigner(Account.from_key(house.chain.key(i))) for role, i in KEYS.items()}
     keeper = assemble(
         rpc=house.rpc,
         store=store,
         deployment=house.deployment,
         risk=RiskKnobs(),
         policy=PolicyKnobs(),
-        sender=lambda decode, recheck: Outbox(
-            house.rpc,
-            store,
-            signers,
-            fees=FeePolicy(max_fee_wei=10**13, max_priority_fee_wei=10**9),
-            policy=OutboxPolicy(confirmations=0, daily_cap_wei=10**24),
-            decode_revert=decode,
-            recheck=recheck,
-        ),
+        sender=lambda decode, recheck: house_outbox(house.rpc, store, signers, decode, recheck, policy=ALONE),
         reorg_depth=8,
     )
     return SimpleNamespace(house=house, keeper=keeper, account=account, store=store)

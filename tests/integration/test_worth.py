@@ -5,9 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from keeper.chain.sending.fees import FeePolicy
 from keeper.chain.sending.gas import Gas
-from keeper.chain.sending.outbox import Outbox, OutboxPolicy
 from keeper.cycle import cycle
 from keeper.demo.opening import RISK, policy
 from keeper.demo.stylised import stylised_crash
@@ -21,6 +19,7 @@ from keeper.protocols.clearinghouse.encoder import GAS_EXPECTED, HouseEncoder
 from keeper.protocols.clearinghouse.ids import account_id
 from keeper.protocols.clearinghouse.standing import HouseStanding
 from keeper.protocols.clearinghouse.worth import GIVE_UP_BLOCKS, HouseEconomy
+from keeper.testing.house import ALONE, house_outbox
 from keeper.testing.memory_store import MemoryStore
 from keeper.wiring import assemble
 
@@ -43,15 +42,7 @@ def lived():
         deployment=world.deployment,
         risk=RISK,
         policy=replace(policy(world.path.block_s), native_symbol="ETH"),
-        sender=lambda decode, recheck: Outbox(
-            world.rpc,
-            store,
-            {role: (key,) for role, key in world.signers.items()},
-            fees=FeePolicy(max_fee_wei=10**13, max_priority_fee_wei=10**9),
-            policy=OutboxPolicy(confirmations=0, daily_cap_wei=10**24),
-            decode_revert=decode,
-            recheck=recheck,
-        ),
+        sender=lambda decode, recheck: house_outbox(world.rpc, store, world.signers, decode, recheck, policy=ALONE),
     )
     records = []
     for point in world.path.points[1 : LIVED + 1]:

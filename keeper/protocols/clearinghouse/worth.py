@@ -23,6 +23,7 @@ from keeper.domain.tx import TxRecord, TxState
 from keeper.domain.worth import Realised
 from keeper.errors import Refused, Retry
 from keeper.protocols.abi import explain_revert
+from keeper.protocols.clearinghouse.consumer import RawLog
 from keeper.protocols.clearinghouse.deployment import Deployment
 from keeper.protocols.clearinghouse.encoder import GAS_EXPECTED
 from keeper.protocols.clearinghouse.views import Views
@@ -34,22 +35,6 @@ LIVE: Final = 0
 GIVE_UP_BLOCKS: Final = 120
 
 
-class EventLog(Protocol):
-    """A log of a receipt."""
-
-    @property
-    def address(self) -> str:
-        """Checksummed address of the contract."""
-
-    @property
-    def topics(self) -> tuple[bytes, ...]:
-        """Indexed words, the event's hash first."""
-
-    @property
-    def data(self) -> bytes:
-        """The rest."""
-
-
 class Paid(Protocol):
     """A receipt as far as it is needed here."""
 
@@ -58,7 +43,7 @@ class Paid(Protocol):
         """Everything the sender paid."""
 
     @property
-    def logs(self) -> Sequence[EventLog]:
+    def logs(self) -> Sequence[RawLog]:
         """What the contracts said."""
 
 
@@ -127,7 +112,7 @@ class HouseEconomy:
             note="; ".join(notes),
         )
 
-    def _paid(self, record: TxRecord, notes: list[str], *, old: bool) -> tuple[int, Sequence[EventLog]]:
+    def _paid(self, record: TxRecord, notes: list[str], *, old: bool) -> tuple[int, Sequence[RawLog]]:
         """What the sender paid, wei, and the logs of what mined."""
         if record.mined_hash is not None:
             hashes = [record.mined_hash]
@@ -145,7 +130,7 @@ class HouseEconomy:
         dearest = max(attempt.max_fee_wei for attempt in record.attempts)
         return (record.gas_used or record.intent.gas_limit) * dearest, ()
 
-    def _refused(self, logs: Sequence[EventLog]) -> Iterator[str]:
+    def _refused(self, logs: Sequence[RawLog]) -> Iterator[str]:
         """Items of a publication that the fences refused, whoever decided them in good faith."""
         for args in self._events(logs, "RiskParameters", "ItemRefused"):
             what = args["what"].rstrip(b"\0").decode("ascii", "replace")
@@ -161,12 +146,12 @@ class HouseEconomy:
             return int(self._arguments(record)["feeTo"])
         return int(self._arguments(record)["bidder"]) if record.intent.kind == "bid" else None
 
-    def _events(self, logs: Sequence[EventLog], contract: str, name: str) -> list[dict[str, Any]]:
+    def _events(self, logs: Sequence[RawLog], contract: str, name: str) -> list[dict[str, Any]]:
         abi, address = self._views.abis[contract], self._views.address(contract)
         found = [abi.event(log.topics, log.data) for log in logs if log.address == address]
         return [event.args for event in found if event is not None and event.name == name]
 
-    def _gain(self, record: TxRecord, logs: Sequence[EventLog], beneficiary: int) -> int:
+    def _gain(self, record: TxRecord, logs: Sequence[RawLog], beneficiary: int) -> int:
         """Credit to the beneficiary, wad USD.  Raises: `Refused` if the logs do not show it; `Retry`."""
         args = self._arguments(record)
         if beneficiary not in {e["account"] for e in self._events(logs, "ClearingHouse", "CashChanged")}:
@@ -183,7 +168,7 @@ class HouseEconomy:
         slice_ = self._on_offer(before, args["account"]) * bids[0]["fractionWad"] // WAD
         return int(slice_ - bids[0]["cost"])
 
-    def _fee(self, logs: Sequence[EventLog], account: int) -> int:
+    def _fee(self, logs: Sequence[RawLog], account: int) -> int:
         flagged = [e for e in self._events(logs, "LiquidationAuction", "Flagged") if e["account"] == account]
         if not flagged:
             raise Refused("the transaction left no Flagged")

@@ -10,8 +10,6 @@ import os
 import shutil
 import signal
 import tempfile
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +24,7 @@ from keeper.chain.asking.rpc import Endpoint, Rpc, http_endpoint
 from keeper.errors import KeeperError
 from keeper.store import open_store
 from keeper.testing.chaos.crossings import BOUNDARIES, WRITES, Crossings, request_name, sign_name, write_name
+from keeper.testing.chaos.death import die, forked
 from keeper.testing.chaos.laws import breaches
 from keeper.testing.chaos.life import POLICY
 from keeper.testing.chaos.scenario import ACCOUNTS
@@ -40,25 +39,6 @@ FIRST, SECOND = 9, 40
 AT_REST, RESTLESS = 0, 3
 #: Base fee that makes the first life raise its offers, gwei, and the block of it.
 SPIKE_GWEI, SPIKE_AT = 60, 2
-
-
-def die() -> None:
-    """End this process as the kernel would when memory runs out."""
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def forked(work: Callable[[], int]) -> int:
-    """Run `work` in a forked process.  Returns: its wait status."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of forks beside threads
-        pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            status = work()
-        finally:
-            os._exit(status)
-    return os.waitpid(pid, 0)[1]
 
 
 @dataclass
