@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -17,7 +17,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from keeper.cli.show.tables import Fitting, least, set_widths
+from keeper.cli.show.tables import Fitting, least, most, set_widths
+
+#: Columns in which words read well; a longer word is an address, a hash or a path.
+COMFORT: Final = 32
 
 
 class Piped(Console):
@@ -83,7 +86,10 @@ def _table(one: Table, room: int) -> tuple[Table, int]:
     """A plain table: each column as wide as its longest word at least, what is left of the room to the needy ones."""
     between = sum(one.padding[i] for i in (1, 3)) + (1 if one.box is not None else 0)
     columns, edges = one.columns, between if one.pad_edge or (one.show_edge and one.box is not None) else 0
-    room = max(room, sum(least(c, None) for c in columns) + between * (len(columns) - 1) + edges)
+    narrowest = [least(c, None) for c in columns]
+    if max(narrowest) > COMFORT:  # the line is long as it is: words beside it need not be squeezed
+        narrowest = [max(width, min(most(c), COMFORT)) for c, width in zip(columns, narrowest, strict=True)]
+    room = max(room, sum(narrowest) + between * (len(columns) - 1) + edges)
     made = copy.copy(one)
     made.columns = [
         replace(c, width=c.width if c.width is not None else width, _index=c._index)  # noqa: SLF001 - see tables.py

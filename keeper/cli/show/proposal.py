@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from keeper.cli.show import words
@@ -119,7 +120,13 @@ def _simulation(simulation: Simulation | None) -> RenderableType:
 def _ids(p: Proposal) -> RenderableType:
     pairs = [("proposal", p.ids.proposal), ("operation", p.ids.operation), ("by", p.route.executor)]
     pairs += [(f"Safe hash to {s.name}", s.safe_tx_hash) for s in p.steps]
-    return Group(*(Text(f"{name:<22}{value}", overflow="fold") for name, value in pairs if value))
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in pairs:
+        if value:
+            table.add_row(name, str(value))
+    return table
 
 
 def verdict_view(made: Proposal, verdict: Verdict) -> RenderableType:

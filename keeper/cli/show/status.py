@@ -13,6 +13,7 @@ from keeper.cli.show import words
 from keeper.cli.show.actions import became, handed_tree, on_what, tx_state, tx_tree
 from keeper.cli.show.cycle import alerts_view
 from keeper.cli.show.money import money_tree, money_view
+from keeper.cli.show.numbers import number
 from keeper.cli.show.standings import standings_tree, standings_view
 from keeper.cli.show.tables import table as plain_table
 from keeper.cli.show.targets import targets_tree, targets_view
@@ -105,8 +106,8 @@ def _markets(status: Status, snapshot: Snapshot) -> RenderableType:
         table.add_row(
             Text(u.symbol, style="bold"),
             spot,
-            words.percent(u.live.ranges.psr_ppm) if u.live else "–",
-            words.percent(target.ranges.psr_ppm) if target else "–",
+            number("psr", u.live.ranges.psr_ppm if u.live else None),
+            number("psr", target.ranges.psr_ppm if target else None),
             f"{now - u.live.time:,} s" if u.live else "–",
             due,
             breaker,

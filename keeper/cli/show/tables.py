@@ -91,7 +91,7 @@ def set_widths(
         longest: a word longer than this may be folded; None: none is.
     """
     room -= between * (len(columns) - 1)
-    likes, widths = [_most(c) for c in columns], [least(c, longest) for c in columns]
+    likes, widths = [most(c) for c in columns], [least(c, longest) for c in columns]
     if sum(likes) <= room or sum(widths) > room:
         return [(c, None) for c in columns]
     for i, column in enumerate(columns):  # an address in one piece, before sentences have it comfortable
@@ -117,7 +117,7 @@ def _longest(column: Column) -> int:
     return max((cell_len(word) for text in _texts(column) for word in text.split()), default=1)
 
 
-def _most(column: Column) -> int:
+def most(column: Column) -> int:
     """Columns of the screen in which it breaks no line."""
     every = (cell.plain if isinstance(cell, Text) else str(cell) for cell in (column.header, *column.cells))
     return max((cell_len(line) for text in every for line in text.split("\n")), default=1) or 1
@@ -130,7 +130,7 @@ def least(column: Column, longest: int | None) -> int:
     """
     found, limit = 1, 10**9 if longest is None else longest
     if column.no_wrap and not any(isinstance(cell, Text) and cell.overflow == "crop" for cell in column.cells):
-        return _most(column)
+        return most(column)
     for nth, text in enumerate(_texts(column)):
         whole = cell_len(text)
         # The first column's head is the table's title.
