@@ -191,7 +191,7 @@ def _steps(
 ) -> Iterator[Check]:
     there = block_at(file.block.number)
     same = first_difference(file.block, there, name="block")
-    yield Check(what="block", said=f"{file.block.number:,} {file.block.hash[:10]}…", difference=same)
+    yield Check(what="block", said=f"{file.block.number:,} {file.block.hash}", difference=same)
     if same is None:
         yield from _attested(file, attest)
     yield from checks_of(file)

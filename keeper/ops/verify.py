@@ -105,7 +105,7 @@ def verify(
     replayed = state if same is None and seen is not None else None  # where one is not to be had, the other is not
     checks = [
         *_named(data, file, found, original=original),
-        Check(what="block", said=f"{file.block.number:,} {file.block.hash[:10]}…", difference=same),
+        Check(what="block", said=f"{file.block.number:,} {file.block.hash}", difference=same),
         *_stated(file, seen, replayed),
         *checks_of(file),
         pushed(file, found),
