@@ -53,7 +53,7 @@ def test_worst_day__each_direction__within_budgets_and_speeds_and_nobody_wronged
             old, new = before.underlyings[place], after.underlyings[place]
             within_budgets(start, new, after.block.timestamp)
             # Time that nobody used since the last move still counts.
-            within_speed(old, new, after.block.timestamp - old.publication.slew.time_s)
+            within_speed(old, new, after.block.timestamp)
         moved += current(day.last.underlyings[place].publication) != current(start.publication)
     assert moved == len(day.first.underlyings), "else the thief did nothing"
     # Whoever was put in auction in the block of a publication was below maintenance under the file before it too.
@@ -85,13 +85,20 @@ def within_budgets(start, seen, now):
             assert abs(one.ratio_ppm - other.ratio_ppm) <= vol.smile_budget_ppm + SMILE_LATTICE_PPM
 
 
-def within_speed(old, new, seconds):
-    """Requirements under the ranges in force move by the slew rate: a perp's by once of it, a straddle's by twice."""
-    rate = new.publication.slew.rate_ppm_per_hour / PPM * seconds / HOUR
+def within_speed(old, new, now):
+    """Requirements move by the slew rate: a perp's by two fifths of it, a straddle's at its forward by all of it."""
+    rate = new.publication.slew.rate_ppm_per_hour / PPM / HOUR
+    by_ranges = rate * (now - old.publication.slew.time_s)
+    by_forwards = rate / 2 * min(now - old.publication.last_time, HOUR)
+    known = {e.expiry: e for e in old.publication.expiries}
+    forwards = [
+        e.phi_ppb * e.df_ppb / (known[e.expiry].phi_ppb * known[e.expiry].df_ppb) for e in new.publication.expiries
+    ]
     pairs = zip(probes(old, old.live.ranges), probes(new, new.live.ranges), strict=True)
     for place, (was, became) in enumerate(pairs):
-        low, high = sorted((was, became))
-        assert (high + DUST_PPM) / (low + DUST_PPM) <= math.exp((1 if place == 0 else 2) * rate) + 1e-3
+        for forward in forwards if place else [1.0]:
+            moved = abs(math.log((became + DUST_PPM) / (was + DUST_PPM) * forward))
+            assert moved <= (2 * by_ranges + by_forwards if place else by_ranges) + 1e-3
 
 
 def test_stolen_key__paused_by_the_guardian__governance_has_three_days_to_revoke_it(world):

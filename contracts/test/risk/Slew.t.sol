@@ -262,6 +262,10 @@ contract SlewHandler is SlewFixture {
 
     function setUp() public override {
         super.setUp();
+        // Nothing but the rate holds forwards: a publication a minute, and plenty for a day.
+        IRiskParameters.VolFences memory v = theVolFences();
+        (v.minDelayS, v.phiStepPpb, v.phiBudgetPpb, v.dfBudgetPpb) = (60, 3e6, 2e8, 1e8);
+        parameters.setVolFences(ETH, v);
         _expiry = parameters.listedExpiries(ETH)[0];
         _look();
     }
@@ -317,7 +321,7 @@ contract SlewHandler is SlewFixture {
         (, uint256 time,,) = parameters.lastPublication(ETH);
         uint256 hour = block.timestamp - time < 3600 ? block.timestamp - time : 3600;
         uint256 beyond = (seed >> 96) % 8 == 0 ? 1 : 0;
-        p.expiries[0].phiPpb = uint40(_by(seed >> 104, p.expiries[0].phiPpb, 2e6 * hour / 3600 + beyond));
+        p.expiries[0].phiPpb = uint40(_by(seed >> 104, p.expiries[0].phiPpb, 3e6 * hour / 3600 + beyond));
         p.expiries[0].dfPpb = uint40(_by(seed >> 112, p.expiries[0].dfPpb, 1e6 * hour / 3600 + beyond));
     }
 
@@ -362,6 +366,28 @@ contract SlewHandler is SlewFixture {
         _look();
     }
 
+    /// One direction, as often as publications may come, and of forwards what an hour has or what was earned.
+    function actRush(uint256 seed) external {
+        bool up = seed % 2 == 0;
+        for (uint256 i; i < 8; ++i) {
+            pass(450);
+            IRiskParameters.Publication memory p = aPublication(
+                _nudged(inForce(0, "psr"), up), _nudged(inForce(0, "vsrUp"), up), _nudged(inForce(0, "vsrDown"), up)
+            );
+            uint256 hour = (seed >> (8 + i)) % 2 == 0 ? 3600 : 450;
+            (uint256 phi, uint256 df) = (p.expiries[0].phiPpb, p.expiries[0].dfPpb);
+            p.expiries[0].phiPpb = uint40(up ? phi + 3e6 * hour / 3600 : phi - 3e6 * hour / 3600);
+            df = up ? df + 1e6 * hour / 3600 : df - 1e6 * hour / 3600;
+            p.expiries[0].dfPpb = uint40(df > 1e9 ? 1e9 : df);
+            try parameters.publish(ETH, p) {} catch {}
+            _look();
+        }
+    }
+
+    function _nudged(uint256 value, bool up) private pure returns (uint24) {
+        return uint24(up ? value * 104 / 100 : value * 96 / 100);
+    }
+
     function actRefresh() external {
         IRiskFile.Header memory before = live();
         file.refresh(ETH);
@@ -391,7 +417,7 @@ contract SlewInvariants is Test {
         handler = new SlewHandler();
         handler.setUp();
         targetContract(address(handler));
-        bytes4[] memory list = new bytes4[](8);
+        bytes4[] memory list = new bytes4[](9);
         list[0] = handler.actPublish.selector;
         list[1] = handler.actStage.selector;
         list[2] = handler.actFlip.selector;
@@ -400,6 +426,7 @@ contract SlewInvariants is Test {
         list[5] = handler.actPublish.selector;
         list[6] = handler.actPass.selector;
         list[7] = handler.actLateFlip.selector;
+        list[8] = handler.actRush.selector;
         targetSelector(address(handler), list);
         targetSender(address(0xbeef));
     }

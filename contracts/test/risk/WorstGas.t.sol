@@ -50,7 +50,8 @@ contract WorstGasTest is RiskFixture {
         for (uint256 i; i < expiries.length; ++i) {
             IRiskParameters.ExpiryPublication memory e = p.expiries[i];
             (e.expiry, e.sigmaAtmPpm) = (expiries[i], uint32(1_200_000 + wiggle + _turn * 1_000));
-            (e.phiPpb, e.dfPpb) = (uint40(1e9 + (i + 1) * 1e6 + _turn * 3e4), uint40(1e9 - (i + 1) * 1e6 - _turn * 15e3));
+            (e.phiPpb, e.dfPpb) =
+            (uint40(1e9 + (i + 1) * 1e6 + _turn * 3e4), uint40(1e9 - (i + 1) * 1e6 - _turn * 15e3));
             e.sigmaPpm = new uint32[](10);
             for (uint256 k; k < 10; ++k) {
                 e.sigmaPpm[k] = uint32(uint256(e.sigmaAtmPpm) * (1_000_000 - (1_000 + wiggle / 4) * k) / 1e6);
