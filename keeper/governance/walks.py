@@ -26,6 +26,15 @@ _FREE: Final = 16 * _PPM
 #: How keys of volatility fences begin and end, by our name of the number.
 _LEVELS: Final = {"sigma": ("atm", "ppm"), "phi": ("phi", "ppb"), "df": ("df", "ppb"), "smile": ("smile", "ppm")}
 
+#: What forwards and discounts may move in an hour, together and relative to their least values: half of what the scan
+#: ranges do, which is a fifth of the slew rate.  Source: `Slew.requireForwards` of contracts/src/libraries/Slew.sol.
+_SHARE_PPB_OF_PPM: Final = 500
+#: Of each step of theirs: its own least value, the other step, and that one's least value.
+_FORWARDS: Final = {
+    "phi_step_ppb": ("phi_min_ppb", "df_step_ppb", "df_min_ppb"),
+    "df_step_ppb": ("df_min_ppb", "phi_step_ppb", "phi_min_ppb"),
+}
+
 #: A number: our name of it, and its expiry; 0 for a scan range.
 Number = tuple[str, int]
 
@@ -79,7 +88,7 @@ class Walks:
             for number, by in hopeless.items():
                 key = next((one for one in _holding(number[0], by) if one not in raised), None)
                 if key is not None:
-                    raised[key] = _free(key)
+                    raised[key] = _free(key, under(self._state, raised))
                     self.why[key] = f"{NAMES[number[0]]} to {self.aim(number)}"
             if len(raised) == before:
                 break
@@ -187,5 +196,10 @@ def _lattice(key: Key) -> int:
     return LATTICE_PPB if key[1].endswith("_ppb") else LATTICE_PPM
 
 
-def _free(key: Key) -> int:
-    return _PPB if key[1].endswith("_ppb") else _FREE
+def _free(key: Key, state: PublicationState) -> int:
+    """The most that a fence may be raised to, the others being as they are in `state`."""
+    if key[1] not in _FORWARDS or state.slew is None:
+        return _PPB if key[1].endswith("_ppb") else _FREE
+    least, other, other_least = (int(getattr(state.vol, name)) for name in _FORWARDS[key[1]])
+    share_ppb = state.slew.rate_ppm_per_hour * _SHARE_PPB_OF_PPM + other * -_PPB // other_least
+    return max(value_of(state, key), share_ppb * least // _PPB // LATTICE_PPB * LATTICE_PPB)

@@ -126,3 +126,22 @@ def test_pace__level_too_far__its_own_budget():
 def test_bound__past_its_target__on_the_lattice_and_within_what_the_contract_takes(name, target, upwards, bound):
     """A bound leaves room for the next recalibration, and never more than the contract takes."""
     assert bound_past(name, target, upwards=upwards) == bound
+
+
+@pytest.mark.parametrize(("slew_ppm", "most"), [(10_000, 3_000_000), (None, PPB)])
+def test_pace__forward_too_slow__never_a_step_that_the_slew_rate_has_no_room_for(slew_ppm, most):
+    """SLW-9: a fifth of the slew rate, less what discounts have: 5e6 ppb − 1e6/0.8, of a forward of 0.9 at least."""
+    u = a_place(slew_ppm=slew_ppm)
+    vol = replace(
+        u.publication.vol, phi_step_ppb=1_000_000, phi_budget_ppb=40_000_000, df_step_ppb=1_000_000, carry_max_ppm=10**7
+    )
+    u = replace(u, publication=replace(u.publication, vol=vol))
+    target = a_target()
+    (expiry,) = target.expiries
+    far = replace(expiry, params=replace(expiry.params, phi_ppb=PPB + 36_000_000))
+    found = asked(u, replace(target, expiries=(far,)), days=0.3)
+    raised = {one.key: one.new for one in found.moved}
+    assert raised.get("phi_step_ppb", 0) <= most
+    assert bool(found.left) is (slew_ppm is not None)
+    assert slew_ppm is None or any("forward" in one for one in found.left)
+    assert slew_ppm is not None or raised["phi_step_ppb"] > 3_000_000, "else the limit was not put to the test"
