@@ -7,13 +7,12 @@ from keeper.chain.asking.endpoint import Endpoint
 from keeper.chain.asking.rpc import Rpc
 from keeper.chain.asking.websocket import WsProvider
 from keeper.chain.following.announcements import PushedHeads
-from keeper.chain.sending.dry import DrySender
 from keeper.daemon import Daemon, Rhythm
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.testing.memory_store import MemoryStore
 from keeper.testing.small_house import SmallHouse
 from keeper.testing.ws_node import WsNode
-from keeper.wiring import assemble
+from tests.onlooker import onlooker
 
 EVERY_DAY = 86_400
 #: Longest wait for another thread; a test that passes never waits so long.
@@ -40,13 +39,10 @@ class Life:
         self.house, self.served, self.store = house, served, MemoryStore()
         self.provider = WsProvider(served.url, timeout_s=20.0)
         rpc = Rpc([Endpoint("ws", self.provider)], chain_id=house.chain.chain_id) if reads_too else house.rpc
-        self.keeper = assemble(
-            rpc=rpc,
+        self.keeper = onlooker(
+            rpc,
+            house.deployment,
             store=self.store,
-            deployment=house.deployment,
-            risk=RiskKnobs(),
-            policy=PolicyKnobs(),
-            sender=lambda decode, _recheck: DrySender(rpc, {}, decode_revert=decode),
             reorg_depth=DEPTH,
             sources=[PushedHeads("ws", self.provider)],
         )

@@ -1,9 +1,8 @@
 """The smallest house on an embedded chain: one underlying, one expiry, one coin; set up in a second.
 
 house = SmallHouse()
-keeper = house.keeper()
 house.do("ClearingHouse", "setFee", 100)
-snapshot = keeper.reader.read(house.chain.block())
+balance = house.hand.view("InsuranceFund", house.deployment.addresses["InsuranceFund"], "balance")
 """
 
 from __future__ import annotations

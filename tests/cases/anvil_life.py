@@ -11,7 +11,6 @@ from eth_utils import keccak
 
 from keeper.chain.asking.reads import BlockReads
 from keeper.chain.asking.rpc import Endpoint, Rpc
-from keeper.chain.sending.dry import DrySender
 from keeper.demo.opening import RISK, policy
 from keeper.demo.stylised import stylised_crash
 from keeper.demo.world import World, open_world
@@ -27,8 +26,8 @@ from keeper.settings.sections import Chain, Fees, Protocol, StoreSection
 from keeper.testing.anvil import AnvilChain
 from keeper.testing.evm import GENESIS_TIMESTAMP
 from keeper.testing.house import feed_abi
-from keeper.testing.memory_store import MemoryStore
-from keeper.wiring import assemble, build, daemon
+from keeper.wiring import build, daemon
+from tests.onlooker import onlooker
 
 SEED = 5
 #: Longest wait for a thread or a process; a test that passes never waits so long.
@@ -204,14 +203,7 @@ def flagged(world):
 
 def index_of(world, head):
     """The accounts as somebody finds them who reads every log since the deployment, now."""
-    anew = assemble(
-        rpc=world.rpc,
-        store=MemoryStore(),
-        deployment=world.deployment,
-        risk=RISK,
-        policy=policy(world.path.block_s),
-        sender=lambda decode, _recheck: DrySender(world.rpc, {}, decode_revert=decode),
-    )
+    anew = onlooker(world.rpc, world.deployment, risk=RISK, policy=policy(world.path.block_s))
     return tuple(anew.reader.read(head).accounts)
 
 

@@ -5,14 +5,11 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_utils import keccak
 
-from keeper.chain.sending.dry import DrySender
 from keeper.deploy import QuorumSpec
-from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.errors import BadInput
 from keeper.protocols.clearinghouse.quorum import KINDS, Lane, Quorum, message_of
-from keeper.testing.memory_store import MemoryStore
 from keeper.testing.small_house import SmallHouse
-from keeper.wiring import assemble
+from tests.onlooker import onlooker
 
 pytestmark = pytest.mark.chain
 
@@ -67,15 +64,7 @@ def house(built):
 
 def reader(house):
     """What a keeper reads the house with."""
-    return assemble(
-        rpc=house.rpc,
-        store=MemoryStore(),
-        deployment=house.deployment,
-        risk=RiskKnobs(),
-        policy=PolicyKnobs(),
-        sender=lambda decode, _recheck: DrySender(house.rpc, {}, decode_revert=decode),
-        reorg_depth=8,
-    ).reader
+    return onlooker(house.rpc, house.deployment, reorg_depth=8).reader
 
 
 def signed(house, data, *keepers):

@@ -7,15 +7,12 @@ from typing import Any
 import pytest
 
 from keeper.abis import load
-from keeper.chain.sending.dry import DrySender
 from keeper.deploy import structs
 from keeper.deploy.house import ROLES
-from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.snapshot import Unusable
 from keeper.protocols.clearinghouse.deployment import BREAKER, CONTRACTS
-from keeper.testing.memory_store import MemoryStore
 from keeper.testing.small_house import DAY, SmallHouse
-from keeper.wiring import assemble
+from tests.onlooker import onlooker
 
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
 
@@ -46,15 +43,7 @@ def house(built):
 
 
 def a_keeper(house):
-    return assemble(
-        rpc=house.rpc,
-        store=MemoryStore(),
-        deployment=house.deployment,
-        risk=RiskKnobs(),
-        policy=PolicyKnobs(),
-        sender=lambda decode, _recheck: DrySender(house.rpc, {}, decode_revert=decode),
-        reorg_depth=8,
-    )
+    return onlooker(house.rpc, house.deployment, reorg_depth=8)
 
 
 def says(house, contract, function, *args):

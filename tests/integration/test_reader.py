@@ -5,17 +5,16 @@ from dataclasses import replace
 import pytest
 
 from keeper.abis import load
-from keeper.chain.sending.dry import DrySender
 from keeper.demo.opening import RISK, policy
 from keeper.demo.orders import Owner
 from keeper.demo.stylised import stylised_crash
 from keeper.demo.world import open_world
 from keeper.domain import codec
-from keeper.errors import Retry
+from keeper.errors import BadInput, Retry
 from keeper.protocols.abi import Abi
 from keeper.store import open_store
 from keeper.testing.memory_store import MemoryStore
-from keeper.wiring import assemble
+from tests.onlooker import onlooker
 
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
 
@@ -37,13 +36,12 @@ class House:
         self.visitor = Owner(self.chain.key(5), self.chain.accounts[5])
 
     def keeper(self, store, rpc=None, **other):
-        return assemble(
-            rpc=rpc or self.world.rpc,
-            store=store,
-            deployment=replace(self.world.deployment, addresses={**self.at, **other}),
+        return onlooker(
+            rpc or self.world.rpc,
+            replace(self.world.deployment, addresses={**self.at, **other}),
             risk=RISK,
             policy=policy(self.world.path.block_s),
-            sender=lambda decode, _recheck: DrySender(self.world.rpc, {}, decode_revert=decode),
+            store=store,
             reorg_depth=DEPTH,
         )
 
@@ -128,9 +126,8 @@ def test_reader__file_of_no_house__refused_and_the_stored_index_stays(house, tmp
     kept = store.load_sync()
     assert kept is not None
     for address in ("0x" + "12" * 20, house.at["PriceOracle"]):
-        wrong = house.keeper(store, ClearingHouse=address)
-        with pytest.raises(Retry, match="cannot be read"):
-            read(wrong, house)
+        with pytest.raises(BadInput, match="the store is of the house at"):
+            house.keeper(store, ClearingHouse=address)
         assert store.load_sync() == kept
     store.close()
 

@@ -2,11 +2,8 @@
 
 import pytest
 
-from keeper.chain.sending.dry import DrySender
-from keeper.domain.knobs import PolicyKnobs, RiskKnobs
-from keeper.testing.memory_store import MemoryStore
 from keeper.testing.small_house import SmallHouse
-from keeper.wiring import assemble
+from tests.onlooker import onlooker
 
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(300)]
 
@@ -18,15 +15,7 @@ MOST = 5
 def test_new_block__every_feed_moved_and_accounts_changed__few_round_trips(underlyings):
     """READ-5: header, logs, views, rounds: at most five, however much there is to read."""
     house = SmallHouse(underlyings=underlyings)
-    keeper = assemble(
-        rpc=house.rpc,
-        store=MemoryStore(),
-        deployment=house.deployment,
-        risk=RiskKnobs(),
-        policy=PolicyKnobs(),
-        sender=lambda decode, _recheck: DrySender(house.rpc, {}, decode_revert=decode),
-        reorg_depth=8,
-    )
+    keeper = onlooker(house.rpc, house.deployment, reorg_depth=8)
     head = keeper.heads.follow(None).head
     keeper.reader.read(head)
     usdc, at = house.tokens["USDC"], house.deployment.addresses["ClearingHouse"]
