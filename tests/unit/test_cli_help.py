@@ -97,6 +97,26 @@ def test_help__each_command__options_and_an_example(name: str):
 
 
 @pytest.mark.parametrize("name", COMMANDS_THERE)
+def test_help__usage__each_argument_in_one_pair_of_brackets(name: str):
+    """What may be left out stands in brackets, and what they say is that alone."""
+    usage = next(line for line in help_of(name).splitlines() if "Usage:" in line)
+    assert "[[" not in usage
+    assert "]]" not in usage
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 140])
+def test_help__below_the_commands__a_line_goes_on_below_its_own_words(columns: int):
+    """A meaning that takes two lines does not run under its exit code."""
+    code = f"import os\nos.environ['COLUMNS'] = '{columns}'\nfrom keeper.cli.root import _EPILOG\nprint(_EPILOG)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    codes = done.stdout.partition("Exit codes")[2].partition("Answers")[0].splitlines()[1:]
+    assert len(codes) > len(EXIT_CODES), "some meanings take two lines"
+    for line in filter(None, codes):
+        assert len(line) <= min(columns - 2, 78)
+        assert re.match(r"^ {2,4}\d+  \S| {7}\S", line), line
+
+
+@pytest.mark.parametrize("name", COMMANDS_THERE)
 def test_help__words_in_brackets__are_shown(name: str):
     """`[risk]` is a section of the settings; taken for markup it would vanish from the sentence."""
     command = getattr(importlib.import_module(f"keeper.cli.{name}"), name)
