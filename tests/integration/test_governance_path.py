@@ -84,19 +84,6 @@ frozen = true
 """
 
 
-@pytest.fixture(scope="module")
-def a_governed_house():
-    return Governed()
-
-
-@pytest.fixture
-def governed(a_governed_house):
-    """The house as it was handed over; what a test did is undone."""
-    before = a_governed_house.chain.snapshot()
-    yield a_governed_house
-    a_governed_house.chain.revert(before)
-
-
 def simulated(governed, proposal):
     with forked(governed.chain.provider, governed.deployment, engine=Engine.EMBEDDED) as fork:
         return simulate(proposal, fork)

@@ -24,18 +24,6 @@ PSR = b"psr".ljust(32, b"\0")
 BOUNDS = "[underlying.ETH.fence.psr]\nmax = 400_000\n"
 
 
-@pytest.fixture(scope="module")
-def a_governed_house():
-    return Governed()
-
-
-@pytest.fixture
-def governed(a_governed_house):
-    before = a_governed_house.chain.snapshot()
-    yield a_governed_house
-    a_governed_house.chain.revert(before)
-
-
 def looked_at(governed, proposal):
     with forked(governed.chain.provider, governed.deployment, engine=Engine.EMBEDDED) as fork:
         return check(proposal, governed.view(), fork)
