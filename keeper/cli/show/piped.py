@@ -27,8 +27,9 @@ class Piped(Console):
     """A console without an edge."""
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """As `Console.print`, and longer lines where a word needs them."""
-        super().print(*(Whole(one) if _known(one) else one for one in objects), **{"crop": False, **options})
+        """As `Console.print`, and longer lines where a word needs them; words with options of their own stay theirs."""
+        whole = (one if isinstance(one, str) and options else Whole(one) if _known(one) else one for one in objects)
+        super().print(*whole, **{"crop": False, **options})
 
 
 class Whole:
