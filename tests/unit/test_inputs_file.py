@@ -81,6 +81,20 @@ def test_file__of_an_older_schema__same_bytes_and_still_derives():
     assert permitted(file).ranges.psr_ppm == 180_000, "INP-5"
 
 
+def test_derivation__words_of_a_target__compared_where_they_are_todays():
+    """INP-5: an older file tells its numbers in the words of its time; today's words follow from them."""
+    old, (today,) = load(OLD.read_bytes()), decided()[1]
+
+    def first(file, **changed):
+        tampered = replace(file, target=replace(file.target, **changed))
+        return next((one.difference for one in checks_of(tampered) if one.difference is not None), None)
+
+    other = ("because", "of that")
+    assert first(old, reasons=other) is None, "INP-5"
+    assert first(old, ranges=replace(old.target.ranges, psr_ppm=1)) is not None, "INP-5"
+    assert first(today, reasons=other).name == "target.reasons[0]", "INP-5"
+
+
 def test_file__two_deployments__nothing_else_differs_and_the_hashes_do():
     """INP-5: the same market on another chain, or in other contracts of the same chain, is another file."""
     snapshot = a_due_snapshot()
