@@ -15,7 +15,7 @@ from keeper.domain.action import Publish
 from keeper.domain.cycle import CycleInputs
 from keeper.domain.deployed import Deployed
 from keeper.domain.fitted import FittedSmile
-from keeper.domain.inputs import Brought, dump, hash_of, history_digest, load
+from keeper.domain.inputs import SCHEMA, Brought, dump, hash_of, history_digest, load
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.snapshot import Observation
 from keeper.domain.tx import SignerRole, TxIntent
@@ -83,7 +83,8 @@ def test_file__of_an_older_schema__same_bytes_and_still_derives():
 
 def test_derivation__words_of_a_target__compared_where_they_are_todays():
     """INP-5: an older file tells its numbers in the words of its time; today's words follow from them."""
-    old, (today,) = load(OLD.read_bytes()), decided()[1]
+    old, (file,) = load(OLD.read_bytes()), decided()[1]
+    today = replace(file, schema=SCHEMA, deployed=HERE)
 
     def first(file, **changed):
         tampered = replace(file, target=replace(file.target, **changed))
