@@ -209,7 +209,7 @@ def test_check__stale_oracle__told(governed, monkeypatch):
     (finding,) = verdict.findings
     assert finding.drift is Drift.ORACLE
     assert "StalePrice" in finding.said
-    monkeypatch.setattr(drift, "_oracles", nothing)
+    monkeypatch.setattr(drift, "prices_of", nothing)
     assert seen_again(governed, proposal, verdict).sound, "nobody else would have told"
 
 
