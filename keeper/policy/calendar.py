@@ -23,7 +23,7 @@ class Clash:
 
 
 def clashes(kept: Sequence[int], fresh: Sequence[int]) -> Iterator[Clash]:
-    """What must give way until the rest is in order; twin of `FenceMath.calendar`.
+    """What must give way until the rest is in order; twin of `CalendarFence.calendar`.
 
     Args:
         kept: total variance in force of each expiry, ppm²·s, ascending by expiry; 0: no strike is.

@@ -383,7 +383,7 @@ def _out_of_band(sigma: int, atm: int, one: SmileFence, fence: ExpiryFence, vol:
 
 
 def _off(value: int, old: int, least: int, most: int) -> bool:
-    """Whether a number is outside its bounds and not on its way to them; twin of `FenceMath._level`."""
+    """Whether a number is outside its bounds and not on its way to them; twin of `FenceLimits.level`."""
     return (value < least and (not old or value < old)) or (value > most and value > old)
 
 

@@ -12,7 +12,7 @@ from keeper.domain.snapshot import ExpiryFence, FenceState, PublicationState, Sm
 from keeper.risk.exact import q64
 from keeper.risk.exact.riskfile import PPB, PPM, term_factor
 
-#: Seconds per year of the carry fence.  Source: contracts/src/libraries/FenceMath.sol.
+#: Seconds per year of the carry fence.  Source: contracts/src/libraries/ExpiryFence.sol.
 YEAR: Final = 31_536_000
 #: Part of the carry fence that does not grow with time, parts per billion.  Source: the same.
 CARRY_BASE_PPB: Final = 10_000_000

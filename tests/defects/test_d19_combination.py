@@ -147,12 +147,19 @@ def test_mirror__forward_without_the_time_for_it__never_sent(quiet):
 # --- the contract -----------------------------------------------------------------------------------------------------
 
 #: Every number has its fence, and no fence looks at two of them.
-FIELD_BY_FIELD = Mutation(
-    source="src/libraries/FenceMath.sol",
+EXPIRY_BY_EXPIRY = Mutation(
+    source="src/libraries/CalendarFence.sol",
+    into="src/libraries/Publishing.sol",
+    edits=(("if ((fresh[i] != 0 ? fresh[i] : old[i]) <= b) continue;", "if (b != 0) continue;"),),
+)
+LEVEL_BY_LEVEL = Mutation(
+    source="src/libraries/ExpiryFence.sol",
     into="src/libraries/Publishing.sol",
     edits=(
-        ("if ((fresh[i] != 0 ? fresh[i] : old[i]) <= b) continue;", "if (b != 0) continue;"),
-        ("v.reason = _level(v.what, e.phiPpb, old[1], carry > 1e9 ? 0 : 1e9 - carry, 1e9 + carry);", 'v.reason = "";'),
+        (
+            "v.reason = FenceLimits.level(v.what, e.phiPpb, old[1], carry > 1e9 ? 0 : 1e9 - carry, 1e9 + carry);",
+            'v.reason = "";',
+        ),
     ),
 )
 #: The rows of a strike are computed from its own volatility, and nobody compares them with its neighbours'.
@@ -183,14 +190,14 @@ def never_lands(name):
 
 
 @pytest.mark.needs_node
-@defect(19, mutant=FIELD_BY_FIELD.put_in)
+@defect(19, mutant=EXPIRY_BY_EXPIRY.put_in)
 def test_contract__two_expiries_out_of_order__reverts():
     """Whoever has the publisher's key sends it past the mirror: nothing moves."""
     never_lands("CalendarArbitrage")
 
 
 @pytest.mark.needs_node
-@defect(19, mutant=FIELD_BY_FIELD.put_in)
+@defect(19, mutant=LEVEL_BY_LEVEL.put_in)
 def test_contract__forward_without_the_time_for_it__reverts():
     """The same of a forward that nobody could earn in the time that is left."""
     never_lands("OutOfRange")

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.chain, pytest.mark.needs_anvil, pytest.mark.timeout(90
 
 #: Every slot until all budgets are used up, then one every four hours.
 FIRST_SLOTS, LATER_S = 4, 6 * HOUR
-#: Requirements are compared as if they were this much higher, ppm of spot.  Source: FenceMath.sol.
+#: Requirements are compared as if they were this much higher, ppm of spot.  Source: RangeFence.sol.
 DUST_PPM = 1_000
 
 

@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IRiskFile} from "../interfaces/IRiskFile.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
+import {ExpiryFence} from "./ExpiryFence.sol";
 import {FenceMath} from "./FenceMath.sol";
 import {HourlyRing} from "./HourlyRing.sol";
 import {Slew} from "./Slew.sol";
@@ -121,7 +122,7 @@ library Fences {
     {
         IRiskParameters.ExpiryPublication memory e;
         (e.phiPpb, e.dfPpb, e.sigmaAtmPpm) = (uint40(q.phiPpb), uint40(q.dfPpb), uint32(q.sigmaAtmPpm));
-        _require(FenceMath.levels(self.vols, q.expiry - block.timestamp, e));
+        _require(ExpiryFence.levels(self.vols, q.expiry - block.timestamp, e));
         for (uint256 i; i < live.length; ++i) {
             if (!_inForce(self, live[i], file.strikes(underlying, live[i]))) continue;
             (uint32 first, uint32 second) = live[i] < q.expiry ? (live[i], q.expiry) : (q.expiry, live[i]);

@@ -4,8 +4,11 @@ pragma solidity ^0.8.28;
 import {IRiskFile} from "../interfaces/IRiskFile.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
 import {FileVersion} from "../interfaces/Types.sol";
+import {CalendarFence} from "./CalendarFence.sol";
+import {ExpiryFence} from "./ExpiryFence.sol";
 import {FenceMath} from "./FenceMath.sol";
 import {Fences} from "./Fences.sol";
+import {RangeFence} from "./RangeFence.sol";
 
 /// @title How a publication comes into force: judged item by item, made into rows, remembered.
 /// @notice A linked library: the publish path of RiskParameters, which calls it after its role checks.
@@ -83,10 +86,10 @@ library Publishing {
         c.file.begin(c.underlying, uint24(w.ranges.psrPpm), uint24(w.ranges.vsrUpPpm), uint24(w.ranges.vsrDownPpm));
         IRiskParameters.ItemVerdict[] memory items = new IRiskParameters.ItemVerdict[](m.expiries.length);
         for (uint256 i; i < items.length; ++i) {
-            items[i] = FenceMath.expiry(w.s, w.s.expiries[i], m.expiries[i]);
+            items[i] = ExpiryFence.expiry(w.s, w.s.expiries[i], m.expiries[i]);
             if (items[i].reason.length == 0) (items[i].what, items[i].reason) = _write(c, p.expiries[i]);
         }
-        FenceMath.calendar(w.s, m.expiries, items);
+        CalendarFence.calendar(w.s, m.expiries, items);
         for (uint256 i; i < items.length; ++i) {
             if (items[i].reason.length == 0) _emitExpiry(c, m.expiries[i]);
             _bind(self, c, w, i, m.expiries[i], items[i]);
@@ -166,9 +169,9 @@ library Publishing {
         IRiskParameters.ItemVerdict[] memory items = new IRiskParameters.ItemVerdict[](e.length);
         for (uint256 i; i < e.length; ++i) {
             e[i] = _staged(c, w.s.expiries[i], params[gone + i]);
-            items[i] = FenceMath.expiry(w.s, w.s.expiries[i], e[i]);
+            items[i] = ExpiryFence.expiry(w.s, w.s.expiries[i], e[i]);
         }
-        FenceMath.calendar(w.s, e, items);
+        CalendarFence.calendar(w.s, e, items);
         for (uint256 i; i < e.length; ++i) {
             _bind(self, c, w, i, e[i], items[i]);
         }
@@ -216,7 +219,7 @@ library Publishing {
 
     /// The ranges that bind, and an event for each that does not.
     function _ranges(Walk memory w, uint256[3] memory wanted) private {
-        (uint256[3] memory r, IRiskParameters.ItemVerdict[] memory items) = FenceMath.ranges(w.s, wanted, 0);
+        (uint256[3] memory r, IRiskParameters.ItemVerdict[] memory items) = RangeFence.ranges(w.s, wanted, 0);
         for (uint256 i; i < items.length; ++i) {
             if (items[i].reason.length != 0) _refuse(w, items[i], i != FenceMath.JOINT);
         }

@@ -17,7 +17,7 @@ from keeper.domain.snapshot import (
 )
 from keeper.protocols.clearinghouse.views import View, Views
 
-#: Of rings, and in which a step of a forward is earned.  Source: `HOUR` of contracts/src/libraries/FenceMath.sol.
+#: Of rings, and in which a step of a forward is earned.  Source: `HOUR` of contracts/src/libraries/ExpiryFence.sol.
 HOUR_S = 3_600
 #: Until a value is its own anchor.
 HOURS = 25
