@@ -33,8 +33,8 @@ class VolFenceSpec:
     phi_min_ppb: int = 700_000_000
     phi_max_ppb: int = 1_500_000_000
     phi_step_ppb: int = 2_500_000
-    """In an hour; a publication has of it what passed since the last one.  With `df_step_ppb`, each relative to its least
-    value, it takes at most a fifth of the slew rate."""
+    """In an hour; a publication has of it what passed since the last one.  With `df_step_ppb`, each relative to its
+    least value, it takes at most a fifth of the slew rate."""
     phi_budget_ppb: int = 10_000_000
     """Net in a day: eight points of annual basis on 45 days.  A forward that moves further is followed a day later."""
     carry_max_ppm: int = 500_000
