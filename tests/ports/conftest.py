@@ -39,6 +39,16 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/keeper.sqlite"
 
 
+@pytest.fixture
+def newest_schema_again(url: str, request: pytest.FixtureRequest) -> Iterator[None]:
+    """For tests that take the schema back: the server is shared by others, which expect the newest one."""
+    yield
+    if not url.startswith("sqlite"):
+        server: Postgres = request.getfixturevalue("postgres")
+        server.raze()
+        open_store(url).close()
+
+
 @pytest.fixture(params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgres)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MemoryStore | SqlStore]:
     """An empty store, by every adapter."""

@@ -6,33 +6,18 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 
 from keeper.domain.cycle import CycleInputs
 from keeper.domain.deployed import Deployed
 from keeper.domain.home import Home
 from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.store import open_store
-from keeper.store.schema import alembic_config, newest
-from keeper.store.tables import metadata
+from keeper.store.schema import newest
 from keeper.testing.builders import a_snapshot, an_account
 from keeper.testing.memory_store import MemoryStore
+from tests.ports.migrating import migrated
 
 ONE, OTHER = (Home(chain_id=chain_id, house="0x" + byte * 20) for chain_id, byte in ((1, "1a"), (2**40, "2b")))
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgres)])
-def url(request, tmp_path):
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/keeper.sqlite"
-        return
-    # The server is shared by tests that expect its tables as the migrations build them.
-    postgres = request.getfixturevalue("postgres")
-    found = request.getfixturevalue("postgres_url")
-    yield found
-    postgres.raze()
-    open_store(found).close()
 
 
 def said(store):
@@ -45,6 +30,7 @@ def test_dedicate__in_memory__the_first_word_stays():
     assert said(MemoryStore()) == (None, ONE, ONE, ONE, ONE), "HOME-1"
 
 
+@pytest.mark.usefixtures("newest_schema_again")
 def test_dedicate__in_a_database__the_first_word_stays_after_a_restart(url):
     """HOME-1"""
     store = open_store(url)
@@ -55,6 +41,7 @@ def test_dedicate__in_a_database__the_first_word_stays_after_a_restart(url):
     again.close()
 
 
+@pytest.mark.usefixtures("newest_schema_again")
 def test_dedicate__several_at_once__all_hear_the_same(url):
     """HOME-1: of processes that start together one is the first."""
     store, heard = open_store(url), []
@@ -77,6 +64,7 @@ def lived_in(home):
     return CycleInputs(snapshot=snapshot, in_flight=(), called=(), risk=RiskKnobs(), policy=PolicyKnobs())
 
 
+@pytest.mark.usefixtures("newest_schema_again")
 @pytest.mark.parametrize("home", [OTHER, None], ids=["named", "of a version that named none"])
 def test_migration__store_of_an_older_version__is_the_newest_blocks_house(url, home):
     """HOME-2: down and up again, on either database, nothing else is touched."""
@@ -112,14 +100,3 @@ def test_migration__damaged_block__nobodys(tmp_path):
     store = open_store(url)
     assert store.home() is None
     store.close()
-
-
-def migrated(url, revision, way):
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        way(alembic_config(connection), revision)
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        found = context.get_current_revision(), compare_metadata(context, metadata)
-    engine.dispose()
-    return found

@@ -3,46 +3,21 @@
 from dataclasses import replace
 
 import pytest
-import sqlalchemy as sa
 from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 
 from keeper.domain.overrides import Override
 from keeper.domain.updates import ShadowRun, SignOff
 from keeper.store import open_store
-from keeper.store.schema import alembic_config, newest
-from keeper.store.tables import metadata
+from keeper.store.schema import newest
+from tests.ports.migrating import migrated
+
+pytestmark = pytest.mark.usefixtures("newest_schema_again")
 
 RUN = ShadowRun(
     number=0, model=1, symbol="", begun_s=1, first_block=10, last_block=309, last_hash="0x00", blocks=300, numbers="x",
     knobs="0x" + "ab" * 32,
 )  # fmt: skip
 WORD = SignOff(version=1, operator="Ada", reason="seen", at_s=5, evidence="ETH", shadowed_blocks=300, knobs=RUN.knobs)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgres)])
-def url(request, tmp_path):
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/keeper.sqlite"
-        return
-    # The server is shared by tests that expect its tables as the migrations build them.
-    postgres = request.getfixturevalue("postgres")
-    found = request.getfixturevalue("postgres_url")
-    yield found
-    postgres.raze()
-    open_store(found).close()
-
-
-def migrated(url, revision, way):
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        way(alembic_config(connection), revision)
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        found = context.get_current_revision(), compare_metadata(context, metadata)
-    engine.dispose()
-    return found
 
 
 def test_migration__down_and_up_again__words_stay_and_runs_are_gone(url):
