@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Final
 
 from keeper.domain.happened import Event, Happened
 from keeper.domain.inputs import InputsFile, load
@@ -14,6 +12,7 @@ from keeper.domain.market import UnderlyingTarget
 from keeper.domain.overrides import Override
 from keeper.errors import BadInput
 from keeper.ops.parameter_name import Wanted, expiry_of, name_of
+from keeper.ops.strikes_near import strikes_near, strikes_there
 from keeper.policy.parameter import (
     Parameter,
     Room,
@@ -28,9 +27,6 @@ from keeper.policy.parameter import (
 )
 from keeper.policy.ramp import arrival_s
 from keeper.ports import Publications, Store
-
-#: Strikes that are named where another one was asked for.
-_NEAR: Final = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,11 +113,10 @@ def history_of(
         else:
             between.append(one)
     if parameter.strike and not moments:
-        there = {one for landed in found for one in _strikes_kept(store, parameter, landed)}
-        there |= _strikes_lived(store, underlying, parameter.expiry)
+        there = strikes_there(store, underlying, parameter.expiry, found)
         raise BadInput(
             f"nothing is known of {name_of(wanted.symbol, parameter)}: no publication had that strike",
-            hint=_strikes_near(parameter.strike, there),
+            hint=strikes_near(parameter.strike, there),
         )
     shown = moments[::-1][:limit]
     since = shown[-1].landed.block.number if len(shown) < len(moments) else 0
@@ -131,41 +126,6 @@ def history_of(
         moments=tuple(shown),
         between=tuple(one for one in between[::-1] if one.happened.block.number >= since),
     )
-
-
-def _strikes_near(strike: int, there: Collection[int]) -> str:
-    """Those of the same expiry that were meant most likely."""
-    if not there:
-        return "strikes are told by the blocks and inputs files of this store, and it has none of that expiry"
-    near = sorted(sorted(there, key=lambda one: (abs(one - strike), one))[:_NEAR])
-    said = f"listed near it: {', '.join(f'{Decimal(one).scaleb(-8).normalize():f}' for one in near)}"
-    return said if len(near) == len(there) else f"{said}; {len(there)} strikes in all, {_ends(there)}"
-
-
-def _ends(there: Collection[int]) -> str:
-    low, high = (f"{Decimal(end(there)).scaleb(-8).normalize():f}" for end in (min, max))
-    return f"{low} to {high}"
-
-
-def _strikes_kept(store: Store | None, parameter: Parameter, landed: Landed) -> tuple[int, ...]:
-    """Strikes of a parameter's expiry as a publication's inputs file has them."""
-    data = None if store is None else store.inputs_file(landed.inputs_hash)
-    return () if data is None else strikes_of(load(data), parameter.expiry)
-
-
-def _strikes_lived(store: Store | None, underlying: int, expiry: int) -> set[int]:
-    """Strikes of an expiry as the newest stored block has them."""
-    seen = None if store is None else next(iter(store.lived(limit=1)), None)
-    inputs = None if store is None or seen is None else store.inputs(seen.hash)
-    listed = () if inputs is None else inputs.snapshot.underlyings
-    return {
-        strike
-        for u in listed
-        if u.underlying == underlying
-        for listing in u.listings
-        if listing.expiry == expiry
-        for strike in listing.strikes
-    }
 
 
 def _concerns(parameter: Parameter, one: Happened) -> bool:

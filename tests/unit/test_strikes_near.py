@@ -2,7 +2,7 @@
 
 import pytest
 
-from keeper.ops.parameter import _strikes_near
+from keeper.ops.strikes_near import strikes_near
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from keeper.ops.parameter import _strikes_near
 )  # fmt: skip
 def test_strikes_near__a_strike_that_is_not_listed__the_nearest_in_order(strike, there, said):
     """VER-5: whoever mistyped a strike finds it in one line, however many there are."""
-    assert _strikes_near(strike * 10**8, [one * 10**8 for one in there]) == said
+    assert strikes_near(strike * 10**8, [one * 10**8 for one in there]) == said
