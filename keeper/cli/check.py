@@ -12,7 +12,8 @@ from keeper.cli.root import INPUT, OK
 from keeper.cli.show.answer import answer, console
 from keeper.cli.show.findings import findings_tree, findings_view
 from keeper.cli.waiting import waiting
-from keeper.ops.doctor import examine, ready
+from keeper.ops.doctor import examine
+from keeper.ops.doctor.findings import ready
 from keeper.wiring.site import ConfiguredSite
 
 EXAMPLE = "keeper check\nkeeper check -c mainnet.toml --json | jq .ready"

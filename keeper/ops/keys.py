@@ -13,7 +13,7 @@ from typing import Protocol
 
 from keeper.domain.tx import SignerRole
 from keeper.errors import KeeperError, Retry
-from keeper.ops.doctor import alone_hint
+from keeper.ops.doctor.hands import alone_hint
 
 WEI_PER_ETH = 10**18
 

@@ -9,7 +9,7 @@ from keeper.chain.asking.endpoint import Endpoint, endpoint_at, name_apart
 from keeper.chain.asking.health import Fitness
 from keeper.chain.asking.members import PoolPolicy, in_parallel
 from keeper.chain.asking.rpc import Rpc
-from keeper.ops.doctor import LOCAL_CHAINS
+from keeper.ops.doctor.site import LOCAL_CHAINS
 from keeper.settings import Settings
 
 

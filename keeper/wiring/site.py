@@ -14,7 +14,7 @@ from keeper.domain.knobs import PolicyKnobs, RiskKnobs
 from keeper.domain.tx import SignerRole
 from keeper.errors import BadInput, KeeperError
 from keeper.marketdata.chain import Venue
-from keeper.ops.doctor import NodeLook, Quoting, Unlike, Vouching
+from keeper.ops.doctor.site import NodeLook, Quoting, Unlike, Vouching
 from keeper.ports import Store
 from keeper.protocols.clearinghouse.bidders import AUCTION, approved
 from keeper.protocols.clearinghouse.deployment import CONTRACTS, Deployment
@@ -31,7 +31,7 @@ from keeper.wiring.nodes import endpoints, fitness_of, rpc_of
 
 
 class ConfiguredSite:
-    """`keeper.ops.doctor.Site` as the settings describe it."""
+    """`keeper.ops.doctor.site.Site` as the settings describe it."""
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self._settings, self._environ = settings, environ
@@ -117,7 +117,7 @@ def _quoting(venue: Venue, symbol: str, name: str) -> Quoting:
 
 
 class ConfiguredNode:
-    """`keeper.ops.doctor.Node`: one endpoint by itself, so that a sound one does not hide an ill one."""
+    """`keeper.ops.doctor.site.Node`: one endpoint by itself, so that a sound one does not hide an ill one."""
 
     def __init__(self, endpoint: Endpoint, chain_id: int) -> None:
         self.name = endpoint.name
@@ -154,7 +154,7 @@ class ConfiguredNode:
 
 
 class ConfiguredContracts(HouseProbe):
-    """`keeper.ops.doctor.Contracts`."""
+    """`keeper.ops.doctor.site.Contracts`."""
 
     def __init__(self, rpc: Rpc, deployment: Deployment, *, accepted: Sequence[str] = ()) -> None:
         super().__init__(Views(BlockReads(rpc), deployment), deployment)

@@ -15,7 +15,7 @@ from keeper.cli.show.tables import table
 from keeper.domain.nonces import HeldNonce, KeyNonces, Repair, RepairKind
 from keeper.domain.tx import SignerRole
 from keeper.ops.bidders import Bidder, Change, Right
-from keeper.ops.doctor import Finding, Verdict
+from keeper.ops.doctor.findings import Finding, Verdict
 from keeper.ops.keys import KeyFinding, KeyVerdict
 from keeper.testing.builders import a_block
 from keeper.testing.counter_world import an_intent

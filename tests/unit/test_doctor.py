@@ -10,7 +10,9 @@ from keeper.domain.snapshot import Price, Unusable, Usable
 from keeper.domain.tx import SignerRole
 from keeper.domain.updates import SignOff
 from keeper.errors import BadInput, Halt, KeeperError, Retry
-from keeper.ops.doctor import Finding, NodeLook, Quoting, Unlike, Verdict, Vouching, examine, ready
+from keeper.ops.doctor import examine
+from keeper.ops.doctor.findings import Finding, Verdict, ready
+from keeper.ops.doctor.site import NodeLook, Quoting, Unlike, Vouching
 from keeper.policy.choices import digest
 from keeper.risk.version import MODEL_VERSION
 from keeper.testing.builders import NOW, a_block, usd

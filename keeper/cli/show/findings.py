@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from keeper.cli.show.roomy import Roomy
-from keeper.ops.doctor import Finding, Verdict, ready
+from keeper.ops.doctor.findings import Finding, Verdict, ready
 
 _SIGNS = {
     Verdict.GOOD: ("✓", "green"),
