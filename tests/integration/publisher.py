@@ -13,7 +13,8 @@ from keeper.domain.margin import AccountMargin
 from keeper.domain.market import UnderlyingTarget
 from keeper.domain.snapshot import Snapshot, UnderlyingState, Usable
 from keeper.policy.guard import current
-from keeper.policy.judge import Judgement, Update, in_force, judge
+from keeper.policy.judge import Update, in_force, judge
+from keeper.policy.verdict import Judgement
 from keeper.ports import SnapshotReader
 from keeper.protocols.abi import Abi, Event, explain_revert
 from keeper.risk.model import model

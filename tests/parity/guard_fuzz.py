@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from eth_abi import decode
 
 from keeper.abis import load
-from keeper.policy.judge import Judgement, Refusal, judge
+from keeper.policy.judge import judge
+from keeper.policy.verdict import Judgement, Refusal
 from keeper.protocols.abi import Abi
 from keeper.testing.anvil import AnvilChain
 from keeper.testing.harness import Harness

@@ -10,8 +10,9 @@ from keeper.domain.market import ExpiryTarget, UnderlyingTarget
 from keeper.domain.riskfile import ExpiryParams, Ranges
 from keeper.domain.snapshot import JointFence, PublicationState, SmileFence
 from keeper.policy.guard import allow, current
-from keeper.policy.judge import NEVER, Judgement, Update, judge
+from keeper.policy.judge import Update, judge
 from keeper.policy.ring import HOUR_S, advanced, on_lattice, seen_at
+from keeper.policy.verdict import NEVER, Judgement
 from keeper.risk.exact.probes import requirements
 from keeper.testing.builders import EXPIRY, NOW, PPB, STRIKES_USD, a_file, a_publication, an_underlying, strike
 
