@@ -246,5 +246,5 @@ def test_explain__emergency_and_veto__who_and_what_they_made_of_it(told):
     for earlier, later in itertools.pairwise(told_in_order):
         assert later["old"] == earlier["new"], "VER-9"
     shown = " ".join(ask(told, "explain", "--parameter", "ETH.scan_range")[1].split())
-    for word in ("veto", "emergency", "fence", "StepTooLarge", "not in this store"):
+    for word in ("veto", "emergency", "fence", "is more than a step", "not in this store"):
         assert word in shown, f"VER-9: {word}"

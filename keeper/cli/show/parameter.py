@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from keeper.cli.show.refusals import in_words
 from keeper.cli.show.words import signed, utc
 from keeper.ops.parameter import Between, History, Moment
 from keeper.policy.binding import NAMES
@@ -72,7 +73,7 @@ def _lines(moment: Moment, parameter: Parameter) -> list[tuple[str, str]]:
     landed = moment.landed
     lines = [("who", f"{landed.sender or 'unknown'}, transaction {landed.tx_hash}")]
     if moment.kept:
-        lines.append(("kept", f"the fences refused it: {moment.kept}"))
+        lines.append(("kept", f"the fences refused it: {in_words(moment.kept)}"))
     if moment.why:
         lines.append(("why", moment.why))
     if moment.here:

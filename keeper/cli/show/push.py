@@ -12,6 +12,7 @@ from rich.text import Text
 from keeper.cli.show import words
 from keeper.cli.show.actions import DRY, tx_state
 from keeper.cli.show.numbers import when
+from keeper.cli.show.refusals import in_words
 from keeper.cli.show.tables import table as plain_table
 from keeper.control.push import Push
 from keeper.domain.previews import Previewed
@@ -44,14 +45,15 @@ def preview_view(said: Previewed, now_s: int) -> RenderableType:
     """The contract's word on a publication."""
     if said.refusal:
         return Text(
-            f"the contract refuses it: {said.refusal}; it would pass {_from(said.next_allowed_s, now_s)}", "red"
+            f"the contract refuses it: {in_words(said.refusal)}; it would pass {_from(said.next_allowed_s, now_s)}",
+            "red",
         )
     wrong = [item for item in said.items if item.refusal]
     if not wrong:
         return Text("preview: the contract takes every item of it", style="green")
     lines = [
         f"{item.what}{' ' + words.day(item.expiry) if item.expiry else ''} is refused and keeps what is in force: "
-        f"{item.refusal}; it would pass {_from(item.next_allowed_s, now_s)}"
+        f"{in_words(item.refusal)}; it would pass {_from(item.next_allowed_s, now_s)}"
         for item in wrong
     ]
     return Text("\n".join(lines), style="yellow")
