@@ -105,7 +105,16 @@ PATH = "/var/lib/keeper/a/rather/long/folder/for/one/deployment/of/the/house/dep
         "a table of rich",
         "a grid",
     ],
-    ids=str,
+    ids=[
+        "text",
+        "padded text",
+        "padded group",
+        "nested groups",
+        "markup",
+        "a table of ours",
+        "a table of rich",
+        "a grid",
+    ],
 )
 def test_console__piped__no_word_is_ever_broken(monkeypatch, capsys, made, width):
     """TAB-4: what a person copies from a pipe stands there in one piece, and lines grow no more than that takes."""
