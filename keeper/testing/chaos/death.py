@@ -13,15 +13,15 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def forked(work: Callable[[], int]) -> int:
-    """Run `work` in a forked process.  Returns: its wait status."""
+def forked(work: Callable[[], int | None]) -> int:
+    """Run `work` in a forked process, which ends with what it returns, None being 0.  Returns: its wait status."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of forks beside threads
         pid = os.fork()
     if pid == 0:
         status = 1
         try:
-            status = work()
+            status = work() or 0
         finally:
             os._exit(status)
     return os.waitpid(pid, 0)[1]
