@@ -216,7 +216,7 @@ def test_sign_off__the_first_of_a_house__once_and_on_record():
     store, _ = lived()
     first = sign(store, first=True)
     assert first.evidence.splitlines()[-1].startswith("the first model signed off"), "MOD-4"
-    already = "model 1 is signed off already, since 1970-01-01 00:16 UTC, by Ada: why"
+    already = "model 1 is signed off already, since 1970-01-01 00:16:40 UTC, by Ada: why"
     with pytest.raises(BadInput, match=already):
         sign(store, first=True)
     with pytest.raises(BadInput, match=r"for 0 blocks in a run; .*; it is signed off as it is, since 1970-.*, by Ada"):
