@@ -32,6 +32,8 @@ from keeper.errors import BadInput
 SCHEMA: Final = 4
 #: From which on it says whom the pushes of the day brought down.
 SAYS_BROUGHT: Final = 3
+#: From which on a file says that a forward's step is earned; under the contracts of older ones it was not.
+SAYS_EARNED: Final = 4
 #: Shapes that are read, and written again byte for byte.
 SCHEMAS: Final = (1, 2, SAYS_BROUGHT, SCHEMA)
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from keeper.domain.attested import Attested
 from keeper.domain.codec import dumps
 from keeper.domain.deployed import Deployed
-from keeper.domain.inputs import SAYS_BROUGHT, InputsFile
+from keeper.domain.inputs import SAYS_BROUGHT, SAYS_EARNED, InputsFile
 from keeper.domain.quotes import QuoteSheet
+from keeper.domain.snapshot import UnderlyingState
 from keeper.policy.difference import first_difference
 from keeper.policy.verify import Check
 
@@ -45,8 +46,16 @@ def attested_again(file: InputsFile, seen: Attested) -> Iterator[Check]:
     yield Check(
         what="state on the chain",
         said=f"price, {rounds} rounds, listings, rules, fences, numbers in force, last target's digest",
-        difference=first_difference(seen.state, file.state, name="state"),
+        difference=first_difference(_in_its_schema(seen.state, file), file.state, name="state"),
     )
+
+
+def _in_its_schema(state: UnderlyingState, file: InputsFile) -> UnderlyingState:
+    """A state as a file of that schema holds it: contracts before schema 4 gave every publication a whole step."""
+    fences, its = state.publication, file.state.publication
+    if file.schema >= SAYS_EARNED or fences is None or its is None or its.vol.forward_step_s:
+        return state
+    return replace(state, publication=replace(fences, vol=replace(fences.vol, forward_step_s=0)))
 
 
 def elsewhere(ours: Deployed, file: InputsFile) -> str:

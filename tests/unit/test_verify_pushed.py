@@ -21,6 +21,7 @@ from keeper.domain.snapshot import Observation, Usable
 from keeper.errors import BadInput, Refused, Retry
 from keeper.ops.updates import UpdateName, kept, landed_one, parse_update
 from keeper.ops.verify import verify
+from keeper.policy.attested import attested_again
 from keeper.policy.parameter import Parameter, What, kept_by, published, room
 from keeper.policy.verify import checks_of, pushed
 from keeper.risk.calibration.lately import highest_lately
@@ -407,3 +408,16 @@ def test_verify__any_field_tampered_with_beside_the_stored_file__that_field_is_n
         original=dump(file),
     )
     assert name in found.first.name.removeprefix("length of ").split(".")[0], "VER-3"
+
+
+@pytest.mark.parametrize(("schema", "same"), [(3, True), (4, False)])
+def test_attested__fences_of_contracts_before_the_hourly_step__as_the_file_of_then_held_them(decided, schema, same):
+    """VER-3: a file from before forwards earned their step is no mismatch; one of today that leaves it out is."""
+    _, file = decided
+    fences = file.state.publication
+    old = replace(fences, vol=replace(fences.vol, forward_step_s=0))
+    file = replace(file, schema=schema, deployed=Chain.deployed, state=replace(file.state, publication=old))
+    seen = Attested(deployed=Chain.deployed, state=replace(file.state, publication=fences), older_rounds=0, untold=())
+    (state,) = [one for one in attested_again(file, seen) if one.what == "state on the chain"]
+    assert fences.vol.forward_step_s == 3_600, "else nothing is told apart"
+    assert (state.difference is None) is same, "VER-3"
